@@ -1,0 +1,1 @@
+"""Changes things: carries out the actions that were decided."""

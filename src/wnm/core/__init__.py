@@ -1,0 +1,1 @@
+"""Pure values and decisions: no input, output, clock or randomness."""

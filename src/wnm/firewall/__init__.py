@@ -1,0 +1,1 @@
+"""Hands: open and close the ports of nodes."""

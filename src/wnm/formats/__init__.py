@@ -1,0 +1,1 @@
+"""Pure: every text that other programs speak, one file each."""

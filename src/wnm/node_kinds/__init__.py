@@ -1,0 +1,1 @@
+"""Pure: what differs between node programs."""

@@ -1,0 +1,1 @@
+"""Reads only: everything one cycle needs to know, as one Observation."""

@@ -1,0 +1,1 @@
+"""Hands: start, stop and look at node processes."""

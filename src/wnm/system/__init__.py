@@ -1,0 +1,1 @@
+"""The operating system as small functions without domain words."""
