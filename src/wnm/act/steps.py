@@ -1,0 +1,107 @@
+"""One action as calls of the hands, in an order in which any interruption can be made good by a later cycle."""
+
+from dataclasses import dataclass
+
+from wnm.core.action import (
+    AddNode,
+    DisableNode,
+    EnableNode,
+    NodeAction,
+    RemoveNode,
+    RestartNode,
+    RetireNode,
+    StartNode,
+    StopNode,
+    UpgradeNode,
+)
+from wnm.core.contracts import Firewall, ProcessManager
+from wnm.core.errors import Transient, WnmError
+from wnm.core.node import Node
+
+KILLED = "it ignored TERM and had to be killed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hands:
+    """What may touch the machine."""
+
+    manager: ProcessManager
+    firewall: Firewall
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """What doing an action brought to light."""
+
+    freed_bytes: int | None = None
+    note: str | None = None
+
+
+def perform(action: NodeAction, node: Node, hands: Hands) -> Performed:
+    """Do it and return when it is so. What fails half-way is taken back before the error goes on."""
+    match action:
+        case AddNode():
+            return _add(action, hands)
+        case StartNode():
+            return _start(action, node, hands)
+        case UpgradeNode():
+            return _upgrade(action, node, hands)
+        case RestartNode():
+            return _killed(hands.manager.restart_node(node))
+        case StopNode() | RetireNode() | DisableNode():
+            return _killed(hands.manager.stop_node(node))
+        case RemoveNode():
+            return _remove(node, hands)
+        case EnableNode():
+            return Performed()
+
+
+def comment_of(node: Node) -> str:
+    """The comment by which a firewall rule is known as this node's."""
+    return f"wnm {node.name}"
+
+
+def _killed(had_to_be_killed: bool) -> Performed:
+    return Performed(note=KILLED if had_to_be_killed else None)
+
+
+def _add(action: AddNode, hands: Hands) -> Performed:
+    node = action.node
+    hands.manager.create_node(node, action.program.path)
+    try:
+        hands.firewall.open_port(node.port, comment_of(node))
+        hands.manager.start_node(node)
+    except WnmError as error:
+        try:
+            _remove(node, hands)
+        except WnmError as leftover:
+            raise Transient(f"{error}; undoing the addition failed too: {leftover}") from error
+        raise
+    return Performed()
+
+
+def _start(action: StartNode, node: Node, hands: Hands) -> Performed:
+    if action.program is not None:
+        hands.manager.place_program(node, action.program.path)
+    hands.firewall.open_port(node.port, comment_of(node))
+    hands.manager.start_node(node)
+    return Performed()
+
+
+def _upgrade(action: UpgradeNode, node: Node, hands: Hands) -> Performed:
+    hands.manager.place_program(node, action.program.path)
+    try:
+        return _killed(hands.manager.restart_node(node))
+    except WnmError as error:
+        try:
+            hands.manager.restore_program(node)
+            hands.manager.start_node(node)
+        except WnmError as worse:
+            raise Transient(f"{error}; going back to the old program failed too: {worse}") from error
+        raise Transient(f"{error}; it runs on its old program again") from error
+
+
+def _remove(node: Node, hands: Hands) -> Performed:
+    freed_bytes = hands.manager.remove_node(node)
+    hands.firewall.close_port(node.port, comment_of(node))
+    return Performed(freed_bytes=freed_bytes)

@@ -1,0 +1,117 @@
+"""Actions: complete when decided, so that carrying them out chooses nothing."""
+
+from dataclasses import dataclass
+
+from wnm.core.node import Node, NodeId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramChoice:
+    """The program file that a node gets a copy of, and the version it says it is."""
+
+    path: str
+    version: str
+    stamp: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddNode:
+    """Create this node's folders and program copy, open its port and start it."""
+
+    node: Node
+    program: ProgramChoice
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartNode:
+    """Start a stopped node; `program`, when given, replaces its copy first."""
+
+    node: NodeId
+    program: ProgramChoice | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopNode:
+    """End a node's process and keep its data. `shed` marks a stop that relieves pressure."""
+
+    node: NodeId
+    shed: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartNode:
+    """End a node's process and start it again. `silent` marks one that had stopped answering."""
+
+    node: NodeId
+    silent: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeNode:
+    """Replace a node's program copy and restart it on it."""
+
+    node: NodeId
+    program: ProgramChoice
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireNode:
+    """End a node's process; it is removed when `delay_remove` has passed."""
+
+    node: NodeId
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNode:
+    """Remove a node for good: process, unit, firewall rule, folders (after its key is backed up), row."""
+
+    node: NodeId
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisableNode:
+    """End a node's process and leave the node alone until it is enabled again."""
+
+    node: NodeId
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnableNode:
+    """Manage a disabled node again."""
+
+    node: NodeId
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resurvey:
+    """Take every node for what was seen of it in this cycle and start all timers again."""
+
+    because: str
+
+
+type NodeAction = (
+    AddNode
+    | StartNode
+    | StopNode
+    | RestartNode
+    | UpgradeNode
+    | RetireNode
+    | RemoveNode
+    | DisableNode
+    | EnableNode
+)
+type Action = NodeAction | Resurvey
+
+
+def node_of(action: NodeAction) -> NodeId:
+    """The id of the node that an action is about."""
+    return action.node.id if isinstance(action, AddNode) else action.node

@@ -1,0 +1,1 @@
+"""Pure: from what was seen and wished to what is done."""

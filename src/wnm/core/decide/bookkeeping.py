@@ -1,0 +1,93 @@
+"""Rules 3 and 4: what became of nodes by itself. They never use up a cycle; what they conclude holds for every rule."""
+
+from dataclasses import dataclass, replace
+
+from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode, RetireNode, StopNode, node_of
+from wnm.core.decision import Conclusion, Held
+from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, runs
+from wnm.core.node import TRANSITIONS, Status
+from wnm.core.observation import NodeSeen, Observation
+from wnm.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The observation with its nodes as concluded, and what has to be done to make the conclusions whole.
+
+    `nodes` are all of them; `seen.nodes` leaves out those that are removed for good in this cycle.
+    """
+
+    seen: Observation
+    nodes: tuple[NodeSeen, ...]
+    actions: tuple[NodeAction, ...]
+    held: tuple[Held, ...]
+
+
+def settle(seen: Observation, settings: Settings) -> Settled:
+    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted."""
+    interrupted = {node_of(each.action): each.action for each in seen.interrupted}
+    concluded = tuple(
+        replace(
+            each,
+            node=conclude(
+                each,
+                seen.now,
+                settings,
+                rebooted=seen.rebooted,
+                shed=isinstance(interrupted.get(each.node.id), StopNode),
+            ),
+        )
+        for each in seen.nodes
+    )
+    begun = ((each, interrupted.get(each.node.id)) for each in concluded)
+    actions = tuple(
+        action for each, cut_off in begun if (action := _to_finish(each, cut_off, seen, settings)) is not None
+    )
+    leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
+    staying = tuple(each for each in concluded if each.node.id not in leaving)
+    return Settled(
+        seen=replace(seen, nodes=staying),
+        nodes=concluded,
+        actions=actions,
+        held=tuple(_waiting(each, settings) for each in staying if each.node.status in TRANSITIONS),
+    )
+
+
+def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tuple[Conclusion, ...]:
+    """What is to be written down of the nodes: those that are no longer as they were remembered."""
+    known = {each.node.id: each.node for each in before}
+    return tuple(
+        Conclusion(before=known[each.node.id], after=each.node)
+        for each in after
+        if known[each.node.id] != each.node
+    )
+
+
+def _to_finish(
+    each: NodeSeen, cut_off: NodeAction | None, seen: Observation, settings: Settings
+) -> NodeAction | None:
+    """What makes this node's state whole: a removal that is due or was interrupted, a stop that did not happen."""
+    node = each.node
+    absent = each.reading.root_dir_present is False
+    if isinstance(cut_off, AddNode) and absent:
+        return RemoveNode(node=node.id, because="its addition was interrupted before it had a folder")
+    if isinstance(cut_off, RemoveNode):
+        return RemoveNode(node=node.id, because="its removal was interrupted")
+    if isinstance(cut_off, DisableNode) and not is_gone(each.reading):
+        return DisableNode(node=node.id, because="disabling it was interrupted")
+    if node.status is not Status.REMOVING or backs_off(node, seen.now) or seen.rebooted:
+        return None
+    if seen.now - node.status_since >= settings.delay_remove:
+        return RemoveNode(node=node.id, because=node.because)
+    if runs(each.reading):
+        return RetireNode(node=node.id, because=node.because)
+    return None
+
+
+def _waiting(each: NodeSeen, settings: Settings) -> Held:
+    node = each.node
+    until = node.status_since + delay_of(node, settings)
+    waiting_for = "its delay to run out"
+    if node.status is not Status.REMOVING and not runs(each.reading):
+        waiting_for = "its process to be seen"
+    return Held(what=f"{node.name} is {node.status}", waiting_for=waiting_for, until=until)

@@ -1,0 +1,196 @@
+"""What an operator asks for by hand: the same actions, chosen by name or by the ladder's own ranking."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from wnm.core.action import (
+    AddNode,
+    DisableNode,
+    EnableNode,
+    NodeAction,
+    ProgramChoice,
+    RemoveNode,
+    RestartNode,
+    Resurvey,
+    RetireNode,
+    StartNode,
+    StopNode,
+    UpgradeNode,
+)
+from wnm.core.decide.allocate import free_ids, new_node, no_place, places
+from wnm.core.decide.bookkeeping import conclusions, settle
+from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, youngest_first
+from wnm.core.decide.upgrades import copy_is_outdated, is_outdated, target
+from wnm.core.decision import Decision, Held
+from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.lifecycle import runs
+from wnm.core.node import Status
+from wnm.core.observation import NodeSeen, Observation
+from wnm.core.settings import Settings
+
+BECAUSE = "asked for by hand"
+
+
+class ForcedAction(StrEnum):
+    """The words of `--force_action` that are about nodes."""
+
+    ADD = "add"
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    UPGRADE = "upgrade"
+    REMOVE = "remove"
+    DISABLE = "disable"
+    ENABLE = "enable"
+    SURVEY = "survey"
+    TEARDOWN = "teardown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One `--force_action`: named nodes, or `count` nodes of the ladder's choice."""
+
+    action: ForcedAction
+    names: tuple[str, ...] = ()
+    count: int | None = None
+    confirmed: bool = False
+
+
+def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
+    """The decision that a request makes. BadInput when it names what is not there or lacks `--confirm`."""
+    _check(request)
+    settled = settle(seen, settings)
+    whole = replace(settled.seen, nodes=settled.nodes)
+    chosen = _choose(whole, settings, request)
+    actions: tuple[NodeAction | Resurvey, ...]
+    held: tuple[Held, ...] = ()
+    match request.action:
+        case ForcedAction.ADD:
+            actions = _add(whole, settings, request.count or 1)
+        case ForcedAction.SURVEY:
+            actions = (Resurvey(because=BECAUSE),)
+        case _:
+            actions = tuple(_act(each, whole, settings, request) for each in chosen)
+            held = () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
+    return Decision(
+        rule="by hand",
+        because=f"--force_action {request.action}",
+        conclusions=conclusions(seen.nodes, settled.nodes),
+        actions=actions,
+        held=held,
+    )
+
+
+def _check(request: Request) -> None:
+    if request.action is ForcedAction.TEARDOWN and not request.confirmed:
+        raise BadInput("--force_action teardown removes every node with its data: add --confirm")
+    if request.action is ForcedAction.REMOVE and request.names and not request.confirmed:
+        raise BadInput("--force_action remove --service_name removes nodes with their data: add --confirm")
+    if request.action in (ForcedAction.ADD, ForcedAction.SURVEY, ForcedAction.TEARDOWN) and request.names:
+        raise BadInput(f"--force_action {request.action} takes no --service_name")
+    if request.action in (ForcedAction.SURVEY, ForcedAction.TEARDOWN) and request.count is not None:
+        raise BadInput(f"--force_action {request.action} takes no --count")
+
+
+def _choose(seen: Observation, settings: Settings, request: Request) -> list[NodeSeen]:
+    if request.names:
+        return [_by_name(seen, name) for name in dict.fromkeys(request.names)]
+    if request.action is ForcedAction.TEARDOWN:
+        return list(seen.nodes)
+    rank, wanted = _RANKING.get(request.action, (oldest_first, lambda each: False))
+    ranked = [each for each in rank(seen.nodes) if wanted(each)]
+    if request.action is ForcedAction.UPGRADE:
+        program = _program(seen, settings)
+        ranked = [each for each in ranked if is_outdated(each, program, settings)]
+    return ranked[: request.count or 1]
+
+
+def _is_up(each: NodeSeen) -> bool:
+    return each.node.status is Status.RUNNING
+
+
+def _is_managed(each: NodeSeen) -> bool:
+    return each.node.status not in (Status.DISABLED, Status.REMOVING)
+
+
+def _is_disabled(each: NodeSeen) -> bool:
+    return each.node.status is Status.DISABLED
+
+
+type Ranking = tuple[Callable[[tuple[NodeSeen, ...]], list[NodeSeen]], Callable[[NodeSeen], bool]]
+_RANKING: dict[ForcedAction, Ranking] = {
+    ForcedAction.START: (oldest_first, is_stopped),
+    ForcedAction.STOP: (youngest_first, _is_up),
+    ForcedAction.RESTART: (oldest_first, _is_up),
+    ForcedAction.UPGRADE: (oldest_first, _is_up),
+    ForcedAction.REMOVE: (removal_order, _is_managed),
+    ForcedAction.DISABLE: (youngest_first, _is_managed),
+    ForcedAction.ENABLE: (oldest_first, _is_disabled),
+}
+
+
+def _by_name(seen: Observation, name: str) -> NodeSeen:
+    found = next((each for each in seen.nodes if each.node.name == name), None)
+    if found is None:
+        known = ", ".join(each.node.name for each in seen.nodes[:5]) or "none"
+        raise BadInput(f"--service_name {name}: no such node; known nodes: {known}")
+    return found
+
+
+def _act(each: NodeSeen, seen: Observation, settings: Settings, request: Request) -> NodeAction:
+    node = each.node.id
+    match request.action:
+        case ForcedAction.START:
+            return StartNode(node=node, program=_renewed(each, seen, settings), because=BECAUSE)
+        case ForcedAction.STOP:
+            return StopNode(node=node, shed=False, because=BECAUSE)
+        case ForcedAction.RESTART:
+            return RestartNode(node=node, silent=False, because=BECAUSE)
+        case ForcedAction.UPGRADE:
+            return UpgradeNode(node=node, program=_program(seen, settings), because=BECAUSE)
+        case ForcedAction.REMOVE if not request.confirmed:
+            return RetireNode(node=node, because=BECAUSE)
+        case ForcedAction.DISABLE:
+            return DisableNode(node=node, because=BECAUSE)
+        case ForcedAction.ENABLE:
+            return EnableNode(node=node, because=BECAUSE)
+        case _:
+            return RemoveNode(node=node, because=BECAUSE)
+
+
+def _renewed(each: NodeSeen, seen: Observation, settings: Settings) -> ProgramChoice | None:
+    program = target(seen, settings)
+    if isinstance(program, Held) or runs(each.reading) or not copy_is_outdated(each, program):
+        return None
+    return program
+
+
+def _program(seen: Observation, settings: Settings) -> ProgramChoice:
+    """The program as far as the pin allows; a named node is given it even when that is a step down."""
+    program = target(seen, settings)
+    if isinstance(program, Held):
+        raise _unusable(program)
+    return program
+
+
+def _unusable(held: Held) -> NeedsOperator:
+    return NeedsOperator(f"cannot {held.what}, {held.waiting_for}", remedy=held.remedy or "try again")
+
+
+def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction, ...]:
+    program = _program(seen, settings)
+    room = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
+    if count > room:
+        raise BadInput(f"--count {count}: node_cap {settings.node_cap} leaves room for {max(room, 0)}; raise node_cap")
+    found = places(seen, settings)
+    if not found:
+        held = no_place(seen, settings)
+        raise NeedsOperator(f"cannot {held.what}, it waits for {held.waiting_for}", remedy="free some space")
+    ids = free_ids(seen, settings, count)
+    if len(ids) < count:
+        raise NeedsOperator(f"only {len(ids)} ids have free ports", remedy="change port_start or end what uses the ports")
+    return tuple(
+        AddNode(node=new_node(node_id, found[0], settings, seen.seed, seen.now), program=program, because=BECAUSE)
+        for node_id in ids
+    )

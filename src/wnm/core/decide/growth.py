@@ -1,0 +1,230 @@
+"""Rule 7: start stopped nodes and add new ones while the machine stays below its limits afterwards."""
+
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from wnm.core.action import AddNode, NodeAction, ProgramChoice, StartNode
+from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
+from wnm.core.decide.budget import free_slots
+from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
+from wnm.core.decide.pressure import excess, must_shed
+from wnm.core.decide.rank import is_stopped, oldest_first
+from wnm.core.decide.upgrades import copy_is_outdated, target
+from wnm.core.decision import Held, Proposal
+from wnm.core.lifecycle import backs_off
+from wnm.core.node import Status
+from wnm.core.observation import FileSystem, MachineReading, NodeSeen, Observation, ProcessReading, Unseen
+from wnm.core.settings import Settings
+
+SETTLED_AFTER_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCost:
+    """What one more node takes: share of one core, memory, and disk at once."""
+
+    cores: float
+    memory_bytes: float
+    disk_bytes: float
+
+
+UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
+
+
+def grow(seen: Observation, settings: Settings) -> Proposal:
+    """Start the oldest stopped nodes, then add new ones, as slots, limits and the prediction allow."""
+    stopped = [each for each in oldest_first(seen.nodes) if is_stopped(each)]
+    room = max(0, -excess(seen, settings))
+    if not stopped and not room:
+        return Proposal()
+    obstacle = _obstacle(seen, settings, stopped, room)
+    if obstacle is not None:
+        return Proposal(held=(obstacle,))
+    cost = node_cost(seen)
+    free = free_slots(seen.nodes, settings).starts
+    plan = _Plan(machine=after_starting(seen, cost), left=free)
+    plan = _plan_starts(plan, seen, settings, stopped, cost)
+    if not plan.full:
+        plan = _plan_additions(plan, seen, settings, room, cost)
+    because = "the machine has room" if plan.actions else ""
+    return Proposal(actions=plan.actions, held=plan.held, because=because)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What has been planned so far, and the machine as it would be afterwards."""
+
+    machine: MachineReading
+    left: int
+    actions: tuple[NodeAction, ...] = ()
+    held: tuple[Held, ...] = ()
+    full: bool = False
+
+    def plus(self, action: NodeAction, machine: MachineReading) -> "_Plan":
+        return replace(self, machine=machine, left=self.left - 1, actions=(*self.actions, action))
+
+    def but(self, held: Held, *, full: bool = False) -> "_Plan":
+        return replace(self, held=(*self.held, held), full=self.full or full)
+
+
+def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], room: int) -> Held | None:
+    """The first thing that keeps any growth back."""
+    what = f"start {len(stopped)} stopped node(s)" if stopped else f"add up to {room} node(s)"
+    shedding = must_shed(seen, settings)
+    if shedding is not None:
+        return Held(what=what, waiting_for=shedding)
+    for gauge in gauges(seen.machine, settings):
+        if not gauge.allows_growth:
+            return Held(what=what, waiting_for=gauge.against(gauge.allow))
+    return None
+
+
+def _plan_starts(
+    plan: _Plan, seen: Observation, settings: Settings, stopped: list[NodeSeen], cost: NodeCost
+) -> _Plan:
+    program = target(seen, settings)
+    for each in stopped:
+        node = each.node
+        what = f"start {node.name}"
+        if backs_off(node, seen.now):
+            plan = plan.but(Held(what=what, waiting_for=f"its pause after: {node.last_error}", until=node.retry_at))
+            continue
+        if plan.left <= 0:
+            return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
+        mine = next((fs for fs in plan.machine.file_systems if fs.mount_point == node.mount_point), None)
+        machine = one_more(plan.machine, replace(cost, disk_bytes=0), None)
+        limit = _first_limit(plan.machine, machine, mine, settings)
+        if limit is not None:
+            return plan.but(Held(what=what, waiting_for=limit), full=True)
+        renewed = None
+        if isinstance(program, ProgramChoice) and copy_is_outdated(each, program):
+            renewed = program
+        because = f"stopped: {node.because}" if node.because else "stopped"
+        plan = plan.plus(StartNode(node=node.id, program=renewed, because=because), machine)
+    return plan
+
+
+def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: int, cost: NodeCost) -> _Plan:
+    if not room:
+        return plan
+    what = "add a node"
+    program = target(seen, settings)
+    if isinstance(program, Held):
+        return plan.but(replace(program, what=what))
+    last = seen.remembered
+    if last.add_retry_at is not None and last.add_retry_at > seen.now:
+        return plan.but(
+            Held(what=what, waiting_for=f"the pause after: {last.add_last_error}", until=last.add_retry_at)
+        )
+    if plan.left <= 0:
+        return plan.but(Held(what=what, waiting_for="a free start slot"))
+    wanted = min(room, plan.left)
+    ids = free_ids(seen, settings, wanted)
+    if len(ids) < wanted:
+        plan = plan.but(Held(what=what, waiting_for="an id whose ports are free"))
+    for node_id in ids:
+        choice = _place(plan, seen, settings, cost)
+        if isinstance(choice, Held):
+            return plan.but(choice)
+        place, machine = choice
+        node = new_node(node_id, place, settings, seen.seed, seen.now)
+        plan = plan.plus(AddNode(node=node, program=program, because="the machine has room"), machine)
+    if room > wanted:
+        plan = plan.but(Held(what=f"add {room - wanted} more", waiting_for="a free start slot"))
+    return plan
+
+
+def _place(
+    plan: _Plan, seen: Observation, settings: Settings, cost: NodeCost
+) -> tuple[Place, MachineReading] | Held:
+    """The first storage folder, emptiest first, that one more node keeps below every limit."""
+    candidates = places(replace(seen, machine=plan.machine), settings)
+    refusal: Held | None = None
+    for place in candidates:
+        machine = one_more(plan.machine, cost, place.file_system.mount_point)
+        limit = _first_limit(plan.machine, machine, place.file_system, settings)
+        if limit is None:
+            return place, machine
+        refusal = refusal or Held(what="add a node", waiting_for=limit)
+    return refusal or no_place(seen, settings)
+
+
+def _first_limit(
+    now: MachineReading, then: MachineReading, where: FileSystem | None, settings: Settings
+) -> str | None:
+    """What would no longer be below its limit with one more node, for people."""
+    for gauge in gauges(then, settings):
+        if not gauge.allows_growth:
+            return _would(gauge)
+    if where is None:
+        return None
+    if in_crisis(where, settings):
+        return f"{where.free_bytes} bytes free on {where.mount_point}: fewer than crisis_bytes"
+    gauge = disk_gauge(where, settings)
+    if not gauge.allows_growth:
+        return gauge.against(gauge.allow)
+    after = next(each for each in then.file_systems if each.mount_point == where.mount_point)
+    predicted = disk_gauge(after, settings)
+    return None if predicted.allows_growth else _would(predicted)
+
+
+def _would(gauge: Gauge) -> str:
+    return f"room: with one more node {gauge.against(gauge.allow)}"
+
+
+def node_cost(seen: Observation) -> NodeCost:
+    """The mean of the nodes that have run for a minute; a guess while there are none."""
+    cores, memory = [], []
+    for each in seen.nodes:
+        process = each.reading.process
+        if not isinstance(process, ProcessReading) or process.started_at is None:
+            continue
+        if (seen.now - process.started_at).total_seconds() < SETTLED_AFTER_SECONDS:
+            continue
+        if process.cpu_percent is not None:
+            cores.append(process.cpu_percent / 100 * seen.machine.usable_cores)
+        if process.memory_bytes is not None:
+            memory.append(float(process.memory_bytes))
+    disk = [float(each.node.disk_bytes) for each in seen.nodes if each.node.disk_bytes is not None]
+    return NodeCost(
+        cores=fmean(cores) if cores else UNKNOWN_COST.cores,
+        memory_bytes=fmean(memory) if memory else UNKNOWN_COST.memory_bytes,
+        disk_bytes=fmean(disk) if disk else UNKNOWN_COST.disk_bytes,
+    )
+
+
+def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
+    """The machine when the nodes that are still starting have taken their share."""
+    starting = sum(each.node.status in (Status.RESTARTING, Status.UPGRADING) for each in seen.nodes)
+    machine = seen.machine
+    for _ in range(starting):
+        machine = one_more(machine, replace(cost, disk_bytes=0), None)
+    return machine
+
+
+def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -> MachineReading:
+    """The machine with one more node, its data on the file system at `mount_point`."""
+    cores = max(machine.usable_cores, 0.01)
+    load = machine.load
+    return replace(
+        machine,
+        cpu_percent=_plus(machine.cpu_percent, cost.cores / cores * 100),
+        memory_percent=_plus(machine.memory_percent, cost.memory_bytes / max(machine.memory_total_bytes, 1) * 100),
+        load=load if isinstance(load, Unseen) else replace(load, one=load.one + cost.cores),
+        file_systems=tuple(
+            _fuller(each, cost.disk_bytes) if each.mount_point == mount_point else each
+            for each in machine.file_systems
+        ),
+    )
+
+
+def _fuller(file_system: FileSystem, disk_bytes: float) -> FileSystem:
+    return replace(
+        file_system,
+        free_bytes=int(file_system.free_bytes - disk_bytes),
+        used_percent=file_system.used_percent + disk_bytes / max(file_system.total_bytes, 1) * 100,
+    )
+
+
+def _plus(value: float | Unseen, more: float) -> float | Unseen:
+    return value if isinstance(value, Unseen) else value + more

@@ -1,0 +1,54 @@
+"""Restart running nodes that have stopped answering; part of keeping nodes up, between upgrades and growth."""
+
+from datetime import datetime, timedelta
+
+from wnm.core.action import RestartNode
+from wnm.core.decide.budget import free_slots
+from wnm.core.decide.pressure import must_shed
+from wnm.core.decision import Held, Proposal
+from wnm.core.lifecycle import backs_off, runs
+from wnm.core.node import Status
+from wnm.core.observation import NodeSeen, Observation
+from wnm.core.settings import Settings
+
+LONGEST_PATIENCE_DOUBLINGS = 10
+
+
+def restart_silent(seen: Observation, settings: Settings) -> Proposal:
+    """Restart the nodes that have been silent longest; each further pause is twice the one before."""
+    if settings.unresponsive_restart <= timedelta(0):
+        return Proposal()
+    silent = [
+        (due, each)
+        for each in seen.nodes
+        if each.node.status is Status.RUNNING and (due := _due(each, settings)) is not None
+    ]
+    ready = [
+        each
+        for due, each in sorted(silent, key=lambda pair: (pair[0], pair[1].node.id))
+        if due <= seen.now and runs(each.reading) and not backs_off(each.node, seen.now)
+    ]
+    held = [
+        Held(what=f"restart {each.node.name}", waiting_for="it to answer by itself", until=due)
+        for due, each in silent
+        if due > seen.now
+    ]
+    obstacle = must_shed(seen, settings) if ready else None
+    if obstacle is not None:
+        return Proposal(held=(*held, Held(what=f"restart {len(ready)} silent node(s)", waiting_for=obstacle)))
+    chosen = ready[: free_slots(seen.nodes, settings).starts]
+    if len(chosen) < len(ready):
+        held.append(Held(what=f"restart {len(ready) - len(chosen)} more", waiting_for="a free start slot"))
+    actions = tuple(
+        RestartNode(node=each.node.id, silent=True, because=f"has not answered since {each.node.silent_since}")
+        for each in chosen
+    )
+    return Proposal(actions=actions, held=tuple(held), because=f"{len(ready)} node(s) do not answer")
+
+
+def _due(each: NodeSeen, settings: Settings) -> datetime | None:
+    since = each.node.silent_since
+    if since is None:
+        return None
+    doublings = min(each.node.silence_restarts, LONGEST_PATIENCE_DOUBLINGS)
+    return since + settings.unresponsive_restart * 2**doublings

@@ -1,0 +1,86 @@
+"""The ladder: the rules in order; the first that acts decides the cycle, the others say what they wait for."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from wnm.core.action import Resurvey
+from wnm.core.decide.bookkeeping import Settled, conclusions, settle
+from wnm.core.decide.growth import grow
+from wnm.core.decide.healing import restart_silent
+from wnm.core.decide.pressure import relieve_pressure
+from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
+from wnm.core.decide.upgrades import upgrade_outdated
+from wnm.core.decision import Decision, Held, Proposal
+from wnm.core.observation import NodeSeen, Observation
+from wnm.core.settings import Settings
+
+type Rule = Callable[[Observation, Settings], Proposal]
+
+
+def after_reboot(seen: Observation, settings: Settings) -> Proposal:
+    """Rule 1: the machine started again, so nothing remembered of processes holds."""
+    if not seen.rebooted:
+        return Proposal()
+    because = "the machine was restarted since the last cycle"
+    return Proposal(actions=(Resurvey(because=because),), because=because)
+
+
+LADDER: tuple[tuple[str, Rule], ...] = (
+    ("reboot", after_reboot),
+    ("dead nodes", remove_dead),
+    ("pressure", relieve_pressure),
+    ("upgrades", upgrade_outdated),
+    ("silent nodes", restart_silent),
+    ("growth", grow),
+)
+BOOKKEEPING = "bookkeeping"
+IDLE = "idle"
+MISSING_STORAGE = "missing storage"
+
+
+def decide(seen: Observation, settings: Settings) -> Decision:
+    """What this cycle does and what it holds back, from what was seen and wished alone."""
+    settled = settle(seen, settings)
+    missing = missing_storage(seen, settled.seen)
+    if missing:
+        return _stand_still(seen, settled, missing)
+    view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
+    rule, because = IDLE, "nothing to do"
+    if settled.actions:
+        rule, because = BOOKKEEPING, settled.actions[0].because
+    chosen: Proposal | None = None
+    held: list[Held] = list(settled.held)
+    for name, propose in LADDER:
+        proposal = propose(view, settings)
+        held.extend(proposal.held)
+        if not proposal.actions:
+            continue
+        if chosen is None:
+            chosen, rule, because = proposal, name, proposal.because
+        else:
+            held.append(Held(what=f"{name}: {proposal.because}", waiting_for=f"a cycle that {rule} does not take"))
+    actions = settled.actions + (chosen.actions if chosen else ())
+    return Decision(
+        rule=rule,
+        because=because,
+        conclusions=conclusions(seen.nodes, _latest(settled.nodes, view.nodes)),
+        actions=actions,
+        held=tuple(held),
+    )
+
+
+def _latest(nodes: tuple[NodeSeen, ...], newer: tuple[NodeSeen, ...]) -> tuple[NodeSeen, ...]:
+    """All the nodes, as in `newer` where they are there too."""
+    found = {each.node.id: each for each in newer}
+    return tuple(found.get(each.node.id, each) for each in nodes)
+
+
+def _stand_still(seen: Observation, settled: Settled, missing: tuple[Held, ...]) -> Decision:
+    """With a disk away nothing is done at all: whatever seems to be missing may come back."""
+    return Decision(
+        rule=MISSING_STORAGE,
+        because=missing[0].waiting_for,
+        conclusions=conclusions(seen.nodes, settled.nodes),
+        actions=(),
+        held=missing,
+    )

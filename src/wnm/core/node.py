@@ -1,0 +1,99 @@
+"""A node as the ledger knows it, and the words for its states."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+NodeId = NewType("NodeId", int)
+
+
+class Status(StrEnum):
+    """What wnm holds a node to be; see "Node states" in the reference."""
+
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    UPGRADING = "UPGRADING"
+    RESTARTING = "RESTARTING"
+    REMOVING = "REMOVING"
+    DEAD = "DEAD"
+    DISABLED = "DISABLED"
+
+
+TRANSITIONS = frozenset({Status.UPGRADING, Status.RESTARTING, Status.REMOVING})
+
+
+class ProcessState(StrEnum):
+    """What the process manager says of a node's process."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Reachability(StrEnum):
+    """How a node's metrics port behaved when it was asked."""
+
+    ANSWERS = "answers"
+    REFUSES = "refuses"
+    TIMES_OUT = "times out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node: what was decided for it at birth, and what is remembered of it since.
+
+    `restarted` tells a RESTARTING node that ran before from one that was stopped: their delays differ.
+    """
+
+    id: NodeId
+    name: str
+    kind: str
+    manager: str
+    root_dir: str
+    log_dir: str
+    program: str
+    port: int
+    metrics_port: int
+    wallet: str
+    born: datetime
+    environment: tuple[tuple[str, str], ...] = ()
+    start_args: tuple[str, ...] = ()
+    no_upnp: bool = True
+    user: str | None = None
+
+    status: Status
+    status_since: datetime
+    because: str = ""
+    restarted: bool = False
+    pid: int | None = None
+    process_started_at: datetime | None = None
+    version: str | None = None
+    binary_version: str | None = None
+    binary_stamp: str | None = None
+    peer_id: str | None = None
+    mount_point: str | None = None
+    disk_bytes: int | None = None
+    disk_measured_at: datetime | None = None
+    failures: int = 0
+    retry_at: datetime | None = None
+    last_error: str | None = None
+    silent_since: datetime | None = None
+    silence_restarts: int = 0
+
+
+def node_name(node_id: int) -> str:
+    """The name of a node, its folder and its service: `antnode0001` for 1."""
+    return f"antnode{node_id:04d}"
+
+
+def id_in_name(name: str) -> NodeId | None:
+    """The id in a name that `node_name` could have made (3 digits are anm's older form), else None."""
+    digits = name.removeprefix("antnode")
+    if digits == name or not digits.isascii() or not digits.isdigit() or len(digits) < 3:
+        return None
+    node_id = int(digits)
+    if node_id == 0 or digits not in (f"{node_id:03d}", f"{node_id:04d}"):
+        return None
+    return NodeId(node_id)

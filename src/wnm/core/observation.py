@@ -1,0 +1,169 @@
+"""Everything one cycle saw: the only input of a decision besides the settings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from wnm.core.action import NodeAction
+from wnm.core.node import Node, NodeId, ProcessState, Reachability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Something that could not be seen, and why. Never the same as 0 or "stopped"."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Load averages over 1, 5 and 15 minutes."""
+
+    one: float
+    five: float
+    fifteen: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystem:
+    """A mounted file system that holds node data; `used_percent` as df counts it (root's reserve left out)."""
+
+    mount_point: str
+    total_bytes: int
+    free_bytes: int
+    used_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """A folder that holds nodes' root directories. `mount_point` is where its file system is mounted."""
+
+    path: str
+    present: bool | Unseen
+    empty: bool
+    mount_point: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineReading:
+    """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle."""
+
+    boot_id: str
+    usable_cores: float
+    window_seconds: float | None
+    cpu_percent: float | Unseen
+    memory_percent: float | Unseen
+    memory_total_bytes: int
+    load: Load | Unseen
+    netio_read_bytes_per_second: float | Unseen
+    netio_write_bytes_per_second: float | Unseen
+    hdio_read_bytes_per_second: float | Unseen
+    hdio_write_bytes_per_second: float | Unseen
+    file_systems: tuple[FileSystem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessReading:
+    """A node's process. `cpu_percent` is its average since it started, of all cores."""
+
+    state: ProcessState
+    pid: int | None = None
+    started_at: datetime | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePage:
+    """What a node says of itself; None where its pages do not say it. Rewards are this process's, in attos."""
+
+    version: str | None = None
+    peer_id: str | None = None
+    min_version: str | None = None
+    uptime_seconds: int | None = None
+    records: int | None = None
+    connected_peers: int | None = None
+    shunned: int | None = None
+    network_size: int | None = None
+    rewards_attos: int | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramReading:
+    """A node program on disk. `stamp` changes whenever the file does; `version` is what `--version` says."""
+
+    path: str
+    stamp: str
+    version: str | Unseen
+    kind: str | None = None
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeReading:
+    """What was seen of one node in this cycle. `reachable` is None when it was not asked."""
+
+    process: ProcessReading | Unseen
+    reachable: Reachability | None
+    page: NodePage | Unseen
+    root_dir_present: bool | Unseen
+    born: datetime | None = None
+    program: ProgramReading | Unseen
+    disk_bytes: int | None = None
+    mount_point: str | None = None
+    last_words: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSeen:
+    """A node as remembered (or, after the bookkeeping, as concluded) together with what was seen of it."""
+
+    node: Node
+    reading: NodeReading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """An action that an earlier cycle began and never concluded."""
+
+    operation_id: int
+    action: NodeAction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """An id that may not be given to a new node, and what claims it."""
+
+    id: NodeId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What earlier cycles left behind that decisions depend on."""
+
+    last_shed_at: datetime | None = None
+    last_freed_bytes: int | None = None
+    last_freed_at: datetime | None = None
+    last_freed_mount_point: str | None = None
+    add_failures: int = 0
+    add_retry_at: datetime | None = None
+    add_last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One cycle's view. `seed` is random and stands for every choice that must not depend on order."""
+
+    now: datetime
+    seed: int
+    rebooted: bool
+    machine: MachineReading
+    nodes: tuple[NodeSeen, ...]
+    storages: tuple[Storage, ...]
+    available: ProgramReading | Unseen
+    claims: tuple[Claim, ...]
+    bound_ports: frozenset[int]
+    interrupted: tuple[Interrupted, ...]
+    remembered: Remembered

@@ -1,0 +1,42 @@
+"""What became of the actions of a cycle."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from wnm.core.action import NodeAction
+
+
+class Result(StrEnum):
+    """How an action ended. DEFERRED was never begun; UNFINISHED outlived the cycle and is resolved by the next."""
+
+    DONE = "done"
+    FAILED = "failed"
+    DEFERRED = "deferred"
+    UNFINISHED = "unfinished"
+
+
+class Retry(StrEnum):
+    """When a failed action may be tried again for the same node."""
+
+    SOON = "soon"
+    LATE = "late"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One action's end.
+
+    `error` is one line for people when it failed. `running_after` is what the process manager said of the
+    node after a failure, None when it could not be asked. `freed_bytes` is what a removal gave back.
+    """
+
+    action: NodeAction
+    result: Result
+    ended_at: datetime
+    error: str | None = None
+    retry: Retry = Retry.SOON
+    running_after: bool | None = None
+    freed_bytes: int | None = None
+    note: str | None = None

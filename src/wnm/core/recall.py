@@ -1,0 +1,21 @@
+"""What earlier cycles remember, as the ledger hands it to the next one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from wnm.core.node import Node
+from wnm.core.observation import Interrupted, ProgramReading, Remembered
+from wnm.core.rates import Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """The last cycle's legacy; None where there was no cycle yet."""
+
+    nodes: tuple[Node, ...]
+    interrupted: tuple[Interrupted, ...]
+    remembered: Remembered
+    boot_id: str | None
+    counters: Counters | None
+    available: ProgramReading | None
+    last_cycle_at: datetime | None

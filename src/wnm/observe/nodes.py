@@ -1,0 +1,157 @@
+"""What is to be seen of each node: its process, its pages, its files."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from posixpath import basename, dirname, join
+
+from wnm.core.contracts import Clock, ProcessManager
+from wnm.core.node import Node, ProcessState, Status
+from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
+from wnm.core.settings import Settings
+from wnm.formats.antnode_metrics import parse_page
+from wnm.node_kinds.kind import NodeKind
+from wnm.observe.machine import StorageSeen
+from wnm.sensors.node_http import Answer, Target, ask_all
+from wnm.sensors.programs import read_program
+from wnm.system.files import tree_bytes
+
+MEASURING_SECONDS = 0.03
+MEASURED_EVERY = timedelta(minutes=30)
+MOST_LAST_WORDS_BYTES = 2000
+MOST_PROGRAMS_ASKED = 20
+PROGRAM_PATIENCE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeFiles:
+    """What a node's folders show; programs are asked for their version only when their file changed."""
+
+    root_dir_present: bool | Unseen
+    born: datetime | None
+    program: ProgramReading | Unseen
+    mount_point: str | None
+
+
+def read_nodes(
+    nodes: Sequence[Node],
+    storages: Mapping[str, StorageSeen],
+    settings: Settings,
+    manager: ProcessManager,
+    kind: NodeKind,
+    clock: Clock,
+) -> tuple[NodeSeen, ...]:
+    """Every node with its reading, in the order given."""
+    processes = manager.survey_nodes(nodes)
+    answers = ask_all(
+        [
+            Target(id=node.id, host=settings.host, port=node.metrics_port)
+            for node in nodes
+            if not _is_gone(processes.get(node.id))
+        ],
+        poll_timeout=settings.poll_timeout,
+        survey_delay=settings.pause_between_polls,
+    )
+    asked = 0
+    seen = []
+    for node in nodes:
+        files = _read_files(node, storages, kind, ask=asked < MOST_PROGRAMS_ASKED)
+        if isinstance(files.program, ProgramReading) and files.program.stamp != node.binary_stamp:
+            asked += 1
+        process = processes.get(node.id, Unseen(reason="the process manager did not mention it"))
+        seen.append(NodeSeen(node=node, reading=_reading(node, process, answers.get(node.id), files, kind)))
+    return _with_disk_use(seen, clock)
+
+
+def _is_gone(process: ProcessReading | Unseen | None) -> bool:
+    return isinstance(process, ProcessReading) and process.state in (ProcessState.STOPPED, ProcessState.FAILED)
+
+
+def _reading(
+    node: Node,
+    process: ProcessReading | Unseen,
+    answer: Answer | None,
+    files: NodeFiles,
+    kind: NodeKind,
+) -> NodeReading:
+    page: NodePage | Unseen = Unseen(reason="not asked: its process does not run")
+    if answer is not None:
+        page = parse_page(answer.metadata, answer.metrics)
+        if isinstance(page, Unseen) and answer.error:
+            page = Unseen(reason=answer.error)
+    return NodeReading(
+        process=process,
+        reachable=None if answer is None else answer.reachable,
+        page=page,
+        root_dir_present=files.root_dir_present,
+        born=files.born,
+        program=files.program,
+        mount_point=files.mount_point,
+        last_words=_last_words(node, kind) if _is_gone(process) and node.status is not Status.STOPPED else None,
+    )
+
+
+def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind, *, ask: bool) -> NodeFiles:
+    where = storages[dirname(node.root_dir)]
+    present = where.storage.present
+    if present is True:
+        present = basename(node.root_dir) in where.names
+    if present is not True:
+        reason = present if isinstance(present, Unseen) else Unseen(reason=f"{node.root_dir} is not there")
+        return NodeFiles(root_dir_present=present, born=None, program=reason, mount_point=None)
+    remembered = None
+    if node.binary_version is not None and node.binary_stamp is not None:
+        remembered = ProgramReading(path=node.program, stamp=node.binary_stamp, version=node.binary_version)
+    return NodeFiles(
+        root_dir_present=True,
+        born=_born(kind.identity_file(node.root_dir)),
+        program=read_program(node.program, remembered, timeout=PROGRAM_PATIENCE_SECONDS if ask else 0),
+        mount_point=where.storage.mount_point,
+    )
+
+
+def _born(identity_file: str) -> datetime | None:
+    """A node is as old as its key."""
+    try:
+        return datetime.fromtimestamp(os.stat(identity_file).st_mtime, UTC)
+    except OSError:
+        return None
+
+
+def _last_words(node: Node, kind: NodeKind) -> str | None:
+    """The last line of what the node wrote before it ended itself, if it did."""
+    try:
+        with open(join(node.log_dir, kind.last_words_file), "rb") as stream:
+            text = stream.read(MOST_LAST_WORDS_BYTES).decode(errors="replace")
+    except OSError:
+        return None
+    lines = ["".join(char for char in line if char.isprintable()) for line in text.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else None
+
+
+def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:
+    """Walking every node's folder each minute would cost more than all the rest: a few nodes at a time, in turn."""
+    now = clock.now()
+    due = sorted(
+        (index for index, each in enumerate(seen) if _is_due(each, now)),
+        key=lambda index: seen[index].node.disk_measured_at or datetime.min.replace(tzinfo=UTC),
+    )
+    stop_at = clock.monotonic() + MEASURING_SECONDS
+    for index in due:
+        each = seen[index]
+        try:
+            used_bytes = tree_bytes(each.node.root_dir)
+        except OSError:
+            continue
+        seen[index] = replace(each, reading=replace(each.reading, disk_bytes=used_bytes))
+        if clock.monotonic() >= stop_at:
+            break
+    return tuple(seen)
+
+
+def _is_due(each: NodeSeen, now: datetime) -> bool:
+    if each.reading.root_dir_present is not True:
+        return False
+    last = each.node.disk_measured_at
+    return last is None or abs(now - last) >= MEASURED_EVERY
