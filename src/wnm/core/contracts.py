@@ -82,6 +82,9 @@ class ProcessManager(Protocol):
     def survey_nodes(self, nodes: Sequence[Node]) -> Mapping[int, ProcessReading | Unseen]:
         """The states of all nodes' processes by id, in one pass."""
 
+    def trim_logs(self, nodes: Sequence[Node]) -> Sequence[str]:
+        """Keep the files that nodes' output goes to within their limit; returns what went wrong, a line each."""
+
     def remove_node(self, node: Node) -> int:
         """Return the bytes freed when process, unit and folders are gone; its key was backed up if wanted."""
 

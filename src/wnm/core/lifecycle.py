@@ -16,7 +16,7 @@ from wnm.core.action import (
     UpgradeNode,
 )
 from wnm.core.node import Node, ProcessState, Reachability, Status
-from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
+from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.settings import Settings
 
@@ -71,11 +71,12 @@ def delay_of(node: Node, settings: Settings) -> timedelta:
             return timedelta(0)
 
 
-def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, shed: bool) -> Node:
+def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: bool) -> Node:
     """The node as it is from now on.
 
     `rebooted`: the machine started again since the last cycle, so a stopped process is nobody's failure and
-    timers restart. `shed`: wnm itself was stopping this node when it was interrupted.
+    timers restart. `cut_off`: wnm itself was at work on this node when it was interrupted, so here too a
+    missing process is nobody's failure.
     """
     node = _with_sane_times(seen.node, now)
     node = _with_facts(node, seen.reading, now)
@@ -90,7 +91,7 @@ def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: boo
     if node.status is Status.REMOVING:
         return node
     if is_gone(seen.reading):
-        return _without_process(node, seen.reading, now, expected=shed)
+        return _without_process(node, seen.reading, now, expected=cut_off)
     if runs(seen.reading):
         return _with_process(node, seen.reading, now, settings)
     return node
@@ -136,9 +137,10 @@ def _with_facts(node: Node, reading: NodeReading, now: datetime) -> Node:
 def _with_process_facts(node: Node, process: ProcessReading) -> Node:
     """The start time is computed from the time since boot and wavers a little: the same start is not news."""
     remembered, seen = node.process_started_at, process.started_at
-    if node.pid == process.pid and remembered is not None and seen is not None:
-        if abs(seen - remembered) < START_TIME_SLACK:
-            return node
+    if remembered is None or seen is None or node.pid != process.pid:
+        return replace(node, pid=process.pid, process_started_at=seen)
+    if abs(seen - remembered) < START_TIME_SLACK:
+        return node
     return replace(node, pid=process.pid, process_started_at=seen)
 
 
@@ -167,7 +169,7 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, *, expecte
     if node.status is Status.STOPPED:
         return node
     if expected:
-        return _moved(node, Status.STOPPED, now, "stopped by wnm")
+        return _moved(node, Status.STOPPED, now, "left stopped by an action that was interrupted")
     ended = "its process ended unexpectedly"
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
@@ -194,7 +196,9 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
         healthy = _moved(node, Status.RUNNING, now, "answers")
         return replace(healthy, failures=0, retry_at=None, last_error=None)
     if elapsed >= delay * STUCK_AFTER_DELAYS:
-        stuck = f"stuck {node.status.value.lower()} for {_minutes(elapsed)}: its process runs but does not answer"
+        stuck = (
+            f"stuck {node.status.value.lower()} for {_minutes(elapsed)}: its process runs but does not answer"
+        )
         return replace(_moved(node, Status.RUNNING, now, stuck), last_error=stuck)
     return node
 
@@ -245,7 +249,7 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
     `node` is the row written by `during`, `before` the one before that (None for AddNode).
     """
     if outcome.result is Result.UNFINISHED:
-        return node
+        return _still_under_way(outcome, node)
     if outcome.result is Result.DEFERRED:
         return before
     if outcome.result is Result.FAILED:
@@ -260,7 +264,11 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
             return _moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
         case RestartNode(silent=True):
             return replace(
-                node, status_since=at, silent_since=at, silence_restarts=node.silence_restarts + 1, version=None
+                node,
+                status_since=at,
+                silent_since=at,
+                silence_restarts=node.silence_restarts + 1,
+                version=None,
             )
         case AddNode(program=program) | UpgradeNode(program=program):
             return replace(
@@ -273,10 +281,18 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
             return replace(node, status_since=at)
 
 
+def _still_under_way(outcome: Outcome, node: Node) -> Node:
+    """What takes longer than a cycle has failed as far as its turn is concerned: others come first next time."""
+    failures = node.failures + 1
+    pause_until = retry_at(failures, outcome.ended_at, outcome.retry)
+    return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
+
+
 def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
     if before is None:
-        # The compensation of a failed addition removed everything, unless a process could not be ended.
-        if not outcome.running_after:
+        # The compensation of a failed addition removed everything, unless a process could not be ended. Where
+        # that cannot be told, the row stays: a later cycle sees.
+        if outcome.running_after is False:
             return None
         before = node
     failures = before.failures + 1

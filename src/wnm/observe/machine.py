@@ -25,23 +25,25 @@ class StorageSeen:
 
 def read_machine(
     before: Counters | None, storages: Sequence[StorageSeen], clock: Clock
-) -> tuple[MachineReading, Counters]:
-    """The reading and the counters that it was taken from.
+) -> MachineReading:
+    """The machine now, its rates since `before`: the counters at the end of the last cycle.
 
-    `before` are the counters of the last cycle. Only when they cannot be compared with the present ones (none
-    are stored, or the machine was restarted) a short sample is taken, which takes a quarter of a second.
+    Only when those cannot be compared with the present ones (none are stored, or the machine was restarted) a
+    short sample is taken, which takes a quarter of a second.
     """
     after = host.read_counters(clock)
+    own_cpu_seconds = host.own_cpu_seconds()
     if before is None or before.boot_id != after.boot_id:
         before, after = host.short_sample(clock)
-    rate = rates(before, after)
+        own_cpu_seconds = 0.0
+    rate = rates(before, after, own_cpu_seconds=own_cpu_seconds)
     memory = host.read_memory()
     systems = {
         each.file_system.mount_point: each.file_system
         for each in storages
         if isinstance(each.file_system, FileSystem)
     }
-    reading = MachineReading(
+    return MachineReading(
         boot_id=after.boot_id,
         usable_cores=host.usable_cores(),
         window_seconds=rate.window_seconds,
@@ -55,7 +57,6 @@ def read_machine(
         hdio_write_bytes_per_second=rate.hdio_write_bytes_per_second,
         file_systems=tuple(systems.values()),
     )
-    return reading, after
 
 
 def read_storages(paths: Sequence[str]) -> tuple[StorageSeen, ...]:
@@ -64,14 +65,16 @@ def read_storages(paths: Sequence[str]) -> tuple[StorageSeen, ...]:
 
 
 def _read_storage(path: str) -> StorageSeen:
-    names = host.read_with_timeout(partial(_list, path), DISK_PATIENCE_SECONDS)
+    names = host.read_with_timeout(partial(_list, path), DISK_PATIENCE_SECONDS, what=path)
     if isinstance(names, Unseen):
         return StorageSeen(
             storage=Storage(path=path, present=names, empty=False, mount_point=None),
             names=frozenset(),
             file_system=names,
         )
-    file_system = host.read_with_timeout(partial(host.file_system_of, path), DISK_PATIENCE_SECONDS)
+    file_system = host.read_with_timeout(
+        partial(host.file_system_of, path), DISK_PATIENCE_SECONDS, what=path
+    )
     mount_point = None if isinstance(file_system, Unseen) else file_system.mount_point
     storage = Storage(
         path=path,
@@ -82,10 +85,11 @@ def _read_storage(path: str) -> StorageSeen:
     return StorageSeen(storage=storage, names=names or frozenset(), file_system=file_system)
 
 
-def _list(path: str) -> frozenset[str] | None | Unseen:
+def _list(path: str) -> frozenset[str] | Unseen | None:
     """The names in a folder; None if there is no such folder."""
     try:
-        return frozenset(os.listdir(path))
+        with os.scandir(path) as entries:
+            return frozenset(entry.name for entry in entries)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

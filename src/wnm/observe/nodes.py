@@ -1,11 +1,12 @@
 """What is to be seen of each node: its process, its pages, its files."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from posixpath import basename, dirname, join
 
+from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, ProcessManager
 from wnm.core.node import Node, ProcessState, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
@@ -13,7 +14,7 @@ from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.machine import StorageSeen
-from wnm.sensors.node_http import Answer, Target, ask_all
+from wnm.sensors.node_http import ask_all
 from wnm.sensors.programs import read_program
 from wnm.system.files import tree_bytes
 
@@ -21,7 +22,7 @@ MEASURING_SECONDS = 0.03
 MEASURED_EVERY = timedelta(minutes=30)
 MOST_LAST_WORDS_BYTES = 2000
 MOST_PROGRAMS_ASKED = 20
-PROGRAM_PATIENCE_SECONDS = 3.0
+PROGRAM_PATIENCE = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ def read_nodes(
         ],
         poll_timeout=settings.poll_timeout,
         survey_delay=settings.pause_between_polls,
+        clock=clock,
     )
     asked = 0
     seen = []
@@ -65,7 +67,10 @@ def read_nodes(
 
 
 def _is_gone(process: ProcessReading | Unseen | None) -> bool:
-    return isinstance(process, ProcessReading) and process.state in (ProcessState.STOPPED, ProcessState.FAILED)
+    return isinstance(process, ProcessReading) and process.state in (
+        ProcessState.STOPPED,
+        ProcessState.FAILED,
+    )
 
 
 def _reading(
@@ -88,7 +93,9 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
-        last_words=_last_words(node, kind) if _is_gone(process) and node.status is not Status.STOPPED else None,
+        last_words=_last_words(join(node.log_dir, kind.last_words_file))
+        if _is_gone(process) and node.status is not Status.STOPPED
+        else None,
     )
 
 
@@ -106,7 +113,7 @@ def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind,
     return NodeFiles(
         root_dir_present=True,
         born=_born(kind.identity_file(node.root_dir)),
-        program=read_program(node.program, remembered, timeout=PROGRAM_PATIENCE_SECONDS if ask else 0),
+        program=read_program(node.program, remembered, timeout=PROGRAM_PATIENCE if ask else timedelta(0)),
         mount_point=where.storage.mount_point,
     )
 
@@ -114,19 +121,21 @@ def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind,
 def _born(identity_file: str) -> datetime | None:
     """A node is as old as its key."""
     try:
-        return datetime.fromtimestamp(os.stat(identity_file).st_mtime, UTC)
+        return datetime.fromtimestamp(Path(identity_file).stat().st_mtime, UTC)
     except OSError:
         return None
 
 
-def _last_words(node: Node, kind: NodeKind) -> str | None:
+def _last_words(last_words_file: str) -> str | None:
     """The last line of what the node wrote before it ended itself, if it did."""
     try:
-        with open(join(node.log_dir, kind.last_words_file), "rb") as stream:
+        with Path(last_words_file).open("rb") as stream:
             text = stream.read(MOST_LAST_WORDS_BYTES).decode(errors="replace")
     except OSError:
         return None
-    lines = ["".join(char for char in line if char.isprintable()) for line in text.splitlines() if line.strip()]
+    lines = [
+        "".join(char for char in line if char.isprintable()) for line in text.splitlines() if line.strip()
+    ]
     return lines[-1][:300] if lines else None
 
 
@@ -140,10 +149,7 @@ def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:
     stop_at = clock.monotonic() + MEASURING_SECONDS
     for index in due:
         each = seen[index]
-        try:
-            used_bytes = tree_bytes(each.node.root_dir)
-        except OSError:
-            continue
+        used_bytes = tree_bytes(each.node.root_dir)
         seen[index] = replace(each, reading=replace(each.reading, disk_bytes=used_bytes))
         if clock.monotonic() >= stop_at:
             break

@@ -2,55 +2,42 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from posixpath import basename, dirname
 
 from wnm.core.contracts import Clock, ProcessManager
 from wnm.core.node import Node, id_in_name
 from wnm.core.observation import Claim, Observation
-from wnm.core.rates import Counters
 from wnm.core.recall import Recall
 from wnm.core.settings import Settings
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.machine import StorageSeen, read_machine, read_storages
-from wnm.observe.nodes import PROGRAM_PATIENCE_SECONDS, read_nodes
+from wnm.observe.nodes import PROGRAM_PATIENCE, read_nodes
 from wnm.sensors import host
 from wnm.sensors.programs import read_program
 from wnm.system.processes import ProcessTable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """The observation, and the counters that the next cycle compares its own with."""
-
-    seen: Observation
-    counters: Counters
-
-
 def survey(
     recall: Recall, settings: Settings, manager: ProcessManager, kind: NodeKind, clock: Clock
-) -> Survey:
+) -> Observation:
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
     storages = read_storages(storage_folders(recall.nodes, settings))
     by_path = {each.storage.path: each for each in storages}
-    machine, counters = read_machine(recall.counters, storages, clock)
+    machine = read_machine(recall.counters, storages, clock)
     nodes = read_nodes(recall.nodes, by_path, settings, manager, kind, clock)
     now = clock.now()
-    return Survey(
-        seen=Observation(
-            now=now,
-            seed=secrets.randbits(62),
-            rebooted=recall.boot_id is not None and recall.boot_id != machine.boot_id,
-            machine=machine,
-            nodes=nodes,
-            storages=tuple(each.storage for each in storages),
-            available=read_program(settings.antnode_path, recall.available, timeout=PROGRAM_PATIENCE_SECONDS),
-            claims=(*_claimed_by_folders(storages), *_claimed_by_processes(recall.nodes, settings, kind)),
-            bound_ports=host.bound_ports(_port_ranges(settings)),
-            interrupted=recall.interrupted,
-            remembered=recall.remembered,
-        ),
-        counters=counters,
+    return Observation(
+        now=now,
+        seed=secrets.randbits(62),
+        rebooted=recall.boot_id is not None and recall.boot_id != machine.boot_id,
+        machine=machine,
+        nodes=nodes,
+        storages=tuple(each.storage for each in storages),
+        available=read_program(settings.antnode_path, recall.available, timeout=PROGRAM_PATIENCE),
+        claims=(*_claimed_by_folders(storages), *_claimed_by_processes(recall.nodes, settings, kind)),
+        bound_ports=host.bound_ports(_port_ranges(settings)),
+        interrupted=recall.interrupted,
+        remembered=recall.remembered,
     )
 
 
@@ -74,11 +61,14 @@ def _claimed_by_folders(storages: Iterable[StorageSeen]) -> Iterable[Claim]:
 
 
 def _claimed_by_processes(nodes: Sequence[Node], settings: Settings, kind: NodeKind) -> Iterable[Claim]:
-    """Ids that running node programs use. Not looked for at the cap, where no id is given away."""
+    """Ids that programs in our folders run under. Not looked for at the cap, where no id is given away.
+
+    What runs elsewhere on the machine may have the same name; it claims no more than its ports.
+    """
     if len(nodes) >= settings.node_cap:
         return
     flag = kind.fingerprint("")[0]
     for (_, root_dir), processes in ProcessTable.read({flag}).found.items():
         node_id = id_in_name(basename(root_dir))
-        if node_id is not None:
+        if node_id is not None and dirname(root_dir) in settings.node_storage:
             yield Claim(id=node_id, by=f"process {processes[0].pid}")

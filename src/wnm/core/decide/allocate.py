@@ -7,9 +7,10 @@ from posixpath import join
 
 from wnm.core.decide.gauges import in_crisis
 from wnm.core.decision import Held
+from wnm.core.forms.wallets import FAUCET, WeightedWallet
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
-from wnm.core.settings import FAUCET, Settings, WeightedWallet
+from wnm.core.settings import Settings
 
 LAST_PORT = 65535
 
@@ -79,7 +80,9 @@ def draw_wallet(settings: Settings, seed: int, node_id: int) -> str:
 
 def address_of(wallet: WeightedWallet, settings: Settings) -> str:
     """The address that a wallet's name stands for."""
-    return {"donate": settings.donate_address, "faucet": FAUCET}.get(wallet.name_or_address, wallet.name_or_address)
+    return {"donate": settings.donate_address, "faucet": FAUCET}.get(
+        wallet.name_or_address, wallet.name_or_address
+    )
 
 
 def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: datetime) -> Node:

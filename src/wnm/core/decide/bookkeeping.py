@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode, RetireNode, StopNode, node_of
+from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode, RetireNode, node_of
 from wnm.core.decision import Conclusion, Held
 from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, runs
 from wnm.core.node import TRANSITIONS, Status
-from wnm.core.observation import NodeSeen, Observation
+from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.settings import Settings
 
 
@@ -34,7 +34,7 @@ def settle(seen: Observation, settings: Settings) -> Settled:
                 seen.now,
                 settings,
                 rebooted=seen.rebooted,
-                shed=isinstance(interrupted.get(each.node.id), StopNode),
+                cut_off=each.node.id in interrupted,
             ),
         )
         for each in seen.nodes
@@ -46,10 +46,21 @@ def settle(seen: Observation, settings: Settings) -> Settled:
     leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
     staying = tuple(each for each in concluded if each.node.id not in leaving)
     return Settled(
-        seen=replace(seen, nodes=staying),
+        seen=_without(seen, staying),
         nodes=concluded,
         actions=actions,
         held=tuple(_waiting(each, settings) for each in staying if each.node.status in TRANSITIONS),
+    )
+
+
+def _without(seen: Observation, staying: tuple[NodeSeen, ...]) -> Observation:
+    """The view without those that leave; until they are gone their ids and ports stay theirs."""
+    leaving = [each.node for each in seen.nodes if each.node.id not in {one.node.id for one in staying}]
+    return replace(
+        seen,
+        nodes=staying,
+        claims=seen.claims + tuple(Claim(id=node.id, by="its removal") for node in leaving),
+        bound_ports=seen.bound_ports.union(*((node.port, node.metrics_port) for node in leaving)),
     )
 
 
@@ -79,7 +90,7 @@ def _to_finish(
         return None
     if seen.now - node.status_since >= settings.delay_remove:
         return RemoveNode(node=node.id, because=node.because)
-    if runs(each.reading):
+    if runs(each.reading) and not absent:
         return RetireNode(node=node.id, because=node.because)
     return None
 

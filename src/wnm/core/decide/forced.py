@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wnm.core.action import (
+    Action,
     AddNode,
     DisableNode,
     EnableNode,
@@ -17,10 +18,12 @@ from wnm.core.action import (
     StartNode,
     StopNode,
     UpgradeNode,
+    node_of,
 )
 from wnm.core.decide.allocate import free_ids, new_node, no_place, places
-from wnm.core.decide.bookkeeping import conclusions, settle
+from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, youngest_first
+from wnm.core.decide.storage import missing_storage
 from wnm.core.decide.upgrades import copy_is_outdated, is_outdated, target
 from wnm.core.decision import Decision, Held
 from wnm.core.errors import BadInput, NeedsOperator
@@ -63,7 +66,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     settled = settle(seen, settings)
     whole = replace(settled.seen, nodes=settled.nodes)
     chosen = _choose(whole, settings, request)
-    actions: tuple[NodeAction | Resurvey, ...]
+    actions: tuple[Action, ...]
     held: tuple[Held, ...] = ()
     match request.action:
         case ForcedAction.ADD:
@@ -72,14 +75,24 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
             actions = (Resurvey(because=BECAUSE),)
         case _:
             actions = tuple(_act(each, whole, settings, request) for each in chosen)
-            held = () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
+            held = (
+                () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
+            )
     return Decision(
         rule="by hand",
         because=f"--force_action {request.action}",
         conclusions=conclusions(seen.nodes, settled.nodes),
-        actions=actions,
+        actions=_besides(actions, seen, settled) + actions,
         held=held,
     )
+
+
+def _besides(actions: tuple[Action, ...], seen: Observation, settled: Settled) -> tuple[Action, ...]:
+    """What was interrupted or is due is finished as in any cycle, unless it is about one of the same nodes."""
+    if missing_storage(seen, settled.seen):
+        return ()
+    chosen = {node_of(action) for action in actions if not isinstance(action, Resurvey)}
+    return tuple(action for action in settled.actions if node_of(action) not in chosen)
 
 
 def _check(request: Request) -> None:
@@ -95,7 +108,7 @@ def _check(request: Request) -> None:
 
 def _choose(seen: Observation, settings: Settings, request: Request) -> list[NodeSeen]:
     if request.names:
-        return [_by_name(seen, name) for name in dict.fromkeys(request.names)]
+        return _named(seen, request)
     if request.action is ForcedAction.TEARDOWN:
         return list(seen.nodes)
     rank, wanted = _RANKING.get(request.action, (oldest_first, lambda each: False))
@@ -128,6 +141,20 @@ _RANKING: dict[ForcedAction, Ranking] = {
     ForcedAction.DISABLE: (youngest_first, _is_managed),
     ForcedAction.ENABLE: (oldest_first, _is_disabled),
 }
+
+
+def _named(seen: Observation, request: Request) -> list[NodeSeen]:
+    """The nodes that were named. What is disabled is left alone until it is enabled, by hand too."""
+    found = [_by_name(seen, name) for name in dict.fromkeys(request.names)]
+    if request.action is ForcedAction.ENABLE:
+        return [each for each in found if _is_disabled(each)]
+    disabled = next((each.node.name for each in found if _is_disabled(each)), None)
+    if disabled is not None and request.action not in (ForcedAction.DISABLE, ForcedAction.REMOVE):
+        raise BadInput(
+            f"{disabled} is disabled: run wnm --force_action enable --service_name {disabled} before "
+            f"--force_action {request.action}"
+        )
+    return found
 
 
 def _by_name(seen: Observation, name: str) -> NodeSeen:
@@ -182,15 +209,21 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
     program = _program(seen, settings)
     room = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
     if count > room:
-        raise BadInput(f"--count {count}: node_cap {settings.node_cap} leaves room for {max(room, 0)}; raise node_cap")
+        raise BadInput(
+            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(room, 0)}; raise node_cap"
+        )
     found = places(seen, settings)
     if not found:
         held = no_place(seen, settings)
         raise NeedsOperator(f"cannot {held.what}, it waits for {held.waiting_for}", remedy="free some space")
     ids = free_ids(seen, settings, count)
     if len(ids) < count:
-        raise NeedsOperator(f"only {len(ids)} ids have free ports", remedy="change port_start or end what uses the ports")
+        raise NeedsOperator(
+            f"only {len(ids)} ids have free ports", remedy="change port_start or end what uses the ports"
+        )
     return tuple(
-        AddNode(node=new_node(node_id, found[0], settings, seen.seed, seen.now), program=program, because=BECAUSE)
+        AddNode(
+            node=new_node(node_id, found[0], settings, seen.seed, seen.now), program=program, because=BECAUSE
+        )
         for node_id in ids
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wnm.core.observation import FileSystem, Load, MachineReading, Unseen
+from wnm.core.observation import FileSystem, MachineReading, Unseen
 from wnm.core.settings import Settings
 
 
@@ -51,7 +51,9 @@ class Gauge:
 def gauges(machine: MachineReading, settings: Settings) -> tuple[Gauge, ...]:
     """Every reading except the file systems; those that are switched off are there too, without limits."""
     load = machine.load
-    one, five, fifteen = (load, load, load) if isinstance(load, Unseen) else (load.one, load.five, load.fifteen)
+    one, five, fifteen = (
+        (load, load, load) if isinstance(load, Unseen) else (load.one, load.five, load.fifteen)
+    )
     wished, allowed = settings.desired_load_average, settings.max_load_average_allowed
     io = [
         ("network read", machine.netio_read_bytes_per_second, "netio_read"),
@@ -66,7 +68,13 @@ def gauges(machine: MachineReading, settings: Settings) -> tuple[Gauge, ...]:
         _gauge("load (5 min)", "load", five, wished, allowed),
         _gauge("load (15 min)", "load", fifteen, wished, allowed),
         *(
-            _gauge(name, "B/s", value, getattr(settings, f"{key}_less_than") or None, getattr(settings, f"{key}_remove") or None)
+            _gauge(
+                name,
+                "B/s",
+                value,
+                getattr(settings, f"{key}_less_than") or None,
+                getattr(settings, f"{key}_remove") or None,
+            )
             for name, value, key in io
         ),
     )

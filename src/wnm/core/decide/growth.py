@@ -11,9 +11,16 @@ from wnm.core.decide.pressure import excess, must_shed
 from wnm.core.decide.rank import is_stopped, oldest_first
 from wnm.core.decide.upgrades import copy_is_outdated, target
 from wnm.core.decision import Held, Proposal
-from wnm.core.lifecycle import backs_off
+from wnm.core.lifecycle import LONGEST_PAUSE, backs_off
 from wnm.core.node import Status
-from wnm.core.observation import FileSystem, MachineReading, NodeSeen, Observation, ProcessReading, Unseen
+from wnm.core.observation import (
+    FileSystem,
+    MachineReading,
+    NodeSeen,
+    Observation,
+    ProcessReading,
+    Unseen,
+)
 from wnm.core.settings import Settings
 
 SETTLED_AFTER_SECONDS = 60
@@ -87,15 +94,20 @@ def _plan_starts(
         node = each.node
         what = f"start {node.name}"
         if backs_off(node, seen.now):
-            plan = plan.but(Held(what=what, waiting_for=f"its pause after: {node.last_error}", until=node.retry_at))
+            plan = plan.but(
+                Held(what=what, waiting_for=f"its pause after: {node.last_error}", until=node.retry_at)
+            )
             continue
         if plan.left <= 0:
             return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
-        mine = next((fs for fs in plan.machine.file_systems if fs.mount_point == node.mount_point), None)
         machine = one_more(plan.machine, replace(cost, disk_bytes=0), None)
-        limit = _first_limit(plan.machine, machine, mine, settings)
+        limit = _machine_limit(machine, settings)
         if limit is not None:
             return plan.but(Held(what=what, waiting_for=limit), full=True)
+        own = None if node.mount_point is None else _disk_limit(machine, node.mount_point, settings)
+        if own is not None:
+            plan = plan.but(Held(what=what, waiting_for=own))
+            continue  # Another node's disk may have room.
         renewed = None
         if isinstance(program, ProgramChoice) and copy_is_outdated(each, program):
             renewed = program
@@ -112,7 +124,8 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
     if isinstance(program, Held):
         return plan.but(replace(program, what=what))
     last = seen.remembered
-    if last.add_retry_at is not None and last.add_retry_at > seen.now:
+    # A pause that is longer than any of ours dates from before the clock was set back.
+    if last.add_retry_at is not None and seen.now < last.add_retry_at <= seen.now + LONGEST_PAUSE:
         return plan.but(
             Held(what=what, waiting_for=f"the pause after: {last.add_last_error}", until=last.add_retry_at)
         )
@@ -141,31 +154,30 @@ def _place(
     candidates = places(replace(seen, machine=plan.machine), settings)
     refusal: Held | None = None
     for place in candidates:
-        machine = one_more(plan.machine, cost, place.file_system.mount_point)
-        limit = _first_limit(plan.machine, machine, place.file_system, settings)
+        mount_point = place.file_system.mount_point
+        machine = one_more(plan.machine, cost, mount_point)
+        limit = _machine_limit(machine, settings) or _disk_limit(machine, mount_point, settings)
         if limit is None:
             return place, machine
         refusal = refusal or Held(what="add a node", waiting_for=limit)
     return refusal or no_place(seen, settings)
 
 
-def _first_limit(
-    now: MachineReading, then: MachineReading, where: FileSystem | None, settings: Settings
-) -> str | None:
-    """What would no longer be below its limit with one more node, for people."""
-    for gauge in gauges(then, settings):
-        if not gauge.allows_growth:
-            return _would(gauge)
-    if where is None:
-        return None
-    if in_crisis(where, settings):
-        return f"{where.free_bytes} bytes free on {where.mount_point}: fewer than crisis_bytes"
-    gauge = disk_gauge(where, settings)
-    if not gauge.allows_growth:
-        return gauge.against(gauge.allow)
-    after = next(each for each in then.file_systems if each.mount_point == where.mount_point)
-    predicted = disk_gauge(after, settings)
-    return None if predicted.allows_growth else _would(predicted)
+def _machine_limit(then: MachineReading, settings: Settings) -> str | None:
+    """What would no longer be below its limit on the machine as it would be, for people."""
+    limits = (_would(gauge) for gauge in gauges(then, settings) if not gauge.allows_growth)
+    return next(limits, None)
+
+
+def _disk_limit(then: MachineReading, mount_point: str, settings: Settings) -> str | None:
+    """The same for the disk that the node's data lies on; a disk that was not seen has no room."""
+    disk = next((each for each in then.file_systems if each.mount_point == mount_point), None)
+    if disk is None:
+        return f"the file system at {mount_point} to be seen"
+    if in_crisis(disk, settings):
+        return f"room: {mount_point} would have {disk.free_bytes} bytes free, fewer than crisis_bytes"
+    gauge = disk_gauge(disk, settings)
+    return None if gauge.allows_growth else _would(gauge)
 
 
 def _would(gauge: Gauge) -> str:
@@ -209,7 +221,9 @@ def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -
     return replace(
         machine,
         cpu_percent=_plus(machine.cpu_percent, cost.cores / cores * 100),
-        memory_percent=_plus(machine.memory_percent, cost.memory_bytes / max(machine.memory_total_bytes, 1) * 100),
+        memory_percent=_plus(
+            machine.memory_percent, cost.memory_bytes / max(machine.memory_total_bytes, 1) * 100
+        ),
         load=load if isinstance(load, Unseen) else replace(load, one=load.one + cost.cores),
         file_systems=tuple(
             _fuller(each, cost.disk_bytes) if each.mount_point == mount_point else each

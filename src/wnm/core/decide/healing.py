@@ -40,7 +40,9 @@ def restart_silent(seen: Observation, settings: Settings) -> Proposal:
     if len(chosen) < len(ready):
         held.append(Held(what=f"restart {len(ready) - len(chosen)} more", waiting_for="a free start slot"))
     actions = tuple(
-        RestartNode(node=each.node.id, silent=True, because=f"has not answered since {each.node.silent_since}")
+        RestartNode(
+            node=each.node.id, silent=True, because=f"has not answered since {each.node.silent_since}"
+        )
         for each in chosen
     )
     return Proposal(actions=actions, held=tuple(held), because=f"{len(ready)} node(s) do not answer")
@@ -51,4 +53,4 @@ def _due(each: NodeSeen, settings: Settings) -> datetime | None:
     if since is None:
         return None
     doublings = min(each.node.silence_restarts, LONGEST_PATIENCE_DOUBLINGS)
-    return since + settings.unresponsive_restart * 2**doublings
+    return since + settings.unresponsive_restart * (1 << doublings)

@@ -58,7 +58,9 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         if chosen is None:
             chosen, rule, because = proposal, name, proposal.because
         else:
-            held.append(Held(what=f"{name}: {proposal.because}", waiting_for=f"a cycle that {rule} does not take"))
+            held.append(
+                Held(what=f"{name}: {proposal.because}", waiting_for=f"a cycle that {rule} does not take")
+            )
     actions = settled.actions + (chosen.actions if chosen else ())
     return Decision(
         rule=rule,

@@ -104,7 +104,8 @@ def _pick_for_disk(
     if _removing_is_useless(seen, settings, file_system):
         return Held(
             what=what,
-            waiting_for=f"space that nodes do not hold: the last removal freed {seen.remembered.last_freed_bytes} bytes",
+            waiting_for="space that nodes do not hold: the last removal freed "
+            f"{seen.remembered.last_freed_bytes} bytes",
             remedy=f"free space on {file_system.mount_point} by hand: {because}",
         )
     on_it = [each for each in candidates if _is_on(each, file_system)]
@@ -124,7 +125,7 @@ def _removing_is_useless(seen: Observation, settings: Settings, file_system: Fil
         return False
     if last.last_freed_mount_point != file_system.mount_point:
         return False
-    if seen.now - last.last_freed_at > timedelta(days=1):
+    if not timedelta(0) <= seen.now - last.last_freed_at <= timedelta(days=1):
         return False
     over_percent = file_system.used_percent - settings.hd_remove
     missing = max(
@@ -149,9 +150,13 @@ def _stop(seen: Observation, settings: Settings, high: tuple[Gauge, ...]) -> Pro
     settled_at = _settled_at(seen)
     what = "stop a node"
     if settled_at is not None and settled_at > seen.now:
-        return Proposal(held=(Held(what=what, waiting_for="the last stop to show in the readings", until=settled_at),))
+        return Proposal(
+            held=(Held(what=what, waiting_for="the last stop to show in the readings", until=settled_at),)
+        )
     if _load_is_falling(seen, settings, high):
-        return Proposal(held=(Held(what=what, waiting_for="the longer load averages to follow the shortest"),))
+        return Proposal(
+            held=(Held(what=what, waiting_for="the longer load averages to follow the shortest"),)
+        )
     candidates = [
         each
         for each in youngest_first(seen.nodes)
@@ -168,10 +173,14 @@ def _stop(seen: Observation, settings: Settings, high: tuple[Gauge, ...]) -> Pro
 def _settled_at(seen: Observation) -> datetime | None:
     """Two whole windows after the last stop its effect is in the readings; more stops before that would overshoot."""
     last = seen.remembered.last_shed_at
+    if any(isinstance(each.action, StopNode) and each.action.shed for each in seen.interrupted):
+        last = seen.now  # As far as anybody knows, it ended when that cycle did.
     if last is None or last > seen.now:
         return None
-    window = timedelta(seconds=seen.machine.window_seconds or 0)
-    return last + min(2 * window, LONGEST_SETTLING)
+    window = seen.machine.window_seconds
+    if window is None:
+        return last + LONGEST_SETTLING
+    return last + min(2 * timedelta(seconds=window), LONGEST_SETTLING)
 
 
 def _load_is_falling(seen: Observation, settings: Settings, high: tuple[Gauge, ...]) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from posixpath import dirname
 
-from wnm.core.action import RemoveNode
+from wnm.core.action import AddNode, RemoveNode, node_of
 from wnm.core.decision import Held, Proposal
 from wnm.core.lifecycle import backs_off
 from wnm.core.node import Node, Status
@@ -21,7 +21,11 @@ def remove_dead(seen: Observation, settings: Settings) -> Proposal:
         if not backs_off(each.node, seen.now)
     )
     held = tuple(
-        Held(what=f"remove {each.node.name}", waiting_for=f"its pause after: {each.node.last_error}", until=each.node.retry_at)
+        Held(
+            what=f"remove {each.node.name}",
+            waiting_for=f"its pause after: {each.node.last_error}",
+            until=each.node.retry_at,
+        )
         for each in dead
         if backs_off(each.node, seen.now)
     )
@@ -36,7 +40,9 @@ def is_dead(each: NodeSeen) -> bool:
 def with_dead(nodes: tuple[NodeSeen, ...], now: datetime) -> tuple[NodeSeen, ...]:
     """The same nodes, those whose folder is gone marked DEAD."""
     return tuple(
-        replace(each, node=replace(each.node, status=Status.DEAD, status_since=now, because="its folder is gone"))
+        replace(
+            each, node=replace(each.node, status=Status.DEAD, status_since=now, because="its folder is gone")
+        )
         if is_dead(each) and each.node.status is not Status.DEAD
         else each
         for each in nodes
@@ -49,22 +55,31 @@ def missing_storage(remembered: Observation, settled: Observation) -> tuple[Held
     `remembered` holds the nodes as they were before this cycle's bookkeeping, `settled` those that stay.
     """
     staying = {each.node.id for each in settled.nodes}
+    added = {node_of(each.action) for each in remembered.interrupted if isinstance(each.action, AddNode)}
     found: dict[str, Held] = {}
     for each in remembered.nodes:
-        if each.node.id not in staying or not is_dead(each) or each.node.status is Status.REMOVING:
+        node = each.node
+        if not is_dead(each):
             continue
-        path = dirname(each.node.root_dir)
+        path = dirname(node.root_dir)
         storage = next((one for one in remembered.storages if one.path == path), None)
-        problem = None if storage is None else _problem(storage, each.node)
+        if storage is None:
+            continue
+        expected = node.id in staying and node.status is not Status.REMOVING
+        problem = _problem(storage, node, had_folder=node.id not in added, has_folder=expected)
         if problem is not None:
-            found.setdefault(path, _ask(path, problem, each.node))
+            found.setdefault(path, _ask(path, problem, node))
     return tuple(found.values())
 
 
-def _problem(storage: Storage, node: Node) -> str | None:
-    if storage.present is False:
+def _problem(storage: Storage, node: Node, *, had_folder: bool, has_folder: bool) -> str | None:
+    """What is wrong with the folder that the node should be in, as far as the node's own state does not explain it.
+
+    An addition that was cut short may not have made the storage folder yet; a removal may have emptied it.
+    """
+    if storage.present is False and had_folder:
         return "is not there"
-    if storage.present is True and storage.empty:
+    if storage.present is True and storage.empty and has_folder:
         return "is empty"
     if node.mount_point is not None and storage.mount_point not in (None, node.mount_point):
         return f"lies on {storage.mount_point}, not on {node.mount_point} as before"

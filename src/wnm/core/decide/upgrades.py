@@ -30,7 +30,11 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
         return Proposal(held=(Held(what=what, waiting_for=obstacle),))
     resting = [each.node for each in outdated if backs_off(each.node, seen.now)]
     held = [
-        Held(what=f"upgrade {node.name}", waiting_for=f"its pause after: {node.last_error}", until=node.retry_at)
+        Held(
+            what=f"upgrade {node.name}",
+            waiting_for=f"its pause after: {node.last_error}",
+            until=node.retry_at,
+        )
         for node in resting
     ]
     ready = [each for each in outdated if runs(each.reading) and not backs_off(each.node, seen.now)]
@@ -67,7 +71,9 @@ def target(seen: Observation, settings: Settings) -> ProgramChoice | Held:
 def usable_program(seen: Observation, settings: Settings) -> ProgramChoice | Held:
     """The program on disk, whatever the pin says, or why it cannot be used."""
     found = seen.available
-    remedy = f"put a working node program at {settings.antnode_path or '~/.local/bin/antnode'} or set antnode_path"
+    remedy = (
+        f"put a working node program at {settings.antnode_path or '~/.local/bin/antnode'} or set antnode_path"
+    )
     if isinstance(found, Unseen):
         return Held(what="hand out a node program", waiting_for=found.reason, remedy=remedy)
     if isinstance(found.version, Unseen):

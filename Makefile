@@ -1,0 +1,33 @@
+# Every target makes or updates .venv first, and that takes no time when nothing changed.
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop test check sim bench format setup
+
+ARGS ?=
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: ## bring up three simulated nodes in a sandbox and show them
+	@scripts/run_sandbox.sh
+
+stop: ## end the sandbox's nodes and remove it
+	@scripts/stop_sandbox.sh
+
+test: setup ## run all tests (ARGS="-k word" for some)
+	@.venv/bin/python -m pytest -n 2 $(ARGS)
+
+check: setup ## lint, types, direction rules, generated files
+	@scripts/check.sh
+
+sim: setup ## watch the decision engine run a simulated machine
+	@.venv/bin/wnm simulate $(ARGS)
+
+bench: setup ## measure what a cycle costs
+	@.venv/bin/python -m tests.bench $(ARGS)
+
+format: setup ## put the code into its one format
+	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format .
+
+setup: ## make or update .venv
+	@scripts/setup.sh

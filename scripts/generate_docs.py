@@ -1,0 +1,39 @@
+"""Write the generated pages of docs/reference; with --check, fail if one of them is out of date."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from wnm.cli.reference import settings_markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/reference/settings.md": settings_markdown,
+}
+
+
+def main() -> int:
+    """Return 0 when every page is as it should be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, fail on drift")
+    check = parser.parse_args().check
+    stale = [name for name, page in PAGES.items() if _current(ROOT / name) != page()]
+    if check:
+        for name in stale:
+            print(f"{name} is out of date: run 'python scripts/generate_docs.py'", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(PAGES[name](), encoding="utf-8")
+        print(f"wrote {name}")
+    return 0
+
+
+def _current(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

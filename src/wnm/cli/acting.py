@@ -1,0 +1,155 @@
+"""The commands that change the machine: a cycle, a dry run of one, what is asked for by hand, freeing the lock."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from wnm.cli.invocation import Command
+from wnm.cli.run import Run
+from wnm.core.decide.forced import ForcedAction, Request, forced
+from wnm.core.decide.ladder import decide
+from wnm.core.errors import BadInput
+from wnm.core.layers import Resolved
+from wnm.core.node import Node
+from wnm.core.outcome import Result
+from wnm.core.recall import Recall
+from wnm.core.settings import SPECS, Settings
+from wnm.cycle import Choose, Cycle, Machine, Wishes, plan_cycle, run_cycle
+from wnm.observe.survey import storage_folders
+from wnm.record.database import open_for_reading, open_for_writing
+from wnm.record.ledger import Ledger
+from wnm.record.trouble import missing
+from wnm.report.cycle_line import cycle_line
+from wnm.report.explain import plan_text
+from wnm.system.clock import SystemClock
+from wnm.system.lock import only_one, release_stale
+from wnm.wiring import build_machine
+
+UPDATE_CONFIG = "update_config"
+log = logging.getLogger(__name__)
+
+
+def act(run: Run) -> int:
+    """One cycle, by the ladder or by hand; with --dry_run only its plan is shown."""
+    if not os.path.lexists(run.database_path):
+        raise missing(run.database_path)
+    if run.asked.dry_run:
+        return _dry_run(run)
+    with only_one(run.lock_path), open_for_writing(run.database_path) as database:
+        ledger = Ledger(database)
+        resolved = run.resolve(ledger.settings())
+        settings = resolved.settings
+        recall = ledger.recall()
+        machine = _machine(settings, recall)
+        with _bounded(settings):
+            _keep_changes(ledger, resolved)
+            if run.asked.force_action == UPDATE_CONFIG:
+                return _tell_updated(resolved)
+            wishes = Wishes(settings=settings, texts={name: resolved.text(name) for name in SPECS})
+            cycle = run_cycle(ledger, recall, wishes, machine, _choice(run))
+            _tell(cycle, ledger.nodes())
+    if run.asked.force_action == ForcedAction.TEARDOWN and cycle.exit_code == 0:
+        _forget_everything(run)
+    return cycle.exit_code
+
+
+def remove_lockfile(run: Run) -> int:
+    """Free the lock, unless a live cycle holds it."""
+    release_stale(run.lock_path)
+    print(f"{run.lock_path} is free")
+    return 0
+
+
+def _dry_run(run: Run) -> int:
+    with open_for_reading(run.database_path) as database:
+        ledger = Ledger(database)
+        resolved = run.resolve(ledger.settings())
+        recall = ledger.recall()
+        machine = _machine(resolved.settings, recall)
+        for change in resolved.changes:
+            print(f"would set {change.name}: {change.old_text or 'default'} -> {change.new_text}")
+        if run.asked.force_action == UPDATE_CONFIG:
+            return 0
+        plan = plan_cycle(recall, resolved.settings, machine, _choice(run))
+    print(plan_text(plan.seen, plan.decision, resolved.settings))
+    return 0
+
+
+def _machine(settings: Settings, recall: Recall) -> Machine:
+    return build_machine(settings, tuple(storage_folders(recall.nodes, settings)), SystemClock())
+
+
+def _choice(run: Run) -> Choose:
+    if run.asked.command is not Command.FORCE:
+        return decide
+    request = Request(
+        action=ForcedAction(run.asked.force_action or ""),
+        names=run.asked.service_names,
+        count=run.asked.count,
+        confirmed=run.asked.confirm or run.asked.dry_run,
+    )
+    return partial(forced, request=request)
+
+
+def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
+    if not resolved.changes:
+        return
+    ledger.change_settings({change.name: change.new_text for change in resolved.changes})
+    for change in resolved.changes:
+        origin = resolved.origins[change.name]
+        log.info("%s: %s -> %s (%s)", change.name, change.old_text or "default", change.new_text, origin)
+
+
+def _tell_updated(resolved: Resolved) -> int:
+    if not resolved.changes:
+        raise BadInput("--force_action update_config: nothing given differs from what is stored")
+    return 0
+
+
+@contextmanager
+def _bounded(settings: Settings) -> Iterator[None]:
+    """However a disk or a service manager hangs, this process is gone when the cycle's time is over.
+
+    What it was doing stays written down as begun, and the next cycle finishes or undoes it.
+    """
+    seconds = settings.cycle_timeout.total_seconds()
+
+    def give_up() -> None:
+        log.error("cycle_timeout: not done after %g s; the next cycle goes on from what is written down", seconds)
+        logging.shutdown()
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _tell(cycle: Cycle, nodes: Sequence[Node]) -> None:
+    """One line when all is well; one more for everything that went wrong or needs somebody."""
+    for problem in cycle.problems:
+        log.warning("%s", problem)
+    for outcome in cycle.outcomes:
+        if outcome.result is not Result.DONE:
+            log.error("%s: %s", outcome.result, outcome.error)
+    for held in cycle.plan.decision.held:
+        if held.remedy is not None:
+            log.error("cannot %s, which waits for %s: %s", held.what, held.waiting_for, held.remedy)
+    log.info("%s", cycle_line(cycle.plan.decision, cycle.outcomes, nodes))
+
+
+def _forget_everything(run: Run) -> None:
+    """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
+    with only_one(run.lock_path):
+        for suffix in ("", "-wal", "-shm"):
+            path = f"{run.database_path}{suffix}"
+            if os.path.lexists(path):
+                os.unlink(path)
+    release_stale(run.lock_path)
+    log.info("everything is removed, %s too; backed-up keys stay", run.database_path)

@@ -1,0 +1,59 @@
+"""The text of `wnm --help`, generated from the options and settings."""
+
+import textwrap
+
+from wnm.cli.invocation import SUBCOMMANDS
+from wnm.cli.options import RUN_OPTIONS
+from wnm.core.setting import Spec
+from wnm.core.settings import GROUPS, SPECS
+
+_WIDTH = 100
+_USAGE = """\
+usage: wnm [options]                     run one cycle (cron does this every minute)
+       wnm --init --rewards_address ADDR [options]
+       wnm status | explain [CYCLE] | replay FILE | simulate | doctor
+
+Keeps this machine's Autonomi nodes running by itself: it starts, heals, upgrades and sheds nodes.
+Every option may also be written with hyphens (--node-cap 3) and with = (--node_cap=3).
+"""
+_LAYERS = """\
+Settings come from, the strongest first: the command line; the environment (WNM_NODE_CAP, or NODE_CAP unless
+other software uses that name too), then .env in the working directory, then /var/antctl/config for root; config
+files (-c FILE, ~/.local/share/wnm/config, ~/wnm/config) with lines such as node_cap = 3; the database; defaults.
+A setting that is given is remembered in the database, unless it is for this run only.
+
+exit codes: 0 fine; 1 an action failed; 2 wrong usage or settings; 3 needs you, see the remedy;
+            75 another cycle is running
+"""
+
+
+def help_text() -> str:
+    """All of `wnm --help`."""
+    parts = [_USAGE, "\ncommands:\n"]
+    parts.extend(_entry(str(command), meaning) for command, meaning in SUBCOMMANDS.items())
+    parts.append("\nthis run:\n")
+    for option in RUN_OPTIONS.values():
+        choices = f"; one of {', '.join(option.choices)}" if option.choices else ""
+        parts.append(_entry(f"--{option.name} {option.shown}".strip(), option.meaning + choices))
+    for name, spec in SPECS.items():
+        if name in GROUPS:
+            parts.append(f"\n{GROUPS[name].lower()}:\n")
+        parts.append(_setting_entry(spec))
+    return "".join([*parts, "\n", _LAYERS])
+
+
+def _setting_entry(spec: Spec) -> str:
+    lasts = "this run only; " if not spec.persisted else "fixed once --init has run; " if spec.fixed else ""
+    also = f"; also --{', --'.join(spec.aliases)}" if spec.aliases else ""
+    names = " or ".join(spec.environment_names)
+    text = (
+        f"{spec.meaning} ({lasts}default: {spec.default_shown}; takes {spec.form.accepts}; "
+        f"environment: {names}{also})"
+    )
+    return _entry(f"--{spec.name} {spec.form.shown}", text)
+
+
+def _entry(left: str, text: str) -> str:
+    return (
+        f"  {left}\n" + textwrap.fill(text, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6) + "\n"
+    )

@@ -1,0 +1,59 @@
+"""`wnm --init`: writes the database with the settings that were given, and starts nothing."""
+
+import os
+import shlex
+from dataclasses import replace
+from datetime import timedelta
+
+from wnm.cli.run import Run
+from wnm.core.errors import BadInput
+from wnm.core.layers import DEFAULT, Resolved
+from wnm.core.observation import ProgramReading, Unseen
+from wnm.record.creation import already_there, create
+from wnm.sensors.programs import read_program
+from wnm.system.clock import SystemClock
+from wnm.wiring import check_buildable
+
+PROGRAM_PATIENCE = timedelta(seconds=10)
+
+
+def initialise(run: Run) -> int:
+    """Check everything, then write the database; refused when there is one."""
+    if os.path.lexists(run.database_path):
+        raise already_there(run.database_path)
+    resolved = run.resolve(None)
+    program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
+    kind, problem = _recognise(program)
+    if problem is not None and resolved.origins["antnode_path"] != DEFAULT:
+        raise BadInput(f"antnode_path {resolved.settings.antnode_path}: {problem}")
+    if kind is not None:
+        resolved = replace(run, host=replace(run.host, program_kind=kind)).resolve(None)
+        if resolved.settings.node_kind != kind:
+            raise BadInput(
+                f"node_kind {resolved.settings.node_kind}: {resolved.settings.antnode_path} is {kind}; "
+                "leave node_kind out or give another antnode_path"
+            )
+    check_buildable(resolved.settings)
+    create(run.database_path, settings=resolved.initial_texts(), now=SystemClock().now())
+    _tell(run, resolved, problem)
+    return 0
+
+
+def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None]:
+    """The kind of the node program, and what is wrong with it."""
+    if isinstance(program, Unseen):
+        return None, program.reason
+    if isinstance(program.version, Unseen):
+        return None, program.version.reason
+    return program.kind, None
+
+
+def _tell(run: Run, resolved: Resolved, problem: str | None) -> None:
+    settings = resolved.settings
+    print(f"initialised {run.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}")
+    if problem is not None:
+        print(f"no node program yet ({problem}): put antnode at {settings.antnode_path} or set --antnode_path")
+    print("nothing was started; next:")
+    option = f" --dbpath {shlex.quote(run.asked.dbpath)}" if run.asked.dbpath else ""
+    print(f"  wnm --dry_run{option}   # what the first cycle would do")
+    print(f"  wnm{option}             # one cycle; let cron run it every minute")

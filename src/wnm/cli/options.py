@@ -1,0 +1,103 @@
+"""Every option of the command line: those of the run, and one for each setting."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from wnm.cli.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
+from wnm.core.settings import NAMES, SPECS
+
+
+class Takes(Enum):
+    """What may follow an option."""
+
+    NOTHING = "nothing"
+    VALUE = "a value"
+    SWITCH = "true or false, or nothing for true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """An option that is not a setting; `from_files` and `from_environment` say where else it may be given."""
+
+    name: str
+    meaning: str
+    takes: Takes = Takes.VALUE
+    shown: str = ""
+    choices: tuple[str, ...] = ()
+    from_environment: bool = False
+    from_files: bool = False
+
+
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+SHORT = {"-c": "config", "-h": "help"}
+
+# What makes wnm act, or act otherwise, never comes from an environment or a file: a variable that some other
+# software set must not remove nodes every minute. Making a run harmless is the one exception.
+RUN_OPTIONS: Mapping[str, Option] = {
+    option.name: option
+    for option in (
+        Option(name="init", meaning="create the database with these settings", takes=Takes.NOTHING),
+        Option(
+            name="dry_run",
+            meaning="show everything that would be done, and change nothing",
+            takes=Takes.NOTHING,
+            from_environment=True,
+        ),
+        Option(name="force_action", meaning="do this now", shown="ACTION", choices=FORCED_ACTIONS),
+        Option(name="service_name", meaning="the nodes that are meant", shown="antnode0001[,antnode0003…]"),
+        Option(name="count", meaning="how many nodes, chosen as wnm itself would choose them", shown="N"),
+        Option(name="confirm", meaning="yes, delete the data of these nodes", takes=Takes.NOTHING),
+        Option(name="report", meaning="print a report", shown="NAME", choices=REPORTS),
+        Option(name="report_format", meaning="how to write it", shown="FORMAT", choices=REPORT_FORMATS),
+        Option(name="json", meaning="the same as --report_format json", takes=Takes.NOTHING),
+        Option(name="cycles", meaning="how many cycles to simulate", shown="N"),
+        Option(name="seed", meaning="makes a simulation repeatable", shown="N"),
+        Option(
+            name="dbpath",
+            meaning="the database: a path or an sqlite:/// URL",
+            shown="PATH",
+            from_environment=True,
+            from_files=True,
+        ),
+        Option(name="config", meaning="read settings from this file too (also -c FILE)", shown="FILE"),
+        Option(
+            name="loglevel",
+            meaning="what is logged to stderr",
+            shown="LEVEL",
+            choices=LOG_LEVELS,
+            from_environment=True,
+            from_files=True,
+        ),
+        Option(
+            name="log_format",
+            meaning="how it is logged",
+            shown="FORMAT",
+            choices=("text", "json"),
+            from_environment=True,
+            from_files=True,
+        ),
+        Option(name="remove_lockfile", meaning="free the lock unless a cycle holds it", takes=Takes.NOTHING),
+        Option(name="version", meaning="print the version of wnm", takes=Takes.NOTHING),
+        Option(name="help", meaning="print this", takes=Takes.NOTHING),
+    )
+}
+
+
+def known_options() -> list[str]:
+    """Every option as it may be written, for suggestions."""
+    return [f"--{name}" for name in (*RUN_OPTIONS, *NAMES)]
+
+
+def known_commands() -> list[str]:
+    """Every word that may stand without dashes."""
+    return [str(command) for command in SUBCOMMANDS]
+
+
+def takes(name: str) -> Takes | None:
+    """What may follow the option of that snake_case name; None if there is no such option."""
+    if name in RUN_OPTIONS:
+        return RUN_OPTIONS[name].takes
+    if name in NAMES:
+        return Takes.SWITCH if SPECS[NAMES[name]].form.is_switch else Takes.VALUE
+    return None

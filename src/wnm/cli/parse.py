@@ -1,0 +1,132 @@
+"""From a command line to an Invocation."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from wnm.cli.arguments import Word, words_of
+from wnm.cli.invocation import Command, Invocation, refuse_conflicts
+from wnm.cli.options import RUN_OPTIONS, known_commands
+from wnm.core.errors import BadInput
+from wnm.core.node import id_in_name
+from wnm.core.settings import NAMES
+from wnm.core.suggest import did_you_mean, shortened
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1}
+# Options that are the whole request.
+_REQUESTS = {
+    "init": Command.INIT,
+    "force_action": Command.FORCE,
+    "report": Command.REPORT,
+    "remove_lockfile": Command.REMOVE_LOCKFILE,
+}
+
+
+def parse(argv: Sequence[str]) -> Invocation:
+    """What the words after `wnm` ask for. BadInput, in one line, for anything that is not understood.
+
+    The texts of settings are taken as they are; `wnm.core.layers.resolve` reads them.
+    """
+    found: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    plain: list[str] = []
+    for word in words_of(argv):
+        if word.name in ("help", "version"):
+            return Invocation(command=Command(f"--{word.name}"))
+        if word.name is None:
+            plain.append(word.value or "")
+        elif word.name in NAMES:
+            given[NAMES[word.name]] = word.value or ""
+        else:
+            found[word.name] = _run_value(word)
+    command = _command(found, plain)
+    asked = replace(
+        Invocation(command=command, given=given, **_plain_fields(found)), **_arguments(command, plain[1:])
+    )
+    refuse_conflicts(asked)
+    return asked
+
+
+def run_text(name: str, text: str) -> str:
+    """The value of a run option that has choices, in their spelling, else as it is. BadInput if not a choice."""
+    choices = RUN_OPTIONS[name].choices
+    if not choices:
+        if not text.strip() or "\0" in text:
+            raise BadInput(f"--{name} cannot be {shortened(text)}: give {RUN_OPTIONS[name].meaning}")
+        return text
+    for choice in choices:
+        if choice.lower() == text.lower().strip():
+            return choice
+    remedy = did_you_mean(text, choices, f"give one of {', '.join(choices)}")
+    raise BadInput(f"--{name} cannot be {shortened(text)}: {remedy}")
+
+
+def _run_value(word: Word) -> object:
+    name, text = word.name or "", word.value
+    if text is None:
+        return True
+    if name == "service_name":
+        return service_names(text)
+    if name in ("count", "cycles"):
+        return _whole(f"--{name}", text, at_least=1)
+    if name == "seed":
+        return _whole("--seed", text, at_least=0)
+    return run_text(name, text)
+
+
+def service_names(text: str) -> tuple[str, ...]:
+    """`antnode0001,antnode0003.service` as names without the suffix, each once. BadInput for any other form."""
+    names = [part.strip().removesuffix(".service") for part in text.split(",")]
+    for name in names:
+        if id_in_name(name) is None:
+            raise BadInput(
+                f"--service_name cannot be {shortened(text)}: give names such as antnode0001,antnode0003"
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def _whole(what: str, text: str, *, at_least: int) -> int:
+    if not _WHOLE.fullmatch(text) or int(text) < at_least:
+        raise BadInput(f"{what} cannot be {shortened(text)}: give a whole number, {at_least} or more")
+    return int(text)
+
+
+def _command(found: Mapping[str, Any], plain: Sequence[str]) -> Command:
+    """The one thing that is asked for. BadInput if it is more than one, or not known."""
+    requests = [command for name, command in _REQUESTS.items() if name in found]
+    if plain:
+        if plain[0] not in known_commands():
+            remedy = did_you_mean(plain[0], known_commands(), "see wnm --help")
+            raise BadInput(f"no command is called {shortened(plain[0])}: {remedy}")
+        requests.append(Command(plain[0]))
+    if len(requests) > 1:
+        raise BadInput(f"{requests[0]} and {requests[1]} cannot be combined: run one after the other")
+    return requests[0] if requests else Command.CYCLE
+
+
+def _plain_fields(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The run options as fields of an Invocation."""
+    fields = {name: value for name, value in found.items() if name not in ("init", "remove_lockfile", "json")}
+    if "service_name" in fields:
+        fields["service_names"] = fields.pop("service_name")
+    if "json" in found:
+        if fields.get("report_format", "json") != "json":
+            raise BadInput("--json and --report_format cannot be combined: leave one out")
+        fields["report_format"] = "json"
+    return fields
+
+
+def _arguments(command: Command, words: Sequence[str]) -> dict[str, Any]:
+    """The words after a command as fields of an Invocation."""
+    if len(words) > _MOST_ARGUMENTS.get(command, 0):
+        surplus = words[_MOST_ARGUMENTS.get(command, 0)]
+        raise BadInput(f"{command} does not take {shortened(surplus)}: leave it out")
+    if command is Command.REPLAY:
+        if not words or not words[0]:
+            raise BadInput("replay needs a FILE: one that wnm explain has exported")
+        return {"file": words[0]}
+    if command is Command.EXPLAIN and words:
+        return {"cycle": _whole("the CYCLE of explain", words[0], at_least=1)}
+    return {}

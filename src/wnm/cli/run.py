@@ -1,0 +1,53 @@
+"""What every command begins with: the layers of settings, the host, and where the database and its lock are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from wnm.cli.addresses import checksum_error
+from wnm.cli.invocation import Invocation
+from wnm.cli.layers import gather
+from wnm.cli.logs import set_up_logging
+from wnm.core.host import Host, data_folder
+from wnm.core.layers import DATABASE, Layer, Resolved, resolve
+from wnm.system.host import host_facts
+
+DATABASE_NAME = "colony.db"
+LOCK_NAME = "wnm_active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One command with everything that was given to it, wherever it was given."""
+
+    asked: Invocation
+    layers: tuple[Layer, ...]
+    host: Host
+
+    @property
+    def database_path(self) -> str:
+        """The absolute path of the database, links resolved: one database has one lock."""
+        from wnm.record.database import database_path
+
+        path = database_path(self.asked.dbpath or f"{data_folder(self.host)}/{DATABASE_NAME}")
+        return os.path.realpath(path)
+
+    @property
+    def lock_path(self) -> str:
+        """The lock file, beside the database; a database with another name has a lock of its own."""
+        path = Path(self.database_path)
+        name = LOCK_NAME if path.name == DATABASE_NAME else f"{path.name}.{LOCK_NAME}"
+        return str(path.with_name(name))
+
+    def resolve(self, stored: dict[str, str] | None) -> Resolved:
+        """The settings that all layers add up to; `stored` is the database's, None while there is none."""
+        layers = self.layers if stored is None else (*self.layers, Layer(name=DATABASE, values=stored))
+        return resolve(layers, self.host, check_address=checksum_error)
+
+
+def begin(asked: Invocation) -> Run:
+    """Collect the layers above the database and set up logging."""
+    host = host_facts(os.environ)
+    gathered = gather(asked, host, folder=Path.cwd())
+    set_up_logging(gathered.invocation.loglevel, gathered.invocation.log_format)
+    return Run(asked=gathered.invocation, layers=gathered.layers, host=host)

@@ -1,0 +1,74 @@
+"""What is kept of earlier cycles, as the ledger hands it to reports."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from wnm.core.action import NodeAction
+from wnm.core.decision import Decision, Held
+from wnm.core.node import NodeId, Status
+from wnm.core.observation import Observation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A cycle as it can be planned again. `settings` are those in force, as (name, canonical text)."""
+
+    observation: Observation
+    settings: tuple[tuple[str, str], ...]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRecord:
+    """One cycle. What is None was never written: the cycle was killed, or still runs.
+
+    `counts` is nodes by status at its end. `recording` is None when it was not asked for or no longer kept.
+    """
+
+    number: int
+    started_at: datetime
+    ended_at: datetime | None
+    rule: str
+    because: str
+    exit_code: int | None
+    seconds: float | None
+    held: tuple[Held, ...]
+    counts: tuple[tuple[Status, int], ...] | None
+    actions: int
+    is_recorded: bool
+    recording: Recording | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationRecord:
+    """One action of a cycle. `result` is a Result's value, "interrupted", or None while nobody concluded it."""
+
+    id: int
+    cycle: int
+    node_id: NodeId
+    action: NodeAction
+    intended_at: datetime
+    ended_at: datetime | None
+    result: str | None
+    error: str | None
+    note: str | None
+    freed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRecord:
+    """The readings of one cycle; None is what could not be seen. `disk_used_percent` is of the fullest disk."""
+
+    at: datetime
+    cpu_percent: float | None
+    memory_percent: float | None
+    load1: float | None
+    load5: float | None
+    load15: float | None
+    disk_used_percent: float | None
+    netio_read_bytes_per_second: float | None
+    netio_write_bytes_per_second: float | None
+    hdio_read_bytes_per_second: float | None
+    hdio_write_bytes_per_second: float | None
+    nodes_running: int
+    nodes_total: int

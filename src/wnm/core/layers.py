@@ -1,0 +1,156 @@
+"""From layers of text to settings: which layer wins, what changed, and what is refused."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wnm.core.errors import BadInput
+from wnm.core.host import Host
+from wnm.core.setting import REQUIRED, Spec
+from wnm.core.setting_checks import check_together
+from wnm.core.settings import NAMES, SPECS, Settings
+from wnm.core.suggest import did_you_mean, shortened
+
+DATABASE = "database"
+DEFAULT = "default"
+
+type AddressCheck = Callable[[str], str | None]
+"""Says what is wrong with the checksum of an address in mixed case, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One place that gives settings, as texts by name. `name` is how people are told of it."""
+
+    name: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A persisted setting that a layer above the database gives another value. Texts are canonical."""
+
+    name: str
+    old_text: str | None
+    new_text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """The settings of this run, the layer that each came from, and what the database does not know yet."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    changes: tuple[Change, ...]
+
+    def text(self, name: str) -> str:
+        """The canonical text of a setting's value."""
+        return SPECS[name].form.render(getattr(self.settings, name))
+
+    def initial_texts(self) -> Mapping[str, str]:
+        """What --init stores, as canonical texts: what was given, what is fixed from now on, and defaults that
+        another shell or number of cores would change (a cron job has another PATH than its operator).
+        """
+        return {
+            name: self.text(name)
+            for name, spec in SPECS.items()
+            if spec.persisted and (self.origins[name] != DEFAULT or spec.fixed or spec.depends_on_host)
+        }
+
+
+type _Given = tuple[object, str]
+"""A value and its origin."""
+
+
+def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck | None = None) -> Resolved:
+    """The settings that the layers, highest first, add up to.
+
+    Once there is a database layer, fixed settings may only be given the value that they have. Addresses in
+    mixed case are passed to `check_address` unless they come from the database or are what it holds.
+    Raises BadInput, naming the setting, the text, its layer and the remedy.
+    """
+    for layer in layers:
+        _refuse_unknown(layer)
+    stored = next((layer for layer in layers if layer.name == DATABASE), None)
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    changes: list[Change] = []
+    for name, spec in SPECS.items():
+        given = _strongest(spec, layers, host)
+        if stored is not None:
+            if spec.fixed:
+                given = _fixed(spec, layers, stored, given, host)
+            changes.extend(_change(spec, stored, given, host))
+        values[name], origins[name] = given
+        if origins[name] not in (DATABASE, DEFAULT) and check_address is not None:
+            _check_addresses(spec, given, stored, check_address)
+    settings = Settings(**values)
+    check_together(settings, origins)
+    return Resolved(settings=settings, origins=origins, changes=tuple(changes))
+
+
+def _refuse_unknown(layer: Layer) -> None:
+    for name in layer.values:
+        if name not in SPECS:
+            remedy = did_you_mean(name, NAMES, "see wnm --help for those that exist")
+            raise BadInput(f"no setting is called {shortened(name)} ({layer.name}): {remedy}")
+
+
+def _strongest(spec: Spec, layers: Sequence[Layer], host: Host) -> _Given:
+    for layer in layers:
+        if spec.name in layer.values:
+            return _read(spec, layer, host), layer.name
+    if spec.default is REQUIRED:
+        raise BadInput(f"{spec.name} is not given: add --{spec.name} with {spec.form.accepts}")
+    return spec.default_for(host), DEFAULT
+
+
+def _read(spec: Spec, layer: Layer, host: Host) -> object:
+    text = layer.values[spec.name]
+    try:
+        return spec.form.read(text, host)
+    except ValueError as reason:
+        raise BadInput(
+            f"{spec.name} cannot be {shortened(text)} ({layer.name}): {reason}; give {spec.form.accepts}"
+        ) from None
+
+
+def _fixed(spec: Spec, layers: Sequence[Layer], stored: Layer, given: _Given, host: Host) -> _Given:
+    """The value that a fixed setting has; every layer above the database has to agree with it."""
+    held = _read(spec, stored, host) if spec.name in stored.values else spec.default_for(host)
+    for layer in layers:
+        if layer is not stored and spec.name in layer.values and _read(spec, layer, host) != held:
+            raise BadInput(
+                f"{spec.name} cannot be {shortened(layer.values[spec.name])} ({layer.name}): it is "
+                f"{shortened(spec.form.render(held))} since --init and cannot change; leave it out"
+            )
+    return held, given[1]
+
+
+def _change(spec: Spec, stored: Layer, given: _Given, host: Host) -> tuple[Change, ...]:
+    value, origin = given
+    if not spec.persisted or origin in (DATABASE, DEFAULT):
+        return ()
+    old_text, new_text = stored.values.get(spec.name), spec.form.render(value)
+    if old_text is None or not _means(spec, old_text, value, host):
+        return (Change(name=spec.name, old_text=old_text, new_text=new_text),)
+    return ()
+
+
+def _means(spec: Spec, text: str, value: object, host: Host) -> bool:
+    """Whether the text is that value; an unreadable one, which is about to be replaced, is not."""
+    try:
+        return bool(spec.form.read(text, host) == value)
+    except ValueError:
+        return False
+
+
+def _check_addresses(spec: Spec, given: _Given, stored: Layer | None, check: AddressCheck) -> None:
+    value, origin = given
+    known = stored.values.get(spec.name, "") if stored is not None else ""
+    for address in spec.form.addresses(value):
+        if address in known:
+            continue
+        wrong = check(address)
+        if wrong is not None:
+            raise BadInput(f"{spec.name} cannot be {shortened(address)} ({origin}): {wrong}")

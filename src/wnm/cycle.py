@@ -1,0 +1,116 @@
+"""One cycle, told from beginning to end: look, decide, write down, act, write down. Read this first."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from wnm.act.executor import TimeLimit, carry_out
+from wnm.act.steps import Hands
+from wnm.core.action import NodeAction, Resurvey
+from wnm.core.contracts import Clock
+from wnm.core.decision import Decision
+from wnm.core.observation import Observation
+from wnm.core.outcome import Outcome, Result
+from wnm.core.recall import Recall
+from wnm.core.settings import Settings
+from wnm.node_kinds.kind import NodeKind
+from wnm.observe.survey import survey
+from wnm.record.ledger import Ledger
+from wnm.sensors.host import read_counters
+
+LAST_PART_WITHOUT_STARTS = 1 / 5
+RESERVE_FOR_WRITING_DOWN = 1 / 25
+
+type Choose = Callable[[Observation, Settings], Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a cycle works with: the hands, the kind of node and the time; `began` is when this run began."""
+
+    hands: Hands
+    kind: NodeKind
+    clock: Clock
+    began: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """The settings of this run, and their canonical texts, with which the cycle can be planned again."""
+
+    settings: Settings
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A cycle up to the point where it would change something."""
+
+    started_at: datetime
+    seen: Observation
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """A whole cycle."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    problems: tuple[str, ...]
+    exit_code: int
+
+
+def run_cycle(ledger: Ledger, recall: Recall, wished: Wishes, machine: Machine, choose: Choose) -> Cycle:
+    """Plan, write the intention down, act on it, write down what became of it."""
+    settings = wished.settings
+    plan = plan_cycle(recall, settings, machine, choose)
+    actions = node_actions(plan.decision)
+    intention = ledger.intend(plan.seen, wished.texts, plan.decision, plan.started_at)
+    outcomes = carry_out(
+        actions,
+        intention.rows,
+        machine.hands,
+        clock=machine.clock,
+        limit=time_limit(machine.began, settings),
+        pause=settings.pause_between_actions,
+    )
+    problems = machine.hands.manager.trim_logs(recall.nodes)
+    code = exit_code(plan.decision, outcomes)
+    ledger.conclude(
+        intention,
+        outcomes,
+        ended_at=machine.clock.now(),
+        exit_code=code,
+        counters=read_counters(machine.clock),
+        history_days=settings.history_days,
+    )
+    return Cycle(plan=plan, outcomes=outcomes, problems=tuple(problems), exit_code=code)
+
+
+def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Choose) -> Plan:
+    """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
+    started_at = machine.clock.now()
+    seen = survey(recall, settings, machine.hands.manager, machine.kind, machine.clock)
+    return Plan(started_at=started_at, seen=seen, decision=choose(seen, settings))
+
+
+def node_actions(decision: Decision) -> Sequence[NodeAction]:
+    """The actions that need hands; a survey has happened by the time it is decided."""
+    return [action for action in decision.actions if not isinstance(action, Resurvey)]
+
+
+def time_limit(began: float, settings: Settings) -> TimeLimit:
+    """Nothing begins in the last fifth of the cycle, and a little of it is kept for writing down."""
+    whole = settings.cycle_timeout.total_seconds()
+    return TimeLimit(
+        last_start=began + whole * (1 - LAST_PART_WITHOUT_STARTS),
+        end=began + whole * (1 - RESERVE_FOR_WRITING_DOWN),
+    )
+
+
+def exit_code(decision: Decision, outcomes: Sequence[Outcome]) -> int:
+    """1 when an action failed, 3 when only the operator can make something go on, else 0."""
+    if any(outcome.result in (Result.FAILED, Result.UNFINISHED) for outcome in outcomes):
+        return 1
+    return 3 if any(held.remedy is not None for held in decision.held) else 0

@@ -1,0 +1,102 @@
+"""The pages `/metadata` and `/metrics` of antnode (OpenMetrics text), read in one pass."""
+
+import math
+import re
+
+from wnm.core.observation import NodePage, Unseen
+from wnm.core.version import tidy_version
+
+# A literal start lets the search skip from line to line: 20 µs a page instead of 160 µs with `^`.
+_SAMPLE = re.compile(
+    r"\nant_(node_(?:antnode_version_info|uptime|current_reward_wallet_balance)"
+    r"|networking_(?:peer_id_info|min_node_version_info|records_stored|connected_peers|shunned_count_total"
+    r"|estimated_network_size|process_memory_used_mb|process_cpu_usage_percentage))"
+    r"(\{[^\n]*\})?[ \t]+(\S+)"
+)
+_VERSION = re.compile(r'[{,]antnode_version="([^"\n]*)"')
+_MIN_VERSION = re.compile(r'[{,]min_node_version="([^"\n]*)"')
+_PEER_ID = re.compile(r'[{,]peer_id="([1-9A-HJ-NP-Za-km-z]{1,128})"')
+_NUMBER = re.compile(r"[0-9]{1,32}(?:\.[0-9]{0,32})?(?:[eE][+-]?[0-9]{1,2})?")
+_LARGEST_COUNT = 2**63 - 1
+_BYTES_PER_MB = 1_000_000
+
+
+def parse_page(metadata: str | None, metrics: str | None) -> NodePage | Unseen:
+    """What the two pages say of their node; a page that did not come is None.
+
+    A figure that cannot be right (negative, not a number, too long) is None by itself. Unseen when nothing
+    in the pages is antnode's. Any text is safe to give; the time is linear in its length.
+    """
+    if metadata is None and metrics is None:
+        return Unseen(reason="no page came")
+    samples: dict[str, list[tuple[str, str]]] = {}
+    for name, labels, value in _SAMPLE.findall(f"\n{metadata or ''}\n{metrics or ''}"):
+        samples.setdefault(name, []).append((labels, value))
+    if not samples:
+        return Unseen(reason="the pages are not those of antnode")
+    version = _label(samples, "node_antnode_version_info", _VERSION)
+    min_version = _label(samples, "networking_min_node_version_info", _MIN_VERSION)
+    return NodePage(
+        version=version and tidy_version(version),
+        peer_id=_label(samples, "networking_peer_id_info", _PEER_ID),
+        min_version=min_version and tidy_version(min_version),
+        uptime_seconds=_count(samples, "node_uptime"),
+        records=_count(samples, "networking_records_stored"),
+        connected_peers=_count(samples, "networking_connected_peers"),
+        shunned=_sum(samples, "networking_shunned_count_total"),
+        network_size=_count(samples, "networking_estimated_network_size"),
+        # Despite the name: what was credited to this process since it started.
+        rewards_attos=_count(samples, "node_current_reward_wallet_balance"),
+        cpu_percent=_number(_first(samples, "networking_process_cpu_usage_percentage")),
+        memory_bytes=_megabytes(_first(samples, "networking_process_memory_used_mb")),
+    )
+
+
+type _Samples = dict[str, list[tuple[str, str]]]
+
+
+def _first(samples: _Samples, name: str) -> str | None:
+    return samples[name][0][1] if name in samples else None
+
+
+def _label(samples: _Samples, name: str, label: re.Pattern[str]) -> str | None:
+    if name not in samples:
+        return None
+    found = label.search(samples[name][0][0])
+    return found[1] if found else None
+
+
+def _count(samples: _Samples, name: str) -> int | None:
+    return _whole(_first(samples, name))
+
+
+def _sum(samples: _Samples, name: str) -> int | None:
+    """A counter that may be split by labels: the sum of its series, None if one of them cannot be right."""
+    counts = [_whole(value) for _, value in samples.get(name, [])]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
+
+
+def _whole(text: str | None) -> int | None:
+    number = _number(text)
+    if text is None or number is None:
+        return None
+    digits, _, fraction = text.partition(".")
+    # Digits are read as they are: attos have more of them than a float holds.
+    exact = digits.isdigit() and not fraction.strip("0")
+    count = int(digits) if exact else int(number)
+    return count if count <= _LARGEST_COUNT else None
+
+
+def _megabytes(text: str | None) -> int | None:
+    number = _number(text)
+    if number is None or number * _BYTES_PER_MB > _LARGEST_COUNT:
+        return None
+    return round(number * _BYTES_PER_MB)
+
+
+def _number(text: str | None) -> float | None:
+    if text is None or len(text) > 64 or not _NUMBER.fullmatch(text):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None

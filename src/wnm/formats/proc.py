@@ -1,0 +1,90 @@
+"""Texts of Linux' /proc and cgroup files, as far as wnm reads them (see proc(5))."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_SECTOR_BYTES = 512  # in /proc/diskstats, whatever the disk itself uses
+_SOCKET = re.compile(r"^ *[0-9]+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ", re.MULTILINE)
+_LISTEN = "0A"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Main memory of a machine."""
+
+    total_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Bytes moved since the machine started."""
+
+    read_bytes: int
+    write_bytes: int
+
+
+def cpu_ticks(stat: str) -> tuple[int, int] | None:
+    """(busy, total) ticks of all cores from /proc/stat; idle and waiting for a disk are not busy."""
+    found = re.search(r"^cpu +([0-9]+(?: [0-9]+){3,})", stat, re.MULTILINE)
+    if found is None:
+        return None
+    ticks = [int(text) for text in found[1].split()][:8]  # what follows is contained in the first two
+    idle = ticks[3] + (ticks[4] if len(ticks) > 4 else 0)
+    return sum(ticks) - idle, sum(ticks)
+
+
+def interface_bytes(net_dev: str, counts: Callable[[str], bool]) -> Transfer | None:
+    """Received and sent bytes in /proc/net/dev of the interfaces that count; None when none does."""
+    pairs = []
+    for line in net_dev.splitlines():
+        name, colon, figures = line.partition(":")
+        columns = figures.split()
+        if colon and len(columns) >= 9 and counts(name.strip()):
+            pairs.append((int(columns[0]), int(columns[8])))
+    return _sum(pairs)
+
+
+def disk_bytes(diskstats: str, counts: Callable[[str], bool]) -> Transfer | None:
+    """Read and written bytes in /proc/diskstats of the devices that count; None when none does."""
+    pairs = []
+    for line in diskstats.splitlines():
+        columns = line.split()
+        if len(columns) >= 10 and counts(columns[2]):
+            pairs.append((int(columns[5]) * _SECTOR_BYTES, int(columns[9]) * _SECTOR_BYTES))
+    return _sum(pairs)
+
+
+def memory(meminfo: str) -> Memory | None:
+    """Total and available bytes from /proc/meminfo."""
+    total = re.search(r"^MemTotal: +([0-9]+) kB", meminfo, re.MULTILINE)
+    available = re.search(r"^MemAvailable: +([0-9]+) kB", meminfo, re.MULTILINE)
+    if total is None or available is None:
+        return None
+    return Memory(total_bytes=int(total[1]) * 1024, available_bytes=int(available[1]) * 1024)
+
+
+def local_ports(sockets: str, *, listening_only: bool) -> set[int]:
+    """Local ports in /proc/net/tcp, udp and their twins for IPv6; of TCP only what listens is wanted."""
+    return {
+        int(port, 16) for port, state in _SOCKET.findall(sockets) if state == _LISTEN or not listening_only
+    }
+
+
+def cpu_quota(cpu_max: str) -> float | None:
+    """Cores that a cgroup's cpu.max allows; None when it sets no limit."""
+    found = re.fullmatch(r"([0-9]+) ([1-9][0-9]*)\s*", cpu_max)
+    return int(found[1]) / int(found[2]) if found else None
+
+
+def own_cgroup(cgroup: str) -> str | None:
+    """The path of a process in the cgroup tree of version 2, from /proc/self/cgroup."""
+    found = re.search(r"^0::(/.*)$", cgroup, re.MULTILINE)
+    return found[1] if found else None
+
+
+def _sum(pairs: list[tuple[int, int]]) -> Transfer | None:
+    if not pairs:
+        return None
+    return Transfer(read_bytes=sum(read for read, _ in pairs), write_bytes=sum(write for _, write in pairs))

@@ -1,0 +1,228 @@
+"""The life of a node's process and folders, the same over every kind of process manager."""
+
+import filecmp
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from wnm.core.contracts import Clock, Unit, UnitDriver
+from wnm.core.errors import Bug, Permanent, Transient, WnmError
+from wnm.core.node import Node
+from wnm.core.observation import ProcessReading, Unseen
+from wnm.process_managers.keys import back_up_key
+from wnm.system.files import keep_beside, make_private_dir, place_file, trim_log
+from wnm.system.processes import holds
+from wnm.system.removal import remove_tree, require_inside
+
+LOG_NAME = "stdout.log"
+LOG_LIMIT_BYTES = 10 * 1024 * 1024
+PROGRAM_MODE = 0o755
+
+
+class NodeManager:
+    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver.
+
+    `command_line`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring arguments its
+    process is recognised, and where its secret key is. Nothing outside of
+    `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
+    """
+
+    def __init__(
+        self,
+        driver: UnitDriver,
+        *,
+        command_line: Callable[[Node], tuple[str, ...]],
+        fingerprint: Callable[[Node], tuple[str, str]],
+        identity_file: Callable[[Node], str],
+        storages: Sequence[str],
+        log_storage: str,
+        key_storage: str,
+        keep_keys: bool,
+        stop_grace: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._driver = driver
+        self._command_line = command_line
+        self._fingerprint = fingerprint
+        self._identity_file = identity_file
+        self._storages = tuple(storages)
+        self._log_storage = log_storage
+        self._key_storage = key_storage
+        self._keep_keys = keep_keys
+        self._stop_grace = stop_grace
+        self._clock = clock
+
+    def create_node(self, node: Node, program: str) -> None:
+        """Make folders (0700), program copy and unit; goes on where an interrupted attempt ended.
+
+        What it made is gone again when it fails.
+        Permanent if a name or path is not allowed, or the root directory holds anything but our program copy.
+        """
+        self._require_ours(node)
+        _require_fresh(node)
+        unit = self._unit(node)
+        try:
+            make_private_dir(node.root_dir)
+            make_private_dir(node.log_dir)
+            place_file(program, node.program, PROGRAM_MODE)
+            self._driver.install(unit)
+        except WnmError:
+            # It was fresh: nothing in it is worth keeping, and the next attempt may be on another disk.
+            remove_tree(node.root_dir, inside=self._storages)
+            with suppress(OSError):
+                Path(node.log_dir).rmdir()
+            raise
+
+    def place_program(self, node: Node, program: str) -> None:
+        """Replace the node's program, keeping the old one as `<program>.previous`; doing it again changes nothing."""
+        self._require_ours(node)
+        if Path(node.program).exists():
+            try:
+                if filecmp.cmp(program, node.program, shallow=False):
+                    return
+            except OSError as error:
+                raise Transient(f"cannot read {error.filename or program}: {error.strerror}") from error
+            keep_beside(node.program, _previous(node))
+        place_file(program, node.program, PROGRAM_MODE)
+
+    def restore_program(self, node: Node) -> None:
+        """Make the kept copy the node's program again; it is kept on. Permanent if there is none."""
+        self._require_ours(node)
+        if not Path(_previous(node)).is_file():
+            raise Permanent(f"{node.name} has no earlier program to go back to: {_previous(node)} is missing")
+        keep_beside(_previous(node), node.program)
+
+    def start_node(self, node: Node) -> None:
+        """Return when exactly one process of the node runs. Permanent if it has nothing to run."""
+        if not os.access(node.program, os.X_OK):
+            raise Permanent(f"{node.name} cannot start: {node.program} is missing or may not be run")
+        self._driver.start(self._unit(node))
+
+    def stop_node(self, node: Node) -> bool:
+        """Return when no process of the node is left; True if it had to be killed."""
+        return self._driver.stop(self._unit(node), self._stop_grace)
+
+    def restart_node(self, node: Node) -> bool:
+        """Stop, then start; True if it had to be killed."""
+        killed = self.stop_node(node)
+        self.start_node(node)
+        return killed
+
+    def get_status(self, node: Node) -> ProcessReading | Unseen:
+        """The state of one node's process."""
+        return self.survey_nodes([node])[node.id]
+
+    def survey_nodes(self, nodes: Sequence[Node]) -> Mapping[int, ProcessReading | Unseen]:
+        """The states of all nodes' processes by id, in one pass. A node that cannot be looked for hides no other."""
+        states: dict[int, ProcessReading | Unseen] = {}
+        units: dict[int, Unit] = {}
+        for node in nodes:
+            try:
+                units[node.id] = self._unit(node)
+            except WnmError as error:
+                states[node.id] = Unseen(reason=str(error))
+        seen = self._driver.status(tuple(units.values()))
+        for node_id, unit in units.items():
+            states[node_id] = seen.get(unit.name, Unseen(reason=f"{self._driver.name} did not say"))
+        return states
+
+    def remove_node(self, node: Node) -> int:
+        """End the process, back up the key, then delete unit and folders; returns the bytes freed.
+
+        Permanent, before anything is done, if a path is not allowed. Transient if the process stays or the key
+        cannot be backed up; then nothing is deleted.
+        """
+        self._require_ours(node)
+        self.stop_node(node)
+        if self._keep_keys:
+            self._back_up_key(node)
+        self._driver.remove(self._unit(node))
+        freed = remove_tree(node.root_dir, inside=self._storages)
+        return freed + remove_tree(node.log_dir, inside=[self._log_storage])
+
+    def trim_logs(self, nodes: Sequence[Node], max_bytes: int = LOG_LIMIT_BYTES) -> tuple[str, ...]:
+        """Cut each node's output log that is larger; its end is kept beside it. Returns what went wrong, as lines."""
+        problems = []
+        for node in nodes:
+            try:
+                trim_log(_log_file(node), max_bytes)
+            except WnmError as error:
+                problems.append(f"{node.name}: {error}")
+        return tuple(problems)
+
+    def _unit(self, node: Node) -> Unit:
+        argv = self._command_line(node)
+        fingerprint = self._fingerprint(node)
+        if not holds(argv, fingerprint):
+            raise Bug(f"the command line of {node.name} lacks {fingerprint}: {argv}")
+        return Unit(
+            name=_plain_name(node),
+            argv=argv,
+            environment=node.environment,
+            working_dir=node.root_dir,
+            log_file=_log_file(node),
+            fingerprint=fingerprint,
+            user=node.user,
+        )
+
+    def _require_ours(self, node: Node) -> None:
+        _plain_name(node)
+        require_inside(node.root_dir, self._storages)
+        require_inside(node.log_dir, [self._log_storage])
+        require_inside(node.program, [node.root_dir])
+
+    def _back_up_key(self, node: Node) -> None:
+        if Path(node.root_dir) in [Path(self._key_storage), *Path(self._key_storage).parents]:
+            raise Permanent(
+                f"{self._key_storage} is inside {node.root_dir}: keys would be deleted with the node"
+            )
+        back_up_key(
+            self._identity_file(node),
+            key_storage=self._key_storage,
+            name=node.name,
+            peer_id=node.peer_id,
+            now=self._clock.now(),
+        )
+
+
+def _plain_name(node: Node) -> str:
+    """The node's name, once it is sure to be nothing but a name: it becomes part of paths and unit names."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", node.name):
+        raise Permanent(f"{node.name!r} cannot be the name of a node: only letters, digits, - and _")
+    return node.name
+
+
+def _log_file(node: Node) -> str:
+    return str(Path(node.log_dir) / LOG_NAME)
+
+
+def _previous(node: Node) -> str:
+    return f"{node.program}.previous"
+
+
+def _require_fresh(node: Node) -> None:
+    """Whatever an operator or another program put there is not ours to build on, nor to delete later."""
+    program = Path(node.program).name
+    ours = {program, f".{program}.new"}
+    try:
+        seen = os.lstat(node.root_dir)
+        foreign = (
+            sorted({each.name for each in Path(node.root_dir).iterdir()} - ours)
+            if stat.S_ISDIR(seen.st_mode)
+            else [""]
+        )
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Transient(f"cannot look into {node.root_dir}: {error.strerror}") from error
+    if foreign:
+        what = (
+            f"{node.root_dir} already holds {foreign[0]}"
+            if foreign[0]
+            else f"{node.root_dir} is not a folder"
+        )
+        raise Permanent(f"{what}: move it away, or import the node that it belongs to")

@@ -1,0 +1,163 @@
+"""The tables of the ledger, and which revision of them this is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+from wnm.record.columns import Json, Moment, Prose
+
+APPLICATION_ID = 0x776E6D31
+"""In the header of every database of ours: "wnm1"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The revisions that the tables went through, oldest first, and the folder with the scripts between them."""
+
+    revisions: tuple[str, ...]
+    scripts: Path
+
+    @property
+    def head(self) -> str:
+        return self.revisions[-1]
+
+
+SCHEMA = Schema(revisions=("0001",), scripts=Path(__file__).with_name("migrations"))
+HEAD = SCHEMA.head
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+Machine = Table(
+    "machine",
+    metadata,
+    CheckConstraint("id = 1", name="only_one"),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("initialised_at", Moment, nullable=False),
+    Column("wnm_version", Prose, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("boot_id", Prose),
+    Column("counters", Json),
+    Column("available", Json),
+    Column("add_failures", Integer, nullable=False),
+    Column("add_retry_at", Moment),
+    Column("add_last_error", Prose),
+    Column("last_cycle_at", Moment),
+)
+
+Node = Table(
+    "node",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("manager", Text, nullable=False),
+    Column("root_dir", Text, nullable=False),
+    Column("log_dir", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("metrics_port", Integer, nullable=False),
+    Column("wallet", Text, nullable=False),
+    Column("born", Moment, nullable=False),
+    Column("environment", Json, nullable=False),
+    Column("start_args", Json, nullable=False),
+    Column("no_upnp", Boolean, nullable=False),
+    Column("user", Text),
+    Column("status", Text, nullable=False),
+    Column("status_since", Moment, nullable=False),
+    Column("because", Prose, nullable=False),
+    Column("restarted", Boolean, nullable=False),
+    Column("pid", Integer),
+    Column("process_started_at", Moment),
+    Column("version", Prose),
+    Column("binary_version", Prose),
+    Column("binary_stamp", Prose),
+    Column("peer_id", Prose),
+    Column("mount_point", Text),
+    Column("disk_bytes", Integer),
+    Column("disk_measured_at", Moment),
+    Column("failures", Integer, nullable=False),
+    Column("retry_at", Moment),
+    Column("last_error", Prose),
+    Column("silent_since", Moment),
+    Column("silence_restarts", Integer, nullable=False),
+)
+
+Cycle = Table(
+    "cycle",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("started_at", Moment, nullable=False, index=True),
+    Column("ended_at", Moment),
+    Column("rule", Prose, nullable=False),
+    Column("because", Prose, nullable=False),
+    Column("exit_code", Integer),
+    Column("seconds", Float),
+    Column("held", Json, nullable=False),
+    Column("counts", Json),
+    Column("actions", Integer, nullable=False),
+    Column("recording", LargeBinary),
+)
+Index(
+    "ix_cycle_recorded",
+    Cycle.c.actions,
+    Cycle.c.id,
+    sqlite_where=Cycle.c.recording.is_not(None),
+)
+
+Operation = Table(
+    "operation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cycle_id", ForeignKey("cycle.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("node_id", Integer, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("action", Json, nullable=False),
+    Column("intended_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("result", Text),
+    Column("error", Prose),
+    Column("note", Prose),
+    Column("freed_bytes", Integer),
+    Column("mount_point", Text),
+)
+Index("ix_operation_kind", Operation.c.kind, Operation.c.result, Operation.c.ended_at)
+Index("ix_operation_open", Operation.c.id, sqlite_where=Operation.c.result.is_(None))
+
+Sample = Table(
+    "sample",
+    metadata,
+    Column("cycle_id", ForeignKey("cycle.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("cpu_percent", Float),
+    Column("memory_percent", Float),
+    Column("load1", Float),
+    Column("load5", Float),
+    Column("load15", Float),
+    Column("disk_used_percent", Float),
+    Column("netio_read_bytes_per_second", Float),
+    Column("netio_write_bytes_per_second", Float),
+    Column("hdio_read_bytes_per_second", Float),
+    Column("hdio_write_bytes_per_second", Float),
+    Column("nodes_running", Integer, nullable=False),
+    Column("nodes_total", Integer, nullable=False),
+)

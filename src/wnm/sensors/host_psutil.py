@@ -1,0 +1,43 @@
+"""The machine as psutil tells it, for systems without /proc."""
+
+from datetime import datetime
+
+from wnm.core.rates import Counters
+from wnm.formats.proc import Memory
+
+_LOOPBACK = ("lo", "lo0")
+
+
+def counters(boot: str, now: datetime) -> Counters:
+    """The counters as they stand at `now`; None for what the system does not count."""
+    import psutil
+
+    cpu = psutil.cpu_times()
+    cards = [each for name, each in psutil.net_io_counters(pernic=True).items() if name not in _LOOPBACK]
+    disks = psutil.disk_io_counters()
+    total = sum((cpu.user, cpu.system, cpu.idle, getattr(cpu, "nice", 0.0), getattr(cpu, "iowait", 0.0)))
+    return Counters(
+        boot_id=boot,
+        taken_at=now,
+        cpu_busy_seconds=total - cpu.idle - getattr(cpu, "iowait", 0.0),
+        cpu_total_seconds=total,
+        netio_read_bytes=sum(each.bytes_recv for each in cards) if cards else None,
+        netio_write_bytes=sum(each.bytes_sent for each in cards) if cards else None,
+        hdio_read_bytes=disks.read_bytes if disks else None,
+        hdio_write_bytes=disks.write_bytes if disks else None,
+    )
+
+
+def memory() -> Memory:
+    """Main memory."""
+    import psutil
+
+    seen = psutil.virtual_memory()
+    return Memory(total_bytes=seen.total, available_bytes=seen.available)
+
+
+def boot_id() -> str:
+    """When the machine was started, as text."""
+    import psutil
+
+    return f"started-at-{psutil.boot_time():.0f}"

@@ -1,0 +1,244 @@
+"""The pages of all nodes, fetched side by side in one thread with a bound that holds in total."""
+
+import resource
+import selectors
+import socket
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+
+from wnm.core.asking import Answer, Target
+from wnm.core.contracts import Clock
+from wnm.core.node import Reachability
+from wnm.core.observation import Unseen
+from wnm.formats.http_response import Unusable
+from wnm.sensors.page_fetch import PageFetch
+from wnm.sensors.patience import read_with_timeout
+
+__all__ = ["Answer", "Target", "ask_all"]
+
+_PATHS = ("/metadata", "/metrics")
+_MOST_SOCKETS = 512
+_SOCKETS_FOR_OTHERS = 64  # of what the process may have open
+
+
+def ask_all(
+    targets: Sequence[Target],
+    *,
+    poll_timeout: timedelta,
+    survey_delay: timedelta = timedelta(0),
+    clock: Clock,
+) -> Mapping[int, Answer]:
+    """Ask every target for both its pages; one answer per id, no matter what the targets do.
+
+    A node has `poll_timeout` for both pages together, however slowly it drips. Nodes are begun `survey_delay`
+    apart, so all of it lasts at most (number of targets - 1) x `survey_delay` + `poll_timeout`. Where not all
+    fit under the limit of open sockets at once, they share that time in equal rounds.
+    """
+    if not targets:
+        return {}
+    with selectors.DefaultSelector() as selector:
+        round_ = _Round(targets, poll_timeout, survey_delay, clock, selector)
+        try:
+            return round_.run()
+        finally:
+            round_.close()
+
+
+class _Asked:
+    """One node that has been asked, and what has come of it so far."""
+
+    __slots__ = ("deadline", "fetches", "pages", "target", "timed_out", "troubles")
+
+    def __init__(self, target: Target, deadline: float) -> None:
+        self.target = target
+        self.deadline = deadline
+        self.fetches: dict[str, PageFetch] = {}
+        self.pages: dict[str, str] = {}
+        self.troubles: dict[str, None] = {}
+        self.timed_out = False
+
+    def answer(self) -> Answer:
+        if self.pages:
+            reachable = Reachability.ANSWERS
+        else:
+            reachable = Reachability.TIMES_OUT if self.timed_out else Reachability.REFUSES
+        metadata, metrics = (self.pages.get(path) for path in _PATHS)
+        error = "; ".join(self.troubles) or None
+        return Answer(reachable=reachable, metadata=metadata, metrics=metrics, error=error)
+
+    def note(self, error: OSError | OverflowError | Unusable) -> None:
+        """Remember what went wrong with a page."""
+        match error:
+            case ConnectionRefusedError():
+                trouble = "refused the connection"
+            case ConnectionResetError() | BrokenPipeError():
+                trouble = "closed before it answered"
+            case Unusable():
+                trouble = str(error)
+            case OverflowError():
+                trouble = f"{self.target.port} is not a port"
+            case _:
+                self.timed_out = True
+                trouble = f"cannot be reached: {error.strerror or error}"
+        self.troubles[trouble] = None
+
+
+class _Round:
+    """The state of one `ask_all`."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        poll_timeout: timedelta,
+        survey_delay: timedelta,
+        clock: Clock,
+        selector: selectors.BaseSelector,
+    ) -> None:
+        self._waiting = deque(targets)
+        self._clock = clock
+        self._selector = selector
+        self._delay = survey_delay.total_seconds()
+        self._most_sockets = _most_sockets()
+        self._patience = poll_timeout.total_seconds() / self._rounds(len(targets), poll_timeout)
+        self._next_start = clock.monotonic()
+        self._asked: deque[_Asked] = deque()
+        self._sockets = 0
+        self._answers: dict[int, Answer] = {}
+        self._address = cache(self._find_address)
+
+    def _rounds(self, count: int, poll_timeout: timedelta) -> int:
+        """How many times the sockets have to be used again if every node keeps its own until the end."""
+        at_once = count
+        if self._delay > 0:
+            at_once = min(count, int(poll_timeout.total_seconds() / self._delay) + 1)
+        nodes_per_round = self._most_sockets // len(_PATHS)
+        return -(-at_once // nodes_per_round)
+
+    def run(self) -> Mapping[int, Answer]:
+        while True:
+            self._begin_due()
+            self._give_up_overdue()
+            if not self._waiting and not self._sockets:
+                return self._answers
+            for key, _ in self._selector.select(self._until_next()):
+                self._proceed(*key.data)
+
+    def close(self) -> None:
+        for asked in self._asked:
+            for fetch in asked.fetches.values():
+                fetch.sock.close()
+
+    def _has_room(self) -> bool:
+        return self._sockets + len(_PATHS) <= self._most_sockets
+
+    def _begin_due(self) -> None:
+        while self._waiting and self._has_room():
+            now = self._clock.monotonic()
+            if now < self._next_start:
+                return
+            self._next_start = now + self._delay
+            self._begin(_Asked(self._waiting.popleft(), now + self._patience))
+
+    def _until_next(self) -> float:
+        moments = [asked.deadline for asked in list(self._asked)[:1]]
+        if self._waiting and self._has_room():
+            moments.append(self._next_start)
+        return max(min(moments, default=0.0) - self._clock.monotonic(), 0.0)
+
+    def _begin(self, asked: _Asked) -> None:
+        self._asked.append(asked)
+        address = self._address(asked.target.host)
+        for path in _PATHS:
+            if isinstance(address, str):
+                asked.troubles[address] = None
+            elif not self._open(asked, path, address[0], address[1]):
+                break
+        if not asked.fetches:
+            self._settle(asked)
+
+    def _open(self, asked: _Asked, path: str, family: int, host: str) -> bool:
+        """Begin to fetch a page; False when it is plain that nobody listens."""
+        try:
+            fetch = PageFetch(family)
+        except OSError as error:
+            asked.note(error)
+            return True
+        try:
+            sent = fetch.begin(path, host, asked.target.port)
+        except (OSError, OverflowError) as error:
+            fetch.sock.close()
+            asked.note(error)
+            return False
+        awaited = selectors.EVENT_READ if sent else selectors.EVENT_WRITE
+        self._selector.register(fetch.sock, awaited, (asked, path))
+        asked.fetches[path] = fetch
+        self._sockets += 1
+        return True
+
+    def _proceed(self, asked: _Asked, path: str) -> None:
+        fetch = asked.fetches[path]
+        try:
+            if fetch.unsent:
+                if fetch.send():
+                    self._selector.modify(fetch.sock, selectors.EVENT_READ, (asked, path))
+                return
+            page = fetch.receive()
+        except (OSError, Unusable) as error:
+            asked.note(error)
+            self._close(asked, path)
+            return
+        if page is not None:
+            asked.pages[path] = page
+            self._close(asked, path)
+
+    def _close(self, asked: _Asked, path: str) -> None:
+        fetch = asked.fetches.pop(path)
+        self._selector.unregister(fetch.sock)
+        fetch.sock.close()
+        self._sockets -= 1
+        if not asked.fetches:
+            self._settle(asked)
+
+    def _settle(self, asked: _Asked) -> None:
+        self._answers[asked.target.id] = asked.answer()
+
+    def _give_up_overdue(self) -> None:
+        now = self._clock.monotonic()
+        while self._asked and (not self._asked[0].fetches or self._asked[0].deadline <= now):
+            asked = self._asked.popleft()
+            for path in list(asked.fetches):
+                asked.timed_out = True
+                asked.troubles[f"no complete page within {self._patience:.3g} s"] = None
+                self._close(asked, path)
+
+    def _find_address(self, host: str) -> tuple[int, str] | str:
+        """Family and numeric address of a host, or what is wrong with it."""
+        for family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                socket.inet_pton(family, host)
+            except (OSError, ValueError):
+                continue
+            return family, host
+        found = read_with_timeout(lambda: _look_up(host), self._patience)
+        if isinstance(found, Unseen) or not found:
+            return f"host {host!r} has no address"
+        return found[0]
+
+
+def _look_up(host: str) -> list[tuple[int, str]]:
+    """Addresses of a name, version 4 first: that is what node programs listen on."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        return []
+    addresses = [(int(family), str(address[0])) for family, _, _, _, address in found]
+    return sorted(addresses, key=lambda address: address[0] != socket.AF_INET)
+
+
+def _most_sockets() -> int:
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return _MOST_SOCKETS
+    return max(min(_MOST_SOCKETS, allowed - _SOCKETS_FOR_OTHERS), len(_PATHS))

@@ -1,0 +1,146 @@
+"""What a simulated node is told to do wrong, read from its `misbehave.json` while it runs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+FILE_NAME = "misbehave.json"
+ENVIRONMENT_NAME = "SIMULATED_NODE_MISBEHAVE"
+METRICS_MODES = ("ok", "hang", "drip", "lie", "garbage", "refuse", "huge", "error500")
+
+
+class Behaviour(NamedTuple):
+    """Orders to a node; the defaults are a node that does everything right.
+
+    slow_start_seconds: the metrics port opens only this long after the start.
+    exit_after_seconds, exit_code, exit_reason: stop by itself so long after this order was read.
+    crash_loop: stop with code 1 as soon as it has started.
+    ignore_term: go on after SIGTERM and SIGINT.
+    metrics: how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`.
+    connected_peers, shunned_by_close_group, min_node_version: figures on its pages.
+    fill_disk_bytes_per_second, use_cpu_percent (of one core), use_memory_bytes: strain.
+    self_upgrade_to: a newer program to put in the place of its own; it restarts
+    self_upgrade_restart_after_seconds later.
+    """
+
+    slow_start_seconds: float = 0
+    exit_after_seconds: float | None = None
+    exit_code: int = 1
+    exit_reason: str = "HardDiskWriteError"
+    crash_loop: bool = False
+    ignore_term: bool = False
+    metrics: str = "ok"
+    lie_version: str = "0.0.1"
+    connected_peers: int | None = None
+    shunned_by_close_group: int = 0
+    min_node_version: str = ""
+    fill_disk_bytes_per_second: int = 0
+    use_cpu_percent: float = 0
+    use_memory_bytes: int = 0
+    self_upgrade_to: str = ""
+    self_upgrade_restart_after_seconds: float = 0
+
+
+def _amount(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and _amount(value)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_CHECKS: dict[str, Callable[[object], bool]] = {
+    "slow_start_seconds": _amount,
+    "exit_after_seconds": _amount,
+    "exit_code": lambda value: _whole(value) and value in range(256),
+    "exit_reason": _text,
+    "crash_loop": _truth,
+    "ignore_term": _truth,
+    "metrics": lambda value: value in METRICS_MODES,
+    "lie_version": _text,
+    "connected_peers": _whole,
+    "shunned_by_close_group": _whole,
+    "min_node_version": _text,
+    "fill_disk_bytes_per_second": _whole,
+    "use_cpu_percent": _amount,
+    "use_memory_bytes": _whole,
+    "self_upgrade_to": _text,
+    "self_upgrade_restart_after_seconds": _amount,
+}
+
+
+def parse_behaviour(text: str) -> tuple[Behaviour, tuple[str, ...]]:
+    """The behaviour that a JSON object orders, and its keys that mean nothing.
+
+    Raises ValueError when the text is no JSON object or a value is impossible.
+    """
+    orders = json.loads(text)
+    if not isinstance(orders, dict):
+        raise ValueError("it is not a JSON object")
+    known = {key: value for key, value in orders.items() if key in _CHECKS}
+    for key, value in known.items():
+        if not _CHECKS[key](value):
+            raise ValueError(f"{key} cannot be {value!r}")
+    return Behaviour(**known), tuple(key for key in orders if key not in _CHECKS)
+
+
+class BehaviourFile:
+    """The orders in one file, read again whenever it changes.
+
+    While the file is missing, `initial` (JSON text, may be empty) holds. Text that
+    cannot be understood leaves the last orders in force and is reported to `complain`.
+    """
+
+    def __init__(self, path: Path, *, initial: str, complain: Callable[[str], None]) -> None:
+        self._path = path
+        self._complain = complain
+        self._initial = Behaviour()
+        self._initial = self._parsed(initial, ENVIRONMENT_NAME, self._initial)
+        self._stamp: tuple[int, int, int] | None = None
+        self.current = self._initial
+
+    def refresh(self) -> bool:
+        """Look at the file; True when it has changed since the last look."""
+        stamp = self._look()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        if stamp is None:
+            self.current = self._initial
+            return True
+        try:
+            text = self._path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as problem:
+            self._complain(f"{self._path} cannot be read: {problem}")
+            return False
+        # An empty file is one that its writer has only just opened.
+        self.current = self._parsed(text, str(self._path), self.current)
+        return True
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _parsed(self, text: str, source: str, otherwise: Behaviour) -> Behaviour:
+        if not text.strip():
+            return otherwise
+        try:
+            behaviour, unknown = parse_behaviour(text)
+        except ValueError as problem:
+            self._complain(f"{source} is left aside: {problem}")
+            return otherwise
+        for key in unknown:
+            self._complain(f"{source} has an unknown key: {key}")
+        return behaviour

@@ -1,0 +1,225 @@
+"""The one door to other programs: run one to its end, or start one that outlives us."""
+
+import errno
+import os
+import selectors
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import IO
+
+from wnm.core.errors import Transient
+
+MOST_OUTPUT_BYTES = 1024 * 1024
+LAST_WORDS_CHARACTERS = 300
+# Python ignores these two itself and subprocess puts them back; an ignored HUP only protects.
+HARMLESS_WHEN_IGNORED = frozenset({signal.SIGPIPE, signal.SIGXFSZ, signal.SIGHUP})
+# Becomes the program in argv with the default answer to every signal. Nothing else can put that back from a
+# thread, and running Python code between fork and exec is not safe in one.
+WITH_DEFAULT_SIGNALS = """
+import os, signal, sys
+for number in map(int, sys.argv[1].split(",")):
+    signal.signal(number, signal.SIG_DFL)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a program that ended with code 0 wrote, as text; what is not UTF-8 is replaced."""
+
+    stdout: str
+    stderr: str
+
+
+class CommandFailed(Transient):
+    """A program that could not be started, was cut short, or did not end with code 0.
+
+    `code` is negative for the signal that ended it and None if it never ran to an end. `stderr` is text.
+    """
+
+    def __init__(self, argv: Sequence[str], code: int | None, stderr: str, why: str) -> None:
+        super().__init__(f"{_shortened(shlex.join(argv))}: {why}")
+        self.argv = tuple(argv)
+        self.code = code
+        self.stderr = stderr
+
+
+def run(argv: Sequence[str], timeout: timedelta, env: Mapping[str, str] | None = None) -> Completed:
+    """Run a program to its end, without input and outside of our terminal. Never through a shell.
+
+    `env` is its whole environment; without it, it gets ours with messages in English. Raises CommandFailed
+    if it cannot start, does not end with code 0, or (with all that it started, killed) outlives `timeout` or
+    writes more than MOST_OUTPUT_BYTES.
+    """
+    process = _popen(
+        argv,
+        env={**os.environ, "LC_ALL": "C"} if env is None else env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = bytearray(), bytearray()
+    try:
+        why = _collect(process, {process.stdout: out, process.stderr: err}, timeout)
+    finally:
+        _end(process)
+    stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
+    if why:
+        raise CommandFailed(argv, None, stderr, why)
+    if process.returncode:
+        why = f"{_ending(process.returncode)}{_last_line(stderr or stdout)}"
+        raise CommandFailed(argv, process.returncode, stderr, why)
+    return Completed(stdout=stdout, stderr=stderr)
+
+
+def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log_file: str) -> int:
+    """Start a program that lives on without us, and return its pid.
+
+    It leads a session of its own without a terminal, reads nothing, appends what it writes to `log_file`
+    (made 0600), keeps none of our files, locks or ignored signals. Raises CommandFailed if it cannot start.
+    """
+    ignored = [
+        s for s in signal.valid_signals() - HARMLESS_WHEN_IGNORED if signal.getsignal(s) is signal.SIG_IGN
+    ]
+    wrapped: Sequence[str] = argv
+    if ignored:
+        numbers = ",".join(str(int(s)) for s in ignored)
+        wrapped = [sys.executable, "-I", "-S", "-c", WITH_DEFAULT_SIGNALS, numbers, *argv]
+    try:
+        log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY, 0o600)
+    except OSError as error:
+        raise CommandFailed(argv, None, "", f"cannot write {log_file} ({error.strerror})") from error
+    try:
+        with _no_signal_blocked():
+            process = _popen(wrapped, env=env, cwd=cwd, stdout=log, stderr=log)
+    finally:
+        os.close(log)
+    # It is meant to be left running: without a return code, forgetting the object would count as a mistake.
+    process.returncode = 0
+    return process.pid
+
+
+def ended(pid: int) -> int | None:
+    """The code with which our child ended (negative: the signal), None while it runs or if it is not our child."""
+    try:
+        found, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def _popen(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdout: int,
+    stderr: int,
+    cwd: str | None = None,
+) -> "subprocess.Popen[bytes]":
+    pause = 0.001
+    while True:
+        try:
+            return subprocess.Popen(
+                list(argv),
+                env=env,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                close_fds=True,
+                start_new_session=True,
+            )
+        except OSError as error:
+            # A child that another thread forked may for an instant hold open for writing what that thread copied.
+            if error.errno == errno.ETXTBSY and pause < 0.2:
+                time.sleep(pause)
+                pause *= 2
+                continue
+            what = f"cannot start {error.filename or argv[0]} ({error.strerror})"
+            raise CommandFailed(argv, None, "", what) from error
+        except ValueError as error:  # a NUL character in an argument
+            raise CommandFailed(argv, None, "", f"cannot start ({error})") from error
+
+
+def _collect(
+    process: "subprocess.Popen[bytes]", streams: Mapping[IO[bytes], bytearray], timeout: timedelta
+) -> str | None:
+    """Read until the program has ended; says why it has to be cut short, else None."""
+    deadline = time.monotonic() + timeout.total_seconds()
+    with selectors.DefaultSelector() as selector:
+        for stream, text in streams.items():
+            selector.register(stream, selectors.EVENT_READ, text)
+        while True:
+            # Whoever it left behind may keep the streams open: its own end counts, and what it wrote until then.
+            over = process.poll() is not None
+            ready = selector.select(0 if over else min(max(deadline - time.monotonic(), 0), 0.05))
+            for key, _ in ready:
+                received: bytearray = key.data
+                chunk = os.read(key.fd, 65536)
+                received += chunk
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                if len(received) > MOST_OUTPUT_BYTES:
+                    return f"wrote more than {MOST_OUTPUT_BYTES} bytes and was ended"
+            if over and not ready:
+                return None
+            if not over and time.monotonic() >= deadline:
+                return f"no end after {timeout.total_seconds():g} s; it was ended"
+            if not over and not selector.get_map():
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(deadline - time.monotonic(), 0))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the program with all of its group unless it ended; never waits long for one that cannot die."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        try:
+            process.wait(1)
+        except subprocess.TimeoutExpired:
+            process.returncode = -signal.SIGKILL
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()
+
+
+@contextmanager
+def _no_signal_blocked() -> Iterator[None]:
+    """A child inherits the blocked signals of the thread that starts it, and could not be told to end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    if not before:
+        yield
+        return
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"ended by signal {-code}"
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f": {_shortened(lines[-1])}" if lines else ""
+
+
+def _shortened(text: str) -> str:
+    visible = "".join(c if c.isprintable() else " " for c in text)
+    return visible if len(visible) <= LAST_WORDS_CHARACTERS else visible[: LAST_WORDS_CHARACTERS - 1] + "…"

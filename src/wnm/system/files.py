@@ -1,0 +1,217 @@
+"""Files that are there completely or not at all, and never readable by others by accident."""
+
+import errno
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from wnm.core.errors import Permanent, Transient
+
+CHUNK_BYTES = 1024 * 1024
+
+
+def place_file(source: str, target: str, mode: int) -> None:
+    """Return when `target` is a copy of `source`, safe on disk; before that it is what it was.
+
+    A program at `target` may be running meanwhile. Transient if the source is not a regular file, cannot be read or
+    changes while it is copied, or the copy cannot be written.
+    """
+    try:
+        original = open_regular(source)
+    except OSError as error:
+        raise Transient(f"cannot read {source}: {error.strerror}") from error
+    with original:
+        before = os.fstat(original.fileno())
+
+        def copy(descriptor: int) -> None:
+            with os.fdopen(descriptor, "wb", closefd=False) as writer:
+                shutil.copyfileobj(original, writer, CHUNK_BYTES)
+            if _stamp(os.fstat(original.fileno())) != _stamp(before):
+                raise Transient(f"{source} changed while it was copied: it may be only half there")
+
+        _replace(target, copy, mode)
+
+
+def open_regular(path: str, *, follow_link: bool = True, write: bool = False) -> BinaryIO:
+    """Open an existing regular file; never waits, as for the other end of a FIFO. OSError if it is none."""
+    access = os.O_RDWR if write else os.O_RDONLY
+    flags = os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_link else os.O_NOFOLLOW)
+    descriptor = os.open(path, access | flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", path)
+        return os.fdopen(descriptor, "r+b" if write else "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def write_private(path: str, content: bytes) -> None:
+    """Return when the file has this content and mode 0600, safe on disk; before that it is what it was."""
+
+    def write(descriptor: int) -> None:
+        with os.fdopen(descriptor, "wb", closefd=False) as writer:
+            writer.write(content)
+
+    _replace(path, write, 0o600)
+
+
+def keep_beside(source: str, target: str) -> None:
+    """Return when `target` names the same content as `source`, which stays as it is. Costs no space if it can."""
+    temporary = _temporary(target)
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary, follow_symlinks=False)
+        try:
+            temporary.replace(target)
+            _sync_folder(temporary.parent)
+        finally:
+            # Renaming a name to another name of the same file leaves both.
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
+            raise Transient(f"cannot keep {source} as {target}: {error.strerror}") from error
+        place_file(source, target, stat.S_IMODE(Path(source).stat().st_mode))
+
+
+def make_private_dir(path: str) -> None:
+    """Return when the folder is there with mode 0700; what is missing above it is made the same way.
+
+    Permanent if something else, or a symbolic link, has its name; Transient if it cannot be made.
+    """
+    folder = Path(path)
+    try:
+        missing = [parent for parent in folder.parents if not parent.exists()]
+        for parent in reversed(missing):
+            parent.mkdir(0o700, exist_ok=True)
+        folder.mkdir(0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
+            raise Permanent(f"{path} is not a folder: move away what has its name") from error
+        raise Transient(f"cannot make {path}: {error.strerror}") from error
+    try:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o700:
+            os.fchmod(descriptor, 0o700)
+    except OSError as error:
+        raise Transient(f"cannot make {path} private: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def trim_log(path: str, max_bytes: int) -> bool:
+    """Keep a log that others append to below a size: the last `max_bytes` go to PATH.1, the file becomes empty.
+
+    True if it was too large. What is written in the instant between copy and cut is lost; a missing file is fine.
+    Transient if it cannot be done.
+    """
+    try:
+        log = open_regular(path, follow_link=False, write=True)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Transient(f"cannot trim {path}: {error.strerror}") from error
+    with log:
+        if os.fstat(log.fileno()).st_size <= max_bytes:
+            return False
+        log.seek(-max_bytes, os.SEEK_END)
+        log.readline()  # most likely half a line
+
+        def copy(target: int) -> None:
+            with os.fdopen(target, "wb", closefd=False) as writer:
+                left = max_bytes * 2  # however fast it grows
+                while left > 0 and (chunk := log.read(min(CHUNK_BYTES, left))):
+                    writer.write(chunk)
+                    left -= len(chunk)
+            log.truncate(0)
+
+        _replace(path + ".1", copy, 0o600)
+    return True
+
+
+def stamp(path: str) -> str:
+    """A text that changes whenever the file (or what the link points to) does. OSError if there is none."""
+    return _stamp(Path(path).stat())
+
+
+def tree_bytes(path: str, *, most_entries: int = 200_000) -> int | None:
+    """The bytes that a folder and all in it take up on its disk; None if it cannot be read or holds too many files.
+
+    Links are not followed, mount points not crossed, and a file with several names counts once.
+    """
+    try:
+        top = os.lstat(path)
+        total, left = allocated_bytes(top), most_entries
+        several_names: set[int] = set()
+        folders = [path]
+        while folders:
+            with suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    left -= 1
+                    if left < 0:
+                        return None
+                    try:
+                        seen = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    if seen.st_dev != top.st_dev or seen.st_ino in several_names:
+                        continue
+                    total += allocated_bytes(seen)
+                    if stat.S_ISDIR(seen.st_mode):
+                        folders.append(entry.path)
+                    elif seen.st_nlink > 1:
+                        several_names.add(seen.st_ino)
+    except OSError:
+        return None
+    return total
+
+
+def allocated_bytes(seen: os.stat_result) -> int:
+    """What a file takes up on its disk: `st_blocks` counts 512 bytes whatever the file system's own blocks are."""
+    return seen.st_blocks * 512
+
+
+def _stamp(seen: os.stat_result) -> str:
+    return f"{seen.st_dev}-{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
+
+
+def _temporary(target: str) -> Path:
+    """Always the same name: what an interrupted attempt left behind is used up by the next one."""
+    path = Path(target)
+    return path.with_name(f".{path.name}.new")
+
+
+def _replace(target: str, fill: Callable[[int], None], mode: int) -> None:
+    """Write a new file beside the target, sync it, and give it the target's name."""
+    temporary = _temporary(target)
+    try:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+        try:
+            try:
+                fill(descriptor)
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(temporary.parent)
+    except OSError as error:
+        raise Transient(f"cannot write {target}: {error.strerror}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,240 @@
+"""The process table, read in one pass, and signals that never reach a wrong process."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from wnm.core.errors import Permanent
+
+type Fingerprint = tuple[str, str]
+
+CHUNK_BYTES = 65536
+MOST_ARGUMENT_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A living process.
+
+    `birth` tells it from a later one with the same pid and is only good for comparing. `started_at` moves with
+    the clock of the machine: two readings of it may differ by as much as the clock was set in between.
+    """
+
+    pid: int
+    birth: float
+    started_at: datetime
+    argv: tuple[str, ...]
+    cpu_seconds: float
+    memory_bytes: int
+    user_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessTable:
+    """The processes whose command lines hold one of the flags that were asked for, by flag and value."""
+
+    found: Mapping[Fingerprint, tuple[Process, ...]]
+
+    @classmethod
+    def read(cls, flags: Collection[str]) -> "ProcessTable":
+        """One pass over all processes of the machine. OSError if they cannot be seen."""
+        processes = _from_proc(flags) if sys.platform == "linux" else _from_psutil(flags)
+        return cls.of(processes, flags)
+
+    @classmethod
+    def of(cls, processes: Iterable[Process], flags: Collection[str]) -> "ProcessTable":
+        """A table of these processes."""
+        found: dict[Fingerprint, list[Process]] = {}
+        for process in processes:
+            for fingerprint in set(_fingerprints(process.argv, flags)):
+                found.setdefault(fingerprint, []).append(process)
+        return cls(found={key: tuple(sorted(each, key=_age)) for key, each in found.items()})
+
+    def holding(self, fingerprint: Fingerprint) -> tuple[Process, ...]:
+        """The processes with these neighbouring arguments (or `flag=value`), oldest first."""
+        return self.found.get(_normal(fingerprint), ())
+
+
+def holds(argv: Collection[str], fingerprint: Fingerprint) -> bool:
+    """Whether a command line has the flag directly followed by exactly this value, or `flag=value`."""
+    return _normal(fingerprint) in _fingerprints(tuple(argv), (fingerprint[0],))
+
+
+def is_alive(process: Process) -> bool:
+    """Whether this very process still runs, whatever its command line says by now. A zombie does not."""
+    return _birth_of(process.pid) == process.birth
+
+
+def signal_exactly(process: Process, number: signal.Signals) -> bool:
+    """Send a signal to this process and no other; False if it is gone or its pid now belongs to another one.
+
+    Permanent if it belongs to another user.
+    """
+    descriptor = _hold(process.pid)
+    try:
+        # From here on the kernel cannot give the number that we hold to another process: look, then act.
+        if _again(process) is None:
+            return False
+        if descriptor is None:
+            os.kill(process.pid, number)
+        else:
+            signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError as error:
+        raise Permanent(
+            f"process {process.pid} belongs to user {process.user_id}: end it as that user ({process.argv[0]})"
+        ) from error
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+    return True
+
+
+def _hold(pid: int) -> int | None:
+    """A descriptor that stands for the process for good; None where the system has none, or it is gone."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def _again(process: Process) -> Process | None:
+    """The same process read again; None if it is gone, became another program or its pid another process."""
+    if sys.platform == "linux":
+        now = _read_proc(process.pid, (), _boot_time())
+    else:
+        now = next((p for p in _from_psutil((), only=process.pid)), None)
+    return now if now and (now.birth, now.argv) == (process.birth, process.argv) else None
+
+
+def _age(process: Process) -> tuple[float, int]:
+    return process.birth, process.pid
+
+
+def _normal(fingerprint: Fingerprint) -> Fingerprint:
+    flag, value = fingerprint
+    return flag, value.rstrip("/") or value
+
+
+def _fingerprints(argv: tuple[str, ...], flags: Collection[str]) -> Iterable[Fingerprint]:
+    for position, argument in enumerate(argv):
+        flag, equals, value = argument.partition("=")
+        if flag not in flags:
+            continue
+        if equals:
+            yield _normal((flag, value))
+        elif position + 1 < len(argv):
+            yield _normal((flag, argv[position + 1]))
+
+
+def _from_proc(flags: Collection[str]) -> Iterable[Process]:
+    """Command lines first: of the few hundred processes only those that matter are looked at closely."""
+    wanted = [os.fsencode(flag) for flag in flags]
+    boot_time = _boot_time()
+    ourselves = str(os.getpid())
+    processes = []
+    with os.scandir("/proc") as entries:
+        names = [entry.name for entry in entries if entry.name.isdigit()]
+    if ourselves not in names:
+        raise OSError("/proc does not show the processes of this machine")
+    for name in names:
+        process = _read_proc(int(name), wanted, boot_time)
+        if process:
+            processes.append(process)
+    return processes
+
+
+def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process | None:
+    """One process; None if it is gone, a zombie or the kernel's, or has none of the wanted texts."""
+    try:
+        line = _content(f"/proc/{pid}/cmdline")
+        if not line or (wanted and not any(text in line for text in wanted)):
+            return None
+        fields = _stat_fields(pid)
+        user_id = os.lstat(f"/proc/{pid}").st_uid
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    if fields is None:
+        return None
+    ticks = os.sysconf("SC_CLK_TCK")
+    started = float(fields[19])
+    return Process(
+        pid=pid,
+        birth=started,
+        started_at=datetime.fromtimestamp(boot_time + started / ticks, UTC),
+        argv=tuple(os.fsdecode(line.removesuffix(b"\0")).split("\0")),
+        cpu_seconds=(int(fields[11]) + int(fields[12])) / ticks,
+        memory_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        user_id=user_id,
+    )
+
+
+def _birth_of(pid: int) -> float | None:
+    if sys.platform != "linux":
+        return next((p.birth for p in _from_psutil((), only=pid)), None)
+    try:
+        fields = _stat_fields(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return float(fields[19]) if fields else None
+
+
+def _stat_fields(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the third on (see proc_pid_stat(5)); None for one that has ended."""
+    # The second is the program's own name in parentheses and may hold anything, parentheses and spaces too.
+    fields = _content(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return None if not fields or fields[0] in (b"Z", b"X", b"x") else fields
+
+
+def _content(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = chunk = os.read(descriptor, CHUNK_BYTES)
+        while chunk and len(content) < MOST_ARGUMENT_BYTES and len(content) % CHUNK_BYTES == 0:
+            chunk = os.read(descriptor, CHUNK_BYTES)
+            content += chunk
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def _boot_time() -> float:
+    """When the machine started, in seconds since 1970, on the clock from which the kernel counts births."""
+    if sys.platform == "linux":
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return 0.0
+
+
+def _from_psutil(flags: Collection[str], only: int | None = None) -> Iterable[Process]:
+    """The same where there is no /proc."""
+    import psutil
+
+    try:
+        every = psutil.process_iter() if only is None else [psutil.Process(only)]
+        for process in every:
+            try:
+                argv = tuple(process.cmdline())
+                if not argv or (flags and not any(flag in text for flag in flags for text in argv)):
+                    continue
+                with process.oneshot():
+                    times = process.cpu_times()
+                    yield Process(
+                        pid=process.pid,
+                        birth=process.create_time(),
+                        started_at=datetime.fromtimestamp(process.create_time(), UTC),
+                        argv=argv,
+                        cpu_seconds=times.user + times.system,
+                        memory_bytes=process.memory_info().rss,
+                        user_id=process.uids().effective,
+                    )
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,159 @@
+"""Removing whole folders without ever leaving the place where that is allowed."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from wnm.core.errors import Permanent, Transient, WnmError
+from wnm.system.files import allocated_bytes
+
+DEEPEST = 100
+OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def require_inside(path: str, inside: Sequence[str]) -> None:
+    """Return when `path` is strictly inside one of the folders, with no symbolic link on the way there.
+
+    A link in the allowed folder's own path is the operator's wish and fine. Nothing needs to exist. Permanent,
+    naming the path, otherwise.
+    """
+    with _parent(path, inside):
+        return
+
+
+def remove_tree(path: str, *, inside: Sequence[str]) -> int:
+    """Return, when the folder with all that is in it is gone, the bytes that this freed; 0 if it was gone before.
+
+    Permanent, before anything is removed, if it is not strictly inside one of the folders `inside`, is reached
+    through a symbolic link, is not a folder, or something is mounted in it. Transient if something cannot be
+    removed. Links in it are removed, never followed.
+    """
+    with _parent(path, inside) as found:
+        if found is None:
+            return 0
+        parent, name = found
+        try:
+            descriptor = os.open(name, OPEN_FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise Permanent(
+                f"{path} is not a folder that can be opened ({error.strerror}): it stays"
+            ) from error
+        try:
+            device = os.fstat(descriptor).st_dev
+            _require_unmounted(path, descriptor, device == os.fstat(parent).st_dev)
+            freed = allocated_bytes(os.fstat(descriptor)) + _empty(descriptor, device, path, DEEPEST)
+            with suppress(FileNotFoundError):
+                os.rmdir(name, dir_fd=parent)
+            os.fsync(parent)
+        except OSError as error:
+            raise Transient(f"cannot remove all of {path}: {error.strerror} ({error.filename})") from error
+        finally:
+            os.close(descriptor)
+        return freed
+
+
+@contextmanager
+def _parent(path: str, inside: Sequence[str]) -> Iterator[tuple[int, str] | None]:
+    """The open folder that holds `path`, and the name in it; None if that folder does not exist."""
+    root = _root_of(path, inside)
+    *between, name = Path(path).relative_to(root).parts
+    try:
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    except OSError as error:
+        raise Transient(f"cannot open {root}: {error.strerror}") from error
+    try:
+        for part in between:
+            inner = os.open(part, OPEN_FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        if _is_link(name, descriptor):
+            raise Permanent(f"{path} is a symbolic link: what it points to is not touched")
+    except FileNotFoundError:
+        os.close(descriptor)
+        yield None
+        return
+    except OSError as error:
+        os.close(descriptor)
+        raise Permanent(
+            f"{path} is reached through something that is not a folder: it is not touched"
+        ) from error
+    except WnmError:
+        os.close(descriptor)
+        raise
+    try:
+        yield descriptor, name
+    finally:
+        os.close(descriptor)
+
+
+def _root_of(path: str, inside: Sequence[str]) -> Path:
+    """The allowed folder that a path is strictly inside of, going by the texts and by where that folder really is."""
+    plain = path.rstrip("/")
+    if (
+        plain.startswith("/")
+        and "\0" not in path
+        and Path(plain).as_posix() == plain
+        and ".." not in Path(plain).parts
+    ):
+        for root in inside:
+            for spelling in (Path(root), Path(os.path.realpath(root))):
+                if spelling.is_absolute() and ".." not in spelling.parts and spelling in Path(plain).parents:
+                    return spelling
+    allowed = ", ".join(inside) or "any allowed folder"
+    raise Permanent(f"{path!r} is not strictly inside {allowed}: it is not touched")
+
+
+def _is_link(name: str, folder: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _require_unmounted(path: str, descriptor: int, same_device: bool) -> None:
+    """A folder mounted into the tree holds somebody else's data, even when it comes from the same disk."""
+    if not same_device:
+        raise Permanent(f"{path} is a mount point: unmount it first")
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+        place = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except FileNotFoundError:
+        return  # no Linux: a change of device on the way down has to do
+    for line in lines:
+        mounted = os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), line.split()[4]))
+        if mounted == place or mounted.startswith(place + "/"):
+            raise Permanent(f"{mounted} is a mount point inside {path}: unmount it first")
+
+
+def _empty(folder: int, device: int, path: str, deeper: int) -> int:
+    """Remove all that is in an open folder; returns the bytes freed. What vanishes by itself is fine."""
+    if deeper == 0:
+        raise Permanent(f"{path} holds folders nested more than {DEEPEST} deep: remove it by hand")
+    freed = 0
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        with suppress(FileNotFoundError):
+            seen = os.stat(entry.name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISDIR(seen.st_mode):
+                os.unlink(entry.name, dir_fd=folder)
+                freed += allocated_bytes(seen) if seen.st_nlink == 1 else 0
+                continue
+            inner = os.open(entry.name, OPEN_FOLDER, dir_fd=folder)
+            try:
+                if os.fstat(inner).st_dev != device:
+                    raise Permanent(f"{path} holds a mount point, {entry.name}: unmount it first")
+                freed += _empty(inner, device, path, deeper - 1)
+            finally:
+                os.close(inner)
+            os.rmdir(entry.name, dir_fd=folder)
+            freed += allocated_bytes(seen)
+    return freed

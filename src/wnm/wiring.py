@@ -1,0 +1,62 @@
+"""The composition root: the only file that names concrete process managers and firewalls."""
+
+from collections.abc import Callable, Mapping
+
+from wnm.act.steps import Hands
+from wnm.core.contracts import Clock, Firewall, UnitDriver
+from wnm.core.errors import NeedsOperator
+from wnm.core.settings import Settings
+from wnm.cycle import Machine
+from wnm.firewall.null import NullFirewall
+from wnm.node_kinds.kinds import KINDS
+from wnm.process_managers.manager import NodeManager
+from wnm.process_managers.setsid import SetsidDriver
+from wnm.sensors.host import usable_cores
+
+DRIVERS: Mapping[str, Callable[[Clock], UnitDriver]] = {
+    "setsid": lambda clock: SetsidDriver(clock, cores=usable_cores()),
+}
+FIREWALLS: Mapping[str, Callable[[], Firewall]] = {"null": NullFirewall}
+
+
+def build_machine(settings: Settings, storages: tuple[str, ...], clock: Clock) -> Machine:
+    """The hands and the kind of node that these settings name.
+
+    `storages` are the folders that nodes may live in: the settings' and those of nodes that are there already.
+    NeedsOperator for a process manager, firewall or kind of node that this wnm does not have.
+    """
+    kind = _pick(KINDS, "node_kind", settings.node_kind)
+    manager = NodeManager(
+        _pick(DRIVERS, "process_manager", settings.process_manager)(clock),
+        command_line=kind.command_line,
+        fingerprint=lambda node: kind.fingerprint(node.root_dir),
+        identity_file=lambda node: kind.identity_file(node.root_dir),
+        storages=storages,
+        log_storage=settings.log_storage,
+        key_storage=settings.key_storage,
+        keep_keys=settings.keep_keys,
+        stop_grace=settings.stop_grace,
+        clock=clock,
+    )
+    return Machine(
+        hands=Hands(manager=manager, firewall=_pick(FIREWALLS, "firewall", settings.firewall)()),
+        kind=kind,
+        clock=clock,
+        began=clock.monotonic(),
+    )
+
+
+def check_buildable(settings: Settings) -> None:
+    """NeedsOperator if `build_machine` would refuse these settings."""
+    _pick(DRIVERS, "process_manager", settings.process_manager)
+    _pick(FIREWALLS, "firewall", settings.firewall)
+    _pick(KINDS, "node_kind", settings.node_kind)
+
+
+def _pick[T](known: Mapping[str, T], option: str, name: str) -> T:
+    if name not in known:
+        choices = " or ".join(known)
+        raise NeedsOperator(
+            f"{option} {name} is not supported by this version of wnm", remedy=f"give --{option} {choices}"
+        )
+    return known[name]

@@ -1,0 +1,177 @@
+"""The host's facts, the address check, the generated page, and what a quiet cycle does not load."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.settings.hosts import WALLET, given
+
+from wnm.cli.addresses import checksum_error
+from wnm.cli.reference import settings_markdown
+from wnm.core.forms.wallets import FAUCET
+from wnm.core.layers import resolve
+from wnm.core.setting import specs_of
+from wnm.core.settings import GROUPS, NAMES, SPECS
+from wnm.core.suggest import nearest
+from wnm.system.host import host_facts, usable_cores
+
+ROOT = Path(__file__).parents[2]
+
+
+def program(folder: Path) -> Path:
+    """An executable called antnode in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "antnode"
+    file.write_text("#!/bin/sh\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_the_program_in_local_bin_comes_before_the_path(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    on_path = program(tmp_path / "bin")
+    environ = {"HOME": str(home), "PATH": f"/nowhere::relative:{tmp_path}/bin"}
+    assert host_facts(environ).program == str(on_path)
+    own = program(home / ".local/bin")
+    assert host_facts(environ).program == str(own)
+    own.chmod(0o644)
+    assert host_facts(environ).program == str(on_path)
+
+
+def test_a_program_in_the_working_directory_is_not_found(tmp_path: Path) -> None:
+    program(tmp_path)
+    code = "import os; from wnm.system.host import host_facts; print(host_facts(os.environ).program)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path / "home"), "PATH": f".::{tmp_path.name}", "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "None\n"
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_home_that_is_no_path_is_replaced_by_the_accounts(home: str) -> None:
+    assert host_facts({"HOME": home}).home.startswith("/")
+    assert host_facts({"HOME": home}).home == host_facts({}).home
+    assert host_facts({"HOME": "/"}).home == "/"
+
+
+def test_the_facts_of_this_machine() -> None:
+    host = host_facts({"HOME": "/home/x/"})
+    assert host.home == "/home/x"
+    assert host.is_root is (os.geteuid() == 0)
+    assert host.usable_cores == usable_cores() >= 1
+    assert host.ufw_active is None
+    assert resolve([given(rewards_address=WALLET)], host).settings.firewall == "null"
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this platform cannot bind a process to cores"
+)
+def test_only_cores_that_may_be_used_count() -> None:
+    code = (
+        "import os; from wnm.system.host import usable_cores; "
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(usable_cores())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "1\n"
+
+
+def test_checksums() -> None:
+    assert checksum_error(FAUCET) is None
+    wrong = FAUCET.replace("E107", "e107")
+    assert wrong != FAUCET
+    assert "checksum" in str(checksum_error(wrong))
+
+
+def test_a_quiet_cycle_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """Settings from the database and the environment, an address in mixed case among them."""
+    code = f"""
+import sys
+from pathlib import Path
+from wnm.cli.addresses import checksum_error
+from wnm.cli.layers import gather
+from wnm.cli.parse import parse
+from wnm.core.layers import Layer, resolve
+from wnm.system.host import host_facts
+host = host_facts({{"HOME": {str(tmp_path)!r}, "WNM_NODE_CAP": "5"}})
+database = Layer(name="database", values={{"rewards_address": {FAUCET!r}}})
+found = gather(parse(["--cpu_remove", "90"]), host, folder=Path({str(tmp_path)!r}), root_file=Path("/nowhere/x"))
+resolve([*found.layers, database], host, check_address=checksum_error)
+loaded = {{name.partition(".")[0] for name in sys.modules}}
+slow = ["argparse", "configargparse", "dotenv", "eth_utils", "difflib", "textwrap", "shutil", "subprocess", "psutil"]
+print([name for name in slow if name in loaded])
+"""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_page_of_settings_is_what_the_declarations_say() -> None:
+    written = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    assert written == settings_markdown(), "run 'python scripts/generate_docs.py'"
+
+
+def test_the_check_of_generated_pages_can_fail(tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    copy = scripts / "generate_docs.py"
+    copy.write_text((ROOT / "scripts/generate_docs.py").read_text(encoding="utf-8"), encoding="utf-8")
+
+    def run(*options: str) -> int:
+        return subprocess.run(
+            [sys.executable, str(copy), *options],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        ).returncode
+
+    assert run("--check") == 1
+    assert run() == 0
+    assert run("--check") == 0
+    page = tmp_path / "docs/reference/settings.md"
+    page.write_text(page.read_text(encoding="utf-8") + "drift", encoding="utf-8")
+    assert run("--check") == 1
+
+
+def test_the_page_has_every_setting() -> None:
+    page = settings_markdown()
+    for name, spec in SPECS.items():
+        assert f"| `{name}`" in page
+        assert spec.default_shown in page
+
+
+def test_declarations_are_complete() -> None:
+    assert set(GROUPS) <= set(SPECS)
+    assert next(iter(SPECS)) in GROUPS
+    assert len(NAMES) == sum(len(spec.names) for spec in SPECS.values())
+    assert all(spec.meaning and spec.default_shown for spec in SPECS.values())
+    assert specs_of([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("--node-capp", "--node_cap"), ("NODE_CAP", "--node_cap"), ("--dry", "--dry_run"), ("xyz", None)],
+)
+def test_suggestions(name: str, found: str | None) -> None:
+    assert nearest(name, ["--node_cap", "--dry_run"]) == found

@@ -1,0 +1,165 @@
+"""The lock is the kernel's: one holder, free after any death, and never a file whose name is gone."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from wnm.core.errors import Busy, NeedsOperator
+from wnm.system.lock import holder, only_one, release_stale
+
+HOLD = """
+import sys, time
+from wnm.system.lock import only_one
+with only_one(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+COUNT_UP = """
+import sys, time
+from pathlib import Path
+from wnm.core.errors import Busy
+from wnm.system.lock import only_one, release_stale
+lock, counter = sys.argv[1], Path(sys.argv[2])
+done = 0
+while done < 30:
+    try:
+        with only_one(lock):
+            value = int(counter.read_text())
+            time.sleep(0.0005)
+            counter.write_text(str(value + 1))
+            done += 1
+        release_stale(lock)
+    except Busy:
+        time.sleep(0.001)
+"""
+
+
+@contextmanager
+def held_by_another(path: Path) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_only_one_holds_it_and_the_other_learns_who(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with held_by_another(path) as process:
+        with pytest.raises(Busy, match=f"process {process.pid} holds {path}"), only_one(str(path)):
+            pytest.fail("two hold it")
+        assert holder(str(path)) == process.pid
+        with pytest.raises(Busy, match=str(process.pid)):
+            release_stale(str(path))
+        assert path.exists()
+
+
+def test_kill_9_of_the_holder_frees_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with held_by_another(path) as process:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert path.read_text() == f"{process.pid}\n"
+        assert holder(str(path)) is None
+        with only_one(str(path)):
+            assert holder(str(path)) == os.getpid()
+        release_stale(str(path))
+        assert not path.exists()
+
+
+def test_it_stays_as_a_private_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    for _ in range(2):
+        with only_one(str(path)):
+            assert path.read_text() == f"{os.getpid()}\n"
+        assert path.read_text() == ""
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_it_is_free_after_an_error(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with pytest.raises(ZeroDivisionError), only_one(path):
+        _ = 1 / 0
+    with only_one(path):
+        pass
+
+
+def test_it_excludes_the_same_process_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with only_one(path), pytest.raises(Busy, match=str(os.getpid())), only_one(path):
+        pytest.fail("two hold it")
+
+
+def test_a_longer_pid_from_before_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_text("123456789012\nrubbish")
+    with only_one(str(path)):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_nobody_holds_what_is_not_there_and_asking_makes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert holder(str(path)) is None
+    release_stale(str(path))
+    assert not path.exists()
+
+
+def test_asking_who_holds_it_turns_no_cycle_away(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with only_one(path):
+        pass
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            holder(path)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(200):
+            with only_one(path):
+                pass
+    finally:
+        over.set()
+        asking.join()
+
+
+def test_removing_the_file_meanwhile_never_lets_two_in(tmp_path: Path) -> None:
+    counter = tmp_path / "counter"
+    counter.write_text("0")
+    argv = [sys.executable, "-c", COUNT_UP, str(tmp_path / "lock"), str(counter)]
+    processes = [subprocess.Popen(argv) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert counter.read_text() == str(4 * 30)
+
+
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (lambda path: None, "wnm --init"),
+        (lambda path: path.parent.mkdir() or path.mkdir(), "remove it"),
+        (lambda path: path.parent.mkdir() or path.symlink_to("/etc/hostname"), "remove it"),
+    ],
+    ids=["no folder", "a folder", "a link"],
+)
+def test_what_cannot_be_a_lock_needs_the_operator(tmp_path: Path, make: object, remedy: str) -> None:
+    path = tmp_path / "data" / "lock"
+    assert callable(make)
+    make(path)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(NeedsOperator, match=remedy), only_one(str(path)):
+        pytest.fail("it was locked")
+    assert sorted(tmp_path.rglob("*")) == before
