@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from wnm.core.action import (
     Action,
     AddNode,
@@ -19,6 +21,7 @@ from wnm.core.action import (
     StartNode,
     StopNode,
     UpgradeNode,
+    node_of,
 )
 from wnm.core.decision import Decision
 from wnm.core.forms.wallets import WeightedWallet
@@ -242,29 +245,32 @@ def claims(*numbers: int) -> tuple[Claim, ...]:
     return tuple(Claim(id=NodeId(number), by="a folder") for number in numbers)
 
 
+_VERBS: dict[type[Action], str] = {
+    Resurvey: "resurvey",
+    AddNode: "add",
+    StartNode: "start",
+    StopNode: "stop",
+    RestartNode: "restart",
+    UpgradeNode: "upgrade",
+    RetireNode: "retire",
+    RemoveNode: "remove",
+    DisableNode: "disable",
+    EnableNode: "enable",
+}
+
+
 def brief(action: Action) -> str:
-    """An action in a few words: its verb, its node, and the version that it brings."""
-    match action:
-        case Resurvey():
-            return "resurvey"
-        case AddNode(node=added):
-            return f"add {added.id}"
-        case StartNode(node=number, program=program):
-            return f"start {number}" + (f" with {program.version}" if program else "")
-        case UpgradeNode(node=number, program=program):
-            return f"upgrade {number} to {program.version}"
-        case StopNode(node=number, shed=shed):
-            return f"{'shed' if shed else 'stop'} {number}"
-        case RestartNode(node=number):
-            return f"restart {number}"
-        case RetireNode(node=number):
-            return f"retire {number}"
-        case RemoveNode(node=number):
-            return f"remove {number}"
-        case DisableNode(node=number):
-            return f"disable {number}"
-        case EnableNode(node=number):
-            return f"enable {number}"
+    """An action in a few words: its verb, its node, and the version that an old copy is replaced by."""
+    verb = _VERBS[type(action)]
+    if isinstance(action, Resurvey):
+        return verb
+    if isinstance(action, StopNode) and action.shed:
+        verb = "shed"
+    if isinstance(action, UpgradeNode):
+        return f"{verb} {action.node} to {action.program.version}"
+    if isinstance(action, StartNode) and action.program is not None:
+        return f"{verb} {action.node} with {action.program.version}"
+    return f"{verb} {node_of(action)}"
 
 
 def briefly(decision: Decision) -> str:
@@ -275,6 +281,15 @@ def briefly(decision: Decision) -> str:
 def reasons(decision: Decision) -> str:
     """What a decision holds back and why, a line each."""
     return "\n".join(f"{held.what}: waits for {held.waiting_for}" for held in decision.held)
+
+
+def cases(names: str, table: dict[str, Any]) -> pytest.MarkDecorator:
+    """A table of cases: the reason of each is its key and becomes the test's name."""
+    rows = [
+        pytest.param(*(values if isinstance(values, tuple) else (values,)), id=reason)
+        for reason, values in table.items()
+    ]
+    return pytest.mark.parametrize(names, rows)
 
 
 def concluded(decision: Decision) -> dict[int, Node]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from wnm.act.steps import Hands
 from wnm.core.contracts import Clock, Firewall, UnitDriver
-from wnm.core.errors import NeedsOperator
+from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.settings import Settings
 from wnm.cycle import Machine
 from wnm.firewall.null import NullFirewall
@@ -47,10 +47,14 @@ def build_machine(settings: Settings, storages: tuple[str, ...], clock: Clock) -
 
 
 def check_buildable(settings: Settings) -> None:
-    """NeedsOperator if `build_machine` would refuse these settings."""
+    """NeedsOperator if `build_machine` would refuse these settings, BadInput if nodes could not run with them."""
     _pick(DRIVERS, "process_manager", settings.process_manager)
     _pick(FIREWALLS, "firewall", settings.firewall)
-    _pick(KINDS, "node_kind", settings.node_kind)
+    reserved = _pick(KINDS, "node_kind", settings.node_kind).reserved_options
+    for word in settings.start_args:
+        option = word.partition("=")[0]
+        if option in reserved:
+            raise BadInput(f"start_args: {option} is set by wnm itself for every node; leave it out")
 
 
 def _pick[T](known: Mapping[str, T], option: str, name: str) -> T:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contracts.workbench import Workbench, answers, eventually, is_free, names_in, processes_naming
+from tests.contracts.workbench import (
+    HourlyClock,
+    Workbench,
+    answers,
+    eventually,
+    is_free,
+    names_in,
+    processes_naming,
+)
 
 from wnm.core.errors import Permanent, Transient
 from wnm.core.node import Node, ProcessState
@@ -203,14 +211,15 @@ def test_removal_goes_on_where_it_was_interrupted_with_one_backup(bench: Workben
     node = replace(bench.created(), peer_id="12D3KooWabc")
     key = Path(node.root_dir, "secret-key")
     key.write_text("k" * 32)
+    clock = HourlyClock()
     copies = []
-    for _ in range(2):
-        bench.manager().remove_node(node)
-        copies.append([path.name for path in bench.keys.iterdir()])
-        Path(node.root_dir).mkdir()
-        key.write_text("k" * 32)
-    assert copies[0] == copies[1]
-    assert copies[0][0].endswith("Z-12D3KooWabc")
+    for text in ("k" * 32, "k" * 32, "other"):
+        key.parent.mkdir(exist_ok=True)
+        key.write_text(text)
+        bench.manager(clock=clock).remove_node(node)
+        copies.append(names_in(bench.keys))
+    assert copies[0] == copies[1] == ["antnode0001-20260101T010000Z-12D3KooWabc"]
+    assert copies[2] == [*copies[0], "antnode0001-20260101T030000Z-12D3KooWabc"]
 
 
 @pytest.mark.parametrize("peer_id", ["../../x", "a/b", "", None, "é"])

@@ -57,9 +57,13 @@ def test_cpu_is_the_share_of_all_cores_since_the_start(bench: Workbench) -> None
 
 def test_starting_it_again_changes_nothing(bench: Workbench) -> None:
     node = bench.created()
-    pid = started(bench, node)
-    bench.driver.start(bench.unit(node))
+    program = bench.script("program", "echo started; while :; do sleep 0.1; done")
+    unit = bench.unit(node, argv=(str(program), "--root-dir", node.root_dir))
+    bench.driver.start(unit)
+    (pid,) = bench.pids(node)
+    bench.driver.start(unit)
     assert bench.pids(node) == [pid]
+    assert Path(unit.log_file).read_text() == "started\n"
 
 
 def test_one_that_takes_long_to_answer_is_not_started_twice(bench: Workbench) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from wnm.core.contracts import Unit, UnitDriver
+from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import ProcessReading
 from wnm.node_kinds.antnode import ANTNODE
@@ -87,6 +87,17 @@ def is_free(port: int) -> bool:
     return not answers(port)
 
 
+class HourlyClock(SystemClock):
+    """A clock on which an hour passes between two looks at the time of day."""
+
+    def __init__(self) -> None:
+        self._hours = 0
+
+    def now(self) -> datetime:
+        self._hours += 1
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=self._hours)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
     """A scratch folder with node programs of two versions and a driver to be held to its promises."""
@@ -130,7 +141,9 @@ class Workbench:
             status_since=datetime(2026, 1, 1, tzinfo=UTC),
         )
 
-    def manager(self, *, keep_keys: bool = True, key_storage: Path | None = None) -> NodeManager:
+    def manager(
+        self, *, keep_keys: bool = True, key_storage: Path | None = None, clock: Clock | None = None
+    ) -> NodeManager:
         """The manager over the driver."""
         return NodeManager(
             self.driver,
@@ -142,7 +155,7 @@ class Workbench:
             key_storage=str(key_storage or self.keys),
             keep_keys=keep_keys,
             stop_grace=GRACE,
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
         )
 
     def created(self, number: int = 1, *, misbehave: Mapping[str, object] | None = None) -> Node:

@@ -42,7 +42,9 @@ REBUILD = (
 )
 FAIL = '    raise ValueError("no such colour:\\n  blue")\n'
 FILL_DISK = "    import resource\n    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-BREAK_REFERENCES = "    op.execute(\"INSERT INTO sample (cycle_id, at, nodes_running, nodes_total) VALUES (99, '', 0, 0)\")\n"
+BREAK_REFERENCES = """
+    op.execute("INSERT INTO sample (cycle_id, at, nodes_running, nodes_total) VALUES (99, '', 0, 0)")
+"""
 
 
 def schema_with(folder: Path, *steps: str) -> Schema:
@@ -67,7 +69,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(home: Path) -> Store:
     made = Store(home)
-    made.insert(node(1), node(2))
+    made.insert(node(2), node(3))
     return made
 
 
@@ -76,7 +78,7 @@ def columns(connection: Connection) -> list[str]:
 
 
 def value(path: str | Path, query: str) -> Any:
-    with closing(connect(uri_of(path, "mode=ro"))) as connection:
+    with closing(connect(uri_of(path, "mode=ro&immutable=1"))) as connection:
         return connection.execute(query).fetchone()[0]
 
 

@@ -1,12 +1,14 @@
 """Reading changes not one byte beside the database, whatever state a writer left it in."""
 
 import hashlib
-import tempfile
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from tests.record.builders import Store, decision, names, node
-from tests.record.processes import kill_in, writing
+from tests.record.builders import NOW, Store, decision, names, node
+from tests.record.processes import CHECKOUT, kill_in, writing
 
 from wnm.core.errors import Bug, Transient
 from wnm.record.database import open_for_reading, open_for_writing
@@ -33,6 +35,8 @@ def read_everything(path: str) -> dict[str, str]:
         history.cycles(10)
         history.nodes()
         history.last_reading()
+        history.operations(1)
+        history.samples(NOW)
         return ledger.settings()
 
 
@@ -102,14 +106,19 @@ def test_a_reader_cannot_write(store: Store) -> None:
         database.write(lambda connection: None)
 
 
-def test_private_copies_are_gone_afterwards(
-    store: Store, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_private_copies_are_gone_afterwards(store: Store, tmp_path_factory: pytest.TempPathFactory) -> None:
     copies = tmp_path_factory.mktemp("copies")
-    monkeypatch.setenv("TMPDIR", str(copies))
-    monkeypatch.setattr(tempfile, "tempdir", None)
     kill_in(store.path, "committed")
-    assert read_everything(store.path)["node_cap"] == "77"
+    reader = "import sys; from tests.record.test_reading import read_everything as r; print(r(sys.argv[1]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", reader, store.path],
+        cwd=CHECKOUT,
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT / 'src'}:{CHECKOUT}", "TMPDIR": str(copies)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "'node_cap': '77'" in ran.stdout
     assert names(copies) == []
 
 

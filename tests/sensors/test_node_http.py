@@ -159,9 +159,8 @@ def test_what_is_no_port_refuses(port: int) -> None:
 def test_what_is_no_host_is_said(host: str) -> None:
     with serving(healthy) as server:
         answer = _ask(server.port, host=host)
-    assert answer.reachable is not Reachability.ANSWERS
-    assert answer.error is not None
-    assert "\n" not in answer.error
+    assert answer.reachable is Reachability.TIMES_OUT
+    assert answer.error == f"cannot be reached: {host!r} has no address"
 
 
 @pytest.mark.parametrize("works", ["/metadata", "/metrics"])

@@ -113,6 +113,7 @@ def test_understood(line: str, asked: Invocation) -> None:
         ("--zzzzzzz", "unknown option '--zzzzzzz': see wnm --help"),
         ("-v", "unknown option '-v'"),
         ("-node_cap 3", "unknown option '-node_cap': did you mean --node_cap?"),
+        ("-", "no command is called '-'"),
         ("--", "unknown option '--'"),
         ("--node_ca 3", "unknown option '--node_ca'"),
         ("--migrate_anm", "unknown option"),

@@ -289,6 +289,11 @@ def test_a_pipe_is_refused_without_waiting_for_it(place: Place, path: str) -> No
         place.gather()
 
 
+def test_a_name_without_a_value_gives_nothing(place: Place) -> None:
+    place.write(".env", "NODE_CAP\n# a comment\n")
+    assert place.given() == {}
+
+
 def test_a_folder_called_dotenv_is_somebody_elses(place: Place) -> None:
     (place.folder / ".env").mkdir()
     assert place.given() == {}

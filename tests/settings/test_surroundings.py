@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from wnm.cli.reference import settings_markdown
 from wnm.core.forms.wallets import FAUCET
 from wnm.core.layers import resolve
 from wnm.core.setting import specs_of
-from wnm.core.settings import GROUPS, NAMES, SPECS
+from wnm.core.settings import GROUPS, NAMES, SPECS, Settings
 from wnm.core.suggest import nearest
 from wnm.system.host import host_facts, usable_cores
 
@@ -159,6 +160,11 @@ def test_the_page_has_every_setting() -> None:
     for name, spec in SPECS.items():
         assert f"| `{name}`" in page
         assert spec.default_shown in page
+
+
+def test_fields_have_the_defaults_that_do_not_depend_on_the_host() -> None:
+    without = {field.name for field in fields(Settings) if field.default is MISSING}
+    assert without == {name for name, spec in SPECS.items() if spec.depends_on_host} | {"rewards_address"}
 
 
 def test_declarations_are_complete() -> None:

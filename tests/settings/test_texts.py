@@ -29,6 +29,7 @@ ACCEPTED: list[tuple[str, str, object, str | None]] = [
         f"{LOWER}:100,faucet:1,donate:1",
     ),
     ("rewards_address", "faucet,faucet:2", (wallet("faucet", 1), wallet("faucet", 2)), "faucet:1,faucet:2"),
+    ("rewards_address", ",".join(["faucet"] * 100), (wallet("faucet", 1),) * 100, None),
     ("donate_address", "faucet", FAUCET, FAUCET),
     ("donate_address", LOWER, LOWER, LOWER),
     ("node_cap", "0", 0, "0"),
@@ -62,6 +63,7 @@ ACCEPTED: list[tuple[str, str, object, str | None]] = [
     ("unresponsive_restart", "0", timedelta(0), "0"),
     ("port_start", "55", 55, "55"),
     ("port_start", "55000", 55, "55"),
+    ("port_start", "1000", 1, "1"),
     ("metrics_port_start", "13000", 13, "13"),
     ("process_manager", "systemd+sudo", "systemd", "systemd"),
     ("process_manager", "setsid+user", "setsid", "setsid"),
@@ -93,6 +95,7 @@ ACCEPTED: list[tuple[str, str, object, str | None]] = [
     ("environment", "A=b=c", (("A", "b=c"),), "A=b=c"),
     ("environment", "A=$(id)", (("A", "$(id)"),), "A='$(id)'"),
     ("start_args", "", (), ""),
+    ("start_args", "x" * 10_000, ("x" * 10_000,), None),
     ("start_args", "--log-format json --peer 'a b'", ("--log-format", "json", "--peer", "a b"), None),
     ("history_days", "3650", 3650, "3650"),
 ]  # fmt: skip

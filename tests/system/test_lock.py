@@ -6,9 +6,11 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -21,24 +23,6 @@ from wnm.system.lock import only_one
 with only_one(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
-"""
-COUNT_UP = """
-import sys, time
-from pathlib import Path
-from wnm.core.errors import Busy
-from wnm.system.lock import only_one, release_stale
-lock, counter = sys.argv[1], Path(sys.argv[2])
-done = 0
-while done < 30:
-    try:
-        with only_one(lock):
-            value = int(counter.read_text())
-            time.sleep(0.0005)
-            counter.write_text(str(value + 1))
-            done += 1
-        release_stale(lock)
-    except Busy:
-        time.sleep(0.001)
 """
 
 
@@ -137,13 +121,53 @@ def test_asking_who_holds_it_turns_no_cycle_away(tmp_path: Path) -> None:
         asking.join()
 
 
+def test_a_file_that_loses_its_name_between_opening_and_locking_is_not_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    removed: list[str] = []
+
+    def remove_once(frame: FrameType, event: str, _: object) -> None:
+        if frame.f_code.co_name == "_lock" and not removed:
+            removed.append(event)
+            path.unlink()
+
+    sys.settrace(remove_once)
+    try:
+        with only_one(str(path)):
+            sys.settrace(None)
+            assert removed == ["call"]
+            with pytest.raises(Busy), only_one(str(path)):
+                pytest.fail("two hold it")
+    finally:
+        sys.settrace(None)
+
+
 def test_removing_the_file_meanwhile_never_lets_two_in(tmp_path: Path) -> None:
-    counter = tmp_path / "counter"
-    counter.write_text("0")
-    argv = [sys.executable, "-c", COUNT_UP, str(tmp_path / "lock"), str(counter)]
-    processes = [subprocess.Popen(argv) for _ in range(4)]
-    assert [process.wait(60) for process in processes] == [0] * 4
-    assert counter.read_text() == str(4 * 30)
+    path = str(tmp_path / "lock")
+    inside: list[int] = []
+    seen: list[int] = []
+    over = time.monotonic() + 1
+
+    def hold(number: int) -> None:
+        while time.monotonic() < over:
+            with suppress(Busy), only_one(path):
+                inside.append(number)
+                os.sched_yield()
+                seen.append(len(inside))
+                inside.remove(number)
+
+    def remove() -> None:
+        while time.monotonic() < over:
+            with suppress(Busy):
+                release_stale(path)
+
+    threads = [threading.Thread(target=hold, args=(number,)) for number in range(6)]
+    threads += [threading.Thread(target=remove) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) > 100
+    assert set(seen) == {1}
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from wnm.report.cycle_line import cycle_line
 from wnm.report.explain import plan_text
 from wnm.system.clock import SystemClock
 from wnm.system.lock import only_one, release_stale
-from wnm.wiring import build_machine
+from wnm.wiring import build_machine, check_buildable
 
 UPDATE_CONFIG = "update_config"
 log = logging.getLogger(__name__)
@@ -42,6 +42,7 @@ def act(run: Run) -> int:
         ledger = Ledger(database)
         resolved = run.resolve(ledger.settings())
         settings = resolved.settings
+        check_buildable(settings)
         recall = ledger.recall()
         machine = _machine(settings, recall)
         with _bounded(settings):

@@ -159,8 +159,9 @@ def _flat(members: tuple[Any, ...]) -> list[Any]:
 
 
 def _union_decoder(members: list[Any]) -> _Decoder:
-    tagged = {member.__name__: decoder(member) for member in members if is_dataclass(member)}
-    others = [decoder(member) for member in members if not is_dataclass(member)]
+    ours = [member for member in members if isinstance(member, type) and is_dataclass(member)]
+    tagged: dict[str, _Decoder] = {member.__name__: decoder(member) for member in ours}
+    others = [decoder(member) for member in members if member not in ours]
     expected = " or ".join(getattr(member, "__name__", str(member)) for member in members)
 
     def choose(data: object) -> object:

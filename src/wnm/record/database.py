@@ -115,7 +115,9 @@ class _Writable(_Closing):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=StaticPool)
+        self._engine = create_engine(
+            "sqlite://", creator=self._connect, poolclass=StaticPool, hide_parameters=True
+        )
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(uri_of(self.path, "mode=rw"))
@@ -154,7 +156,9 @@ class _Readable(_Closing):
 
     def read[T](self, work: Callable[[Connection], T]) -> T:
         def look_through(uri: str) -> T:
-            engine = create_engine("sqlite://", creator=lambda: connect(uri), poolclass=NullPool)
+            engine = create_engine(
+                "sqlite://", creator=lambda: connect(uri), poolclass=NullPool, hide_parameters=True
+            )
             return _read_once(engine, work)
 
         with trouble.database_errors(self.path):

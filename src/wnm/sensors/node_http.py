@@ -142,7 +142,7 @@ class _Round:
             self._begin(_Asked(self._waiting.popleft(), now + self._patience))
 
     def _until_next(self) -> float:
-        moments = [asked.deadline for asked in list(self._asked)[:1]]
+        moments = [self._asked[0].deadline] if self._asked else []
         if self._waiting and self._has_room():
             moments.append(self._next_start)
         return max(min(moments, default=0.0) - self._clock.monotonic(), 0.0)
@@ -150,11 +150,12 @@ class _Round:
     def _begin(self, asked: _Asked) -> None:
         self._asked.append(asked)
         address = self._address(asked.target.host)
-        for path in _PATHS:
-            if isinstance(address, str):
-                asked.troubles[address] = None
-            elif not self._open(asked, path, address[0], address[1]):
-                break
+        if address is None:
+            asked.note(OSError(f"{asked.target.host!r} has no address"))
+        else:
+            for path in _PATHS:
+                if not self._open(asked, path, *address):
+                    break
         if not asked.fetches:
             self._settle(asked)
 
@@ -213,8 +214,8 @@ class _Round:
                 asked.troubles[f"no complete page within {self._patience:.3g} s"] = None
                 self._close(asked, path)
 
-    def _find_address(self, host: str) -> tuple[int, str] | str:
-        """Family and numeric address of a host, or what is wrong with it."""
+    def _find_address(self, host: str) -> tuple[int, str] | None:
+        """Family and numeric address of a host; None when no name server knows one in time."""
         for family in (socket.AF_INET, socket.AF_INET6):
             try:
                 socket.inet_pton(family, host)
@@ -222,16 +223,14 @@ class _Round:
                 continue
             return family, host
         found = read_with_timeout(lambda: _look_up(host), self._patience)
-        if isinstance(found, Unseen) or not found:
-            return f"host {host!r} has no address"
-        return found[0]
+        return None if isinstance(found, Unseen) or not found else found[0]
 
 
 def _look_up(host: str) -> list[tuple[int, str]]:
     """Addresses of a name, version 4 first: that is what node programs listen on."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except UnicodeError:
+    except ValueError:  # what no name can be: too long, or with a NUL in it
         return []
     addresses = [(int(family), str(address[0])) for family, _, _, _, address in found]
     return sorted(addresses, key=lambda address: address[0] != socket.AF_INET)

@@ -38,6 +38,14 @@ class PageFetch:
             self.unsent = self.unsent[self.sock.send(self.unsent) :]
         except BlockingIOError:
             return False
+        except OSError as error:
+            # What macOS says while a connection is still being made, and after that has failed.
+            if error.errno != errno.ENOTCONN:
+                raise
+            code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                raise OSError(code, os.strerror(code)) from error
+            return False
         return not self.unsent
 
     def receive(self) -> str | None:

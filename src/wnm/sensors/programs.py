@@ -3,7 +3,8 @@
 import os
 import stat
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wnm.core.observation import ProgramReading, Unseen
@@ -30,7 +31,7 @@ def read_program(
     property of a file.
     """
     try:
-        mark = _stamp_of_program(path)
+        mark, changed_at = _mark_of_program(path)
     except (OSError, ValueError) as error:
         return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
     if (
@@ -38,29 +39,30 @@ def read_program(
         and (remembered.path, remembered.stamp) == (path, mark)
         and not isinstance(remembered.version, Unseen)
     ):
-        return remembered
+        return replace(remembered, changed_at=changed_at)
+    reading = ProgramReading(path=path, stamp=mark, version=Unseen(reason=""), changed_at=changed_at)
     if timeout <= timedelta(0):
-        return ProgramReading(path=path, stamp=mark, version=Unseen(reason=f"{path} was not asked yet"))
+        return replace(reading, version=Unseen(reason=f"{path} was not asked yet"))
     try:
         output = run((path, "--version"), timeout).stdout
     except CommandFailed as error:
-        return ProgramReading(path=path, stamp=mark, version=Unseen(reason=str(error)))
+        return replace(reading, version=Unseen(reason=str(error)))
     for kind in kinds.values():
         if recognised := kind.parse_version_output(output):
             name, version = recognised
-            return ProgramReading(path=path, stamp=mark, version=version, kind=name)
+            return replace(reading, version=version, kind=name)
     reason = f"{path} --version does not name a known node program: {_quoted(output)}"
-    return ProgramReading(path=path, stamp=mark, version=Unseen(reason=reason))
+    return replace(reading, version=Unseen(reason=reason))
 
 
-def _stamp_of_program(path: str) -> str:
-    """The stamp of the file. Raises OSError, also for what cannot be run."""
+def _mark_of_program(path: str) -> tuple[str, datetime]:
+    """The stamp of the file and when it was written. Raises OSError, also for what cannot be run."""
     seen = Path(path).stat()
     if not stat.S_ISREG(seen.st_mode):
         raise OSError("not a regular file")
     if not os.access(path, os.X_OK):
         raise OSError("not executable")
-    return stamp(path)
+    return stamp(path), datetime.fromtimestamp(seen.st_mtime, UTC)
 
 
 def _quoted(output: str) -> str:

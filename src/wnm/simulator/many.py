@@ -152,6 +152,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PORT=MODE",
         help=f"one port answers badly: {', '.join(METRICS_MODES)}; may be repeated",
     )
+    parser.add_argument(
+        "--root-dir",
+        action="append",
+        metavar="PATH",
+        help="a node that this process passes for in the process table; may be repeated",
+    )
     parser.add_argument("--refresh-seconds", type=float, default=10.0, help="how long a page's text is kept")
     return parser
 

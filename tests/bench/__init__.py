@@ -1,0 +1,1 @@
+"""What a cycle costs; run with `make bench`."""

@@ -1,0 +1,390 @@
+"""Rule 5: what is shed, by whom, how many, and when not."""
+
+from typing import Any
+
+from tests.builders import (
+    GB,
+    NOW,
+    ago,
+    ahead,
+    briefly,
+    cases,
+    disk,
+    hung,
+    limits,
+    node,
+    reasons,
+    seen,
+    settings,
+    storage,
+)
+from wnm.core.decide.ladder import decide
+from wnm.core.node import ProcessState, Status
+from wnm.core.observation import Load, NodeSeen, Remembered, Unseen
+
+CAP_2 = settings(node_cap=2)
+CAP_3 = settings(node_cap=3)
+BLIND = Unseen(reason="no answer")
+THREE = (node(1), node(2), node(3))
+
+
+@cases(
+    "nodes, changes, expected",
+    {
+        "the youngest running node goes": ([node(1), node(2), node(3)], {}, "retire 3"),
+        "the youngest by birth, not by id": ([node(1, born=ago(1)), node(2), node(3)], {}, "retire 1"),
+        "of one age, the highest id": (
+            [node(2, born=NOW), node(3, born=NOW), node(1, born=NOW)],
+            {},
+            "retire 3",
+        ),
+        "a stopped node before any running one": ([node(1, Status.STOPPED), node(2), node(3)], {}, "retire 1"),
+        "the youngest stopped node first": (
+            [node(1, Status.STOPPED), node(2, Status.STOPPED), node(3)],
+            {},
+            "retire 2",
+        ),
+        "stopped, then running, as many as are too many": (
+            [node(1, Status.STOPPED), node(2), node(3), node(4, Status.STOPPED), node(5)],
+            limits(9),
+            "retire 4, retire 1, retire 5",
+        ),
+        "no more at one time than removals are allowed": (
+            [*THREE, node(4), node(5)],
+            {**limits(9), "max_concurrent_removals": 2},
+            "retire 5, retire 4",
+        ),
+        "no more than operations are allowed": (
+            [*THREE, node(4), node(5)],
+            {**limits(9), "max_concurrent_operations": 2},
+            "retire 5, retire 4",
+        ),
+        "those that are leaving take slots and are not counted": (
+            [*THREE, node(4), node(5, Status.REMOVING, status_since=NOW)],
+            limits(2),
+            "retire 4",
+        ),
+        "a node that is upgraded takes a slot of all": (
+            [*THREE, node(4, Status.UPGRADING, status_since=NOW)],
+            limits(2),
+            "retire 4",
+        ),
+        "a stopped node that was found running is running": (
+            [node(1, Status.STOPPED, state=ProcessState.RUNNING), node(2), node(3)],
+            {},
+            "retire 3",
+        ),
+        "starting and upgrading nodes may leave too": (
+            [
+                node(1, Status.RESTARTING, status_since=NOW),
+                node(2, Status.UPGRADING, status_since=NOW),
+                node(3, born=ago(10**7)),
+            ],
+            limits(9),
+            "retire 2",
+        ),
+        "a node that pauses is passed over": ([node(1), node(2), node(3, retry_at=ahead(1))], {}, "retire 2"),
+        "a node whose pause is over is not": ([node(1), node(2), node(3, retry_at=NOW)], {}, "retire 3"),
+        "disabled nodes are neither counted nor removed": ([node(1), node(2), node(3, Status.DISABLED)], {}, ""),
+        "dead nodes do not count": (
+            [node(1), node(2), node(3, Status.DEAD, sees={"root_dir_present": BLIND})],
+            {},
+            "",
+        ),
+        "at the cap nothing happens": ([node(1), node(2)], {}, ""),
+    },
+)
+def test_over_the_cap(nodes: list[NodeSeen], changes: dict[str, Any], expected: str) -> None:
+    decision = decide(seen(nodes), settings(**{"node_cap": 2, **changes}))
+    assert briefly(decision) == expected
+
+
+def test_over_the_cap_says_so() -> None:
+    decision = decide(seen([*THREE, node(4)]), CAP_2)
+    assert (decision.rule, decision.because) == ("pressure", "4 nodes with a cap of 2")
+    assert "remove 1 more: waits for a free removal slot" in reasons(decision)
+
+
+def test_over_the_cap_without_a_slot_waits_and_starts_nothing_either() -> None:
+    decision = decide(seen([*THREE, node(4, Status.REMOVING, status_since=NOW)]), CAP_2)
+    assert briefly(decision) == ""
+    assert "remove 1 more: waits for a free removal slot" in reasons(decision)
+
+
+def test_a_cap_of_zero_removes_every_node() -> None:
+    assert briefly(decide(seen(THREE), settings(node_cap=0, **limits(9)))) == "retire 3, retire 2, retire 1"
+
+
+READINGS = {
+    "cpu": ({"cpu": 80.1}, {"cpu": 80.0}, {}, "cpu is 80.1 % (limit 80.0 %)"),
+    "memory": ({"memory": 80.1}, {"memory": 80.0}, {}, "memory is 80.1 % (limit 80.0 %)"),
+    "load over 1 minute": ({"load": (4.1, 0, 0)}, {"load": (4, 0, 0)}, {}, "load (1 min) is 4.10 (limit 4.00)"),
+    "load over 5 minutes": ({"load": (3, 4.1, 0)}, {"load": (3, 4, 0)}, {}, "load (5 min) is 4.10 (limit 4.00)"),
+    "load over 15 minutes": (
+        {"load": (3, 0, 4.1)},
+        {"load": (3, 0, 4)},
+        {},
+        "load (15 min) is 4.10 (limit 4.00)",
+    ),
+    "network input": (
+        {"netio_read_bytes_per_second": 2001.0},
+        {"netio_read_bytes_per_second": 2000.0},
+        {"netio_read_remove": 2000},
+        "network read is 2,001 B/s (limit 2,000 B/s)",
+    ),
+    "network output": (
+        {"netio_write_bytes_per_second": 2001.0},
+        {"netio_write_bytes_per_second": 2000.0},
+        {"netio_write_remove": 2000},
+        "network write is 2,001 B/s (limit 2,000 B/s)",
+    ),
+    "disk reading": (
+        {"hdio_read_bytes_per_second": 2001.0},
+        {"hdio_read_bytes_per_second": 2000.0},
+        {"hdio_read_remove": 2000},
+        "disk read is 2,001 B/s (limit 2,000 B/s)",
+    ),
+    "disk writing": (
+        {"hdio_write_bytes_per_second": 2001.0},
+        {"hdio_write_bytes_per_second": 2000.0},
+        {"hdio_write_remove": 2000},
+        "disk write is 2,001 B/s (limit 2,000 B/s)",
+    ),
+}
+
+
+@cases("high, not_high, limit, words", READINGS)
+class TestEachReadingByItself:
+    """Every reading that is not a disk, above its limit, at its limit, unseen, and with its limit off."""
+
+    def test_above_its_limit_stops_the_youngest(self, high: Any, not_high: Any, limit: Any, words: str) -> None:
+        decision = decide(seen(THREE, **high), settings(node_cap=3, **limit))
+        assert (decision.rule, briefly(decision), decision.because) == ("pressure", "shed 3", words)
+
+    def test_at_its_limit_stops_nothing(self, high: Any, not_high: Any, limit: Any, words: str) -> None:
+        assert briefly(decide(seen(THREE, **not_high), settings(node_cap=3, **limit))) == ""
+
+    def test_unseen_stops_nothing(self, high: Any, not_high: Any, limit: Any, words: str) -> None:
+        blind = dict.fromkeys(high, BLIND)
+        assert briefly(decide(seen(THREE, **blind), settings(node_cap=3, **limit))) == ""
+
+    def test_above_its_limit_starts_nothing(self, high: Any, not_high: Any, limit: Any, words: str) -> None:
+        last = Remembered(last_shed_at=ago(0.1))
+        decision = decide(seen([node(1, Status.STOPPED)], **high, remembered=last), settings(**limit))
+        assert briefly(decision) == ""
+        assert f"start 1 stopped node(s): waits for {words}" in reasons(decision)
+
+
+@cases(
+    "name",
+    {name: name for name in ("netio_read", "netio_write", "hdio_read", "hdio_write")},
+)
+def test_a_rate_whose_limit_is_0_is_off_whatever_the_others_are(name: str) -> None:
+    others = {"netio_read", "netio_write", "hdio_read", "hdio_write"} - {name}
+    high = seen(THREE, **{f"{name}_bytes_per_second": 1e12})
+    chosen = settings(node_cap=4, **{f"{other}_remove": 10**6 for other in others})
+    assert briefly(decide(high, chosen)) == "add 4"
+
+
+@cases(
+    "nodes, expected",
+    {
+        "only a node whose process runs can be stopped": (
+            [node(1), node(2), node(3, Status.STOPPED)],
+            "shed 2",
+        ),
+        "a starting node may be": ([node(1), node(2, Status.RESTARTING, status_since=NOW)], "shed 2"),
+        "an upgrading node may not": ([node(1), node(2, Status.UPGRADING, status_since=NOW)], "shed 1"),
+        "a leaving node may not": ([node(1), node(2, Status.REMOVING, status_since=NOW)], "shed 1"),
+        "a disabled node may not, though it runs": (
+            [node(1), node(2, Status.DISABLED, state=ProcessState.RUNNING)],
+            "shed 1",
+        ),
+        "a node whose process was not seen may not": ([node(1), node(2, sees={"process": BLIND})], "shed 1"),
+        "a node that pauses may not": ([node(1), node(2, retry_at=ahead(1))], "shed 1"),
+        "of one age the highest id": ([node(2, born=NOW), node(1, born=NOW)], "shed 2"),
+        "nobody is left": ([node(1, Status.STOPPED)], ""),
+    },
+)
+def test_who_is_stopped(nodes: list[NodeSeen], expected: str) -> None:
+    assert briefly(decide(seen(nodes, cpu=90), CAP_3)) == expected
+
+
+def test_when_nobody_is_left_it_says_so() -> None:
+    assert "stop a node: waits for a running node that may be stopped" in reasons(
+        decide(seen([node(1, Status.STOPPED)], cpu=90), CAP_3)
+    )
+
+
+def test_one_node_is_stopped_at_a_time_whatever_the_limits() -> None:
+    assert briefly(decide(seen(THREE, cpu=99, memory=99), settings(node_cap=3, **limits(9)))) == "shed 3"
+
+
+@cases(
+    "last_minutes, window_seconds, expected",
+    {
+        "one window after the last": (1, 60, ""),
+        "almost two windows after the last": (1.99, 60, ""),
+        "two windows after the last": (2, 60, "shed 3"),
+        "short windows make for short waits": (0.1, 3, "shed 3"),
+        "two of them have to pass": (0.09, 3, ""),
+        "long windows wait no longer than two minutes": (2, 600, "shed 3"),
+        "without a window two minutes": (1.99, None, ""),
+        "without a window two minutes, then": (2, None, "shed 3"),
+        "a stop in the future was before the clock was set back": (-1, 60, "shed 3"),
+        "a stop just now": (0, 60, ""),
+    },
+)
+def test_the_effect_of_a_stop_is_waited_for(
+    last_minutes: float, window_seconds: float | None, expected: str
+) -> None:
+    last = Remembered(last_shed_at=ago(last_minutes))
+    decision = decide(seen(THREE, cpu=90, window_seconds=window_seconds, remembered=last), CAP_3)
+    assert briefly(decision) == expected
+    if not expected:
+        assert "stop a node: waits for the last stop to show in the readings" in reasons(decision)
+        assert decision.held[0].until is not None
+        assert decision.held[0].until > NOW
+
+
+@cases(
+    "load, cpu, expected",
+    {
+        "falling: the last minute is fine": ((2.3, 5.0, 5.0), 20.0, ""),
+        "not falling: the last minute is at the wished load": ((2.4, 5.0, 5.0), 20.0, "shed 3"),
+        "falling, and the cpu is high": ((2.3, 5.0, 5.0), 90.0, "shed 3"),
+    },
+)
+def test_load(load: tuple[float, float, float], cpu: float, expected: str) -> None:
+    decision = decide(seen(THREE, load=load, cpu=cpu), CAP_3)
+    assert briefly(decision) == expected
+    if not expected:
+        assert "stop a node: waits for the longer load averages to follow the shortest" in reasons(decision)
+
+
+def test_load_that_is_not_seen_is_not_falling() -> None:
+    assert briefly(decide(seen(THREE, load=BLIND, cpu=90), CAP_3)) == "shed 3"
+    assert isinstance(seen(load=(1, 2, 3)).machine.load, Load)
+
+
+FULL = disk("/", 80.1)
+SHORT = disk("/", 50, free_bytes=2 * GB - 1)
+
+
+@cases(
+    "system, expected",
+    {
+        "above its limit a node goes": (FULL, "retire 3"),
+        "at its limit none does": (disk("/", 80.0), ""),
+        "below crisis_bytes one goes, whatever the percentage": (SHORT, "retire 3"),
+        "at crisis_bytes none does": (disk("/", 50, free_bytes=2 * GB), ""),
+    },
+)
+def test_disk(system: Any, expected: str) -> None:
+    assert briefly(decide(seen(THREE, disks=(system,)), CAP_3)) == expected
+
+
+@cases(
+    "nodes, expected",
+    {
+        "one node goes, whatever the limits: what it frees is not known": (list(THREE), "retire 3"),
+        "a stopped one first": ([node(1, Status.STOPPED), node(2), node(3)], "retire 1"),
+        "none while another is on its way out": ([*THREE, node(4, Status.REMOVING, status_since=NOW)], ""),
+        "one that pauses is passed over": ([node(1), node(2), node(3, retry_at=ahead(1))], "retire 2"),
+        "a disabled one is left alone": ([node(3, Status.DISABLED)], ""),
+        "a node of another disk frees nothing here": (
+            [node(1), node(3, mount_point="/b"), node(2, mount_point=None)],
+            "retire 1",
+        ),
+        "a leaving node of another disk does not count": (
+            [node(1), node(3, Status.REMOVING, mount_point="/b", status_since=NOW)],
+            "retire 1",
+        ),
+    },
+)
+def test_who_is_removed_for_a_disk(nodes: list[NodeSeen], expected: str) -> None:
+    assert briefly(decide(seen(nodes, disks=(FULL,)), settings(node_cap=4, **limits(9)))) == expected
+
+
+def test_reasons_of_a_disk() -> None:
+    assert decide(seen(THREE, disks=(FULL,)), CAP_3).because == "disk / is 80.1 % (limit 80.0 %)"
+    because = decide(seen(THREE, disks=(SHORT,)), CAP_3).because
+    assert because == "1999999999 bytes free on / (crisis_bytes 2000000000)"
+    leaving = decide(seen([node(1, Status.REMOVING, status_since=NOW)], disks=(FULL,)), CAP_3)
+    assert "remove a node from /: waits for the removal under way there to free its space" in reasons(leaving)
+    nobody = decide(seen([], disks=(FULL,)), CAP_3)
+    assert "remove a node from /: waits for a node that may be removed" in reasons(nobody)
+    assert nobody.held[0].remedy == "free space on / by hand: disk / is 80.1 % (limit 80.0 %)"
+
+
+def test_each_short_disk_gives_up_one_node() -> None:
+    nodes = [node(1), node(2), node(3, mount_point="/b"), node(4, mount_point="/b")]
+    view = seen(nodes, disks=(disk("/", 90), disk("/b", 90), disk("/c", 90)))
+    assert briefly(decide(view, settings(node_cap=9, **limits(9)))) == "retire 2, retire 4"
+    assert briefly(decide(view, settings(node_cap=9))) == "retire 2"
+
+
+@cases(
+    "nodes, expected",
+    {
+        "a removal for the cap relieves its disk too": ([node(1), node(2)], "retire 2"),
+        "a removal for the cap elsewhere does not": ([node(1), node(2, mount_point="/b")], "retire 2, retire 1"),
+    },
+)
+def test_cap_and_disk_together(nodes: list[NodeSeen], expected: str) -> None:
+    view = seen(nodes, disks=(disk("/", 90), disk("/b")), storages=(storage(), storage("/b", "/b")))
+    assert briefly(decide(view, settings(node_cap=1, **limits(9)))) == expected
+
+
+def freed(amount: int, minutes: float = 60, mount_point: str = "/") -> Remembered:
+    """The last removal's yield."""
+    return Remembered(last_freed_bytes=amount, last_freed_at=ago(minutes), last_freed_mount_point=mount_point)
+
+
+@cases(
+    "last, system, expected",
+    {
+        "the last removal freed next to nothing of what is missing": (freed(GB - 1), disk("/", 90), ""),
+        "it freed a hundredth of what is missing": (freed(GB), disk("/", 90), "retire 3"),
+        "that was a day ago and more": (freed(0, 24 * 60 + 1), disk("/", 90), "retire 3"),
+        "that was a day ago": (freed(0, 24 * 60), disk("/", 90), ""),
+        "that was on another disk": (freed(0, mount_point="/b"), disk("/", 90), "retire 3"),
+        "that was before the clock was set back": (freed(0, -1), disk("/", 90), "retire 3"),
+        "that was just now": (freed(0, 0), disk("/", 90), ""),
+        "nothing is known of the last removal": (Remembered(), disk("/", 90), "retire 3"),
+        "nothing is known of when it was": (Remembered(last_freed_bytes=0), disk("/", 90), "retire 3"),
+        "in a crisis of bytes, too little": (
+            freed(10**7 - 1),
+            disk("/", 50, free_bytes=GB),
+            "",
+        ),
+        "in a crisis of bytes, enough": (freed(10**7), disk("/", 50, free_bytes=GB), "retire 3"),
+        "of two shortages the greater counts": (
+            freed(10**9 - 1),
+            disk("/", 90, free_bytes=GB),
+            "",
+        ),
+    },
+)
+def test_removing_in_vain_is_not_repeated(last: Remembered, system: Any, expected: str) -> None:
+    decision = decide(seen(THREE, disks=(system,), remembered=last), CAP_3)
+    assert briefly(decision) == expected
+    if not expected:
+        assert "waits for space that nodes do not hold" in reasons(decision)
+        assert decision.held[0].remedy is not None
+        assert decision.held[0].remedy.startswith("free space on / by hand")
+
+
+def test_a_node_is_stopped_although_a_disk_waits_in_vain() -> None:
+    decision = decide(seen(THREE, cpu=90, disks=(disk("/", 90),), remembered=freed(0)), CAP_3)
+    assert briefly(decision) == "shed 3"
+    assert "space that nodes do not hold" in reasons(decision)
+
+
+def test_a_removal_comes_before_a_stop() -> None:
+    assert briefly(decide(seen([*THREE, node(4)], cpu=90), settings(node_cap=3, **limits(9)))) == "retire 4"
+
+
+def test_twenty_hung_nodes_are_neither_stopped_nor_removed() -> None:
+    fleet = [hung(number, silent_since=ago(5)) for number in range(1, 21)]
+    assert briefly(decide(seen(fleet), settings(node_cap=20, **limits(20)))) == ""
