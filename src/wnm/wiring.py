@@ -19,10 +19,9 @@ DRIVERS: Mapping[str, Callable[[Clock], UnitDriver]] = {
 FIREWALLS: Mapping[str, Callable[[], Firewall]] = {"null": NullFirewall}
 
 
-def build_machine(settings: Settings, storages: tuple[str, ...], clock: Clock) -> Machine:
+def build_machine(settings: Settings, clock: Clock) -> Machine:
     """The hands and the kind of node that these settings name.
 
-    `storages` are the folders that nodes may live in: the settings' and those of nodes that are there already.
     NeedsOperator for a process manager, firewall or kind of node that this wnm does not have.
     """
     kind = _pick(KINDS, "node_kind", settings.node_kind)
@@ -31,7 +30,7 @@ def build_machine(settings: Settings, storages: tuple[str, ...], clock: Clock) -
         command_line=kind.command_line,
         fingerprint=lambda node: kind.fingerprint(node.root_dir),
         identity_file=lambda node: kind.identity_file(node.root_dir),
-        storages=storages,
+        storages=settings.node_storage,
         log_storage=settings.log_storage,
         key_storage=settings.key_storage,
         keep_keys=settings.keep_keys,

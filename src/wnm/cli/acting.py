@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from posixpath import dirname
 
 from wnm.cli.invocation import Command
 from wnm.cli.run import Run
@@ -18,7 +19,6 @@ from wnm.core.outcome import Result
 from wnm.core.recall import Recall
 from wnm.core.settings import SPECS, Settings
 from wnm.cycle import Choose, Cycle, Machine, Wishes, plan_cycle, run_cycle
-from wnm.observe.survey import storage_folders
 from wnm.record.database import open_for_reading, open_for_writing
 from wnm.record.ledger import Ledger
 from wnm.record.trouble import missing
@@ -44,7 +44,8 @@ def act(run: Run) -> int:
         settings = resolved.settings
         check_buildable(settings)
         recall = ledger.recall()
-        machine = _machine(settings, recall)
+        _refuse_leaving_nodes(resolved, recall)
+        machine = build_machine(settings, SystemClock())
         with _bounded(settings):
             _keep_changes(ledger, resolved)
             if run.asked.force_action == UPDATE_CONFIG:
@@ -69,7 +70,8 @@ def _dry_run(run: Run) -> int:
         ledger = Ledger(database)
         resolved = run.resolve(ledger.settings())
         recall = ledger.recall()
-        machine = _machine(resolved.settings, recall)
+        _refuse_leaving_nodes(resolved, recall)
+        machine = build_machine(resolved.settings, SystemClock())
         for change in resolved.changes:
             print(f"would set {change.name}: {change.old_text or 'default'} -> {change.new_text}")
         if run.asked.force_action == UPDATE_CONFIG:
@@ -77,10 +79,6 @@ def _dry_run(run: Run) -> int:
         plan = plan_cycle(recall, resolved.settings, machine, _choice(run))
     print(plan_text(plan.seen, plan.decision, resolved.settings))
     return 0
-
-
-def _machine(settings: Settings, recall: Recall) -> Machine:
-    return build_machine(settings, tuple(storage_folders(recall.nodes, settings)), SystemClock())
 
 
 def _choice(run: Run) -> Choose:
@@ -93,6 +91,17 @@ def _choice(run: Run) -> Choose:
         confirmed=run.asked.confirm or run.asked.dry_run,
     )
     return partial(forced, request=request)
+
+
+def _refuse_leaving_nodes(resolved: Resolved, recall: Recall) -> None:
+    """Only folders that the settings name may be touched, so those that hold nodes have to stay named."""
+    changed = {change.name for change in resolved.changes}
+    settings = resolved.settings
+    for node in recall.nodes:
+        if "node_storage" in changed and dirname(node.root_dir) not in settings.node_storage:
+            raise BadInput(f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list")
+        if "log_storage" in changed and dirname(node.log_dir) != settings.log_storage:
+            raise BadInput(f"log_storage: {node.name} logs in {dirname(node.log_dir)}; change it when there are no nodes")
 
 
 def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:

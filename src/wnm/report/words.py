@@ -1,0 +1,62 @@
+"""How times, sizes and foreign texts are written for people."""
+
+from datetime import UTC, datetime, timedelta
+
+NOTHING = "-"
+"""What stands in a table where a value is not known."""
+
+_SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def absolute(moment: datetime) -> str:
+    """`2026-03-01 12:00:00 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """`in 3 min`, `40 s ago` or `now`."""
+    distance = moment - now
+    if abs(distance) < timedelta(seconds=1):
+        return "now"
+    return f"in {span(distance)}" if distance > timedelta(0) else f"{span(-distance)} ago"
+
+
+def both(moment: datetime, now: datetime) -> str:
+    """`2026-03-01 12:00:00 UTC (in 3 min)`."""
+    return f"{absolute(moment)} ({relative(moment, now)})"
+
+
+def span(length: timedelta) -> str:
+    """A length of time in its largest unit that has two of itself: `90 s`, `3 min`, `5 h`, `4 days`."""
+    seconds = length.total_seconds()
+    for unit, unit_seconds in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * unit_seconds:
+            return f"{seconds / unit_seconds:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def size(count: int) -> str:
+    """Bytes with a power of 1000: `12.3 GB`."""
+    amount, unit = float(count), _SIZES[0]
+    for unit in _SIZES:
+        if abs(amount) < 999.95 or unit == _SIZES[-1]:
+            break
+        amount /= 1000
+    return f"{count} B" if unit == _SIZES[0] else f"{amount:.1f} {unit}"
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere on one line and without anything that a terminal would obey."""
+    line = " ".join(text.split())
+    return line if line.isprintable() else "".join(char if char.isprintable() else "?" for char in line)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most `width` characters, cut at a word where that loses little."""
+    if len(text) <= width:
+        return text
+    if width <= 3:
+        return text[:width]
+    cut = text[: width - 3]
+    words = cut.rpartition(" ")[0]
+    return f"{words if len(words) > len(cut) * 2 // 3 else cut}..."
