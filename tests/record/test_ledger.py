@@ -161,6 +161,14 @@ def test_the_next_cycle_closes_what_it_found_open(machine: Machine) -> None:
     assert machine.recall().interrupted == ()
 
 
+def test_what_was_concluded_is_not_called_interrupted(machine: Machine) -> None:
+    first = machine.intend(STOP)
+    machine.conclude(first, outcome(STOP))
+    stale = Interrupted(operation_id=first.intended[0].operation_id, action=STOP)
+    machine.intend(START, seen=observation(interrupted=(stale,)))
+    assert machine.recall().remembered.last_shed_at == outcome(STOP).ended_at
+
+
 def test_an_idle_cycle_closes_what_it_found_open(machine: Machine) -> None:
     machine.intend(START)
     found = machine.recall().interrupted
@@ -241,6 +249,13 @@ def test_the_last_shedding_and_removal_are_remembered(machine: Machine) -> None:
         last_freed_at=NOW + timedelta(seconds=30),
         last_freed_mount_point="/data",
     )
+
+
+def test_a_removal_of_unknown_size_does_not_hide_the_one_before(machine: Machine) -> None:
+    machine.conclude(machine.intend(REMOVE), outcome(REMOVE, freed_bytes=123))
+    second = RemoveNode(node=NodeId(2), because="over the cap")
+    machine.conclude(machine.intend(second), outcome(second, freed_bytes=None))
+    assert machine.recall().remembered.last_freed_bytes == 123
 
 
 @pytest.mark.parametrize("result", [Result.FAILED, Result.DEFERRED, Result.UNFINISHED])

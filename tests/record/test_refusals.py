@@ -194,6 +194,18 @@ def test_a_database_in_use(store: Store) -> None:
                 Ledger(database).change_settings({"node_cap": "4"})
 
 
+def test_a_write_holds_the_lock_from_its_start(store: Store) -> None:
+    """Else it could fail half-way, because somebody wrote between its reading and its writing."""
+
+    def work(connection: object) -> None:
+        other = sqlite3.connect(store.path, isolation_level=None, timeout=0)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+    with open_for_writing(store.path) as database:
+        database.write(work)
+
+
 def test_text_that_utf8_cannot_hold(store: Store) -> None:
     """A reason for people is kept with an escape; a path must not turn into another path."""
     store.insert(replace(node(1), last_error="caf\udce9"))

@@ -1,44 +1,46 @@
 """From the ledger to the one value that every report is made of."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
+from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
-from wnm.core.node import Node, node_name
-from wnm.core.observation import NodeReading, NodeSeen, Observation, Unseen
+from wnm.core.node import Node
+from wnm.core.observation import NodeSeen, Observation
 from wnm.core.settings import SPECS
 from wnm.record.database import Database
 from wnm.record.history import CycleRecord, History, OperationRecord
-from wnm.report.material import CycleView, Material, OutcomeView
-
-NOT_YET = Unseen(reason="no cycle has seen it yet")
-UNREAD = NodeReading(
-    process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET
-)
+from wnm.report.deeds import Names, names_of, outcome_view
+from wnm.report.material import UNREAD, CycleView, Material
 
 
 def material(database: Database, resolved: Resolved, now: datetime, cycle: int | None = None) -> Material:
-    """Rows as they are, readings of the newest recorded cycle, and the cycle that was asked for or the latest."""
+    """Rows as they are, readings of the newest recorded cycle, and the cycle that was asked for or the latest.
+
+    BadInput for the number of a cycle that there is not.
+    """
     history = History(database)
     record = history.cycle(cycle)
+    if record is None and cycle is not None:
+        raise BadInput(f"there is no cycle {cycle}: wnm explain without a number shows the latest one")
+    nodes, seen = history.nodes(), history.last_reading()
+    names = names_of(nodes, None if record is None or record.recording is None else record.recording.decision)
     return Material(
         generated_at=now,
-        nodes=_with_readings(history.nodes(), history.last_reading()),
+        nodes=_with_readings(nodes, seen),
         settings=resolved.settings,
         origins=resolved.origins,
         texts={name: resolved.text(name) for name in SPECS},
-        cycle=None if record is None else _view(record, history.operations(record.number)),
+        cycle=None if record is None else _view(record, history.operations(record.number), names),
+        readings_at=None if seen is None else seen.now,
     )
 
 
 def _with_readings(nodes: tuple[Node, ...], seen: Observation | None) -> tuple[NodeSeen, ...]:
-    readings: Mapping[int, NodeReading] = (
-        {} if seen is None else {each.node.id: each.reading for each in seen.nodes}
-    )
+    readings = {} if seen is None else {each.node.id: each.reading for each in seen.nodes}
     return tuple(NodeSeen(node=node, reading=readings.get(node.id, UNREAD)) for node in nodes)
 
 
-def _view(record: CycleRecord, operations: tuple[OperationRecord, ...]) -> CycleView:
+def _view(record: CycleRecord, operations: tuple[OperationRecord, ...], names: Names) -> CycleView:
     recording = record.recording
     return CycleView(
         number=record.number,
@@ -49,7 +51,17 @@ def _view(record: CycleRecord, operations: tuple[OperationRecord, ...]) -> Cycle
         because=record.because,
         seen=None if recording is None else recording.observation,
         decision=None if recording is None else recording.decision,
-        outcomes=tuple(_outcome(each) for each in operations),
+        outcomes=tuple(
+            outcome_view(
+                each.action,
+                names,
+                result=each.result,
+                error=each.error,
+                note=each.note,
+                freed_bytes=each.freed_bytes,
+            )
+            for each in operations
+        ),
         held=record.held,
         settings_texts={} if recording is None else dict(recording.settings),
     )

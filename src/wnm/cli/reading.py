@@ -1,7 +1,8 @@
 """The commands that only read: reports, status, explain, replay, doctor. They need no lock and change no byte."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from wnm.cli.checkup import look_around
 from wnm.cli.invocation import Command
@@ -9,9 +10,12 @@ from wnm.cli.material import material
 from wnm.cli.run import Run
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
-from wnm.core.layers import resolve
+from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.record.database import open_for_reading
+from wnm.record.ledger import Ledger
+from wnm.report import doctor, explain, replay
 from wnm.report.material import Material, only
+from wnm.report.registry import render
 from wnm.system.clock import SystemClock
 
 
@@ -20,5 +24,69 @@ def read(run: Run) -> int:
     if run.asked.command is Command.REPLAY:
         return _replay(run)
     with open_for_reading(run.database_path) as database:
-        found = _material(run, database)
+        resolved = run.resolve(Ledger(database).settings())
+        found = material(database, resolved, SystemClock().now(), run.asked.cycle)
     return _COMMANDS[run.asked.command](run, found)
+
+
+def _report(run: Run, found: Material) -> int:
+    chosen = only(found, run.asked.service_names) if run.asked.service_names else found
+    _print(render(run.asked.report or "", run.asked.report_format or "text", chosen))
+    return 0
+
+
+def _status(run: Run, found: Material) -> int:
+    from wnm.cli.show import status_json, status_text  # rich takes a while to import
+
+    _print(status_json(found) if run.asked.report_format == "json" else status_text(found))
+    return 0
+
+
+def _explain(run: Run, found: Material) -> int:
+    form = run.asked.report_format or "text"
+    _print(explain.text(found) if form == "text" else render("decisions", form, found))
+    return 0
+
+
+def _doctor(run: Run, found: Material) -> int:
+    checks = (*look_around(run, found.settings), *doctor.checks(found))
+    as_json = run.asked.report_format == "json"
+    _print(doctor.as_json(found.generated_at, checks) if as_json else doctor.text(checks))
+    return 3 if any(check.ok is False for check in checks) else 0
+
+
+def _replay(run: Run) -> int:
+    """Plan again from an exported cycle: exit code 1 when this wnm would decide otherwise."""
+    exported = replay.load_exported(_read_export(run.asked.file or ""))
+    stored = Layer(name=DATABASE, values=exported.settings)
+    settings = resolve((stored,), run.host).settings
+    again = decide(exported.observation, settings)
+    _print(explain.plan_text(exported.observation, again, settings))
+    differences = replay.compare(exported.decision, again)
+    for difference in differences:
+        _print(f"differs from the record: {difference}")
+    return 1 if differences else 0
+
+
+def _read_export(name: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return content.decode()
+    except OSError as error:
+        raise BadInput(f"{name} cannot be read ({error.strerror}): give a file that wnm wrote") from None
+    except UnicodeDecodeError:
+        raise BadInput(
+            f"{name} is not an exported cycle: make one with wnm --report decisions --json > FILE"
+        ) from None
+
+
+def _print(text: str) -> None:
+    print(text.rstrip("\n"))
+
+
+_COMMANDS: Mapping[Command, Callable[[Run, Material], int]] = {
+    Command.REPORT: _report,
+    Command.STATUS: _status,
+    Command.EXPLAIN: _explain,
+    Command.DOCTOR: _doctor,
+}

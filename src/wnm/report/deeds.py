@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from wnm.core.action import Action, AddNode, NodeAction, Resurvey, StartNode, UpgradeNode, node_of
 from wnm.core.decision import Decision
 from wnm.core.node import Node, node_name
-from wnm.report.material import OutcomeView
+from wnm.report.material import CycleView, OutcomeView
 
 type Names = Mapping[int, str]
 """The names of nodes by id."""
@@ -27,7 +27,14 @@ _VERBS = {
 def names_of(nodes: Iterable[Node], decision: Decision | None = None) -> Names:
     """The names of these nodes and of all that the decision concludes something about."""
     concluded = () if decision is None else decision.conclusions
-    return {each.before.id: each.before.name for each in concluded} | {node.id: node.name for node in nodes}
+    every = [*(each.before for each in concluded), *nodes]
+    return {int(node.id): node.name for node in every}
+
+
+def names_in(cycle: CycleView) -> Names:
+    """The names of the nodes that a cycle was about, as far as it is kept."""
+    seen = () if cycle.seen is None else cycle.seen.nodes
+    return names_of((each.node for each in seen), cycle.decision)
 
 
 def verb(kind: str) -> str:

@@ -18,7 +18,7 @@ _WIDEST_ALIGNED = 60
 def payload(material: Material) -> Payload:
     """`settings` by name: `value`, its canonical `text`, and its `origin`.
 
-    A value is a number (times in the setting's own unit), a boolean, a list of texts, null, or a text.
+    A value is a number (times in the setting's own unit), a boolean, null, or the text.
     """
     return report_of(
         material,
@@ -37,15 +37,19 @@ def payload(material: Material) -> Payload:
 
 def text(material: Material) -> str:
     """`name  value  (origin)` for each setting; a dash where a value is empty."""
-    rows = [
-        (name, value or NOTHING, f"({material.origins[name]})") for name, value in material.texts.items()
-    ]
+    rows = [(name, value or NOTHING, f"({material.origins[name]})") for name, value in material.texts.items()]
     return table(rows, widest=_WIDEST_ALIGNED)
 
 
 def env(material: Material) -> str:
     """Assignments that wnm itself would take: WNM_HOST where other software uses HOST too, else NODE_CAP."""
-    return write_env({SPECS[name].environment_names[-1]: value for name, value in material.texts.items()})
+    return write_env({variable_of(name): value for name, value in material.texts.items()})
+
+
+def variable_of(name: str) -> str:
+    """The environment variable that a setting is exported as."""
+    spec = SPECS[name]
+    return spec.environment_names[0 if spec.generic else -1]
 
 
 def config(material: Material) -> str:
@@ -67,7 +71,4 @@ def _value(value: Any, text: str) -> Any:
     if isinstance(value, timedelta):
         number = float(text)
         return int(number) if number.is_integer() else number
-    if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
-        # An empty tuple of pairs is an empty list too, and a full one is a text.
-        return list(value)
     return text

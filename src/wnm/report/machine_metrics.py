@@ -114,9 +114,7 @@ def _disk(system: FileSystem, gauge: Gauge, settings: Settings) -> Payload:
 def env(material: Material) -> str:
     """A variable for each number: CPU_PERCENT, CPU_PERCENT_LESS_THAN, DISK_1_FREE_BYTES, NODES_RUNNING, …"""
     content = payload(material)
-    values = {
-        name.upper(): value for name, value in content.items() if not isinstance(value, dict | list)
-    }
+    values = {name.upper(): value for name, value in content.items() if not isinstance(value, dict | list)}
     for name, reading in content["readings"].items():
         values[name.upper()] = reading["value"]
         values[f"{name.upper()}_LESS_THAN"] = reading["less_than"]
@@ -126,7 +124,9 @@ def env(material: Material) -> str:
         values |= {f"DISK_{number}_{name.upper()}": value for name, value in disk.items()}
     values |= {f"NODES_{status}": count for status, count in content["node_counts"].items()}
     # These are names of settings: taking the report over must not set them.
-    return write_env({name: value for name, value in values.items() if name not in ("CRISIS_BYTES", "NODE_CAP")})
+    return write_env(
+        {name: value for name, value in values.items() if name not in ("CRISIS_BYTES", "NODE_CAP")}
+    )
 
 
 def text(material: Material) -> str:
@@ -138,7 +138,9 @@ def text(material: Material) -> str:
     if now.disks:
         parts.append("\n".join(disk_line(system, material.settings) for system, _ in now.disks))
     tally = ", ".join(f"{count} {status}" for status, count in counts.items())
-    parts.append(f"nodes: {len(material.nodes)} with a cap of {material.settings.node_cap}; {tally}".rstrip("; "))
+    parts.append(
+        f"nodes: {len(material.nodes)} with a cap of {material.settings.node_cap}; {tally}".rstrip("; ")
+    )
     return "\n\n".join(parts)
 
 
@@ -149,7 +151,9 @@ def gauge_table(every: list[Gauge]) -> str:
         value = gauge.value
         seen = NOTHING if isinstance(value, Unseen) else gauge.shown(value)
         reason = f"not seen: {printable(value.reason)}" if isinstance(value, Unseen) else ""
-        rows.append((printable(gauge.name), seen, limit(gauge, gauge.allow), limit(gauge, gauge.remove), reason))
+        rows.append(
+            (printable(gauge.name), seen, limit(gauge, gauge.allow), limit(gauge, gauge.remove), reason)
+        )
     return table(rows, right=(1, 2, 3))
 
 

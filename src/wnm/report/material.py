@@ -11,9 +11,7 @@ from wnm.core.settings import Settings
 from wnm.core.suggest import did_you_mean, shortened
 
 NOT_YET = Unseen(reason="no cycle has seen it yet")
-UNREAD = NodeReading(
-    process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET
-)
+UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)
 """The reading of a node that no recorded observation holds."""
 
 

@@ -98,6 +98,9 @@ def _plan_starts(
                 Held(what=what, waiting_for=f"its pause after: {node.last_error}", until=node.retry_at)
             )
             continue
+        if each.reading.root_dir_present is not True:
+            plan = plan.but(Held(what=what, waiting_for="its folder to be seen"))
+            continue
         if plan.left <= 0:
             return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
         machine = one_more(plan.machine, replace(cost, disk_bytes=0), None)

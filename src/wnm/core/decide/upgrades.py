@@ -1,5 +1,7 @@
 """Rule 6: bring running nodes to the available version, oldest first, never downwards."""
 
+from dataclasses import replace
+
 from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.pressure import must_shed
@@ -16,7 +18,8 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     """Upgrade the oldest running nodes that are older than the available program, as slots allow."""
     program = target(seen, settings)
     if isinstance(program, Held):
-        return Proposal(held=(program,) if _anyone_outdated_by(seen) else ())
+        # Nodes that run well on an older version need nobody: only growth asks the operator for a program.
+        return Proposal(held=(replace(program, remedy=None),) if _anyone_outdated_by(seen) else ())
     outdated = [
         each
         for each in oldest_first(seen.nodes)
