@@ -158,7 +158,12 @@ def node(
 
 def folderless(number: int, status: Status = Status.RUNNING, **changes: Any) -> NodeSeen:
     """A node whose root directory is gone."""
-    gone = {"root_dir_present": False, "program": Unseen(reason="not there"), "born": None, "mount_point": None}
+    gone = {
+        "root_dir_present": False,
+        "program": Unseen(reason="not there"),
+        "born": None,
+        "mount_point": None,
+    }
     return node(number, status, sees=gone, **changes)
 
 

@@ -15,7 +15,7 @@ from wnm.core.recall import Recall
 from wnm.core.settings import Settings
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.survey import survey
-from wnm.record.ledger import Ledger
+from wnm.record.ledger import Ending, Intention, Ledger
 from wnm.sensors.host import read_counters
 
 LAST_PART_WITHOUT_STARTS = 1 / 5
@@ -63,29 +63,40 @@ class Cycle:
 
 def run_cycle(ledger: Ledger, recall: Recall, wished: Wishes, machine: Machine, choose: Choose) -> Cycle:
     """Plan, write the intention down, act on it, write down what became of it."""
-    settings = wished.settings
-    plan = plan_cycle(recall, settings, machine, choose)
+    plan = plan_cycle(recall, wished.settings, machine, choose)
     actions = node_actions(plan.decision)
-    intention = ledger.intend(plan.seen, wished.texts, plan.decision, plan.started_at)
+    # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
+    intention = ledger.intend(plan.seen, wished.texts, plan.decision, plan.started_at) if actions else None
     outcomes = carry_out(
         actions,
-        intention.rows,
+        intention.rows if intention else {},
         machine.hands,
         clock=machine.clock,
-        limit=time_limit(machine.began, settings),
-        pause=settings.pause_between_actions,
+        limit=time_limit(machine.began, wished.settings),
+        pause=wished.settings.pause_between_actions,
     )
     problems = machine.hands.manager.trim_logs(recall.nodes)
-    code = exit_code(plan.decision, outcomes)
-    ledger.conclude(
-        intention,
-        outcomes,
-        ended_at=machine.clock.now(),
-        exit_code=code,
-        counters=read_counters(machine.clock),
-        history_days=settings.history_days,
+    cycle = Cycle(
+        plan=plan, outcomes=outcomes, problems=tuple(problems), exit_code=exit_code(plan.decision, outcomes)
     )
-    return Cycle(plan=plan, outcomes=outcomes, problems=tuple(problems), exit_code=code)
+    _write_down(ledger, intention, cycle, wished, machine.clock)
+    return cycle
+
+
+def _write_down(
+    ledger: Ledger, intention: Intention | None, cycle: Cycle, wished: Wishes, clock: Clock
+) -> None:
+    ending = Ending(
+        ended_at=clock.now(),
+        exit_code=cycle.exit_code,
+        counters=read_counters(clock),
+        history_days=wished.settings.history_days,
+    )
+    if intention is None:
+        plan = cycle.plan
+        ledger.record_idle(plan.seen, wished.texts, plan.decision, plan.started_at, ending)
+    else:
+        ledger.conclude(intention, cycle.outcomes, ending)
 
 
 def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Choose) -> Plan:

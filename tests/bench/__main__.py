@@ -49,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         show(f"idle cycle, {count} nodes", idle[count], bare)
     for mode in ("hang", "drip"):
         with machine(200, misbehave=mode, bad=4) as options:
-            show(f"idle cycle, 200 nodes, 4 of them {mode}", measure([WNM, *options], min(asked.runs, 5)), bare)
+            show(
+                f"idle cycle, 200 nodes, 4 of them {mode}", measure([WNM, *options], min(asked.runs, 5)), bare
+            )
     slope = (idle[200].cpu_seconds - idle[10].cpu_seconds) / 190 * 1000
     print(f"\nCPU for one more node: {slope:.2f} ms")
     return 0
@@ -106,7 +108,9 @@ def machine(count: int, *, misbehave: str = "", bad: int = 0) -> Iterator[list[s
             return
         first, last = METRICS_START * 1000 + 1, METRICS_START * 1000 + count
         words = [sys.executable, "-m", "wnm.simulator.many", "--metrics-ports", f"{first}-{last}"]
-        words += [word for port in range(first, first + bad) for word in ("--misbehave", f"{port}={misbehave}")]
+        words += [
+            word for port in range(first, first + bad) for word in ("--misbehave", f"{port}={misbehave}")
+        ]
         words += [word for root_dir in root_dirs for word in ("--root-dir", root_dir)]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
             try:

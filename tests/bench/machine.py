@@ -14,10 +14,10 @@ from wnm.system.files import stamp
 
 PORT_START = 52
 METRICS_START = 41
-WIDE_LIMITS = (
-    "--cpu_less_than 99.8 --cpu_remove 99.9 --mem_less_than 98 --mem_remove 99 --hd_less_than 98 --hd_remove 99 "
-    "--desired_load_average 1000 --max_load_average_allowed 2000 --crisis_bytes 0"
-).split()
+WIDE_LIMITS = """
+    --cpu_less_than 99.8 --cpu_remove 99.9 --mem_less_than 98 --mem_remove 99 --hd_less_than 98 --hd_remove 99
+    --desired_load_average 1000 --max_load_average_allowed 2000 --crisis_bytes 0
+""".split()  # noqa: SIM905 - it reads as an operator would type it
 
 
 def build(folder: Path, count: int) -> tuple[list[str], list[str]]:
@@ -31,11 +31,21 @@ def build(folder: Path, count: int) -> tuple[list[str], list[str]]:
     nodes, logs, database = folder / "nodes", folder / "logs", folder / "colony.db"
     nodes.mkdir()
     options = ["--dbpath", str(database)]
+    given = {
+        "rewards_address": "faucet",
+        "node_cap": count,
+        "antnode_path": program,
+        "process_manager": "setsid",
+        "firewall": "null",
+        "node_storage": nodes,
+        "log_storage": logs,
+        "key_storage": folder / "keys",
+        "port_start": PORT_START,
+        "metrics_port_start": METRICS_START,
+    }
+    words = [f"--{name}={value}" for name, value in given.items()]
     subprocess.run(
-        [sys.executable, "-m", "wnm", "--init", *options, "--rewards_address", "faucet", "--node_cap", str(count)]
-        + ["--antnode_path", str(program), "--process_manager", "setsid", "--firewall", "null"]
-        + ["--node_storage", str(nodes), "--log_storage", str(logs), "--key_storage", str(folder / "keys")]
-        + ["--port_start", str(PORT_START), "--metrics_port_start", str(METRICS_START), *WIDE_LIMITS],
+        [sys.executable, "-m", "wnm", "--init", *options, *words, *WIDE_LIMITS],
         check=True,
         capture_output=True,
     )

@@ -6,8 +6,6 @@ from typing import Any
 from tests.builders import (
     NEWER,
     NOW,
-
-
     VERSION,
     ago,
     ahead,
@@ -21,6 +19,7 @@ from tests.builders import (
     seen,
     settings,
 )
+
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, ProgramReading, Unseen
@@ -178,9 +177,7 @@ class TestDelay:
 
     def test_with_a_page_that_is_no_nodes_is_not_over(self, status: Status, changes: Any, delay: int) -> None:
         garbage = {"reachable": Reachability.ANSWERS, "page": Unseen(reason="garbage")}
-        moving = node(
-            1, status, status_since=ago(2 * delay), silent_since=ago(1), sees=garbage, **changes
-        )
+        moving = node(1, status, status_since=ago(2 * delay), silent_since=ago(1), sees=garbage, **changes)
         assert concluded(decide(seen([moving]), DELAYS)) == {}
 
     def test_ends_in_stopped_when_the_process_ended(self, status: Status, changes: Any, delay: int) -> None:
@@ -221,7 +218,10 @@ class TestDelay:
         "a stopped node stays": (node(1, Status.STOPPED), None),
         "a stopped node that failed stays": (node(1, Status.STOPPED, state=ProcessState.FAILED), None),
         "a disabled node is left alone, stopped": (node(1, Status.DISABLED), None),
-        "a disabled node is left alone, running": (node(1, Status.DISABLED, state=ProcessState.RUNNING), None),
+        "a disabled node is left alone, running": (
+            node(1, Status.DISABLED, state=ProcessState.RUNNING),
+            None,
+        ),
     },
 )
 def test_processes_that_ended(known: NodeSeen, expected: str | None) -> None:
@@ -317,7 +317,9 @@ def test_the_id_and_ports_of_a_node_that_leaves_are_not_given_away_in_the_same_c
 
 
 def test_bookkeeping_alone_names_itself_as_the_rule() -> None:
-    decision = decide(seen([node(1, Status.REMOVING, status_since=ago(10), because="over cap")], cpu=75), FULL)
+    decision = decide(
+        seen([node(1, Status.REMOVING, status_since=ago(10), because="over cap")], cpu=75), FULL
+    )
     assert (decision.rule, decision.because) == ("bookkeeping", "over cap")
 
 
@@ -405,5 +407,3 @@ def test_nothing_new_is_nothing_to_write_down() -> None:
     assert decision.conclusions == ()
     assert (decision.rule, decision.because, briefly(decision)) == ("idle", "nothing to do", "")
     assert decision.held == ()
-
-

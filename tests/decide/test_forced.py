@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from tests.builders import (
     HOME,
     NEWER,
@@ -26,6 +25,7 @@ from tests.builders import (
     settings,
     storage,
 )
+
 from wnm.core.action import AddNode, DisableNode, RemoveNode, RestartNode, StopNode
 from wnm.core.decide.forced import ForcedAction, Request, forced
 from wnm.core.errors import BadInput, NeedsOperator
@@ -78,7 +78,11 @@ def ask(word: str, *names: str, count: int | None = None, confirmed: bool = Fals
         "a named node that runs may be started": (FLEET, ask("start", "antnode0001"), "start 1"),
         "a named restart": (FLEET, ask("restart", "antnode0002"), "restart 2"),
         "a named and confirmed removal": (FLEET, ask("remove", "antnode0001", confirmed=True), "remove 1"),
-        "a named removal of a disabled node": (FLEET, ask("remove", "antnode0005", confirmed=True), "remove 5"),
+        "a named removal of a disabled node": (
+            FLEET,
+            ask("remove", "antnode0005", confirmed=True),
+            "remove 5",
+        ),
         "a named disabling": (FLEET, ask("disable", "antnode0001"), "disable 1"),
         "a named disabling of a disabled node": (FLEET, ask("disable", "antnode0005"), "disable 5"),
         "a named enabling": (FLEET, ask("enable", "antnode0005"), "enable 5"),
@@ -105,7 +109,10 @@ def test_choice(nodes: tuple[NodeSeen, ...], request_: Request, expected: str) -
 @cases(
     "request_, words",
     {
-        "teardown without --confirm": (ask("teardown"), "teardown removes every node with its data: add --confirm"),
+        "teardown without --confirm": (
+            ask("teardown"),
+            "teardown removes every node with its data: add --confirm",
+        ),
         "removal of named nodes without --confirm": (ask("remove", "antnode0001"), "add --confirm"),
         "add with a name": (ask("add", "antnode0001"), "add takes no --service_name"),
         "survey with a name": (ask("survey", "antnode0001"), "survey takes no --service_name"),
@@ -163,7 +170,12 @@ def test_refused_beyond_the_cap_by_any_number() -> None:
             "cannot hand out a node program",
             "put a working node program at /opt/antnode",
         ),
-        "no disk to add to": (seen(FLEET, disks=(disk(free_bytes=0),)), "add", "cannot add a node", "free some space"),
+        "no disk to add to": (
+            seen(FLEET, disks=(disk(free_bytes=0),)),
+            "add",
+            "cannot add a node",
+            "free some space",
+        ),
         "no disk that was seen": (
             seen(FLEET, storages=(storage(mount_point=None),)),
             "add",

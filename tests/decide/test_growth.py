@@ -4,7 +4,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-
 from tests.builders import (
     NEWER,
     NOW,
@@ -22,6 +21,7 @@ from tests.builders import (
     seen,
     settings,
 )
+
 from wnm.core.decide.growth import NodeCost, node_cost, one_more
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Status
@@ -58,7 +58,11 @@ STARTING = {"status_since": NOW}
         "of one age the lowest id": ([node(3, STOPPED, born=NOW), node(2, STOPPED, born=NOW)], {}, "start 2"),
         "no slot, no growth": ([node(1, Status.RESTARTING, **STARTING), node(2, STOPPED)], {}, ""),
         "no slot, no addition": ([node(1, Status.RESTARTING, **STARTING)], {}, ""),
-        "at the cap stopped nodes are still started": ([node(1), node(2, STOPPED)], {"node_cap": 2}, "start 2"),
+        "at the cap stopped nodes are still started": (
+            [node(1), node(2, STOPPED)],
+            {"node_cap": 2},
+            "start 2",
+        ),
         "a cap below what there is starts nobody": (
             [node(1), node(2, STOPPED), node(3, Status.UPGRADING, **STARTING)],
             {"node_cap": 1},
@@ -98,7 +102,9 @@ def test_who_and_how_many(nodes: list[NodeSeen], changes: dict[str, Any], expect
 
 
 def test_reasons() -> None:
-    decision = decide(seen([node(1, STOPPED), node(2, STOPPED, because="")]), settings(node_cap=9, **limits(4)))
+    decision = decide(
+        seen([node(1, STOPPED), node(2, STOPPED, because="")]), settings(node_cap=9, **limits(4))
+    )
     assert (decision.rule, decision.because) == ("growth", "the machine has room")
     becauses = [getattr(each, "because", "") for each in decision.actions]
     assert becauses == ["stopped: its ordinary life", "stopped", *["the machine has room"] * 2]
@@ -117,7 +123,12 @@ def test_reasons() -> None:
 READINGS = {
     "cpu": ({"cpu": 70.0}, {"cpu": 69.0}, {}, "cpu is 70.0 % (limit 70.0 %)"),
     "memory": ({"memory": 70.0}, {"memory": 69.0}, {}, "memory is 70.0 % (limit 70.0 %)"),
-    "load over 1 minute": ({"load": (2.4, 0, 0)}, {"load": (2.3, 0, 0)}, {}, "load (1 min) is 2.40 (limit 2.40)"),
+    "load over 1 minute": (
+        {"load": (2.4, 0, 0)},
+        {"load": (2.3, 0, 0)},
+        {},
+        "load (1 min) is 2.40 (limit 2.40)",
+    ),
     "load over 5 minutes": (
         {"load": (0, 2.4, 0)},
         {"load": (0, 2.39, 0)},
@@ -233,7 +244,12 @@ def costly(number: int, *, cpu: float | None = 5.0, minutes: float = 60, **chang
             limits(9),
             "add 3",
         ),
-        "those that stopped do not count": ([costly(1), node(2, Status.DISABLED)], {"cpu": 64.9}, {}, "add 3"),
+        "those that stopped do not count": (
+            [costly(1), node(2, Status.DISABLED)],
+            {"cpu": 64.9},
+            {},
+            "add 3",
+        ),
         "memory: a GB of 16 fits": ([costly(1)], {"memory": 63.7}, {}, "add 2"),
         "memory: a GB of 16 does not fit": ([costly(1)], {"memory": 63.8}, {}, ""),
         "load: a fifth of a core fits": ([costly(1)], {"load": (2.19, 1, 1)}, {}, "add 2"),
@@ -247,15 +263,15 @@ def costly(number: int, *, cpu: float | None = 5.0, minutes: float = 60, **chang
             limits(9),
             "add 2, add 3",
         ),
-        "disk: not below crisis_bytes": (
+        "disk: not within a node of crisis_bytes": (
             [costly(1)],
-            {"disks": (disk("/", 50, free_bytes=3 * 10**9 - 1),)},
+            {"disks": (disk("/", 50, free_bytes=4 * 10**9 - 1),)},
             {},
             "",
         ),
-        "disk: as far as crisis_bytes": (
+        "disk: as far as a node away from crisis_bytes": (
             [costly(1)],
-            {"disks": (disk("/", 50, free_bytes=3 * 10**9),)},
+            {"disks": (disk("/", 50, free_bytes=4 * 10**9),)},
             {},
             "add 2",
         ),
@@ -275,6 +291,8 @@ def test_reasons_of_a_prediction() -> None:
     assert "start antnode0002: waits for room: with one more node cpu is 71.0 %" in reasons(stopped)
     short = decide(seen([costly(1)], disks=(disk("/", 50, free_bytes=25 * 10**8),)), settings())
     assert "room: / would have 1500000000 bytes free, fewer than crisis_bytes" in reasons(short)
+    near = decide(seen([costly(1)], disks=(disk("/", 50, free_bytes=35 * 10**8),)), settings())
+    assert "room: / would be less than a node away from crisis_bytes" in reasons(near)
     part = decide(seen([costly(1)], cpu=59), settings(node_cap=9, **limits(9)))
     assert "add a node: waits for room: with one more node cpu is 74.0 %" in reasons(part)
 

@@ -15,6 +15,7 @@ from tests.builders import (
     seen,
     settings,
 )
+
 from wnm.core.action import (
     AddNode,
     DisableNode,
@@ -75,7 +76,12 @@ QUIET = 75.0
             "",
             Status.STOPPED,
         ),
-        "a start that did goes on": (START, node(1, Status.RESTARTING, status_since=JUST), "", Status.RESTARTING),
+        "a start that did goes on": (
+            START,
+            node(1, Status.RESTARTING, status_since=JUST),
+            "",
+            Status.RESTARTING,
+        ),
         "a stop that got through is a stopped node": (STOP, node(1, state=ENDED), "", Status.STOPPED),
         "a stop that did not is a running node": (STOP, node(1), "", Status.RUNNING),
         "a restart between its halves is a stopped node": (
@@ -153,7 +159,9 @@ QUIET = 75.0
     },
 )
 def test_resolution(action: NodeAction, known: NodeSeen, actions: str, status: Status) -> None:
-    decision = decide(seen([known, node(2)], interrupted=interrupted(action), cpu=QUIET), settings(node_cap=2))
+    decision = decide(
+        seen([known, node(2)], interrupted=interrupted(action), cpu=QUIET), settings(node_cap=2)
+    )
     assert briefly(decision) == actions
     assert concluded(decision).get(1, known.node).status is status
 

@@ -18,6 +18,7 @@ from tests.builders import (
     settings,
     storage,
 )
+
 from wnm.core.action import AddNode, node_of
 from wnm.core.decide.ladder import LADDER, decide
 from wnm.core.node import Status

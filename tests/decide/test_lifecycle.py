@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
 from tests.builders import NEWER, NOW, VERSION, ago, ahead, cases, choice, row, settings
+
 from wnm.core.action import (
     AddNode,
     DisableNode,
@@ -140,7 +140,13 @@ def test_only_an_addition_needs_no_row(action: NodeAction) -> None:
         "a start": (
             START,
             WORN,
-            {"status": Status.RESTARTING, "status_since": LATER, "binary_version": VERSION, "version": None, "silent_since": None},
+            {
+                "status": Status.RESTARTING,
+                "status_since": LATER,
+                "binary_version": VERSION,
+                "version": None,
+                "silent_since": None,
+            },
         ),
         "a start with another program": (
             RENEW,
@@ -150,18 +156,34 @@ def test_only_an_addition_needs_no_row(action: NodeAction) -> None:
         "a stop": (
             STOP,
             WORN,
-            {"status": Status.STOPPED, "status_since": LATER, "because": "why", "silent_since": None, "version": VERSION},
+            {
+                "status": Status.STOPPED,
+                "status_since": LATER,
+                "because": "why",
+                "silent_since": None,
+                "version": VERSION,
+            },
         ),
         "a stop of a stopped node": (
             STOP,
             row(1, Status.STOPPED),
             {"status": Status.STOPPED, "status_since": ago(600), "because": "its ordinary life"},
         ),
-        "a restart": (RESTART, WORN, {"status": Status.RESTARTING, "status_since": LATER, "silence_restarts": 2}),
+        "a restart": (
+            RESTART,
+            WORN,
+            {"status": Status.RESTARTING, "status_since": LATER, "silence_restarts": 2},
+        ),
         "a restart for silence": (
             WAKE,
             WORN,
-            {"status": Status.RESTARTING, "status_since": LATER, "silent_since": LATER, "silence_restarts": 3, "version": None},
+            {
+                "status": Status.RESTARTING,
+                "status_since": LATER,
+                "silent_since": LATER,
+                "silence_restarts": 3,
+                "version": None,
+            },
         ),
         "an upgrade": (
             UPGRADE,
@@ -179,7 +201,13 @@ def test_only_an_addition_needs_no_row(action: NodeAction) -> None:
         "enabling": (
             ENABLE,
             replace(WORN, status=Status.DISABLED),
-            {"status": Status.STOPPED, "status_since": LATER, "because": "enabled", "failures": 0, "retry_at": None},
+            {
+                "status": Status.STOPPED,
+                "status_since": LATER,
+                "because": "enabled",
+                "failures": 0,
+                "retry_at": None,
+            },
         ),
     },
 )

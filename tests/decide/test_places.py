@@ -24,6 +24,7 @@ from tests.builders import (
     settings,
     storage,
 )
+
 from wnm.core.action import AddNode, ProgramChoice
 from wnm.core.decide.allocate import draw_wallet, free_ids
 from wnm.core.decide.ladder import decide

@@ -18,6 +18,7 @@ from tests.builders import (
     settings,
     storage,
 )
+
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import Load, NodeSeen, Remembered, Unseen
@@ -38,7 +39,11 @@ THREE = (node(1), node(2), node(3))
             {},
             "retire 3",
         ),
-        "a stopped node before any running one": ([node(1, Status.STOPPED), node(2), node(3)], {}, "retire 1"),
+        "a stopped node before any running one": (
+            [node(1, Status.STOPPED), node(2), node(3)],
+            {},
+            "retire 1",
+        ),
         "the youngest stopped node first": (
             [node(1, Status.STOPPED), node(2, Status.STOPPED), node(3)],
             {},
@@ -85,7 +90,11 @@ THREE = (node(1), node(2), node(3))
         ),
         "a node that pauses is passed over": ([node(1), node(2), node(3, retry_at=ahead(1))], {}, "retire 2"),
         "a node whose pause is over is not": ([node(1), node(2), node(3, retry_at=NOW)], {}, "retire 3"),
-        "disabled nodes are neither counted nor removed": ([node(1), node(2), node(3, Status.DISABLED)], {}, ""),
+        "disabled nodes are neither counted nor removed": (
+            [node(1), node(2), node(3, Status.DISABLED)],
+            {},
+            "",
+        ),
         "dead nodes do not count": (
             [node(1), node(2), node(3, Status.DEAD, sees={"root_dir_present": BLIND})],
             {},
@@ -118,8 +127,18 @@ def test_a_cap_of_zero_removes_every_node() -> None:
 READINGS = {
     "cpu": ({"cpu": 80.1}, {"cpu": 80.0}, {}, "cpu is 80.1 % (limit 80.0 %)"),
     "memory": ({"memory": 80.1}, {"memory": 80.0}, {}, "memory is 80.1 % (limit 80.0 %)"),
-    "load over 1 minute": ({"load": (4.1, 0, 0)}, {"load": (4, 0, 0)}, {}, "load (1 min) is 4.10 (limit 4.00)"),
-    "load over 5 minutes": ({"load": (3, 4.1, 0)}, {"load": (3, 4, 0)}, {}, "load (5 min) is 4.10 (limit 4.00)"),
+    "load over 1 minute": (
+        {"load": (4.1, 0, 0)},
+        {"load": (4, 0, 0)},
+        {},
+        "load (1 min) is 4.10 (limit 4.00)",
+    ),
+    "load over 5 minutes": (
+        {"load": (3, 4.1, 0)},
+        {"load": (3, 4, 0)},
+        {},
+        "load (5 min) is 4.10 (limit 4.00)",
+    ),
     "load over 15 minutes": (
         {"load": (3, 0, 4.1)},
         {"load": (3, 0, 4)},
@@ -157,7 +176,9 @@ READINGS = {
 class TestEachReadingByItself:
     """Every reading that is not a disk, above its limit, at its limit, unseen, and with its limit off."""
 
-    def test_above_its_limit_stops_the_youngest(self, high: Any, not_high: Any, limit: Any, words: str) -> None:
+    def test_above_its_limit_stops_the_youngest(
+        self, high: Any, not_high: Any, limit: Any, words: str
+    ) -> None:
         decision = decide(seen(THREE, **high), settings(node_cap=3, **limit))
         assert (decision.rule, briefly(decision), decision.because) == ("pressure", "shed 3", words)
 
@@ -328,7 +349,10 @@ def test_each_short_disk_gives_up_one_node() -> None:
     "nodes, expected",
     {
         "a removal for the cap relieves its disk too": ([node(1), node(2)], "retire 2"),
-        "a removal for the cap elsewhere does not": ([node(1), node(2, mount_point="/b")], "retire 2, retire 1"),
+        "a removal for the cap elsewhere does not": (
+            [node(1), node(2, mount_point="/b")],
+            "retire 2, retire 1",
+        ),
     },
 )
 def test_cap_and_disk_together(nodes: list[NodeSeen], expected: str) -> None:

@@ -16,6 +16,7 @@ from tests.builders import (
     seen,
     settings,
 )
+
 from wnm.core.action import RestartNode
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Reachability, Status

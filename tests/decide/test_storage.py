@@ -22,6 +22,7 @@ from tests.builders import (
     settings,
     storage,
 )
+
 from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode
 from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, ProcessState, Status
@@ -47,7 +48,10 @@ ENDED = ProcessState.STOPPED
         ),
         "a starting node that runs is running": (node(1, Status.RESTARTING), Status.RUNNING),
         "a starting node that does not is stopped": (node(1, Status.RESTARTING, state=ENDED), Status.STOPPED),
-        "an upgrading node that does not is stopped": (node(1, Status.UPGRADING, state=ENDED), Status.STOPPED),
+        "an upgrading node that does not is stopped": (
+            node(1, Status.UPGRADING, state=ENDED),
+            Status.STOPPED,
+        ),
         "a process that was not seen stays": (node(1, sees={"process": Unseen(reason="-")}), Status.RUNNING),
         "a node that was leaving leaves": (node(1, Status.REMOVING), Status.REMOVING),
         "a disabled node is left alone": (node(1, Status.DISABLED), Status.DISABLED),
@@ -96,8 +100,13 @@ def test_after_a_reboot_nodes_come_back_as_many_at_a_time_as_may_start() -> None
 
 def test_dead_nodes_are_removed_all_at_once_beyond_any_limit() -> None:
     dead = [folderless(number) for number in range(1, 6)]
-    decision = decide(seen([*dead, node(6), node(7, Status.REMOVING, status_since=NOW)]), settings(**limits(1)))
-    assert (decision.rule, briefly(decision)) == ("dead nodes", "remove 1, remove 2, remove 3, remove 4, remove 5")
+    decision = decide(
+        seen([*dead, node(6), node(7, Status.REMOVING, status_since=NOW)]), settings(**limits(1))
+    )
+    assert (decision.rule, briefly(decision)) == (
+        "dead nodes",
+        "remove 1, remove 2, remove 3, remove 4, remove 5",
+    )
     after = concluded(decision)[3]
     assert (after.status, after.status_since, after.because) == (Status.DEAD, NOW, "its folder is gone")
     assert decision.because == "5 node(s) without their folder"
@@ -153,7 +162,9 @@ def test_nothing_is_done_when_the_storage(where: Storage, words: str) -> None:
     decision = decide(seen(nodes, storages=(where,), cpu=95), settings(node_cap=1))
     assert (decision.rule, decision.actions) == ("missing storage", ())
     (held,) = decision.held
-    assert held.waiting_for == f"the storage folder {HOME}, which {words} although antnode0001 should be in it"
+    assert (
+        held.waiting_for == f"the storage folder {HOME}, which {words} although antnode0001 should be in it"
+    )
     assert held.remedy is not None
     assert "--force_action remove --service_name antnode0001 --confirm" in held.remedy
     assert Status.DEAD not in {each.status for each in concluded(decision).values()}

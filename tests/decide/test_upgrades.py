@@ -18,6 +18,7 @@ from tests.builders import (
     seen,
     settings,
 )
+
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, ProgramReading, Unseen
@@ -148,7 +149,12 @@ def test_how_many(nodes: list[NodeSeen], changes: dict[str, int], expected: str)
         ),
         "none": (Unseen(reason="/opt/antnode: not there"), {}, "", ""),
         "one that does not say what it is": (available(Unseen(reason="it hangs")), {}, "", ""),
-        "one of the other kind": (available(NEWER, kind="ant-node"), {}, "", "is ant-node, this machine runs"),
+        "one of the other kind": (
+            available(NEWER, kind="ant-node"),
+            {},
+            "",
+            "is ant-node, this machine runs",
+        ),
         "one of a kind that nobody knows": (available(NEWER, kind=None), {}, "upgrade 1 to 0.4.8", ""),
     },
 )
@@ -200,7 +206,10 @@ def test_a_removal_that_is_due_holds_nothing_back() -> None:
 
 
 def test_reasons() -> None:
-    decision = decide(seen([node(1), node(2), node(3, retry_at=ahead(1), last_error="once")], available=NEW), settings(node_cap=3))
+    decision = decide(
+        seen([node(1), node(2), node(3, retry_at=ahead(1), last_error="once")], available=NEW),
+        settings(node_cap=3),
+    )
     assert (decision.rule, decision.because) == ("upgrades", "3 node(s) older than 0.4.8")
     assert [getattr(each, "because", None) for each in decision.actions] == ["runs 0.4.7, available is 0.4.8"]
     assert "upgrade antnode0003: waits for its pause after: once" in reasons(decision)

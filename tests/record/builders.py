@@ -26,7 +26,7 @@ from wnm.core.rates import Counters
 from wnm.record.creation import create
 from wnm.record.database import open_for_reading, open_for_writing
 from wnm.record.history import History
-from wnm.record.ledger import Ledger
+from wnm.record.ledger import Ending, Ledger
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -177,6 +177,13 @@ def names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def ending(
+    ended_at: datetime, *, exit_code: int = 0, counters: Counters | None = None, history_days: float = 30
+) -> Ending:
+    """The end of a cycle."""
+    return Ending(ended_at=ended_at, exit_code=exit_code, counters=counters, history_days=history_days)
+
+
 class Store:
     """A database file and short ways to use it; every use opens it anew, as every cycle does."""
 
@@ -195,11 +202,10 @@ class Store:
                 observation(now=now),
                 SETTINGS,
                 decided,
-                started_at=now,
-                ended_at=now + timedelta(seconds=2),
-                exit_code=0,
-                counters=counters(),
-                history_days=history_days,
+                now,
+                ending(
+                    now + timedelta(seconds=2), exit_code=0, counters=counters(), history_days=history_days
+                ),
             )
 
     def nodes(self) -> dict[int, Node]:

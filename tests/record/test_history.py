@@ -13,6 +13,7 @@ from tests.record.builders import (
     add,
     counters,
     decision,
+    ending,
     node,
     observation,
 )
@@ -46,10 +47,7 @@ def act(store: Store, *outcomes: Outcome) -> int:
         Ledger(database).conclude(
             intention,
             outcomes,
-            ended_at=NOW + timedelta(seconds=4.5),
-            exit_code=1,
-            counters=counters(),
-            history_days=30,
+            ending(NOW + timedelta(seconds=4.5), exit_code=1, counters=counters(), history_days=30),
         )
     return intention.cycle_id
 

@@ -6,7 +6,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.record.builders import MINUTE, NOW, SETTINGS, Store, add, counters, decision, node, observation
+from tests.record.builders import (
+    MINUTE,
+    NOW,
+    SETTINGS,
+    Store,
+    add,
+    counters,
+    decision,
+    ending,
+    node,
+    observation,
+)
 from tests.record.processes import kill_in, writing
 
 from wnm.core.node import Status
@@ -47,9 +58,7 @@ def test_between_intention_and_deed(tmp_path: Path) -> None:
         assert [each.status for each in found.nodes] == [Status.RESTARTING]
         intention = ledger.intend(observation(interrupted=found.interrupted), SETTINGS, decision(add(1)), NOW)
         done = Outcome(action=add(1), result=Result.DONE, ended_at=NOW)
-        ledger.conclude(
-            intention, (done,), ended_at=NOW + MINUTE, exit_code=0, counters=counters(), history_days=30
-        )
+        ledger.conclude(intention, (done,), ending(NOW + MINUTE, counters=counters()))
         assert ledger.recall().interrupted == ()
         assert len(ledger.recall().nodes) == 1
 

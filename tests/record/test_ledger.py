@@ -16,6 +16,7 @@ from tests.record.builders import (
     add,
     counters,
     decision,
+    ending,
     node,
     observation,
 )
@@ -54,10 +55,7 @@ class Machine(Store):
             Ledger(database).conclude(
                 intention,
                 outcomes,
-                ended_at=NOW + MINUTE,
-                exit_code=exit_code,
-                counters=counters(),
-                history_days=30,
+                ending(NOW + MINUTE, exit_code=exit_code, counters=counters(), history_days=30),
             )
 
 
@@ -177,11 +175,8 @@ def test_an_idle_cycle_closes_what_it_found_open(machine: Machine) -> None:
             observation(interrupted=found),
             SETTINGS,
             decision(Resurvey(because="rebooted")),
-            started_at=NOW,
-            ended_at=NOW,
-            exit_code=0,
-            counters=None,
-            history_days=30,
+            NOW,
+            ending(NOW, exit_code=0, counters=None, history_days=30),
         )
     assert machine.recall().interrupted == ()
 
@@ -274,11 +269,8 @@ def test_what_was_not_seen_keeps_what_was_known(machine: Machine) -> None:
             unseen,
             SETTINGS,
             decision(),
-            started_at=NOW + MINUTE,
-            ended_at=NOW + MINUTE,
-            exit_code=0,
-            counters=None,
-            history_days=30,
+            NOW + MINUTE,
+            ending(NOW + MINUTE, exit_code=0, counters=None, history_days=30),
         )
     recall = machine.recall()
     assert recall.available == AVAILABLE

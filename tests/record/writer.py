@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 
 from sqlalchemy import Connection, insert, text
-from tests.record.builders import MINUTE, NOW, SETTINGS, add, counters, decision, node, observation
+from tests.record.builders import MINUTE, NOW, SETTINGS, add, counters, decision, ending, node, observation
 
 from wnm.core.action import AddNode, StopNode
 from wnm.core.node import NodeId
@@ -36,10 +36,7 @@ def conclude(database: Database, intention: Intention, action: AddNode | StopNod
     Ledger(database).conclude(
         intention,
         (done,),
-        ended_at=NOW + MINUTE,
-        exit_code=0,
-        counters=counters(),
-        history_days=30,
+        ending(NOW + MINUTE, exit_code=0, counters=counters(), history_days=30),
     )
 
 

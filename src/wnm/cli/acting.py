@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from posixpath import dirname
 
 from wnm.cli.invocation import Command
@@ -18,7 +19,7 @@ from wnm.core.node import Node
 from wnm.core.outcome import Result
 from wnm.core.recall import Recall
 from wnm.core.settings import SPECS, Settings
-from wnm.cycle import Choose, Cycle, Machine, Wishes, plan_cycle, run_cycle
+from wnm.cycle import Choose, Cycle, Wishes, plan_cycle, run_cycle
 from wnm.record.database import open_for_reading, open_for_writing
 from wnm.record.ledger import Ledger
 from wnm.record.trouble import missing
@@ -99,9 +100,13 @@ def _refuse_leaving_nodes(resolved: Resolved, recall: Recall) -> None:
     settings = resolved.settings
     for node in recall.nodes:
         if "node_storage" in changed and dirname(node.root_dir) not in settings.node_storage:
-            raise BadInput(f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list")
+            raise BadInput(
+                f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list"
+            )
         if "log_storage" in changed and dirname(node.log_dir) != settings.log_storage:
-            raise BadInput(f"log_storage: {node.name} logs in {dirname(node.log_dir)}; change it when there are no nodes")
+            raise BadInput(
+                f"log_storage: {node.name} logs in {dirname(node.log_dir)}; change it when there are no nodes"
+            )
 
 
 def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
@@ -128,7 +133,9 @@ def _bounded(settings: Settings) -> Iterator[None]:
     seconds = settings.cycle_timeout.total_seconds()
 
     def give_up() -> None:
-        log.error("cycle_timeout: not done after %g s; the next cycle goes on from what is written down", seconds)
+        log.error(
+            "cycle_timeout: not done after %g s; the next cycle goes on from what is written down", seconds
+        )
         logging.shutdown()
         os._exit(1)
 
@@ -158,8 +165,6 @@ def _forget_everything(run: Run) -> None:
     """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
     with only_one(run.lock_path):
         for suffix in ("", "-wal", "-shm"):
-            path = f"{run.database_path}{suffix}"
-            if os.path.lexists(path):
-                os.unlink(path)
+            Path(f"{run.database_path}{suffix}").unlink(missing_ok=True)
     release_stale(run.lock_path)
     log.info("everything is removed, %s too; backed-up keys stay", run.database_path)

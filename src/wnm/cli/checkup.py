@@ -68,7 +68,9 @@ def _folder(what: str, path: str) -> Check:
 def _private(database_path: str) -> Check:
     others = Path(database_path).stat().st_mode & 0o077
     if not others:
-        return Check(name="database", ok=True, detail=f"{database_path} is readable by its owner only", remedy=None)
+        return Check(
+            name="database", ok=True, detail=f"{database_path} is readable by its owner only", remedy=None
+        )
     remedy = f"run chmod 600 {database_path}"
     return Check(name="database", ok=False, detail=f"{database_path} can be read by others", remedy=remedy)
 
@@ -91,7 +93,9 @@ def _cron() -> Check:
     if found:
         return Check(name="cron", ok=True, detail=found[0].strip(), remedy=None)
     remedy = "add a line such as: * * * * * /path/to/wnm"
-    return Check(name="cron", ok=None, detail="no cron line of this user or the system names wnm", remedy=remedy)
+    return Check(
+        name="cron", ok=None, detail="no cron line of this user or the system names wnm", remedy=remedy
+    )
 
 
 def _lines(file: Path) -> list[str]:

@@ -52,7 +52,9 @@ def _tell(run: Run, resolved: Resolved, problem: str | None) -> None:
     settings = resolved.settings
     print(f"initialised {run.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}")
     if problem is not None:
-        print(f"no node program yet ({problem}): put antnode at {settings.antnode_path} or set --antnode_path")
+        print(
+            f"no node program yet ({problem}): put antnode at {settings.antnode_path} or set --antnode_path"
+        )
     print("nothing was started; next:")
     option = f" --dbpath {shlex.quote(run.asked.dbpath)}" if run.asked.dbpath else ""
     print(f"  wnm --dry_run{option}   # what the first cycle would do")

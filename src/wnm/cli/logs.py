@@ -9,7 +9,9 @@ import time
 def set_up_logging(level: str | None, form: str | None) -> None:
     """Log to stderr, from `level` (INFO unless given) upwards, as text or as one JSON object per line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if form == "json" else _TextLines("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(
+        _JsonLines() if form == "json" else _TextLines("%(asctime)s %(levelname)s %(message)s")
+    )
     root = logging.getLogger("wnm")
     root.handlers[:] = [handler]
     root.propagate = False

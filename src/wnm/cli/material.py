@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from wnm.core.errors import BadInput
+from wnm.core.history import CycleRecord, OperationRecord
 from wnm.core.layers import Resolved
 from wnm.core.node import Node
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.settings import SPECS
 from wnm.record.database import Database
-from wnm.record.history import CycleRecord, History, OperationRecord
+from wnm.record.history import History
 from wnm.report.deeds import Names, names_of, outcome_view
 from wnm.report.material import UNREAD, CycleView, Material
 

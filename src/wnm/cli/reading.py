@@ -13,8 +13,9 @@ from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.record.database import open_for_reading
 from wnm.record.ledger import Ledger
-from wnm.report import doctor, explain, replay
+from wnm.report import doctor, explain, replay, status
 from wnm.report.material import Material, only
+from wnm.report.payload import write_json
 from wnm.report.registry import render
 from wnm.system.clock import SystemClock
 
@@ -36,33 +37,36 @@ def _report(run: Run, found: Material) -> int:
 
 
 def _status(run: Run, found: Material) -> int:
-    from wnm.cli.show import status_json, status_text  # rich takes a while to import
+    if run.asked.report_format == "json":
+        _print(write_json(status.payload(found)))
+        return 0
+    from wnm.cli.show import show_status  # rich takes a while to import
 
-    _print(status_json(found) if run.asked.report_format == "json" else status_text(found))
+    show_status(found, sys.stdout)
     return 0
 
 
 def _explain(run: Run, found: Material) -> int:
     form = run.asked.report_format or "text"
-    _print(explain.text(found) if form == "text" else render("decisions", form, found))
+    _print(explain.explain(found) if form == "text" else render("decisions", form, found))
     return 0
 
 
 def _doctor(run: Run, found: Material) -> int:
-    checks = (*look_around(run, found.settings), *doctor.checks(found))
+    checks = (*look_around(run, found.settings), *doctor.checks_of(found))
     as_json = run.asked.report_format == "json"
-    _print(doctor.as_json(found.generated_at, checks) if as_json else doctor.text(checks))
+    _print(write_json(doctor.payload(checks, found.generated_at)) if as_json else doctor.text(checks))
     return 3 if any(check.ok is False for check in checks) else 0
 
 
 def _replay(run: Run) -> int:
     """Plan again from an exported cycle: exit code 1 when this wnm would decide otherwise."""
     exported = replay.load_exported(_read_export(run.asked.file or ""))
-    stored = Layer(name=DATABASE, values=exported.settings)
+    stored = Layer(name=DATABASE, values=exported.settings_texts)
     settings = resolve((stored,), run.host).settings
-    again = decide(exported.observation, settings)
-    _print(explain.plan_text(exported.observation, again, settings))
-    differences = replay.compare(exported.decision, again)
+    again = decide(exported.seen, settings)
+    _print(explain.plan_text(exported.seen, again, settings))
+    differences = replay.compare(exported.recorded, again)
     for difference in differences:
         _print(f"differs from the record: {difference}")
     return 1 if differences else 0

@@ -23,9 +23,7 @@ class StorageSeen:
     file_system: FileSystem | Unseen
 
 
-def read_machine(
-    before: Counters | None, storages: Sequence[StorageSeen], clock: Clock
-) -> MachineReading:
+def read_machine(before: Counters | None, storages: Sequence[StorageSeen], clock: Clock) -> MachineReading:
     """The machine now, its rates since `before`: the counters at the end of the last cycle.
 
     Only when those cannot be compared with the present ones (none are stored, or the machine was restarted) a
@@ -72,9 +70,7 @@ def _read_storage(path: str) -> StorageSeen:
             names=frozenset(),
             file_system=names,
         )
-    file_system = host.read_with_timeout(
-        partial(host.file_system_of, path), DISK_PATIENCE_SECONDS, what=path
-    )
+    file_system = host.read_with_timeout(partial(host.file_system_of, path), DISK_PATIENCE_SECONDS, what=path)
     mount_point = None if isinstance(file_system, Unseen) else file_system.mount_point
     storage = Storage(
         path=path,

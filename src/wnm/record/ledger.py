@@ -49,6 +49,16 @@ class Intention:
         return {item.during.id: item.during for item in self.intended}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What is known at the end of a cycle besides its outcomes; `counters` are those the next one compares with."""
+
+    ended_at: datetime
+    exit_code: int
+    counters: Counters | None
+    history_days: float
+
+
 class Ledger:
     """The ledger of one machine. Every verb is one transaction: all of it is on disk, or nothing."""
 
@@ -96,16 +106,7 @@ class Ledger:
 
         return self._database.write(work)
 
-    def conclude(
-        self,
-        intention: Intention,
-        outcomes: Sequence[Outcome],
-        *,
-        ended_at: datetime,
-        exit_code: int,
-        counters: Counters | None,
-        history_days: float,
-    ) -> None:
+    def conclude(self, intention: Intention, outcomes: Sequence[Outcome], ending: Ending) -> None:
         """Write down what became of the actions, and what the next cycle needs to know.
 
         An action without an outcome counts as unfinished: its operation stays open for the next cycle.
@@ -114,7 +115,7 @@ class Ledger:
 
         def work(connection: Connection) -> None:
             _write_outcomes(connection, intention, outcomes)
-            _end(connection, intention, outcomes, ended_at, exit_code, counters, history_days)
+            _end(connection, intention, outcomes, ending)
 
         self._database.write(work)
 
@@ -123,12 +124,8 @@ class Ledger:
         seen: Observation,
         settings: Mapping[str, str],
         decision: Decision,
-        *,
         started_at: datetime,
-        ended_at: datetime,
-        exit_code: int,
-        counters: Counters | None,
-        history_days: float,
+        ending: Ending,
     ) -> int:
         """`intend` and `conclude` in one transaction, for a cycle without actions; return its number."""
         if any(not isinstance(action, Resurvey) for action in decision.actions):
@@ -138,7 +135,7 @@ class Ledger:
             number = writing.begin_cycle(connection, seen, settings, decision, started_at)
             writing.close_interrupted(connection, seen, started_at)
             intention = Intention(cycle_id=number, started_at=started_at, seen=seen, intended=())
-            _end(connection, intention, (), ended_at, exit_code, counters, history_days)
+            _end(connection, intention, (), ending)
             return number
 
         return self._database.write(work)
@@ -249,23 +246,17 @@ def _write_outcome(connection: Connection, operation_id: int, outcome: Outcome) 
     )
 
 
-def _end(
-    connection: Connection,
-    intention: Intention,
-    outcomes: Sequence[Outcome],
-    ended_at: datetime,
-    exit_code: int,
-    counters: Counters | None,
-    history_days: float,
-) -> None:
-    seen, started_at = intention.seen, intention.started_at
+def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcome], ending: Ending) -> None:
+    seen, started_at, ended_at = intention.seen, intention.started_at, ending.ended_at
     writing.end_cycle(
         connection,
         intention.cycle_id,
         seen,
         started_at=started_at,
         ended_at=ended_at,
-        exit_code=exit_code,
+        exit_code=ending.exit_code,
     )
-    writing.remember(connection, seen, outcomes, counters=counters, started_at=started_at, ended_at=ended_at)
-    writing.forget(connection, now=ended_at, history_days=history_days)
+    writing.remember(
+        connection, seen, outcomes, counters=ending.counters, started_at=started_at, ended_at=ended_at
+    )
+    writing.forget(connection, now=ended_at, history_days=ending.history_days)

@@ -14,7 +14,6 @@ from wnm.report.payload import Payload, moment, report_of, write_env
 from wnm.report.table import indented
 from wnm.report.words import absolute, printable
 
-
 _LISTS = ("actions", "held", "outcomes")
 _FACTS = ("cycle", "started_at", "ended_at", "exit_code", "rule", "because", "observation", "decision")
 _NO_CYCLE = {**dict.fromkeys(_FACTS), "settings": {}, **{name: [] for name in _LISTS}}

@@ -160,6 +160,9 @@ def _place(
         mount_point = place.file_system.mount_point
         machine = one_more(plan.machine, cost, mount_point)
         limit = _machine_limit(machine, settings) or _disk_limit(machine, mount_point, settings)
+        if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
+            # Nodes differ in size, and below crisis_bytes a node is removed at once: room for one more stays.
+            limit = f"room: {mount_point} would be less than a node away from crisis_bytes"
         if limit is None:
             return place, machine
         refusal = refusal or Held(what="add a node", waiting_for=limit)
@@ -174,13 +177,17 @@ def _machine_limit(then: MachineReading, settings: Settings) -> str | None:
 
 def _disk_limit(then: MachineReading, mount_point: str, settings: Settings) -> str | None:
     """The same for the disk that the node's data lies on; a disk that was not seen has no room."""
-    disk = next((each for each in then.file_systems if each.mount_point == mount_point), None)
-    if disk is None:
+    if not any(each.mount_point == mount_point for each in then.file_systems):
         return f"the file system at {mount_point} to be seen"
+    disk = _disk(then, mount_point)
     if in_crisis(disk, settings):
         return f"room: {mount_point} would have {disk.free_bytes} bytes free, fewer than crisis_bytes"
     gauge = disk_gauge(disk, settings)
     return None if gauge.allows_growth else _would(gauge)
+
+
+def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
+    return next(each for each in machine.file_systems if each.mount_point == mount_point)
 
 
 def _would(gauge: Gauge) -> str:

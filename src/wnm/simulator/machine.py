@@ -1,0 +1,89 @@
+"""A whole imagined machine under wnm: the real decisions and steps, with imagined hands and an imagined ledger."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wnm.act.steps import Hands, perform
+from wnm.core.action import NodeAction, Resurvey
+from wnm.core.decide.ladder import decide
+from wnm.core.decision import Decision
+from wnm.core.errors import NeedsOperator, Permanent, WnmError
+from wnm.core.node import Node, ProcessState
+from wnm.core.observation import Observation, ProcessReading
+from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.settings import Settings
+from wnm.simulator.imagined_hands import ImaginedFirewall, ImaginedManager
+from wnm.simulator.memory_ledger import MemoryLedger
+from wnm.simulator.sight import observe
+from wnm.simulator.world import PowerCutError, World
+
+type Choose = Callable[[Observation, Settings], Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImaginedCycle:
+    """One cycle. `outcomes` is None when the power went before its end, `decision` when it went before that."""
+
+    seen: Observation
+    decision: Decision | None
+    outcomes: tuple[Outcome, ...] | None
+
+
+@dataclass(slots=True)
+class ImaginedMachine:
+    """A world, the settings, and what wnm remembers."""
+
+    world: World
+    settings: Settings
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+
+    def cycle(self, choose: Choose = decide, *, blind: bool = False) -> ImaginedCycle:
+        """One whole cycle at this moment. A power cut is seen in the result and nowhere else."""
+        seen = observe(self.world, self.ledger, self.settings, blind=blind)
+        decision: Decision | None = None
+        try:
+            decision = choose(seen, self.settings)
+            self.world.step()
+            intended = self.ledger.intend(seen, decision)
+            self.world.step()
+            outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
+            self.world.step()
+            self.ledger.conclude(seen, intended, outcomes)
+        except PowerCutError:
+            return ImaginedCycle(seen=seen, decision=decision, outcomes=None)
+        return ImaginedCycle(seen=seen, decision=decision, outcomes=outcomes)
+
+    def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
+        hands = Hands(manager=ImaginedManager(self.world), firewall=ImaginedFirewall(self.world))
+        try:
+            performed = perform(action, node, hands)
+        except WnmError as error:
+            return self._failed(action, node, hands, error)
+        return Outcome(
+            action=action,
+            result=Result.DONE,
+            ended_at=self.world.now,
+            freed_bytes=performed.freed_bytes,
+        )
+
+    def _failed(self, action: NodeAction, node: Node, hands: Hands, error: WnmError) -> Outcome:
+        retry = Retry.SOON
+        if isinstance(error, NeedsOperator):
+            retry = Retry.OPERATOR
+        elif isinstance(error, Permanent):
+            retry = Retry.LATE
+        status = hands.manager.get_status(node)
+        runs = isinstance(status, ProcessReading) and status.state is ProcessState.RUNNING
+        return Outcome(
+            action=action,
+            result=Result.FAILED,
+            ended_at=self.world.now,
+            error=str(error),
+            retry=retry,
+            running_after=runs,
+        )
+
+
+def node_actions(decision: Decision) -> tuple[NodeAction, ...]:
+    """The actions of a decision that are about nodes."""
+    return tuple(each for each in decision.actions if not isinstance(each, Resurvey))

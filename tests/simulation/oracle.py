@@ -1,0 +1,210 @@
+"""What must hold in every cycle, told independently of the code that decides."""
+
+from collections import Counter
+from posixpath import dirname
+
+from tests.builders import briefly
+from wnm.core.action import (
+    Action,
+    AddNode,
+    DisableNode,
+    EnableNode,
+    NodeAction,
+    RemoveNode,
+    RestartNode,
+    RetireNode,
+    StartNode,
+    StopNode,
+    UpgradeNode,
+    node_of,
+)
+from wnm.core.decision import Decision
+from wnm.core.node import Node, Status
+from wnm.core.observation import Load, NodeSeen, Observation, Unseen
+from wnm.core.settings import Settings
+from wnm.simulator.machine import ImaginedMachine, node_actions
+
+UNCOUNTED = (Status.DISABLED, Status.REMOVING, Status.DEAD)
+
+
+def rows_after_conclusions(seen: Observation, decision: Decision) -> dict[int, Node]:
+    """The rows as the decision leaves them, before any action."""
+    known = {each.node.id: each.node for each in seen.nodes}
+    return known | {each.after.id: each.after for each in decision.conclusions}
+
+
+def check_decision(seen: Observation, decision: Decision, settings: Settings, *, by_hand: bool) -> None:
+    """Everything that a decision may not do."""
+    actions = node_actions(decision)
+    rows = rows_after_conclusions(seen, decision)
+    counts = Counter(node_of(each) for each in actions)
+    assert not [number for number, times in counts.items() if times > 1], briefly(decision)
+    check_new_nodes(seen, actions, rows)
+    for action in actions:
+        check_program(action, rows, settings, by_hand=by_hand)
+    if by_hand:
+        return
+    if missing_disks(seen):
+        assert decision.actions == (), f"acts with a disk away: {briefly(decision)}"
+    check_limits(actions, rows, settings)
+    check_cap(actions, rows, settings)
+    for action in actions:
+        check_grounds(action, seen, rows, settings)
+
+
+def missing_disks(seen: Observation) -> list[str]:
+    """Storages that are not where a node's folder was when it was last seen."""
+    away = []
+    for each in seen.nodes:
+        storage = next(one for one in seen.storages if one.path == dirname(each.node.root_dir))
+        gone = each.reading.root_dir_present is False and each.node.status is not Status.DISABLED
+        if gone and each.node.mount_point is not None and storage.mount_point != each.node.mount_point:
+            away.append(storage.path)
+    return away
+
+
+def check_new_nodes(seen: Observation, actions: tuple[NodeAction, ...], rows: dict[int, Node]) -> None:
+    """Ids, ports and folders of new nodes are nobody else's."""
+    new = [each.node for each in actions if isinstance(each, AddNode)]
+    everybody = [*rows.values(), *new]
+    ports = [port for each in everybody for port in (each.port, each.metrics_port)]
+    assert len(set(ports)) == len(ports)
+    assert len({each.root_dir for each in everybody}) == len(everybody)
+    assert len({each.id for each in everybody}) == len(everybody)
+    claimed = {claim.id for claim in seen.claims}
+    for each in new:
+        assert each.id not in claimed
+        assert each.port not in seen.bound_ports
+        assert each.metrics_port not in seen.bound_ports
+
+
+def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], settings: Settings) -> None:
+    """No transition has more nodes than its limit, unless it had before."""
+    leaving = {each.node for each in actions if isinstance(each, RemoveNode)}
+    present = Counter(row.status for number, row in rows.items() if number not in leaving)
+    entering: Counter[Status] = Counter()
+    left: Counter[Status] = Counter()
+    for action in actions:
+        row = rows.get(node_of(action))
+        status = {
+            AddNode: Status.RESTARTING,
+            StartNode: Status.RESTARTING,
+            RestartNode: Status.RESTARTING,
+            UpgradeNode: Status.UPGRADING,
+            RetireNode: Status.REMOVING,
+        }.get(type(action))
+        if status is not None and (row is None or row.status is not status):
+            entering[status] += 1
+            if row is not None:
+                left[row.status] += 1
+    kinds = {
+        Status.RESTARTING: settings.max_concurrent_starts,
+        Status.UPGRADING: settings.max_concurrent_upgrades,
+        Status.REMOVING: settings.max_concurrent_removals,
+    }
+    for status, limit in kinds.items():
+        assert not entering[status] or present[status] + entering[status] <= limit, (status, limit)
+    everything = sum(present[status] + entering[status] - left[status] for status in kinds)
+    assert not entering or everything <= settings.max_concurrent_operations
+
+
+def check_cap(actions: tuple[NodeAction, ...], rows: dict[int, Node], settings: Settings) -> None:
+    """Additions end at the cap, removals for the cap too."""
+    counted = sum(row.status not in UNCOUNTED for row in rows.values())
+    added = sum(isinstance(each, AddNode) for each in actions)
+    assert added <= max(0, settings.node_cap - counted)
+
+
+def too_much(seen: Observation, settings: Settings) -> bool:
+    """Whether a reading that is not a disk's is above its removal limit."""
+    machine = seen.machine
+    load = machine.load
+    loads = (load.one, load.five, load.fifteen) if isinstance(load, Load) else ()
+    pairs = [
+        (machine.cpu_percent, settings.cpu_remove),
+        (machine.memory_percent, settings.mem_remove),
+        *((each, settings.max_load_average_allowed) for each in loads),
+    ]
+    return any(not isinstance(value, Unseen) and value > limit for value, limit in pairs)
+
+
+def too_full(mount_point: str | None, seen: Observation, settings: Settings) -> bool:
+    """Whether a disk has to be relieved."""
+    return any(
+        each.used_percent > settings.hd_remove or each.free_bytes < settings.crisis_bytes
+        for each in seen.machine.file_systems
+        if each.mount_point == mount_point
+    )
+
+
+def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], settings: Settings) -> None:
+    """Nothing is stopped or removed without a reason that can be seen, and disabled nodes are left alone."""
+    if not isinstance(action, RemoveNode | RetireNode | StopNode | StartNode | RestartNode | UpgradeNode | DisableNode):
+        assert not isinstance(action, EnableNode)
+        return
+    known: NodeSeen = next(each for each in seen.nodes if each.node.id == action.node)
+    cut_off = [each.action for each in seen.interrupted if node_of(each.action) == action.node]
+    status = rows[action.node].status
+    if isinstance(action, DisableNode) or status is Status.DISABLED:
+        assert any(isinstance(each, DisableNode) for each in cut_off)
+        return
+    if isinstance(action, StopNode):
+        assert too_much(seen, settings)
+    if isinstance(action, RemoveNode | RetireNode):
+        over = sum(row.status not in UNCOUNTED for row in rows.values()) > settings.node_cap
+        assert (
+            known.reading.root_dir_present is False
+            or known.node.status is Status.REMOVING
+            or over
+            or too_full(known.node.mount_point, seen, settings)
+        ), f"{known.node.name} is to be removed without a reason: {action.because}"
+
+
+def check_program(action: Action, rows: dict[int, Node], settings: Settings, *, by_hand: bool) -> None:
+    """Nobody is brought down, nobody above the pin."""
+    if not isinstance(action, UpgradeNode | StartNode) or action.program is None:
+        return
+    version = _order(action.program.version)
+    if settings.node_version is not None:
+        assert version <= _order(settings.node_version)
+    row = rows[action.node]
+    present = row.binary_version if isinstance(action, StartNode) else row.version or row.binary_version
+    # A copy that is not there is no version that one could be brought down from.
+    if not by_hand and present is not None and isinstance(action, UpgradeNode):
+        assert version > _order(present)
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def check_world(machine: ImaginedMachine) -> None:
+    """What must be true between any two cycles."""
+    world, rows = machine.world, machine.ledger.nodes
+    ports = [port for row in rows for port in (row.port, row.metrics_port)]
+    assert len(set(ports)) == len(ports)
+    assert len({row.root_dir for row in rows}) == len(rows)
+    for root_dir, process in world.processes.items():
+        assert process.root_dir == root_dir
+
+
+def check_rest(machine: ImaginedMachine, decision: Decision, abandoned: set[str]) -> None:
+    """A machine at rest: no orphan process, folder, unit, port or row, and nothing half-done."""
+    world = machine.world
+    rows = {row.root_dir: row for row in machine.ledger.nodes}
+    states = Counter(row.status for row in rows.values())
+    assert not set(states) - {Status.RUNNING, Status.STOPPED, Status.DISABLED}, states
+    running = {path for path, row in rows.items() if row.status is Status.RUNNING}
+    assert set(world.processes) == running
+    assert set(world.folders) - abandoned == set(rows) - abandoned
+    assert world.log_folders == {row.log_dir for row in rows.values()}
+    names = {row.name for row in rows.values()}
+    assert world.units == names
+    assert {comment.removeprefix("wnm ") for comment in world.open_ports} <= names
+    assert {f"wnm {rows[path].name}" for path in running} <= set(world.open_ports)
+    assert machine.ledger.unconcluded == {}
+    counted = states[Status.RUNNING] + states[Status.STOPPED]
+    assert counted <= machine.settings.node_cap
+    if not decision.held:
+        assert states[Status.STOPPED] == 0
+        assert counted == machine.settings.node_cap

@@ -1,0 +1,246 @@
+"""A machine to which anything may happen in any order: what must never be, and what must be in the end."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.builders import settings
+from tests.simulation.oracle import check_decision, check_rest, check_world
+from wnm.core.action import AddNode, NodeAction, RemoveNode, Resurvey, RetireNode, StartNode, StopNode
+from wnm.core.decide.forced import ForcedAction, Request, forced
+from wnm.core.decide.ladder import MISSING_STORAGE, decide
+from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.lifecycle import is_gone, runs
+from wnm.core.node import Status
+from wnm.core.observation import Observation
+from wnm.core.settings import Settings
+from wnm.simulator.machine import ImaginedCycle, ImaginedMachine
+from wnm.simulator.world import GB, new_world
+
+STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
+MINUTES = st.sampled_from([timedelta(0), timedelta(minutes=1), timedelta(minutes=3)])
+QUIET_MINUTES = 75
+"""Longer than the longest pause of a node: whatever still wanted to happen would have happened."""
+LIMITS = ("max_concurrent_starts", "max_concurrent_upgrades", "max_concurrent_removals", "max_concurrent_operations")
+
+
+class AnyMachine(RuleBasedStateMachine):
+    """Every rule is something that befalls a machine; most of them are followed by a cycle."""
+
+    machine: ImaginedMachine
+    abandoned: set[str]
+
+    @initialize(
+        seed=st.integers(0, 1000),
+        cap=st.integers(0, 7),
+        limit=st.integers(1, 4),
+        delays=st.tuples(MINUTES, MINUTES, MINUTES, MINUTES),
+        patience=st.sampled_from([0, 5]),
+        cycles=st.integers(0, 40),
+    )
+    def populate(self, seed: int, cap: int, limit: int, delays: Any, patience: int, cycles: int) -> None:
+        names = ("delay_start", "delay_restart", "delay_upgrade", "delay_remove")
+        chosen = settings(
+            node_cap=cap,
+            node_storage=tuple(STORAGES),
+            unresponsive_restart=timedelta(minutes=patience),
+            **dict.fromkeys(LIMITS, limit),
+            **dict(zip(names, delays, strict=True)),
+        )
+        self.abandoned = set()
+        self.machine = ImaginedMachine(world=new_world(seed, STORAGES, 20 * GB), settings=chosen)
+        for _ in range(cycles):
+            self.one_cycle()
+
+    # ---- cycles
+
+    def one_cycle(self, *, minutes: float = 1, blind: bool = False, request: Request | None = None) -> ImaginedCycle:
+        self.machine.world.pass_time(minutes)
+
+        def choose(seen: Observation, chosen: Settings) -> Any:
+            decision = decide(seen, chosen) if request is None else forced(seen, chosen, request)
+            check_decision(seen, decision, chosen, by_hand=request is not None)
+            if request is not None and request.action in (ForcedAction.REMOVE, ForcedAction.TEARDOWN):
+                self.abandon(seen, decision.actions)
+            return decision
+
+        return self.machine.cycle(choose, blind=blind)
+
+    def abandon(self, seen: Observation, actions: tuple[NodeAction | Resurvey, ...]) -> None:
+        """A node that is given up while its disk is away leaves its folder on that disk."""
+        given_up = {each.node for each in actions if isinstance(each, RemoveNode)}
+        world = self.machine.world
+        self.abandoned |= {
+            each.node.root_dir
+            for each in seen.nodes
+            if each.node.id in given_up and not world.is_there(each.node.root_dir)
+        }
+
+    @rule(cycles=st.integers(1, 12), minutes=st.sampled_from([1, 1, 1, 5, 0.05]))
+    def time_passes(self, cycles: int, minutes: float) -> None:
+        for _ in range(cycles):
+            self.one_cycle(minutes=minutes)
+
+    @rule()
+    def nothing_can_be_seen(self) -> None:
+        result = self.one_cycle(blind=True)
+        assert result.decision is not None
+        shed = [each for each in result.decision.actions if isinstance(each, StopNode)]
+        assert shed == [] or result.seen.machine.load
+
+    @rule(steps=st.integers(0, 25), reboots=st.booleans())
+    def power_goes(self, steps: int, reboots: bool) -> None:
+        world = self.machine.world
+        world.steps_left = steps
+        self.one_cycle()
+        world.steps_left = None
+        if reboots:
+            world.reboot()
+        self.one_cycle()
+
+    @rule(
+        word=st.sampled_from(list(ForcedAction)),
+        number=st.integers(1, 8),
+        by_name=st.booleans(),
+        confirmed=st.booleans(),
+        steps=st.one_of(st.none(), st.integers(0, 12)),
+    )
+    def somebody_asks(
+        self, word: ForcedAction, number: int, by_name: bool, confirmed: bool, steps: int | None
+    ) -> None:
+        names = (f"antnode{number:04d}",) if by_name else ()
+        plain = word in (ForcedAction.SURVEY, ForcedAction.TEARDOWN)
+        count = None if by_name or plain else 1 + number % 3
+        request = Request(action=word, names=names, count=count, confirmed=confirmed)
+        self.machine.world.steps_left = steps
+        try:
+            self.one_cycle(request=request)
+        except (BadInput, NeedsOperator):
+            pass
+        self.machine.world.steps_left = None
+
+    # ---- what befalls the machine
+
+    @rule(cores=st.sampled_from([0.0, 0.2, 2.0, 3.0, 3.5, 5.0]))
+    def others_work(self, cores: float) -> None:
+        self.machine.world.busy_cores = cores
+
+    @rule(used=st.sampled_from([2, 4, 11, 13, 16]))
+    def others_take_memory(self, used: int) -> None:
+        self.machine.world.memory_other_bytes = used * GB
+
+    @rule(disk=st.sampled_from(["/disk1", "/disk2"]), used=st.sampled_from([0, 10, 13.5, 15.5, 17.9, 20]))
+    def others_fill_a_disk(self, disk: str, used: float) -> None:
+        self.machine.world.fill(disk, int(used * GB))
+
+    @precondition(lambda self: self.machine.world.processes)
+    @rule(pick=st.integers(0, 99), how=st.sampled_from(["crash", "hang", "sick"]))
+    def a_node_fails(self, pick: int, how: str) -> None:
+        world = self.machine.world
+        root_dir = sorted(world.processes)[pick % len(world.processes)]
+        if how == "crash":
+            world.crash(root_dir)
+        elif how == "hang":
+            world.hang(root_dir)
+        else:
+            world.sick.add(root_dir)
+
+    @precondition(lambda self: len(self.machine.world.folders) > 1)
+    @rule(pick=st.integers(0, 99))
+    def a_folder_is_lost(self, pick: int) -> None:
+        world = self.machine.world
+        root_dir = sorted(world.folders)[pick % len(world.folders)]
+        world.lose(root_dir)
+        self.abandoned.discard(root_dir)
+
+    @precondition(lambda self: self.machine.world.folders)
+    @rule(pick=st.integers(0, 99))
+    def a_disk_goes_away(self, pick: int) -> None:
+        world = self.machine.world
+        disks = sorted({each.disk for each in world.folders.values()} - {"/"})
+        if disks:
+            world.mount(disks[pick % len(disks)], mounted=False)
+
+    @rule()
+    def all_disks_come_back(self) -> None:
+        for mount_point in STORAGES.values():
+            self.machine.world.mount(mount_point, mounted=True)
+
+    @rule(version=st.sampled_from(["0.3.9", "0.4.0", "0.4.1", "0.5.0", None]))
+    def another_program_is_there(self, version: str | None) -> None:
+        self.machine.world.program = version
+
+    @rule(cap=st.integers(0, 8))
+    def the_cap_is_changed(self, cap: int) -> None:
+        self.machine.settings = replace(self.machine.settings, node_cap=cap)
+
+    @rule(name=st.sampled_from(LIMITS), limit=st.integers(1, 4))
+    def a_limit_is_changed(self, name: str, limit: int) -> None:
+        changes: dict[str, Any] = {name: limit}
+        self.machine.settings = replace(self.machine.settings, **changes)
+
+    @rule(pin=st.sampled_from([None, "0.4.0", "0.4.5"]))
+    def the_pin_is_changed(self, pin: str | None) -> None:
+        self.machine.settings = replace(self.machine.settings, node_version=pin)
+
+    @rule(verb=st.sampled_from(["create", "place", "start", "stop", "remove", "open"]), times=st.integers(1, 6))
+    def something_fails(self, verb: str, times: int) -> None:
+        self.machine.world.failing[verb] = times
+
+    @rule()
+    def the_machine_restarts(self) -> None:
+        self.machine.world.reboot()
+
+    @rule(hours=st.sampled_from([1, 30, 10_000]))
+    def the_clock_is_set_back(self, hours: int) -> None:
+        self.machine.world.now -= timedelta(hours=hours)
+
+    # ---- what must be
+
+    @invariant()
+    def nothing_is_shared(self) -> None:
+        if hasattr(self, "machine"):
+            check_world(self.machine)
+
+    def teardown(self) -> None:
+        """When nothing happens any more, wnm comes to rest, and what it left is whole."""
+        if not hasattr(self, "machine"):
+            return
+        world = self.machine.world
+        world.heal()
+        quiet, grown = 0.0, False
+        for _ in range(1500):
+            result = self.one_cycle(minutes=1 if quiet < 20 else 5)
+            assert result.decision is not None
+            actions = result.decision.actions
+            grown = grown or any(isinstance(each, AddNode | StartNode) for each in actions)
+            shed = [each for each in actions if isinstance(each, RetireNode) or (isinstance(each, StopNode) and each.shed)]
+            assert not (grown and shed), "what was grown in an unchanging world was shed again"
+            quiet = 0.0 if actions else quiet + (1 if quiet < 20 else 5)
+            if quiet > QUIET_MINUTES:
+                break
+        assert quiet > QUIET_MINUTES, f"still busy: {result.decision.actions}"
+        if result.decision.rule == MISSING_STORAGE:
+            return
+        self.check_settled(result)
+
+    def check_settled(self, result: ImaginedCycle) -> None:
+        """Nothing is news any more, and rows, processes and folders agree."""
+        assert result.decision is not None
+        for conclusion in result.decision.conclusions:
+            now = conclusion.after
+            measured = replace(
+                conclusion.before, disk_bytes=now.disk_bytes, disk_measured_at=now.disk_measured_at
+            )
+            assert now == measured, "conclusions never settle"
+        for each in result.seen.nodes:
+            assert runs(each.reading) or is_gone(each.reading)
+            if each.node.status is Status.DISABLED:
+                assert is_gone(each.reading)
+        check_rest(self.machine, result.decision, self.abandoned)
+
+
+TestAnyMachine = AnyMachine.TestCase
