@@ -1,8 +1,6 @@
 """`python -m wnm` is the same as `wnm`."""
 
-import sys
-
-from wnm.cli.main import main
+from wnm.cli.main import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -170,9 +170,7 @@ def test_a_pin_is_mentioned_only_when_a_node_waits_for_it() -> None:
     unknown = node(1, version=None, binary_version=None, sees={"page": NodePage()})
     assert reasons(decide(seen([unknown], available=NEW), pinned)) == ""
     held = decide(seen([node(1)], available=NEW), pinned).held
-    assert [each.remedy for each in held] == [
-        "put version 0.4.7 at /opt/antnode, or change or clear node_version"
-    ]
+    assert [(each.waiting_for, each.remedy) for each in held] == [("the pin node_version 0.4.7", None)]
 
 
 @cases(

@@ -35,11 +35,11 @@ class AnyMachine(RuleBasedStateMachine):
 
     @initialize(
         seed=st.integers(0, 1000),
-        cap=st.integers(0, 7),
-        limit=st.integers(1, 4),
+        cap=st.sampled_from([6, 4, 5, 3, 7, 2, 1, 0]),
+        limit=st.sampled_from([3, 1, 2, 4]),
         delays=st.tuples(MINUTES, MINUTES, MINUTES, MINUTES),
         patience=st.sampled_from([0, 5]),
-        cycles=st.integers(0, 40),
+        cycles=st.sampled_from([25, 40, 10, 3, 0]),
     )
     def populate(self, seed: int, cap: int, limit: int, delays: Any, patience: int, cycles: int) -> None:
         names = ("delay_start", "delay_restart", "delay_upgrade", "delay_remove")
