@@ -1,4 +1,4 @@
-"""The commands that change the machine: a cycle, a dry run of one, what is asked for by hand, freeing the lock."""
+"""The commands that change the machine: a cycle, a rehearsal of one, and what is asked for by hand."""
 
 import logging
 import os
@@ -22,11 +22,9 @@ from wnm.core.settings import SPECS, Settings
 from wnm.cycle import Choose, Cycle, Wishes, plan_cycle, run_cycle
 from wnm.record.database import open_for_reading, open_for_writing
 from wnm.record.ledger import Ledger
-from wnm.record.trouble import missing
 from wnm.report.cycle_line import cycle_line
 from wnm.report.explain import plan_text
 from wnm.system.clock import SystemClock
-from wnm.system.lock import only_one, release_stale
 from wnm.wiring import build_machine, check_buildable
 
 UPDATE_CONFIG = "update_config"
@@ -34,12 +32,8 @@ log = logging.getLogger(__name__)
 
 
 def act(run: Run) -> int:
-    """One cycle, by the ladder or by hand; with --dry_run only its plan is shown."""
-    if not os.path.lexists(run.database_path):
-        raise missing(run.database_path)
-    if run.asked.dry_run:
-        return _dry_run(run)
-    with only_one(run.lock_path), open_for_writing(run.database_path) as database:
+    """One cycle, by the ladder or by hand. The caller holds the lock."""
+    with open_for_writing(run.database_path) as database:
         ledger = Ledger(database)
         resolved = run.resolve(ledger.settings())
         settings = resolved.settings
@@ -59,14 +53,8 @@ def act(run: Run) -> int:
     return cycle.exit_code
 
 
-def remove_lockfile(run: Run) -> int:
-    """Free the lock, unless a live cycle holds it."""
-    release_stale(run.lock_path)
-    print(f"{run.lock_path} is free")
-    return 0
-
-
-def _dry_run(run: Run) -> int:
+def rehearse(run: Run) -> int:
+    """The plan of a cycle, from the same observation that a real one has. Needs no lock and changes no byte."""
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
         resolved = run.resolve(ledger.settings())
@@ -163,8 +151,6 @@ def _tell(cycle: Cycle, nodes: Sequence[Node]) -> None:
 
 def _forget_everything(run: Run) -> None:
     """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
-    with only_one(run.lock_path):
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{run.database_path}{suffix}").unlink(missing_ok=True)
-    release_stale(run.lock_path)
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{run.database_path}{suffix}").unlink(missing_ok=True)
     log.info("everything is removed, %s too; backed-up keys stay", run.database_path)

@@ -78,11 +78,11 @@ def _handler(command: Command) -> "Callable[[Run], int]":
 
             return initialise
         case Command.CYCLE | Command.FORCE:
-            from wnm.cli.acting import act
+            from wnm.cli.alone import act_alone
 
-            return act
+            return act_alone
         case Command.REMOVE_LOCKFILE:
-            from wnm.cli.acting import remove_lockfile
+            from wnm.cli.alone import remove_lockfile
 
             return remove_lockfile
         case Command.SIMULATE:

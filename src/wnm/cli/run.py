@@ -10,6 +10,7 @@ from wnm.cli.layers import gather
 from wnm.cli.logs import set_up_logging
 from wnm.core.host import Host, data_folder
 from wnm.core.layers import DATABASE, Layer, Resolved, resolve
+from wnm.record.location import database_path
 from wnm.system.host import host_facts
 
 DATABASE_NAME = "colony.db"
@@ -27,8 +28,6 @@ class Run:
     @property
     def database_path(self) -> str:
         """The absolute path of the database, links resolved: one database has one lock."""
-        from wnm.record.database import database_path
-
         path = database_path(self.asked.dbpath or f"{data_folder(self.host)}/{DATABASE_NAME}")
         return os.path.realpath(path)
 

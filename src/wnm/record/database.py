@@ -1,7 +1,5 @@
 """The database file: where it is, and opening it for reading or for writing."""
 
-import os
-import re
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -11,10 +9,11 @@ from typing import Protocol, Self
 
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine
 
-from wnm.core.errors import BadInput, Bug
+from wnm.core.errors import Bug
 from wnm.record import trouble
 from wnm.record.checks import revision_of
 from wnm.record.creation import create
+from wnm.record.location import database_path
 from wnm.record.models import SCHEMA, Schema
 from wnm.record.snapshot import connect, look, uri_of
 
@@ -39,24 +38,6 @@ class Database(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-
-def database_path(text: str) -> str:
-    """The absolute path that `--dbpath` means: a path, or an `sqlite:///` URL; `~` and `$VAR` count.
-
-    Raises BadInput for URLs of other databases and for SQLite's special names.
-    """
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", text)
-    path = text
-    if scheme is not None:
-        if not text.startswith("sqlite:///"):
-            raise BadInput(f"--dbpath {text}: expected a path or sqlite:///PATH")
-        path = text.removeprefix("sqlite:///")
-        if "?" in path:
-            raise BadInput(f"--dbpath {text}: an sqlite:/// URL may not have a query")
-    if not path or "\0" in path or path == ":memory:" or path.endswith("/"):
-        raise BadInput(f"--dbpath {text!r} does not name a file")
-    return os.path.abspath(os.path.expandvars(os.path.expanduser(path)))  # noqa: PTH100, PTH111
 
 
 def open_for_writing(path: str, *, schema: Schema = SCHEMA) -> Database:

@@ -1,0 +1,41 @@
+"""The lock around everything that changes the machine, taken before anything else is even imported.
+
+Of twelve runs that cron, people and a reboot start together, the first gets it within a few milliseconds of work;
+the others are turned away without having loaded what a cycle needs.
+"""
+
+import os
+
+from wnm.cli.run import Run
+from wnm.system.lock import only_one, release_stale
+
+
+def act_alone(run: Run) -> int:
+    """Run a cycle while nobody else can. Busy when somebody does; NeedsOperator without a database."""
+    _require_database(run.database_path)
+    if run.asked.dry_run:
+        from wnm.cli.acting import rehearse
+
+        return rehearse(run)
+    with only_one(run.lock_path):
+        from wnm.cli.acting import act
+
+        code = act(run)
+    if not os.path.lexists(run.database_path):
+        release_stale(run.lock_path)
+    return code
+
+
+def remove_lockfile(run: Run) -> int:
+    """Free the lock, unless a live cycle holds it."""
+    release_stale(run.lock_path)
+    print(f"{run.lock_path} is free")
+    return 0
+
+
+def _require_database(path: str) -> None:
+    """Without a database there is not even a lock file to be left behind."""
+    if not os.path.lexists(path):
+        from wnm.record.trouble import missing
+
+        raise missing(path)
