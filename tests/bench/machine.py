@@ -12,8 +12,8 @@ from wnm.record.writing import write_nodes
 from wnm.simulator.make_program import write_program
 from wnm.system.files import stamp
 
-PORT_START = 52
-METRICS_START = 41
+PORT_START = 22
+METRICS_START = 21
 WIDE_LIMITS = """
     --cpu_less_than 99.8 --cpu_remove 99.9 --mem_less_than 98 --mem_remove 99 --hd_less_than 98 --hd_remove 99
     --desired_load_average 1000 --max_load_average_allowed 2000 --crisis_bytes 0

@@ -4,6 +4,7 @@ from collections import Counter
 from posixpath import dirname
 
 from tests.builders import briefly
+
 from wnm.core.action import (
     Action,
     AddNode,
@@ -110,7 +111,8 @@ def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], setting
 
 def check_cap(actions: tuple[NodeAction, ...], rows: dict[int, Node], settings: Settings) -> None:
     """Additions end at the cap, removals for the cap too."""
-    counted = sum(row.status not in UNCOUNTED for row in rows.values())
+    leaving = {each.node for each in actions if isinstance(each, RemoveNode)}
+    counted = sum(row.status not in UNCOUNTED for number, row in rows.items() if number not in leaving)
     added = sum(isinstance(each, AddNode) for each in actions)
     assert added <= max(0, settings.node_cap - counted)
 
@@ -139,7 +141,9 @@ def too_full(mount_point: str | None, seen: Observation, settings: Settings) -> 
 
 def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], settings: Settings) -> None:
     """Nothing is stopped or removed without a reason that can be seen, and disabled nodes are left alone."""
-    if not isinstance(action, RemoveNode | RetireNode | StopNode | StartNode | RestartNode | UpgradeNode | DisableNode):
+    if not isinstance(
+        action, RemoveNode | RetireNode | StopNode | StartNode | RestartNode | UpgradeNode | DisableNode
+    ):
         assert not isinstance(action, EnableNode)
         return
     known: NodeSeen = next(each for each in seen.nodes if each.node.id == action.node)

@@ -1,14 +1,15 @@
 """A machine to which anything may happen in any order: what must never be, and what must be in the end."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
 from tests.builders import settings
 from tests.simulation.oracle import check_decision, check_rest, check_world
+
 from wnm.core.action import AddNode, NodeAction, RemoveNode, Resurvey, RetireNode, StartNode, StopNode
 from wnm.core.decide.forced import ForcedAction, Request, forced
 from wnm.core.decide.ladder import MISSING_STORAGE, decide
@@ -24,7 +25,12 @@ STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
 MINUTES = st.sampled_from([timedelta(0), timedelta(minutes=1), timedelta(minutes=3)])
 QUIET_MINUTES = 75
 """Longer than the longest pause of a node: whatever still wanted to happen would have happened."""
-LIMITS = ("max_concurrent_starts", "max_concurrent_upgrades", "max_concurrent_removals", "max_concurrent_operations")
+LIMITS = (
+    "max_concurrent_starts",
+    "max_concurrent_upgrades",
+    "max_concurrent_removals",
+    "max_concurrent_operations",
+)
 
 
 class AnyMachine(RuleBasedStateMachine):
@@ -57,7 +63,9 @@ class AnyMachine(RuleBasedStateMachine):
 
     # ---- cycles
 
-    def one_cycle(self, *, minutes: float = 1, blind: bool = False, request: Request | None = None) -> ImaginedCycle:
+    def one_cycle(
+        self, *, minutes: float = 1, blind: bool = False, request: Request | None = None
+    ) -> ImaginedCycle:
         self.machine.world.pass_time(minutes)
 
         def choose(seen: Observation, chosen: Settings) -> Any:
@@ -116,10 +124,8 @@ class AnyMachine(RuleBasedStateMachine):
         count = None if by_name or plain else 1 + number % 3
         request = Request(action=word, names=names, count=count, confirmed=confirmed)
         self.machine.world.steps_left = steps
-        try:
+        with suppress(BadInput, NeedsOperator):
             self.one_cycle(request=request)
-        except (BadInput, NeedsOperator):
-            pass
         self.machine.world.steps_left = None
 
     # ---- what befalls the machine
@@ -157,21 +163,28 @@ class AnyMachine(RuleBasedStateMachine):
         self.abandoned.discard(root_dir)
 
     @precondition(lambda self: self.machine.world.folders)
-    @rule(pick=st.integers(0, 99))
-    def a_disk_goes_away(self, pick: int) -> None:
+    @rule(pick=st.integers(0, 99), cycles=st.integers(0, 3), comes_back=st.sampled_from([True, True, False]))
+    def a_disk_goes_away(self, pick: int, cycles: int, comes_back: bool) -> None:
         world = self.machine.world
         disks = sorted({each.disk for each in world.folders.values()} - {"/"})
-        if disks:
-            world.mount(disks[pick % len(disks)], mounted=False)
+        if not disks:
+            return
+        world.mount(disks[pick % len(disks)], mounted=False)
+        for _ in range(cycles):
+            self.one_cycle()
+        if comes_back:
+            world.mount(disks[pick % len(disks)], mounted=True)
 
     @rule()
     def all_disks_come_back(self) -> None:
         for mount_point in STORAGES.values():
             self.machine.world.mount(mount_point, mounted=True)
 
-    @rule(version=st.sampled_from(["0.3.9", "0.4.0", "0.4.1", "0.5.0", None]))
-    def another_program_is_there(self, version: str | None) -> None:
+    @rule(version=st.sampled_from(["0.4.1", "0.5.0", "0.4.0", "0.3.9", None]), cycles=st.integers(0, 8))
+    def another_program_is_there(self, version: str | None, cycles: int) -> None:
         self.machine.world.program = version
+        for _ in range(cycles):
+            self.one_cycle()
 
     @rule(cap=st.integers(0, 8))
     def the_cap_is_changed(self, cap: int) -> None:
@@ -186,7 +199,9 @@ class AnyMachine(RuleBasedStateMachine):
     def the_pin_is_changed(self, pin: str | None) -> None:
         self.machine.settings = replace(self.machine.settings, node_version=pin)
 
-    @rule(verb=st.sampled_from(["create", "place", "start", "stop", "remove", "open"]), times=st.integers(1, 6))
+    @rule(
+        verb=st.sampled_from(["create", "place", "start", "stop", "remove", "open"]), times=st.integers(1, 6)
+    )
     def something_fails(self, verb: str, times: int) -> None:
         self.machine.world.failing[verb] = times
 
@@ -217,7 +232,11 @@ class AnyMachine(RuleBasedStateMachine):
             assert result.decision is not None
             actions = result.decision.actions
             grown = grown or any(isinstance(each, AddNode | StartNode) for each in actions)
-            shed = [each for each in actions if isinstance(each, RetireNode) or (isinstance(each, StopNode) and each.shed)]
+            shed = [
+                each
+                for each in actions
+                if isinstance(each, RetireNode) or (isinstance(each, StopNode) and each.shed)
+            ]
             assert not (grown and shed), "what was grown in an unchanging world was shed again"
             quiet = 0.0 if actions else quiet + (1 if quiet < 20 else 5)
             if quiet > QUIET_MINUTES:

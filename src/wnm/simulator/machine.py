@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wnm.act.steps import Hands, perform
-from wnm.core.action import NodeAction, Resurvey
+from wnm.core.action import AddNode, NodeAction, Resurvey
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.errors import NeedsOperator, Permanent, WnmError
@@ -73,7 +73,9 @@ class ImaginedMachine:
         elif isinstance(error, Permanent):
             retry = Retry.LATE
         status = hands.manager.get_status(node)
-        runs = isinstance(status, ProcessReading) and status.state is ProcessState.RUNNING
+        runs: bool | None = isinstance(status, ProcessReading) and status.state is ProcessState.RUNNING
+        if isinstance(action, AddNode) and node.root_dir in self.world.folders:
+            runs = None  # Undoing it failed too: what is left has to be looked at.
         return Outcome(
             action=action,
             result=Result.FAILED,

@@ -1,0 +1,113 @@
+"""Nodes that hang, lie, crash or fall silent: the others go on, and nobody is punished for a reading that failed."""
+
+import time
+
+import pytest
+from tests.cli.operator import NEW, Operator, eventually
+
+POLL_SECONDS = 1.0
+# A slow machine may take this much longer for a cycle than it did a moment ago.
+SLACK_SECONDS = 1.5
+NODES, BAD = 20, (3, 8, 13, 20)
+MODES = ("hang", "drip", "garbage", "lie", "error500", "huge", "refuse")
+
+
+@pytest.mark.slow
+def test_four_of_twenty_that_answer_badly(operator: Operator) -> None:
+    pids = operator.bring_up(NODES, poll_timeout=POLL_SECONDS)
+    usual = min(operator.good_cycle().seconds for _ in range(2))
+    for mode in MODES:
+        for node_id in BAD:
+            operator.order(node_id, metrics=mode)
+        cycles = [operator.good_cycle() for _ in range(2)]
+        print(f"{mode}: {min(cycle.seconds for cycle in cycles):.2f} s, usual {usual:.2f} s")
+        assert all("idle" in cycle.err for cycle in cycles), cycles
+        assert operator.pids() == pids, mode
+        assert set(operator.statuses().values()) == {"RUNNING"}, mode
+        assert min(cycle.seconds for cycle in cycles) <= usual + POLL_SECONDS + SLACK_SECONDS, mode
+    for node_id in BAD:
+        operator.order(node_id, metrics="ok")
+    operator.good_cycle()
+    assert {row["reachable"] for row in operator.rows().values()} == {"answers"}
+    assert operator.pids() == pids
+
+
+def test_a_node_that_hangs_is_shown_as_running_and_timing_out(operator: Operator) -> None:
+    operator.bring_up(1, poll_timeout=0.2)
+    operator.order(1, metrics="hang")
+    operator.good_cycle()
+    row = operator.rows()[1]
+    assert (row["status"], row["process"], row["reachable"]) == ("RUNNING", "running", "times out")
+    assert row["records"] is None
+
+
+def test_a_silent_node_is_restarted_once_and_then_with_growing_pauses(operator: Operator) -> None:
+    patience_seconds = 1.2
+    operator.bring_up(2, poll_timeout=0.2, unresponsive_restart=patience_seconds / 60)
+    other = operator.pids_of(1)
+    operator.order(2, metrics="hang")
+    silent_from = time.monotonic()
+    restarts: list[float] = []
+    pids = operator.pids_of(2)
+    while len(restarts) < 3:
+        assert time.monotonic() < silent_from + 40
+        operator.good_cycle()
+        if operator.pids_of(2) != pids:
+            pids = operator.pids_of(2)
+            restarts.append(time.monotonic())
+            assert len(pids) == 1
+        assert operator.pids_of(1) == other
+    assert restarts[0] - silent_from >= patience_seconds
+    # Each pause begins when the restart is done, which is before we see it; a cycle takes less than the slack.
+    assert restarts[1] - restarts[0] >= 2 * patience_seconds - SLACK_SECONDS / 2
+    assert restarts[2] - restarts[1] >= 4 * patience_seconds - SLACK_SECONDS / 2
+
+
+def test_silence_is_for_ever_when_that_is_wished(operator: Operator) -> None:
+    operator.bring_up(1, poll_timeout=0.1, unresponsive_restart=0)
+    pids = operator.pids()
+    operator.order(1, metrics="hang")
+    for _ in range(3):
+        operator.good_cycle()
+    assert operator.pids() == pids
+
+
+def test_a_node_that_crashes_at_once_rests_and_blocks_nobody(three: Operator) -> None:
+    (three.folder(2) / "misbehave.json").write_text('{"crash_loop": true}')
+    eventually(lambda: three.pids_of(2) == [])
+    others = [*three.pids_of(1), *three.pids_of(3)]
+
+    def rests() -> bool:
+        held = three.report("decisions")["held"]
+        return any("antnode0002" in each["what"] and "its pause after" in each["waiting_for"] for each in held)
+
+    three.cycles_until(rests, at_most=6, codes=(0, 1))
+    assert "crash" in str(three.rows()[2]["last_error"])
+    for _ in range(2):
+        assert three.good_cycle().code == 0
+        assert three.pids_of(2) == []
+    assert [*three.pids_of(1), *three.pids_of(3)] == others
+    three.cycles_until(lambda: len(three.pids_of(4)) == 1, "--node_cap=4", at_most=2)
+    three.offer(NEW)
+    three.cycles_until(lambda: three.rows()[1]["binary_version"] == NEW, at_most=3)
+
+
+def test_a_node_that_ends_itself_is_started_again_with_its_last_words_kept(operator: Operator) -> None:
+    operator.bring_up(1)
+    operator.order(1, exit_after_seconds=0, exit_reason="UpnpGatewayNotFound")
+    eventually(lambda: operator.pids() == [])
+    (operator.folder(1) / "misbehave.json").unlink()
+    operator.cycles_until(lambda: len(operator.pids()) == 1, at_most=2)
+    assert "UpnpGatewayNotFound" in operator.run("explain").out
+
+
+def test_a_node_that_is_slow_to_answer_is_given_its_time(operator: Operator) -> None:
+    operator.bring_up(1)
+    (operator.folder(1) / "misbehave.json").write_text('{"slow_start_seconds": 600}')
+    operator.kill(1)
+    operator.cycles_until(lambda: len(operator.pids()) == 1, "--delay_start=5", at_most=2)
+    pids = operator.pids()
+    for _ in range(3):
+        operator.good_cycle()
+        assert operator.pids() == pids
+        assert operator.statuses() == {1: "RESTARTING"}
