@@ -53,6 +53,7 @@ class Mutant:
     """One small mistake in one file; `place` is the number of the syntax node in the order of `ast.walk`."""
 
     file: Path
+    text: str
     line: int
     what: str
     place: int
@@ -63,7 +64,7 @@ class Mutant:
 
     def source(self) -> str:
         """The whole file with the mistake in it."""
-        tree = ast.parse(self.file.read_text())
+        tree = ast.parse(self.text)
         self.edit(list(ast.walk(tree))[self.place])
         return ast.unparse(ast.fix_missing_locations(tree))
 
@@ -76,12 +77,13 @@ def planner_files() -> list[Path]:
 
 def mutants_of(file: Path) -> Iterator[Mutant]:
     """Every mutant of a file, in the order of its lines."""
-    tree = ast.parse(file.read_text())
+    text = file.read_text()
+    tree = ast.parse(text)
     spared = set(_spared(tree))
     for place, node in enumerate(ast.walk(tree)):
         if id(node) not in spared:
             for what, edit in _edits(node):
-                yield Mutant(file=file, line=_line(node), what=what, place=place, edit=edit)
+                yield Mutant(file=file, text=text, line=_line(node), what=what, place=place, edit=edit)
 
 
 def _spared(tree: ast.AST) -> Iterator[int]:
@@ -91,6 +93,8 @@ def _spared(tree: ast.AST) -> Iterator[int]:
         match node:
             case ast.FunctionDef():
                 parts = [node.returns, *node.decorator_list]
+            case ast.ClassDef():
+                parts = list(node.decorator_list)
             case ast.arg():
                 parts = [node.annotation]
             case ast.AnnAssign():
@@ -246,7 +250,7 @@ def _survives(mutant: Mutant, source: Path) -> bool:
     try:
         return all(_passes(judge, source) for judge in JUDGES)
     finally:
-        shutil.copyfile(mutant.file, copied)
+        copied.write_text(mutant.text)
 
 
 def _passes(judge: Sequence[str], source: Path) -> bool:

@@ -70,7 +70,7 @@ def settings(**changes: Any) -> Settings:
     return Settings(**{**defaults, **fixed, **changes})
 
 
-def limits(count: int) -> dict[str, int]:
+def limits(count: int) -> dict[str, Any]:
     """The settings that let `count` nodes be in each transition and in all of them."""
     kinds = ("starts", "upgrades", "removals", "operations")
     return {f"max_concurrent_{kind}": count for kind in kinds}

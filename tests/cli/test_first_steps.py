@@ -53,8 +53,12 @@ def test_a_failed_init_leaves_nothing(operator: Operator, wish: dict[str, object
     operator.init()
 
 
-@pytest.mark.parametrize("words", [(), ("--dry_run",), ("status",), ("--report", "node-status"), ("explain",)])
-def test_without_init_there_is_no_database_and_none_is_made(operator: Operator, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [(), ("--dry_run",), ("status",), ("--report", "node-status"), ("explain",)]
+)
+def test_without_init_there_is_no_database_and_none_is_made(
+    operator: Operator, words: tuple[str, ...]
+) -> None:
     before = footprint(operator.home)
     refused = operator.run(*words)
     assert (refused.code, refused.out, len(refused.err.splitlines())) == (3, "", 1), refused
@@ -110,7 +114,9 @@ def test_nodes_outlive_the_session_that_started_them(operator: Operator) -> None
         )
         assert shell.communicate(timeout=30) is not None
         assert shell.returncode == 0
-        with_session_gone = [process for process in operator.processes() if os.getsid(process.pid) == shell.pid]
+        with_session_gone = [
+            process for process in operator.processes() if os.getsid(process.pid) == shell.pid
+        ]
         assert with_session_gone == []
     operator.cycles_until(lambda: operator.running() == 1, at_most=2)
     eventually(lambda: listens(operator.metrics_port(1)))

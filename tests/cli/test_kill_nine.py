@@ -83,7 +83,9 @@ def test_a_kill_in_the_middle_of_a_deed_is_made_good(operator: Operator, deed: s
             case "upgrade":
                 operator.offer(f"0.5.{moment}")
             case _:
-                operator.cycles_until(lambda: operator.running() == 2, "--node_cap=2", at_most=6, codes=(0, 1))
+                operator.cycles_until(
+                    lambda: operator.running() == 2, "--node_cap=2", at_most=6, codes=(0, 1)
+                )
                 cap = 1
         cycle = operator.begin(f"--node_cap={cap}")
         time.sleep(0.15 + 0.08 * moment + chance.uniform(0, 0.05))
@@ -92,6 +94,8 @@ def test_a_kill_in_the_middle_of_a_deed_is_made_good(operator: Operator, deed: s
         cycle.communicate(timeout=10)
         check_nothing_twice(operator)
     wanted = f"--node_cap={cap}"
-    operator.cycles_until(lambda: operator.running() == cap == len(operator.pids()), wanted, at_most=12, codes=(0, 1))
+    operator.cycles_until(
+        lambda: operator.running() == cap == len(operator.pids()), wanted, at_most=12, codes=(0, 1)
+    )
     operator.good_cycle()
     check_whole(operator, cap)

@@ -43,7 +43,9 @@ def test_a_new_version_goes_through_the_nodes_oldest_first(operator: Operator) -
     while len(order) < 3:
         before, pids = binary_versions(operator), operator.pids()
         operator.good_cycle()
-        changed = [node_id for node_id, version in binary_versions(operator).items() if version != before[node_id]]
+        changed = [
+            node_id for node_id, version in binary_versions(operator).items() if version != before[node_id]
+        ]
         assert len(changed) <= 1, "more than one node was upgraded in a cycle"
         assert len(set(pids) - set(operator.pids())) <= 1
         assert len(operator.pids()) == 3
@@ -146,7 +148,11 @@ def test_a_storage_that_is_away_is_no_reason_to_remove_anything(three: Operator)
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
     three.cycles_until(lambda: three.running() == 3, "--poll_timeout=2", at_most=4)
-    assert sorted(path.name for path in three.nodes.iterdir()) == ["antnode0001", "antnode0002", "antnode0003"]
+    assert sorted(path.name for path in three.nodes.iterdir()) == [
+        "antnode0001",
+        "antnode0002",
+        "antnode0003",
+    ]
 
 
 def test_an_empty_storage_is_an_unmounted_disk(three: Operator) -> None:

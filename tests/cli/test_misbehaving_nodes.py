@@ -1,6 +1,7 @@
 """Nodes that hang, lie, crash or fall silent: the others go on, and nobody is punished for a reading that failed."""
 
 import time
+from itertools import pairwise
 
 import pytest
 from tests.cli.operator import NEW, Operator, eventually
@@ -8,6 +9,8 @@ from tests.cli.operator import NEW, Operator, eventually
 POLL_SECONDS = 1.0
 # A slow machine may take this much longer for a cycle than it did a moment ago.
 SLACK_SECONDS = 1.5
+# The kernel counts the starts of processes in these.
+CLOCK_TICK_SECONDS = 0.02
 NODES, BAD = 20, (3, 8, 13, 20)
 MODES = ("hang", "drip", "garbage", "lie", "error500", "huge", "refuse")
 
@@ -42,25 +45,24 @@ def test_a_node_that_hangs_is_shown_as_running_and_timing_out(operator: Operator
 
 
 def test_a_silent_node_is_restarted_once_and_then_with_growing_pauses(operator: Operator) -> None:
-    patience_seconds = 1.2
+    patience_seconds = 0.6
     operator.bring_up(2, poll_timeout=0.2, unresponsive_restart=patience_seconds / 60)
     other = operator.pids_of(1)
+    silent_from = time.time()
     operator.order(2, metrics="hang")
-    silent_from = time.monotonic()
-    restarts: list[float] = []
-    pids = operator.pids_of(2)
-    while len(restarts) < 3:
-        assert time.monotonic() < silent_from + 40
+    pids, starts = operator.pids_of(2), [silent_from]
+    while len(starts) < 4:
+        assert time.time() < silent_from + 40
         operator.good_cycle()
-        if operator.pids_of(2) != pids:
-            pids = operator.pids_of(2)
-            restarts.append(time.monotonic())
-            assert len(pids) == 1
-        assert operator.pids_of(1) == other
-    assert restarts[0] - silent_from >= patience_seconds
-    # Each pause begins when the restart is done, which is before we see it; a cycle takes less than the slack.
-    assert restarts[1] - restarts[0] >= 2 * patience_seconds - SLACK_SECONDS / 2
-    assert restarts[2] - restarts[1] >= 4 * patience_seconds - SLACK_SECONDS / 2
+        now = [process for process in operator.processes() if process.name == "antnode0002"]
+        assert len(now) == 1
+        if [now[0].pid] != pids:
+            pids = [now[0].pid]
+            starts.append(now[0].started_at)
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    for pause, doublings in zip(pauses, range(3), strict=True):
+        assert pause >= patience_seconds * 2**doublings - CLOCK_TICK_SECONDS, pauses
+    assert operator.pids_of(1) == other
 
 
 def test_silence_is_for_ever_when_that_is_wished(operator: Operator) -> None:
@@ -79,10 +81,12 @@ def test_a_node_that_crashes_at_once_rests_and_blocks_nobody(three: Operator) ->
 
     def rests() -> bool:
         held = three.report("decisions")["held"]
-        return any("antnode0002" in each["what"] and "its pause after" in each["waiting_for"] for each in held)
+        return any(
+            "antnode0002" in each["what"] and "its pause after" in each["waiting_for"] for each in held
+        )
 
     three.cycles_until(rests, at_most=6, codes=(0, 1))
-    assert "crash" in str(three.rows()[2]["last_error"])
+    assert "ended" in str(three.rows()[2]["last_error"])
     for _ in range(2):
         assert three.good_cycle().code == 0
         assert three.pids_of(2) == []

@@ -316,6 +316,12 @@ def test_the_id_and_ports_of_a_node_that_leaves_are_not_given_away_in_the_same_c
     assert briefly(decision) == "remove 9, add 3"
 
 
+def test_a_node_that_is_retired_again_keeps_its_slot() -> None:
+    again = node(1, Status.REMOVING, state=ProcessState.RUNNING, status_since=ago(1))
+    decision = decide(seen([again, node(2), node(3)]), settings(node_cap=1))
+    assert briefly(decision) == "retire 1"
+
+
 def test_bookkeeping_alone_names_itself_as_the_rule() -> None:
     decision = decide(
         seen([node(1, Status.REMOVING, status_since=ago(10), because="over cap")], cpu=75), FULL

@@ -144,6 +144,16 @@ def test_refused(request_: Request, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_nothing_is_confirmed_by_itself() -> None:
+    request = Request(action=ForcedAction.REMOVE, count=1)
+    assert briefly(forced(seen(FLEET), settings(), request)) == "retire 4"
+
+
+def test_an_unknown_name_is_answered_with_a_few_known_ones() -> None:
+    with pytest.raises(BadInput, match=r"antnode0005$"):
+        forced(seen([*FLEET, node(6)]), settings(), ask("stop", "antnode0009"))
+
+
 def test_refused_on_an_empty_machine() -> None:
     with pytest.raises(BadInput, match="known nodes: none"):
         forced(seen(), settings(), ask("stop", "antnode0001"))
@@ -173,7 +183,7 @@ def test_refused_beyond_the_cap_by_any_number() -> None:
         "no disk to add to": (
             seen(FLEET, disks=(disk(free_bytes=0),)),
             "add",
-            "cannot add a node",
+            "it waits for free space: every storage folder has less than crisis_bytes 2000000000 free",
             "free some space",
         ),
         "no disk that was seen": (

@@ -29,7 +29,7 @@ from wnm.core.observation import NodeSeen, Observation, ProcessReading, ProgramR
 
 BLIND = Unseen(reason="no answer")
 STOPPED = Status.STOPPED
-STARTING = {"status_since": NOW}
+STARTING: dict[str, Any] = {"status_since": NOW}
 
 
 @cases(
@@ -90,6 +90,11 @@ STARTING = {"status_since": NOW}
             {},
             "start 1",
         ),
+        "a stopped node whose folder was not seen is not started, and blocks nobody": (
+            [node(1, STOPPED, sees={"root_dir_present": BLIND}), node(2, STOPPED)],
+            {},
+            "start 2",
+        ),
         "a dead node whose removal pauses is not started": (
             [folderless(1, Status.DEAD, retry_at=ahead(1)), node(2)],
             {"node_cap": 1},
@@ -116,8 +121,12 @@ def test_reasons() -> None:
     waiting = decide(seen([node(1, STOPPED), node(2, Status.RESTARTING, **STARTING)]), settings(node_cap=9))
     assert "start antnode0001: waits for a free start slot" in reasons(waiting)
     assert "add a node" not in reasons(waiting)
-    idle = decide(seen([node(1)]), settings(node_cap=1))
-    assert reasons(idle) == ""
+    for at_the_cap in (seen([node(1)]), seen([node(1)], cpu=75), seen([node(1)], available=BLIND)):
+        assert reasons(decide(at_the_cap, settings(node_cap=1))) == ""
+    started = decide(seen([node(1, STOPPED)], available=BLIND), settings(node_cap=1, **limits(9)))
+    assert (briefly(started), reasons(started)) == ("start 1", "")
+    full = decide(seen(), settings(node_cap=1))
+    assert (briefly(full), reasons(full)) == ("add 1", "")
 
 
 READINGS = {
@@ -329,6 +338,10 @@ def test_reasons_of_a_prediction() -> None:
 )
 def test_cost_of_a_node(view: Observation, expected: NodeCost) -> None:
     assert asdict(node_cost(view)) == pytest.approx(asdict(expected))
+
+
+def test_the_cost_of_the_first_node_is_guessed() -> None:
+    assert node_cost(seen()) == NodeCost(cores=0.02, memory_bytes=150_000_000, disk_bytes=200_000_000)
 
 
 def test_what_was_not_seen_stays_unseen_with_one_more_node() -> None:

@@ -19,7 +19,7 @@ from tests.builders import (
     storage,
 )
 
-from wnm.core.action import AddNode, node_of
+from wnm.core.action import Resurvey, node_of
 from wnm.core.decide.ladder import LADDER, decide
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation
@@ -72,7 +72,7 @@ def test_every_node_is_in_one_action_at_most() -> None:
     leaving = node(5, Status.REMOVING, status_since=ago(99))
     view = replace(less(EVERYTHING), nodes=(*less(EVERYTHING).nodes, leaving))
     actions = decide(view, settings(node_cap=9, **limits(9))).actions
-    ids = [node_of(each) for each in actions if not isinstance(each, AddNode)]
+    ids = [node_of(each) for each in actions if not isinstance(each, Resurvey)]
     assert len(ids) == len(set(ids))
 
 

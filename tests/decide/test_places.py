@@ -225,6 +225,17 @@ def test_what_a_wallet_stands_for(name: str, expected: str) -> None:
     assert draw_wallet(wallets((name, 5)), 1, 1) == expected
 
 
+def test_a_storage_that_nobody_looked_at_takes_no_node() -> None:
+    decision = decide(seen(), settings(node_storage=("/new",)))
+    assert reasons(decision) == "add a node: waits for the file system of /new to be seen"
+
+
+def test_a_draw_is_the_same_for_ever() -> None:
+    chosen = wallets((ALICE, 1), (BOB, 1))
+    drawn = "".join("ab"[draw_wallet(chosen, 7, number) == BOB] for number in range(1, 17))
+    assert drawn == "babbbaabaaababaa"
+
+
 def test_a_disk_that_hangs_takes_no_node() -> None:
     hanging = storage(present=Unseen(reason="hangs"), mount_point=None)
     decision = decide(seen([], storages=(hanging,)), settings())

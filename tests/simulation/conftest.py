@@ -1,10 +1,14 @@
 """How thoroughly the simulation is searched: WNM_HYPOTHESIS=thorough for a long search, else a fixed short one."""
 
 import os
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+COMMON: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large],
+}
 settings.register_profile(
     "ordinary", max_examples=300, stateful_step_count=40, derandomize=True, database=None, **COMMON
 )

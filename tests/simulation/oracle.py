@@ -30,8 +30,9 @@ UNCOUNTED = (Status.DISABLED, Status.REMOVING, Status.DEAD)
 
 def rows_after_conclusions(seen: Observation, decision: Decision) -> dict[int, Node]:
     """The rows as the decision leaves them, before any action."""
-    known = {each.node.id: each.node for each in seen.nodes}
-    return known | {each.after.id: each.after for each in decision.conclusions}
+    rows: dict[int, Node] = {each.node.id: each.node for each in seen.nodes}
+    rows.update({each.after.id: each.after for each in decision.conclusions})
+    return rows
 
 
 def check_decision(seen: Observation, decision: Decision, settings: Settings, *, by_hand: bool) -> None:

@@ -96,8 +96,12 @@ class AnyMachine(RuleBasedStateMachine):
     def nothing_can_be_seen(self) -> None:
         result = self.one_cycle(blind=True)
         assert result.decision is not None
-        shed = [each for each in result.decision.actions if isinstance(each, StopNode)]
-        assert shed == [] or result.seen.machine.load
+        ended = [
+            each.after.name
+            for each in result.decision.conclusions
+            if each.after.status is Status.STOPPED and each.before.status is not Status.DEAD
+        ]
+        assert ended == [], "not seen is not stopped"
 
     @rule(steps=st.integers(0, 25), reboots=st.booleans())
     def power_goes(self, steps: int, reboots: bool) -> None:
@@ -229,8 +233,9 @@ class AnyMachine(RuleBasedStateMachine):
         quiet, grown = 0.0, False
         for _ in range(1500):
             result = self.one_cycle(minutes=1 if quiet < 20 else 5)
-            assert result.decision is not None
-            actions = result.decision.actions
+            decision = result.decision
+            assert decision is not None
+            actions = decision.actions
             grown = grown or any(isinstance(each, AddNode | StartNode) for each in actions)
             shed = [
                 each
@@ -241,8 +246,8 @@ class AnyMachine(RuleBasedStateMachine):
             quiet = 0.0 if actions else quiet + (1 if quiet < 20 else 5)
             if quiet > QUIET_MINUTES:
                 break
-        assert quiet > QUIET_MINUTES, f"still busy: {result.decision.actions}"
-        if result.decision.rule == MISSING_STORAGE:
+        assert quiet > QUIET_MINUTES, f"still busy: {actions}"
+        if decision.rule == MISSING_STORAGE:
             return
         self.check_settled(result)
 

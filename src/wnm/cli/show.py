@@ -10,7 +10,7 @@ from wnm.core.decide.gauges import Gauge
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import Unseen
 from wnm.report.facts import NodeFacts
-from wnm.report.machine_metrics import Measured, limit
+from wnm.report.machine_metrics import Measured
 from wnm.report.material import Material
 from wnm.report.status import Overview, overview
 from wnm.report.words import NOTHING, printable, relative, shorten, size
@@ -37,7 +37,7 @@ def show_status(material: Material, stream: IO[str], *, width: int | None = None
     console = Console(file=stream, width=width, highlight=False, emoji=False, markup=False)
     console.width = max(console.width, NARROWEST)
     found = overview(material)
-    console.print(_headline(found), soft_wrap=False)
+    console.print(_headline(found))
     console.print()
     console.print(_machine(found.measured))
     console.print(_age(material))
@@ -89,10 +89,19 @@ def _gauge_row(gauge: Gauge) -> tuple[Text, Text, Text, Text]:
     now = (
         Text("not seen", style="yellow")
         if isinstance(value, Unseen)
-        else Text(gauge.shown(value), style=style)
+        else Text(_shown(gauge, value), style=style)
     )
     name = Text(shorten(printable(gauge.name), 30))
-    return name, now, Text(limit(gauge, gauge.allow)), Text(limit(gauge, gauge.remove))
+    return name, now, Text(_limit(gauge, gauge.allow)), Text(_limit(gauge, gauge.remove))
+
+
+def _limit(gauge: Gauge, value: float | None) -> str:
+    return "off" if value is None else _shown(gauge, value)
+
+
+def _shown(gauge: Gauge, value: float) -> str:
+    """Rates shorter than where every digit counts: four columns of them have to fit."""
+    return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
 
 
 def _nodes(found: Overview, width: int) -> Table:

@@ -21,7 +21,7 @@ from wnm.system.files import tree_bytes
 MEASURING_SECONDS = 0.03
 MEASURED_EVERY = timedelta(minutes=30)
 MOST_LAST_WORDS_BYTES = 2000
-MOST_PROGRAMS_ASKED = 20
+ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
 
 
@@ -55,12 +55,10 @@ def read_nodes(
         survey_delay=settings.pause_between_polls,
         clock=clock,
     )
-    asked = 0
+    ask_until = clock.monotonic() + ASKING_PROGRAMS_SECONDS
     seen = []
     for node in nodes:
-        files = _read_files(node, storages, kind, ask=asked < MOST_PROGRAMS_ASKED)
-        if isinstance(files.program, ProgramReading) and files.program.stamp != node.binary_stamp:
-            asked += 1
+        files = _read_files(node, storages, kind, ask=clock.monotonic() < ask_until)
         process = processes.get(node.id, Unseen(reason="the process manager did not mention it"))
         seen.append(NodeSeen(node=node, reading=_reading(node, process, answers.get(node.id), files, kind)))
     return _with_disk_use(seen, clock)

@@ -16,7 +16,7 @@ from wnm.report.words import absolute, printable
 
 _LISTS = ("actions", "held", "outcomes")
 _FACTS = ("cycle", "started_at", "ended_at", "exit_code", "rule", "because", "observation", "decision")
-_NO_CYCLE = {**dict.fromkeys(_FACTS), "settings": {}, **{name: [] for name in _LISTS}}
+_NO_CYCLE: Payload = {**dict.fromkeys(_FACTS), "settings": {}, **{name: [] for name in _LISTS}}
 
 
 def payload(material: Material) -> Payload:

@@ -95,6 +95,9 @@ class ImaginedManager:
     def survey_nodes(self, nodes: Sequence[Node]) -> Mapping[int, ProcessReading | Unseen]:
         return {node.id: self.get_status(node) for node in nodes}
 
+    def trim_logs(self, nodes: Sequence[Node]) -> Sequence[str]:
+        return ()
+
     def remove_node(self, node: Node) -> int:
         world = self._world
         self.stop_node(node)

@@ -1,5 +1,6 @@
 """A machine that is only thought of: disks, processes, folders and ports, and what may befall them."""
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -175,7 +176,7 @@ class World:
 
 def _towards(present: float, goal: float, periods: float) -> float:
     """An exponential average after `periods` of its time constant."""
-    return goal + (present - goal) * 0.3679**periods
+    return goal + (present - goal) * math.exp(-periods)
 
 
 def new_world(seed: int, storages: dict[str, str], disk_bytes: int = 100 * GB) -> World:

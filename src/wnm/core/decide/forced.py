@@ -65,7 +65,6 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     _check(request)
     settled = settle(seen, settings)
     whole = replace(settled.seen, nodes=settled.nodes)
-    chosen = _choose(whole, settings, request)
     actions: tuple[Action, ...]
     held: tuple[Held, ...] = ()
     match request.action:
@@ -74,6 +73,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
         case ForcedAction.SURVEY:
             actions = (Resurvey(because=BECAUSE),)
         case _:
+            chosen = _choose(whole, settings, request)
             actions = tuple(_act(each, whole, settings, request) for each in chosen)
             held = (
                 () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
@@ -111,7 +111,7 @@ def _choose(seen: Observation, settings: Settings, request: Request) -> list[Nod
         return _named(seen, request)
     if request.action is ForcedAction.TEARDOWN:
         return list(seen.nodes)
-    rank, wanted = _RANKING.get(request.action, (oldest_first, lambda each: False))
+    rank, wanted = _RANKING[request.action]
     ranked = [each for each in rank(seen.nodes) if wanted(each)]
     if request.action is ForcedAction.UPGRADE:
         program = _program(seen, settings)

@@ -53,8 +53,7 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     plan = _plan_starts(plan, seen, settings, stopped, cost)
     if not plan.full:
         plan = _plan_additions(plan, seen, settings, room, cost)
-    because = "the machine has room" if plan.actions else ""
-    return Proposal(actions=plan.actions, held=plan.held, because=because)
+    return Proposal(actions=plan.actions, held=plan.held, because="the machine has room")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""What an operator asks for with --force_action, each verb once, and what is refused."""
+
+import pytest
+from tests.cli.footprints import differences, footprint
+from tests.cli.operator import NEW, OLD, Operator
+
+
+def force(operator: Operator, action: str, *words: object) -> None:
+    """Ask for it; it must be done."""
+    operator.good_cycle("--force_action", action, *words)
+
+
+def test_add(operator: Operator) -> None:
+    operator.init(node_cap=4)
+    force(operator, "add", "--count", 3)
+    assert len(operator.pids()) == 3
+    force(operator, "add")
+    assert sorted(operator.rows()) == [1, 2, 3, 4]
+    refused = operator.cycle("--force_action", "add")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert "node_cap 4" in refused.err
+    assert len(operator.pids()) == 4
+
+
+def test_stop_and_start(three: Operator) -> None:
+    one, two, three_ = three.pids()
+    force(three, "stop", "--service_name", "antnode0002")
+    assert (three.pids(), three.statuses()[2]) == ([one, three_], "STOPPED")
+    force(three, "start", "--service_name", "antnode0002.service")
+    assert len(three.pids_of(2)) == 1
+    assert three.pids_of(2) != [two]
+    force(three, "start", "--service_name", "antnode0001")
+    assert three.pids_of(1) == [one]
+    force(three, "stop", "--count", 2)
+    assert three.pids() == [one]
+
+
+def test_restart(three: Operator) -> None:
+    before = three.pids()
+    force(three, "restart", "--service_name", "antnode0001,antnode0003")
+    after = three.pids()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, False]
+    three.cycles_until(lambda: three.running() == 3, at_most=2)
+
+
+def test_upgrade(three: Operator) -> None:
+    three.offer(NEW)
+    force(three, "upgrade", "--count", 2)
+    assert {node_id: row["binary_version"] for node_id, row in three.rows().items()} == {
+        1: NEW,
+        2: NEW,
+        3: OLD,
+    }
+    assert len(three.pids()) == 3
+
+
+def test_a_named_node_is_taken_back_to_a_lower_version(operator: Operator) -> None:
+    operator.bring_up(1)
+    operator.offer("0.4.9")
+    force(operator, "upgrade", "--service_name", "antnode0001")
+    operator.cycles_until(lambda: operator.rows()[1]["version"] == "0.4.9", at_most=2)
+    assert operator.statuses() == {1: "RUNNING"}
+
+
+def test_remove_named(three: Operator) -> None:
+    others = [*three.pids_of(1), *three.pids_of(3)]
+    before = footprint(three.database.parent)
+    refused = three.cycle("--force_action", "remove", "--service_name", "antnode0002")
+    assert refused.code == 2
+    assert "--confirm" in refused.err
+    assert differences(before, footprint(three.database.parent)) == []
+    force(three, "remove", "--service_name", "antnode0002", "--confirm")
+    assert three.pids() == others
+    assert not three.folder(2).exists()
+    assert sorted(three.rows()) == [1, 3]
+
+
+def test_remove_by_count_takes_the_youngest(operator: Operator) -> None:
+    operator.init(node_cap=3)
+    operator.cycles_until(lambda: operator.running() == 3, at_most=6)
+    operator.good_cycle("--force_action", "remove", "--count", 2, "--node_cap", 1)
+    assert operator.statuses() == {1: "RUNNING", 2: "REMOVING", 3: "REMOVING"}
+    assert operator.pids() == operator.pids_of(1)
+    operator.cycles_until(lambda: list(operator.rows()) == [1], at_most=2)
+
+
+def test_disable_and_enable(three: Operator) -> None:
+    force(three, "disable", "--service_name", "antnode0002")
+    assert (three.pids_of(2), three.statuses()[2]) == ([], "DISABLED")
+    three.offer(NEW)
+    three.cycles_until(lambda: three.rows()[3]["binary_version"] == NEW, at_most=6)
+    assert (three.pids_of(2), three.statuses()[2]) == ([], "DISABLED")
+    refused = three.cycle("--force_action", "start", "--service_name", "antnode0002")
+    assert refused.code == 2
+    assert "enable --service_name antnode0002" in refused.err
+    force(three, "enable", "--service_name", "antnode0002")
+    three.cycles_until(lambda: len(three.pids_of(2)) == 1, at_most=2)
+
+
+def test_survey(three: Operator) -> None:
+    pids = three.pids()
+    force(three, "survey")
+    assert three.pids() == pids
+    assert three.report("decisions")["rule"] == "by hand"
+
+
+def test_update_config(three: Operator) -> None:
+    pids, cycle = three.pids(), three.report("decisions")["cycle"]
+    changed = three.good_cycle("--force_action", "update_config", "--node_cap", 9)
+    assert "node_cap: 3 -> 9" in changed.err
+    assert three.report("machine-config")["settings"]["node_cap"]["value"] == 9
+    assert three.report("decisions")["cycle"] == cycle
+    assert three.pids() == pids
+    assert three.cycle("--force_action", "update_config").code == 2
+
+
+def test_teardown_leaves_no_process_folder_or_database(three: Operator) -> None:
+    refused = three.cycle("--force_action", "teardown")
+    assert (refused.code, len(three.pids())) == (2, 3)
+    force(three, "teardown", "--confirm")
+    assert three.processes() == []
+    assert list(three.nodes.iterdir()) == []
+    assert list(three.logs.iterdir()) == []
+    assert list(three.database.parent.iterdir()) == []
+    assert len(list(three.keys.glob("*/secret-key"))) == 3
+    three.init(node_cap=1)
+    three.cycles_until(lambda: three.running() == 1, at_most=2)
+
+
+@pytest.mark.parametrize("name", ["antnode0009", "antnode0001,antnode0009"])
+def test_a_node_that_is_not_there_is_named_and_nothing_is_done(three: Operator, name: str) -> None:
+    pids = three.pids()
+    refused = three.cycle("--force_action", "stop", "--service_name", name)
+    assert (refused.code, len(refused.lines)) == (2, 1)
+    assert "antnode0009" in refused.err
+    assert "antnode0003" in refused.err
+    assert three.pids() == pids
