@@ -9,16 +9,22 @@ from pathlib import Path
 type Footprint = Mapping[str, tuple[object, ...]]
 
 
-def footprint(*roots: Path) -> Footprint:
-    """Every path below (and the roots): kind, mode, owner, links, time of change and content."""
-    found: dict[str, tuple[object, ...]] = {}
-    for root in roots:
-        found[str(root)] = _facts(root)
-        for folder, folders, files in os.walk(root):
-            for name in (*folders, *files):
-                path = Path(folder, name)
-                found[str(path)] = _facts(path)
+def footprint(root: Path) -> Footprint:
+    """The folder and every path below: kind, mode, owner, links, size, time of change and content."""
+    found = {str(root): _facts(root)}
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            found[str(Path(folder, name))] = _facts(Path(folder, name))
     return found
+
+
+def contents(root: Path) -> Footprint:
+    """The same without times and without the lock file, whose content is only who holds it at this moment."""
+    return {
+        path: (*facts[:-2], facts[-1])
+        for path, facts in footprint(root).items()
+        if not path.endswith("wnm_active")
+    }
 
 
 def differences(before: Footprint, after: Footprint) -> list[str]:
@@ -35,10 +41,7 @@ def differences(before: Footprint, after: Footprint) -> list[str]:
 
 def _facts(path: Path) -> tuple[object, ...]:
     """The time of access is left out: reading is allowed."""
-    try:
-        seen = path.lstat()
-    except FileNotFoundError:
-        return ()
+    seen = path.lstat()
     content = ""
     if stat.S_ISLNK(seen.st_mode):
         content = str(path.readlink())

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
 from tests.cli.port_blocks import PORTS, PortBlocks
 
+from wnm.record.database import open_for_reading
+from wnm.record.history import History
 from wnm.simulator.make_program import write_program
 
 WNM = Path(sys.executable).with_name("wnm")
@@ -188,6 +191,15 @@ class Operator:
         assert result.code == 0, result
         return result
 
+    def unhurried_cycle(self, *words: object, before: Sequence[str] = ()) -> Result:
+        """A cycle in which no busy CPU held growth back; there may have been some in which it did."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            result = self.run(*words, before=before)
+            if not self.was_too_busy():
+                return result
+            assert time.monotonic() < deadline, result
+
     def cycles_until(
         self, holds: Callable[[], bool], *words: object, at_most: int, codes: Sequence[int] = (0,)
     ) -> list[Result]:
@@ -201,7 +213,7 @@ class Operator:
             assert results[-1].code in codes, results[-1]
             if holds():
                 break
-            if not self._was_too_busy():
+            if not self.was_too_busy():
                 counted += 1
         return results
 
@@ -215,6 +227,12 @@ class Operator:
         assert self.running() == count
         return self.pids()
 
+    def was_too_busy(self) -> bool:
+        """Whether the last cycle left nodes unstarted because the machine had other things to do."""
+        with open_for_reading(str(self.database)) as database:
+            last = History(database).cycle()
+        return last is not None and any("cpu is" in held.waiting_for for held in last.held)
+
     def report(self, name: str) -> dict[str, Any]:
         """A report as JSON."""
         result = self.run("--report", name, "--json")
@@ -226,9 +244,14 @@ class Operator:
         """The nodes that `wnm` knows, by id."""
         return {node["id"]: node for node in self.report("node-status-details")["nodes"]}
 
+    def oldest_first(self) -> list[int]:
+        """The ids in the order of the nodes' birth, which is not that of their ids when they came up together."""
+        return [node["id"] for node in sorted(self.rows().values(), key=lambda row: (row["born"], row["id"]))]
+
     def statuses(self) -> dict[int, str]:
-        """The status of each node."""
-        return {node_id: node["status"] for node_id, node in self.rows().items()}
+        """The status of each node, from the database: it is looked at often, and a report takes its time."""
+        with open_for_reading(str(self.database)) as database:
+            return {int(node.id): str(node.status) for node in History(database).nodes()}
 
     def running(self) -> int:
         """How many nodes are RUNNING."""
@@ -305,13 +328,9 @@ class Operator:
         eventually(none_left)
         self.ports.free()
 
-    def _was_too_busy(self) -> bool:
-        held = self.report("decisions")["held"]
-        return any("cpu is" in each["waiting_for"] for each in held)
-
 
 def _root_dir(arguments: list[str]) -> str | None:
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in pairwise(arguments):
         if flag == "--root-dir":
             return value
     return None

@@ -10,7 +10,7 @@ KEEPER = 999
 NODES = 40
 PATIENCE_SECONDS = 120
 # Outside of what systems hand out by themselves (32768 to 60999 on Linux).
-CANDIDATES = (*range(2, 14), *range(61, 65), *range(31, 13, -1))
+CANDIDATES: tuple[int, ...] = (*range(2, 14), *range(61, 65), *range(31, 13, -1))
 
 
 class PortBlocks:

@@ -1,7 +1,7 @@
 """What an operator asks for with --force_action, each verb once, and what is refused."""
 
 import pytest
-from tests.cli.footprints import differences, footprint
+from tests.cli.footprints import contents, differences
 from tests.cli.operator import NEW, OLD, Operator
 
 
@@ -23,16 +23,18 @@ def test_add(operator: Operator) -> None:
 
 
 def test_stop_and_start(three: Operator) -> None:
-    one, two, three_ = three.pids()
+    first, second, third = three.pids()
     force(three, "stop", "--service_name", "antnode0002")
-    assert (three.pids(), three.statuses()[2]) == ([one, three_], "STOPPED")
+    assert (three.pids(), three.statuses()[2]) == ([first, third], "STOPPED")
     force(three, "start", "--service_name", "antnode0002.service")
     assert len(three.pids_of(2)) == 1
-    assert three.pids_of(2) != [two]
+    assert three.pids_of(2) != [second]
     force(three, "start", "--service_name", "antnode0001")
-    assert three.pids_of(1) == [one]
+    assert three.pids_of(1) == [first]
+    three.cycles_until(lambda: three.running() == 3, at_most=2)
+    (oldest, *_), pids = three.oldest_first(), three.pids()
     force(three, "stop", "--count", 2)
-    assert three.pids() == [one]
+    assert three.pids() == [pids[oldest - 1]]
 
 
 def test_restart(three: Operator) -> None:
@@ -45,12 +47,10 @@ def test_restart(three: Operator) -> None:
 
 def test_upgrade(three: Operator) -> None:
     three.offer(NEW)
+    oldest, second, youngest = three.oldest_first()
     force(three, "upgrade", "--count", 2)
-    assert {node_id: row["binary_version"] for node_id, row in three.rows().items()} == {
-        1: NEW,
-        2: NEW,
-        3: OLD,
-    }
+    versions = {node_id: row["binary_version"] for node_id, row in three.rows().items()}
+    assert versions == {oldest: NEW, second: NEW, youngest: OLD}
     assert len(three.pids()) == 3
 
 
@@ -64,11 +64,11 @@ def test_a_named_node_is_taken_back_to_a_lower_version(operator: Operator) -> No
 
 def test_remove_named(three: Operator) -> None:
     others = [*three.pids_of(1), *three.pids_of(3)]
-    before = footprint(three.database.parent)
+    before = contents(three.database.parent)
     refused = three.cycle("--force_action", "remove", "--service_name", "antnode0002")
     assert refused.code == 2
     assert "--confirm" in refused.err
-    assert differences(before, footprint(three.database.parent)) == []
+    assert differences(before, contents(three.database.parent)) == []
     force(three, "remove", "--service_name", "antnode0002", "--confirm")
     assert three.pids() == others
     assert not three.folder(2).exists()
@@ -135,3 +135,11 @@ def test_a_node_that_is_not_there_is_named_and_nothing_is_done(three: Operator, 
     assert "antnode0009" in refused.err
     assert "antnode0003" in refused.err
     assert three.pids() == pids
+
+
+def test_a_request_that_is_refused_keeps_no_setting_either(three: Operator) -> None:
+    before = contents(three.database.parent)
+    words = ("--node_cap", 9, "--force_action", "stop", "--service_name", "antnode0009")
+    refused = three.cycle(*words)
+    assert (refused.code, len(refused.lines)) == (2, 1), refused
+    assert differences(before, contents(three.database.parent)) == []

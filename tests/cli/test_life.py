@@ -113,13 +113,14 @@ def test_keys_are_not_kept_when_that_is_not_wished(operator: Operator) -> None:
 
 def test_a_node_that_ignores_term_is_killed_when_it_is_removed(operator: Operator) -> None:
     operator.bring_up(2, stop_grace=1)
-    operator.order(2, ignore_term=True)
+    older, youngest = operator.oldest_first()
+    operator.order(youngest, ignore_term=True)
     retired = operator.good_cycle("--node_cap=1")
-    assert operator.pids_of(2) == []
+    assert operator.pids_of(youngest) == []
     assert retired.seconds >= 1
     assert "had to be killed" in operator.run("explain").out
-    operator.cycles_until(lambda: list(operator.rows()) == [1], at_most=2)
-    assert not operator.folder(2).exists()
+    operator.cycles_until(lambda: list(operator.statuses()) == [older], at_most=2)
+    assert not operator.folder(youngest).exists()
 
 
 def test_a_node_whose_folder_was_deleted_is_gone_after_the_next_cycle(three: Operator) -> None:

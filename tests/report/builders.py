@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.builders import NOW, VERSION, ago, choice, disk, node, row, seen, settings
+
 from wnm.core.action import AddNode, NodeAction
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision, Held
@@ -52,7 +53,7 @@ def healthy(number: int, **changes: Any) -> NodeSeen:
         cpu_percent=1.25,
         memory_bytes=100_000_000,
     )
-    return node(number, sees={"page": page, "process": process}, disk_bytes=2_500_000_000, **changes)
+    return node(number, sees={"page": page, "process": process}, **{"disk_bytes": 2_500_000_000, **changes})
 
 
 def stopped(number: int, **changes: Any) -> NodeSeen:
@@ -70,7 +71,13 @@ def failing(number: int, error: str = "its process ended unexpectedly", **change
 def unread(number: int) -> NodeSeen:
     """A row that nothing was ever seen of."""
     reading = NodeReading(process=BLIND, reachable=None, page=BLIND, root_dir_present=BLIND, program=BLIND)
-    bare = {"version": None, "binary_version": None, "pid": None, "peer_id": None, "process_started_at": None}
+    bare: dict[str, Any] = {
+        "version": None,
+        "binary_version": None,
+        "pid": None,
+        "peer_id": None,
+        "process_started_at": None,
+    }
     return NodeSeen(node=row(number, **bare), reading=reading)
 
 
@@ -103,19 +110,19 @@ def outcome(action: NodeAction, result: Result = Result.DONE, **changes: Any) ->
 
 
 def cycle(
-    view: Observation, decision: Decision, wished: Settings, outcomes: Iterable[Outcome] = (), **changes: Any
+    view: Observation, decided: Decision, wished: Settings, outcomes: Iterable[Outcome] = (), **changes: Any
 ) -> CycleView:
     """A cycle as it is remembered."""
-    names = names_of((each.node for each in view.nodes), decision)
+    names = names_of((each.node for each in view.nodes), decided)
     remembered = CycleView(
         number=12,
         started_at=NOW,
         ended_at=NOW + timedelta(seconds=1.5),
         exit_code=0,
-        rule=decision.rule,
-        because=decision.because,
+        rule=decided.rule,
+        because=decided.because,
         seen=view,
-        decision=decision,
+        decision=decided,
         outcomes=tuple(
             outcome_view(
                 each.action,
@@ -127,7 +134,7 @@ def cycle(
             )
             for each in outcomes
         ),
-        held=decision.held,
+        held=decided.held,
         settings_texts=texts_of(wished),
     )
     return replace(remembered, **changes)
@@ -141,15 +148,16 @@ def material(
     **changes: Any,
 ) -> Material:
     """These nodes as the last cycle saw them; `of_cycle` is that cycle, or None. Others go to `seen`."""
-    wished = wished or settings(node_cap=len(tuple(nodes := tuple(nodes))))
+    rows_now = tuple(nodes)
+    wished = wished or settings(node_cap=len(rows_now))
     if of_cycle == "decided":
-        view = seen(nodes, **{"disks": (disk(used=40.0),), **changes})
+        view = seen(rows_now, **{"disks": (disk(used=40.0),), **changes})
         of_cycle = cycle(view, decide(view, wished), wished)
     texts = texts_of(wished)
     origins = dict.fromkeys(texts, DEFAULT) | {"rewards_address": DATABASE, "node_cap": "command line"}
     return Material(
         generated_at=LATER,
-        nodes=nodes,
+        nodes=rows_now,
         settings=wished,
         origins=origins,
         texts=texts,

@@ -204,9 +204,12 @@ def check_rest(machine: ImaginedMachine, decision: Decision, abandoned: set[str]
     # A disabled node is left alone, even when somebody deletes its folder.
     excused = abandoned | {path for path, row in rows.items() if row.status is Status.DISABLED}
     assert set(world.folders) - excused == set(rows) - excused
-    assert world.log_folders == {row.log_dir for row in rows.values()}
+    # What was cut off before it first ran is completed when it is started.
+    complete = [row for path, row in rows.items() if path in world.folders and world.folders[path].born]
     names = {row.name for row in rows.values()}
-    assert world.units == names
+    assert {row.name for row in complete} <= world.units <= names
+    logs = {row.log_dir for row in rows.values()}
+    assert {row.log_dir for row in complete} <= world.log_folders <= logs
     assert {comment.removeprefix("wnm ") for comment in world.open_ports} <= names
     assert {f"wnm {rows[path].name}" for path in running} <= set(world.open_ports)
     assert machine.ledger.unconcluded == {}

@@ -32,6 +32,12 @@ LIMITS = (
     "max_concurrent_operations",
 )
 
+MOST_CYCLES = 1500
+
+
+def _sheds(action: NodeAction | Resurvey) -> bool:
+    return isinstance(action, RetireNode) or (isinstance(action, StopNode) and action.shed)
+
 
 class AnyMachine(RuleBasedStateMachine):
     """Every rule is something that befalls a machine; most of them are followed by a cycle."""
@@ -99,7 +105,7 @@ class AnyMachine(RuleBasedStateMachine):
         ended = [
             each.after.name
             for each in result.decision.conclusions
-            if each.after.status is Status.STOPPED and each.before.status is not Status.DEAD
+            if each.after.status is Status.STOPPED and each.before.status not in (Status.STOPPED, Status.DEAD)
         ]
         assert ended == [], "not seen is not stopped"
 
@@ -204,7 +210,8 @@ class AnyMachine(RuleBasedStateMachine):
         self.machine.settings = replace(self.machine.settings, node_version=pin)
 
     @rule(
-        verb=st.sampled_from(["create", "place", "start", "stop", "remove", "open"]), times=st.integers(1, 6)
+        verb=st.sampled_from(["create", "place", "start", "stop", "remove", "open", "finish"]),
+        times=st.integers(1, 6),
     )
     def something_fails(self, verb: str, times: int) -> None:
         self.machine.world.failing[verb] = times
@@ -228,32 +235,25 @@ class AnyMachine(RuleBasedStateMachine):
         """When nothing happens any more, wnm comes to rest, and what it left is whole."""
         if not hasattr(self, "machine"):
             return
-        world = self.machine.world
-        world.heal()
+        self.machine.world.heal()
         quiet, grown = 0.0, False
-        for _ in range(1500):
-            result = self.one_cycle(minutes=1 if quiet < 20 else 5)
-            decision = result.decision
-            assert decision is not None
-            actions = decision.actions
+        for _ in range(MOST_CYCLES):
+            minutes = 1 if quiet < 20 else 5
+            result = self.one_cycle(minutes=minutes)
+            actions = result.decision.actions if result.decision is not None else ()
             grown = grown or any(isinstance(each, AddNode | StartNode) for each in actions)
-            shed = [
-                each
-                for each in actions
-                if isinstance(each, RetireNode) or (isinstance(each, StopNode) and each.shed)
-            ]
-            assert not (grown and shed), "what was grown in an unchanging world was shed again"
-            quiet = 0.0 if actions else quiet + (1 if quiet < 20 else 5)
+            assert not (grown and any(map(_sheds, actions))), "what was grown by itself was shed again"
+            quiet = 0.0 if actions else quiet + minutes
             if quiet > QUIET_MINUTES:
-                break
-        assert quiet > QUIET_MINUTES, f"still busy: {actions}"
-        if decision.rule == MISSING_STORAGE:
-            return
-        self.check_settled(result)
+                self.check_settled(result)
+                return
+        raise AssertionError(f"still busy: {actions}")
 
     def check_settled(self, result: ImaginedCycle) -> None:
         """Nothing is news any more, and rows, processes and folders agree."""
         assert result.decision is not None
+        if result.decision.rule == MISSING_STORAGE:
+            return
         for conclusion in result.decision.conclusions:
             now = conclusion.after
             measured = replace(

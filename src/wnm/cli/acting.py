@@ -13,9 +13,11 @@ from wnm.cli.invocation import Command
 from wnm.cli.run import Run
 from wnm.core.decide.forced import ForcedAction, Request, forced
 from wnm.core.decide.ladder import decide
+from wnm.core.decision import Decision
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
 from wnm.core.node import Node
+from wnm.core.observation import Observation
 from wnm.core.outcome import Result
 from wnm.core.recall import Recall
 from wnm.core.settings import SPECS, Settings
@@ -42,11 +44,10 @@ def act(run: Run) -> int:
         _refuse_leaving_nodes(resolved, recall)
         machine = build_machine(settings, SystemClock())
         with _bounded(settings):
-            _keep_changes(ledger, resolved)
             if run.asked.force_action == UPDATE_CONFIG:
-                return _tell_updated(resolved)
+                return _update_config(ledger, resolved)
             wishes = Wishes(settings=settings, texts={name: resolved.text(name) for name in SPECS})
-            cycle = run_cycle(ledger, recall, wishes, machine, _choice(run))
+            cycle = run_cycle(ledger, recall, wishes, machine, _keeping(_choice(run), ledger, resolved))
             _tell(cycle, ledger.nodes())
     if run.asked.force_action == ForcedAction.TEARDOWN and cycle.exit_code == 0:
         _forget_everything(run)
@@ -97,6 +98,17 @@ def _refuse_leaving_nodes(resolved: Resolved, recall: Recall) -> None:
             )
 
 
+def _keeping(choose: Choose, ledger: Ledger, resolved: Resolved) -> Choose:
+    """The same choice; settings that were given are kept once it did not refuse what was asked for."""
+
+    def choose_and_keep(seen: Observation, settings: Settings) -> Decision:
+        decision = choose(seen, settings)
+        _keep_changes(ledger, resolved)
+        return decision
+
+    return choose_and_keep
+
+
 def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
     if not resolved.changes:
         return
@@ -106,9 +118,10 @@ def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
         log.info("%s: %s -> %s (%s)", change.name, change.old_text or "default", change.new_text, origin)
 
 
-def _tell_updated(resolved: Resolved) -> int:
+def _update_config(ledger: Ledger, resolved: Resolved) -> int:
     if not resolved.changes:
         raise BadInput("--force_action update_config: nothing given differs from what is stored")
+    _keep_changes(ledger, resolved)
     return 0
 
 

@@ -106,7 +106,7 @@ def _shown(gauge: Gauge, value: float) -> str:
 
 def _nodes(found: Overview, width: int) -> Table:
     wide = width >= _WIDTH_WITH_ERRORS
-    table = _table()
+    table = _table(2 if wide else 1)
     for heading in _HEADINGS:
         table.add_column(heading, justify="right" if heading in _NUMBERS else "left", no_wrap=True)
     if wide:
@@ -154,8 +154,8 @@ def _tell_concerns(found: Overview, console: Console) -> None:
         console.print()
 
 
-def _table() -> Table:
-    return Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+def _table(gap: int = 2) -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
 
 
 def _known(value: int | None) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 
 from wnm.core.node import Node, ProcessState, Reachability, Status
-from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading
+from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, Unseen
 from wnm.report.material import Material
 from wnm.report.payload import Payload, scalar
 
@@ -144,6 +144,8 @@ def attention(each: NodeSeen, facts: NodeFacts) -> str | None:
         return facts.last_error
     if facts.status is Status.STOPPED:
         return f"stopped: {each.node.because}" if each.node.because else "stopped"
+    if facts.status is Status.RUNNING and isinstance(each.reading.process, Unseen):
+        return f"its process was not seen: {each.reading.process.reason}"
     if facts.status is Status.RUNNING and facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT):
         return f"runs but does not answer: its metrics port {facts.reachable}"
     if facts.status is Status.RUNNING and facts.process in (ProcessState.STOPPED, ProcessState.FAILED):

@@ -13,7 +13,7 @@ from wnm.core.observation import Observation
 from wnm.core.suggest import shortened
 from wnm.report.deeds import Names, names_of, node_name_of, verb, words_of
 from wnm.report.payload import SCHEMA
-from wnm.report.words import absolute, printable
+from wnm.report.words import absolute, printable, shorten
 
 LARGEST_BYTES = 64 * 1024 * 1024
 _REMEDY = "give a file that wnm --report decisions --json wrote"
@@ -64,7 +64,9 @@ def _decoded[T](kind: type[T], data: Mapping[str, Any], key: str) -> T:
         return decode(kind, data[key])
     except (BadInput, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise BadInput(f"not an exported cycle, {key}: {printable(reason)}; {_REMEDY}") from None
+        raise BadInput(
+            f"not an exported cycle, {key}: {shorten(printable(reason), 200)}; {_REMEDY}"
+        ) from None
 
 
 def compare(recorded: Decision, again: Decision) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from wnm.simulator.memory_ledger import MemoryLedger
 from wnm.simulator.sight import observe
 from wnm.simulator.world import PowerCutError, World
 
+MOST_STEPS_IN_TIME = 4
+
 type Choose = Callable[[Observation, Settings], Decision]
 
 
@@ -54,6 +56,8 @@ class ImaginedMachine:
         return ImaginedCycle(seen=seen, decision=decision, outcomes=outcomes)
 
     def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
+        if self.world.steps_left is None and self.world.fails("finish"):
+            return self._out_of_time(action, node)
         hands = Hands(manager=ImaginedManager(self.world), firewall=ImaginedFirewall(self.world))
         try:
             performed = perform(action, node, hands)
@@ -65,6 +69,17 @@ class ImaginedMachine:
             ended_at=self.world.now,
             freed_bytes=performed.freed_bytes,
         )
+
+    def _out_of_time(self, action: NodeAction, node: Node) -> Outcome:
+        """An action that gets through some of its steps and is still busy when the cycle has to end."""
+        self.world.steps_left = self.world.steps % MOST_STEPS_IN_TIME
+        try:
+            return self._carry_out(action, node)
+        except PowerCutError:
+            error = "the cycle's time was used up while it was under way"
+            return Outcome(action=action, result=Result.UNFINISHED, ended_at=self.world.now, error=error)
+        finally:
+            self.world.steps_left = None
 
     def _failed(self, action: NodeAction, node: Node, hands: Hands, error: WnmError) -> Outcome:
         retry = Retry.SOON

@@ -5,29 +5,36 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from wnm.core.errors import Busy, NeedsOperator
+from wnm.core.errors import BadInput, Busy, NeedsOperator
 
 # Whoever asks for the holder takes the lock for an instant, and must not turn away a cycle by that.
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.01
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def only_one(path: str) -> Iterator[None]:
     """Hold the lock of the file `path` (0600, made if missing, stays) and write our pid in it.
 
-    Busy, naming the pid, while somebody else holds it. NeedsOperator if the file cannot be made or locked.
+    Busy, naming the pid, while somebody else holds it. NeedsOperator if the file cannot be made, written or locked.
+    A body that is refused (BadInput, NeedsOperator) leaves no file where there was none.
     """
+    missing = not os.path.lexists(path)
     descriptor = _acquire(path)
     try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        _write_pid(descriptor, path)
         yield
-        os.ftruncate(descriptor, 0)
+    except (BadInput, NeedsOperator):
+        if missing:
+            Path(path).unlink(missing_ok=True)
+        raise
     finally:
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
         os.close(descriptor)
 
 
@@ -82,6 +89,14 @@ def _acquire(path: str) -> int:
     raise Busy(f"another cycle is running: {who} holds {path}")
 
 
+def _write_pid(descriptor: int, path: str) -> None:
+    try:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
 def _open(path: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
@@ -118,6 +133,8 @@ def _unusable(path: str, error: OSError) -> NeedsOperator:
         return NeedsOperator(f"the lock file {path} is a symbolic link", remedy="remove it")
     if error.errno == errno.EISDIR:
         return NeedsOperator(f"the lock file {path} is a folder", remedy="remove it")
+    if error.errno in NO_ROOM:
+        return NeedsOperator(f"there is no room to write {path}", remedy=f"free some space in {folder}")
     return NeedsOperator(
         f"cannot lock {path} ({error.strerror})", remedy=f"let this user write in {folder}, on a local disk"
     )
