@@ -229,14 +229,14 @@ class Court:
 
     def _work(self) -> None:
         with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-            source = Path(folder, "src")
-            shutil.copytree(CHECKOUT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+            copy_of_checkout = Path(folder)
+            _copy_checkout(copy_of_checkout)
             while time.monotonic() < self._end:
                 try:
                     mutant = self._waiting.get_nowait()
                 except queue.Empty:
                     return
-                survived = _survives(mutant, source)
+                survived = _survives(mutant, copy_of_checkout)
                 with self._lock:
                     self.judged += 1
                     if survived:
@@ -244,34 +244,30 @@ class Court:
                         print(f"survived: {mutant}", flush=True)
 
 
-def _survives(mutant: Mutant, source: Path) -> bool:
-    copied = source / mutant.file.relative_to(CHECKOUT / "src")
+def _copy_checkout(to: Path) -> None:
+    """What the judges need; so the checkout may be worked on meanwhile."""
+    for name in ("src", "tests"):
+        shutil.copytree(CHECKOUT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(CHECKOUT / "pyproject.toml", to / "pyproject.toml")
+
+
+def _survives(mutant: Mutant, checkout: Path) -> bool:
+    copied = checkout / mutant.file.relative_to(CHECKOUT)
     copied.write_text(mutant.source())
     try:
-        return all(_passes(judge, source) for judge in JUDGES)
+        return all(_passes(judge, checkout) for judge in JUDGES)
     finally:
         copied.write_text(mutant.text)
 
 
-def _passes(judge: Sequence[str], source: Path) -> bool:
+def _passes(judge: Sequence[str], checkout: Path) -> bool:
     """Whether these tests find nothing wrong; tests that do not end find something."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "--no-header",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
             [*command, *judge],
-            cwd=CHECKOUT,
+            cwd=checkout,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -304,7 +300,7 @@ def main() -> int:
     known = len(mutants)
     if not arguments.all:
         mutants = random.Random(arguments.seed).sample(mutants, min(arguments.sample, known))
-    if not all(_passes(judge, CHECKOUT / "src") for judge in JUDGES):
+    if not all(_passes(judge, CHECKOUT) for judge in JUDGES):
         print("the tests fail without any mistake in the code: mend that first", file=sys.stderr)
         return 2
     court = Court(mutants, arguments.jobs, arguments.seconds)

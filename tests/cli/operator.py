@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,14 @@ from typing import Any
 import psutil
 from tests.cli.port_blocks import PORTS, PortBlocks
 
+from wnm.core.node import Node
 from wnm.record.database import open_for_reading
 from wnm.record.history import History
 from wnm.simulator.make_program import write_program
 
 WNM = Path(sys.executable).with_name("wnm")
 PATH = "/usr/bin:/bin"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 OLD, NEW = "0.4.17", "0.4.18"
 # Wide enough that a busy test machine neither holds growth back nor sheds anything; no CPU is above 100 %.
 LIMITS: Mapping[str, object] = {
@@ -110,7 +113,10 @@ class Operator:
 
     def offer(self, version: str) -> None:
         """Put another version of the node program where new nodes take theirs from."""
-        write_program(self.program, version)
+        unfinished = self.program.with_name("unfinished")
+        unfinished.write_bytes(program_bytes(version))
+        unfinished.chmod(0o755)
+        unfinished.replace(self.program)
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """What `wnm` sees of its surroundings."""
@@ -246,12 +252,22 @@ class Operator:
 
     def oldest_first(self) -> list[int]:
         """The ids in the order of the nodes' birth, which is not that of their ids when they came up together."""
-        return [node["id"] for node in sorted(self.rows().values(), key=lambda row: (row["born"], row["id"]))]
+        return [
+            int(node.id) for node in sorted(self.remembered().values(), key=lambda node: (node.born, node.id))
+        ]
+
+    def remembered(self) -> dict[int, Node]:
+        """The same from the database itself: tests that wait look often, and a report takes its time."""
+        with open_for_reading(str(self.database)) as database:
+            return {int(node.id): node for node in History(database).nodes()}
 
     def statuses(self) -> dict[int, str]:
-        """The status of each node, from the database: it is looked at often, and a report takes its time."""
-        with open_for_reading(str(self.database)) as database:
-            return {int(node.id): str(node.status) for node in History(database).nodes()}
+        """The status of each node."""
+        return {node_id: str(node.status) for node_id, node in self.remembered().items()}
+
+    def versions(self) -> dict[int, str | None]:
+        """The version of each node's own copy of the program."""
+        return {node_id: node.binary_version for node_id, node in self.remembered().items()}
 
     def running(self) -> int:
         """How many nodes are RUNNING."""
@@ -327,6 +343,15 @@ class Operator:
 
         eventually(none_left)
         self.ports.free()
+
+
+@cache
+def program_bytes(version: str) -> bytes:
+    """The simulated node program of a version, made once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "antnode")
+        write_program(path, version)
+        return path.read_bytes()
 
 
 def _root_dir(arguments: list[str]) -> str | None:

@@ -15,7 +15,7 @@ def test_add(operator: Operator) -> None:
     force(operator, "add", "--count", 3)
     assert len(operator.pids()) == 3
     force(operator, "add")
-    assert sorted(operator.rows()) == [1, 2, 3, 4]
+    assert sorted(operator.statuses()) == [1, 2, 3, 4]
     refused = operator.cycle("--force_action", "add")
     assert (refused.code, len(refused.err.splitlines())) == (2, 1)
     assert "node_cap 4" in refused.err
@@ -49,8 +49,7 @@ def test_upgrade(three: Operator) -> None:
     three.offer(NEW)
     oldest, second, youngest = three.oldest_first()
     force(three, "upgrade", "--count", 2)
-    versions = {node_id: row["binary_version"] for node_id, row in three.rows().items()}
-    assert versions == {oldest: NEW, second: NEW, youngest: OLD}
+    assert three.versions() == {oldest: NEW, second: NEW, youngest: OLD}
     assert len(three.pids()) == 3
 
 
@@ -58,7 +57,7 @@ def test_a_named_node_is_taken_back_to_a_lower_version(operator: Operator) -> No
     operator.bring_up(1)
     operator.offer("0.4.9")
     force(operator, "upgrade", "--service_name", "antnode0001")
-    operator.cycles_until(lambda: operator.rows()[1]["version"] == "0.4.9", at_most=2)
+    operator.cycles_until(lambda: operator.remembered()[1].version == "0.4.9", at_most=2)
     assert operator.statuses() == {1: "RUNNING"}
 
 
@@ -72,7 +71,7 @@ def test_remove_named(three: Operator) -> None:
     force(three, "remove", "--service_name", "antnode0002", "--confirm")
     assert three.pids() == others
     assert not three.folder(2).exists()
-    assert sorted(three.rows()) == [1, 3]
+    assert sorted(three.statuses()) == [1, 3]
 
 
 def test_remove_by_count_takes_the_youngest(operator: Operator) -> None:
@@ -81,14 +80,14 @@ def test_remove_by_count_takes_the_youngest(operator: Operator) -> None:
     operator.good_cycle("--force_action", "remove", "--count", 2, "--node_cap", 1)
     assert operator.statuses() == {1: "RUNNING", 2: "REMOVING", 3: "REMOVING"}
     assert operator.pids() == operator.pids_of(1)
-    operator.cycles_until(lambda: list(operator.rows()) == [1], at_most=2)
+    operator.cycles_until(lambda: list(operator.statuses()) == [1], at_most=2)
 
 
 def test_disable_and_enable(three: Operator) -> None:
     force(three, "disable", "--service_name", "antnode0002")
     assert (three.pids_of(2), three.statuses()[2]) == ([], "DISABLED")
     three.offer(NEW)
-    three.cycles_until(lambda: three.rows()[3]["binary_version"] == NEW, at_most=6)
+    three.cycles_until(lambda: three.versions()[3] == NEW, at_most=6)
     assert (three.pids_of(2), three.statuses()[2]) == ([], "DISABLED")
     refused = three.cycle("--force_action", "start", "--service_name", "antnode0002")
     assert refused.code == 2

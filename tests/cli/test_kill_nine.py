@@ -9,6 +9,8 @@ from random import Random
 import pytest
 from tests.cli.operator import Operator
 
+from wnm.core.node import Status
+
 KILLS = 40
 VERSIONS = [f"0.4.{patch}" for patch in range(17, 17 + KILLS // 5)]
 # The longest of a cycle's life; a kill after its end hits nothing, and that is one of the moments too.
@@ -61,9 +63,9 @@ def test_forty_kills_in_a_row_with_changing_caps_and_versions(operator: Operator
     assert endings[-signal.SIGKILL] >= KILLS // 4, endings
 
     def settled() -> bool:
-        rows = operator.rows().values()
-        same = [row for row in rows if (row["status"], row["version"]) == ("RUNNING", VERSIONS[-1])]
-        return len(rows) == len(same) == len(operator.processes()) == 4
+        nodes = operator.remembered().values()
+        same = [node for node in nodes if (node.status, node.version) == (Status.RUNNING, VERSIONS[-1])]
+        return len(nodes) == len(same) == len(operator.processes()) == 4
 
     operator.cycles_until(settled, "--node_cap=4", at_most=40, codes=(0, 1))
     check_whole(operator, cap=4)
@@ -79,7 +81,7 @@ def test_a_kill_in_the_middle_of_a_deed_is_made_good(operator: Operator, deed: s
     for moment in range(6):
         match deed:
             case "add":
-                cap = len(operator.rows()) + 1
+                cap = len(operator.statuses()) + 1
             case "upgrade":
                 operator.offer(f"0.5.{moment}")
             case _:

@@ -3,19 +3,11 @@
 import os
 import shutil
 import signal
-from collections.abc import Mapping
 
-from tests.cli.operator import NEW, OLD, Operator, eventually
+from tests.cli.operator import NEW, OLD, Operator, eventually, program_bytes
 from tests.cli.port_blocks import is_free
 
-from wnm.simulator.make_program import write_program
-
 OLDER = "0.4.9"
-
-
-def binary_versions(operator: Operator) -> Mapping[int, str]:
-    """The version of each node's own copy of the program."""
-    return {node_id: row["binary_version"] for node_id, row in operator.rows().items()}
 
 
 def test_a_killed_node_is_back_within_two_cycles(three: Operator) -> None:
@@ -41,17 +33,17 @@ def test_a_new_version_goes_through_the_nodes_oldest_first(operator: Operator) -
     operator.offer(NEW)
     order: list[int] = []
     while len(order) < 3:
-        before, pids = binary_versions(operator), operator.pids()
+        before, pids = operator.versions(), operator.pids()
         operator.good_cycle()
-        changed = [
-            node_id for node_id, version in binary_versions(operator).items() if version != before[node_id]
-        ]
+        changed = [node_id for node_id, version in operator.versions().items() if version != before[node_id]]
         assert len(changed) <= 1, "more than one node was upgraded in a cycle"
         assert len(set(pids) - set(operator.pids())) <= 1
         assert len(operator.pids()) == 3
         order += changed
     assert order == [1, 2, 3]
-    operator.cycles_until(lambda: {row["version"] for row in operator.rows().values()} == {NEW}, at_most=4)
+    operator.cycles_until(
+        lambda: {node.version for node in operator.remembered().values()} == {NEW}, at_most=4
+    )
     operator.cycles_until(lambda: operator.running() == 3, at_most=2)
     assert not set(first_pids) & set(operator.pids())
     assert (operator.folder(1) / "antnode").read_bytes() == operator.program.read_bytes()
@@ -63,7 +55,7 @@ def test_a_lower_version_changes_nothing(three: Operator) -> None:
     for _ in range(3):
         assert "idle" in three.good_cycle().err
     assert three.pids() == pids
-    assert set(binary_versions(three).values()) == {OLD}
+    assert set(three.versions().values()) == {OLD}
 
 
 def test_a_release_candidate_is_older_than_its_release(three: Operator) -> None:
@@ -79,7 +71,7 @@ def test_a_pin_holds_a_new_version_back_until_it_is_cleared(operator: Operator) 
     operator.offer(NEW)
     operator.good_cycle()
     assert operator.pids() == pids
-    operator.cycles_until(lambda: binary_versions(operator) == {1: NEW}, "--node_version=", at_most=2)
+    operator.cycles_until(lambda: operator.versions() == {1: NEW}, "--node_version=", at_most=2)
 
 
 def test_shrinking_the_cap_removes_the_youngest_first(operator: Operator) -> None:
@@ -91,7 +83,7 @@ def test_shrinking_the_cap_removes_the_youngest_first(operator: Operator) -> Non
 
     def two_are_left() -> bool:
         order.extend(node_id for node_id in range(5, 0, -1) if not operator.folder(node_id).exists())
-        return set(operator.rows()) == {1, 2}
+        return set(operator.statuses()) == {1, 2}
 
     operator.cycles_until(two_are_left, "--node_cap=2", at_most=8)
     assert list(dict.fromkeys(order)) == [5, 4, 3]
@@ -107,7 +99,7 @@ def test_shrinking_the_cap_removes_the_youngest_first(operator: Operator) -> Non
 
 def test_keys_are_not_kept_when_that_is_not_wished(operator: Operator) -> None:
     operator.bring_up(1, keep_keys="false")
-    operator.cycles_until(lambda: operator.rows() == {}, "--node_cap=0", at_most=3)
+    operator.cycles_until(lambda: operator.statuses() == {}, "--node_cap=0", at_most=3)
     assert not operator.keys.exists()
 
 
@@ -127,13 +119,13 @@ def test_a_node_whose_folder_was_deleted_is_gone_after_the_next_cycle(three: Ope
     others = [*three.pids_of(1), *three.pids_of(3)]
     shutil.rmtree(three.folder(2))
     three.good_cycle("--node_cap=2")
-    assert sorted(three.rows()) == [1, 3]
+    assert sorted(three.statuses()) == [1, 3]
     assert three.pids() == others
     assert not (three.logs / "antnode0002").exists()
 
 
 def test_a_storage_that_is_away_is_no_reason_to_remove_anything(three: Operator) -> None:
-    away, rows, pids = three.home / "disk unplugged", three.rows().keys(), three.pids()
+    away, rows, pids = three.home / "disk unplugged", three.statuses().keys(), three.pids()
     # Held still, the nodes do not notice, so that whatever happens to them is wnm's doing.
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -141,7 +133,7 @@ def test_a_storage_that_is_away_is_no_reason_to_remove_anything(three: Operator)
     for words in ((), ("--node_cap=1",), ("--force_action", "add")):
         refused = three.cycle("--poll_timeout=0.1", *words)
         assert refused.code in (2, 3), refused
-        assert three.rows().keys() == rows
+        assert three.statuses().keys() == rows
         assert three.pids() == pids
     assert str(three.nodes) in three.cycle("--node_cap=3").err
     assert not three.keys.exists()
@@ -163,7 +155,7 @@ def test_an_empty_storage_is_an_unmounted_disk(three: Operator) -> None:
     refused = three.cycle()
     assert refused.code == 3
     assert f"{three.nodes}, which is empty" in refused.err
-    assert sorted(three.rows()) == [1, 2, 3]
+    assert sorted(three.statuses()) == [1, 2, 3]
     assert list(three.nodes.iterdir()) == []
     three.nodes.rmdir()
     away.rename(three.nodes)
@@ -173,7 +165,7 @@ def test_an_empty_storage_is_an_unmounted_disk(three: Operator) -> None:
 def test_a_node_that_upgraded_itself_is_found_again(operator: Operator) -> None:
     operator.bring_up(2)
     newer = operator.program.with_name("downloaded by the node")
-    write_program(newer, NEW)
+    newer.write_bytes(program_bytes(NEW))
     (before,) = operator.pids_of(1)
     operator.order(1, self_upgrade_to=str(newer))
     eventually(lambda: operator.pids_of(1) not in ([], [before]) and operator.answers(1))

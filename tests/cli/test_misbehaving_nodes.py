@@ -93,7 +93,7 @@ def test_a_node_that_crashes_at_once_rests_and_blocks_nobody(three: Operator) ->
     assert [*three.pids_of(1), *three.pids_of(3)] == others
     three.cycles_until(lambda: len(three.pids_of(4)) == 1, "--node_cap=4", at_most=2)
     three.offer(NEW)
-    three.cycles_until(lambda: three.rows()[1]["binary_version"] == NEW, at_most=3)
+    three.cycles_until(lambda: three.versions()[1] == NEW, at_most=3)
 
 
 def test_a_node_that_ends_itself_is_started_again_with_its_last_words_kept(operator: Operator) -> None:

@@ -38,7 +38,7 @@ def test_twelve_quick_cycles_at_once_start_nothing_twice(operator: Operator) -> 
     assert 0 in {code for _, _, code in ended}
     operator.cycles_until(lambda: operator.running() == 3, at_most=8)
     assert [process.name for process in operator.processes()] == ["antnode0001", "antnode0002", "antnode0003"]
-    assert sorted(operator.rows()) == [1, 2, 3]
+    assert sorted(operator.statuses()) == [1, 2, 3]
 
 
 def test_reading_needs_no_lock(operator: Operator) -> None:
@@ -73,7 +73,7 @@ def test_a_dead_holder_does_not_block_the_next(operator: Operator) -> None:
     os.kill(cycle.pid, signal.SIGKILL)
     cycle.wait()
     assert (operator.database.parent / "wnm_active").exists()
-    operator.cycles_until(lambda: operator.rows() == {}, "--stop_grace=1", at_most=2)
+    operator.cycles_until(lambda: operator.statuses() == {}, "--stop_grace=1", at_most=2)
     assert operator.pids() == []
 
 
@@ -86,4 +86,4 @@ def test_an_interrupted_cycle_says_so_in_one_line(operator: Operator) -> None:
     assert cycle.returncode == 130
     assert "Traceback" not in out + err
     assert err.splitlines()[-1].startswith("wnm: interrupted")
-    operator.cycles_until(lambda: operator.rows() == {}, "--stop_grace=1", at_most=2)
+    operator.cycles_until(lambda: operator.statuses() == {}, "--stop_grace=1", at_most=2)

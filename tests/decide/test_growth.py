@@ -298,6 +298,8 @@ def test_reasons_of_a_prediction() -> None:
     assert "add a node: waits for room: with one more node cpu is 71.0 % (limit 70.0 %)" in reasons(full)
     stopped = decide(seen([costly(1), node(2, STOPPED)], cpu=66), settings(node_cap=2))
     assert "start antnode0002: waits for room: with one more node cpu is 71.0 %" in reasons(stopped)
+    waiting = decide(seen([costly(1), node(2, STOPPED)], cpu=66), settings(node_cap=9))
+    assert "add" not in reasons(waiting)
     short = decide(seen([costly(1)], disks=(disk("/", 50, free_bytes=25 * 10**8),)), settings())
     assert "room: / would have 1500000000 bytes free, fewer than crisis_bytes" in reasons(short)
     near = decide(seen([costly(1)], disks=(disk("/", 50, free_bytes=35 * 10**8),)), settings())

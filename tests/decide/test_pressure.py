@@ -112,6 +112,7 @@ def test_over_the_cap_says_so() -> None:
     decision = decide(seen([*THREE, node(4)]), CAP_2)
     assert (decision.rule, decision.because) == ("pressure", "4 nodes with a cap of 2")
     assert "remove 1 more: waits for a free removal slot" in reasons(decision)
+    assert "more" not in reasons(decide(seen(THREE), CAP_2))
 
 
 def test_over_the_cap_without_a_slot_waits_and_starts_nothing_either() -> None:
@@ -376,7 +377,16 @@ def freed(amount: int, minutes: float = 60, mount_point: str = "/") -> Remembere
         "that was before the clock was set back": (freed(0, -1), disk("/", 90), "retire 3"),
         "that was just now": (freed(0, 0), disk("/", 90), ""),
         "nothing is known of the last removal": (Remembered(), disk("/", 90), "retire 3"),
-        "nothing is known of when it was": (Remembered(last_freed_bytes=0), disk("/", 90), "retire 3"),
+        "nothing is known of when it was": (
+            Remembered(last_freed_bytes=0, last_freed_mount_point="/"),
+            disk("/", 90),
+            "retire 3",
+        ),
+        "nothing is known of what it freed": (
+            Remembered(last_freed_at=ago(1), last_freed_mount_point="/"),
+            disk("/", 90),
+            "retire 3",
+        ),
         "in a crisis of bytes, too little": (
             freed(10**7 - 1),
             disk("/", 50, free_bytes=GB),

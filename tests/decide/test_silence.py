@@ -114,19 +114,28 @@ def test_it_can_be_switched_off() -> None:
 
 
 def test_it_waits_while_something_must_be_shed() -> None:
-    decision = decide(seen([*SILENT, node(4, Status.UPGRADING, status_since=NOW)]), settings(node_cap=3))
+    nodes = [*SILENT, hung(4, silent_since=ago(1)), node(5, Status.UPGRADING, status_since=NOW)]
+    decision = decide(seen(nodes), settings(node_cap=4))
     assert briefly(decision) == ""
-    assert "restart 3 silent node(s): waits for 4 nodes with a cap of 3" in reasons(decision)
+    assert "restart antnode0004: waits for it to answer by itself" in reasons(decision)
+    assert "restart 3 silent node(s): waits for 5 nodes with a cap of 4" in reasons(decision)
+
+
+def test_nobody_who_is_ready_waits_for_nothing() -> None:
+    decision = decide(seen([hung(1, silent_since=ago(1)), node(2)]), settings(node_cap=1))
+    assert "silent node(s)" not in reasons(decision)
 
 
 def test_reasons() -> None:
+    assert reasons(decide(seen([hung(1, silent_since=ago(30))]), settings(node_cap=1))) == ""
     soon = hung(4, silent_since=ago(20))
     decision = decide(seen([*SILENT, soon]), settings(node_cap=4))
     assert (decision.rule, decision.because) == ("silent nodes", "3 node(s) do not answer")
     (action,) = decision.actions
     assert isinstance(action, RestartNode)
     assert (action.silent, action.because) == (True, f"has not answered since {ago(60)}")
-    assert "restart antnode0004: waits for it to answer by itself" in reasons(decision)
+    waiting = [line for line in reasons(decision).splitlines() if "it to answer by itself" in line]
+    assert waiting == ["restart antnode0004: waits for it to answer by itself"]
     assert [each.until for each in decision.held if "antnode0004" in each.what] == [ahead(10)]
     assert "restart 2 more: waits for a free start slot" in reasons(decision)
 

@@ -80,6 +80,7 @@ def test_every_action_has_its_reason_and_its_end(end: Result, words: str) -> Non
     index = next(number for number, line in enumerate(lines) if line.startswith("  add antnode0004 "))
     assert lines[index].endswith(", because: the machine has room")
     assert lines[index + 1].strip() == words
+    assert sum("add antnode0004" in line for line in lines) == 1
 
 
 def test_an_action_that_was_never_begun_is_said_to_be_so() -> None:

@@ -155,6 +155,10 @@ def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], sett
         return
     if isinstance(action, StopNode):
         assert too_much(seen, settings)
+        last, window = seen.remembered.last_shed_at, seen.machine.window_seconds or 60
+        if last is not None and last <= seen.now:
+            waited = (seen.now - last).total_seconds()
+            assert waited >= min(2 * window, 120), "the last stop could not show yet"
     if isinstance(action, RemoveNode | RetireNode):
         over = sum(row.status not in UNCOUNTED for row in rows.values()) > settings.node_cap
         assert (

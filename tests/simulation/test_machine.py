@@ -33,6 +33,7 @@ LIMITS = (
 )
 
 MOST_CYCLES = 1500
+NAMELESS = (ForcedAction.ADD, ForcedAction.SURVEY, ForcedAction.TEARDOWN)
 
 
 def _sheds(action: NodeAction | Resurvey) -> bool:
@@ -121,18 +122,26 @@ class AnyMachine(RuleBasedStateMachine):
 
     @rule(
         word=st.sampled_from(list(ForcedAction)),
-        number=st.integers(1, 8),
-        by_name=st.booleans(),
+        count=st.integers(1, 3),
         confirmed=st.booleans(),
         steps=st.one_of(st.none(), st.integers(0, 12)),
     )
-    def somebody_asks(
-        self, word: ForcedAction, number: int, by_name: bool, confirmed: bool, steps: int | None
-    ) -> None:
-        names = (f"antnode{number:04d}",) if by_name else ()
+    def somebody_asks(self, word: ForcedAction, count: int, confirmed: bool, steps: int | None) -> None:
         plain = word in (ForcedAction.SURVEY, ForcedAction.TEARDOWN)
-        count = None if by_name or plain else 1 + number % 3
-        request = Request(action=word, names=names, count=count, confirmed=confirmed)
+        self.ask(Request(action=word, count=None if plain else count, confirmed=confirmed), steps)
+
+    @precondition(lambda self: self.machine.ledger.rows)
+    @rule(
+        word=st.sampled_from([each for each in ForcedAction if each not in NAMELESS]),
+        pick=st.integers(0, 99),
+        steps=st.one_of(st.none(), st.integers(0, 5)),
+    )
+    def somebody_asks_for_a_node(self, word: ForcedAction, pick: int, steps: int | None) -> None:
+        rows = self.machine.ledger.nodes
+        self.ask(Request(action=word, names=(rows[pick % len(rows)].name,), confirmed=True), steps)
+
+    def ask(self, request: Request, steps: int | None) -> None:
+        """One cycle by hand, cut off after so many steps."""
         self.machine.world.steps_left = steps
         with suppress(BadInput, NeedsOperator):
             self.one_cycle(request=request)

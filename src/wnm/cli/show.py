@@ -19,6 +19,7 @@ NARROWEST = 40
 _WIDTH_WITH_ERRORS = 110
 _LONGEST_ERROR = 70
 _LONGEST_VERSION = 12
+_LONGEST_GAUGE = 24
 _HEADINGS = ("name", "status", "process", "reachable", "version", "peers", "records", "disk")
 _NUMBERS = ("peers", "records", "disk")
 _STATUS_STYLES = {
@@ -91,7 +92,7 @@ def _gauge_row(gauge: Gauge) -> tuple[Text, Text, Text, Text]:
         if isinstance(value, Unseen)
         else Text(_shown(gauge, value), style=style)
     )
-    name = Text(shorten(printable(gauge.name), 30))
+    name = Text(shorten(printable(gauge.name), _LONGEST_GAUGE))
     return name, now, Text(_limit(gauge, gauge.allow)), Text(_limit(gauge, gauge.remove))
 
 

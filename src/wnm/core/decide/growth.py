@@ -102,7 +102,7 @@ def _plan_starts(
             continue
         if plan.left <= 0:
             return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
-        machine = one_more(plan.machine, replace(cost, disk_bytes=0), None)
+        machine = one_more(plan.machine, cost, None)
         limit = _machine_limit(machine, settings)
         if limit is not None:
             return plan.but(Held(what=what, waiting_for=limit), full=True)
@@ -219,12 +219,12 @@ def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
     starting = sum(each.node.status in (Status.RESTARTING, Status.UPGRADING) for each in seen.nodes)
     machine = seen.machine
     for _ in range(starting):
-        machine = one_more(machine, replace(cost, disk_bytes=0), None)
+        machine = one_more(machine, cost, None)
     return machine
 
 
 def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -> MachineReading:
-    """The machine with one more node, its data on the file system at `mount_point`."""
+    """The machine with one more node, its data on the file system at `mount_point`; None if they are there."""
     cores = max(machine.usable_cores, 0.01)
     load = machine.load
     return replace(
