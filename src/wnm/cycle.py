@@ -8,7 +8,9 @@ from wnm.act.executor import TimeLimit, carry_out
 from wnm.act.steps import Hands
 from wnm.core.action import NodeAction, Resurvey
 from wnm.core.contracts import Clock
+from wnm.core.decide.forced import BY_HAND
 from wnm.core.decision import Decision
+from wnm.core.node import Node
 from wnm.core.observation import Observation
 from wnm.core.outcome import Outcome, Result
 from wnm.core.recall import Recall
@@ -47,6 +49,7 @@ class Plan:
     """A cycle up to the point where it would change something."""
 
     started_at: datetime
+    known: tuple[Node, ...]
     seen: Observation
     decision: Decision
 
@@ -61,9 +64,15 @@ class Cycle:
     exit_code: int
 
 
-def run_cycle(ledger: Ledger, recall: Recall, wished: Wishes, machine: Machine, choose: Choose) -> Cycle:
-    """Plan, write the intention down, act on it, write down what became of it."""
-    plan = plan_cycle(recall, wished.settings, machine, choose)
+def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Choose) -> Plan:
+    """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
+    started_at = machine.clock.now()
+    seen = survey(recall, settings, machine.hands.manager, machine.kind, machine.clock)
+    return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
+
+
+def carry_through(ledger: Ledger, plan: Plan, wished: Wishes, machine: Machine) -> Cycle:
+    """Write the intention down, act on it, write down what became of it."""
     actions = node_actions(plan.decision)
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, wished.texts, plan.decision, plan.started_at) if actions else None
@@ -75,7 +84,7 @@ def run_cycle(ledger: Ledger, recall: Recall, wished: Wishes, machine: Machine, 
         limit=time_limit(machine.began, wished.settings),
         pause=wished.settings.pause_between_actions,
     )
-    problems = machine.hands.manager.trim_logs(recall.nodes)
+    problems = machine.hands.manager.trim_logs(plan.known)
     cycle = Cycle(
         plan=plan, outcomes=outcomes, problems=tuple(problems), exit_code=exit_code(plan.decision, outcomes)
     )
@@ -99,13 +108,6 @@ def _write_down(
         ledger.conclude(intention, cycle.outcomes, ending)
 
 
-def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Choose) -> Plan:
-    """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
-    started_at = machine.clock.now()
-    seen = survey(recall, settings, machine.hands.manager, machine.kind, machine.clock)
-    return Plan(started_at=started_at, seen=seen, decision=choose(seen, settings))
-
-
 def node_actions(decision: Decision) -> Sequence[NodeAction]:
     """The actions that need hands; a survey has happened by the time it is decided."""
     return [action for action in decision.actions if not isinstance(action, Resurvey)]
@@ -121,7 +123,11 @@ def time_limit(began: float, settings: Settings) -> TimeLimit:
 
 
 def exit_code(decision: Decision, outcomes: Sequence[Outcome]) -> int:
-    """1 when an action failed, 3 when only the operator can make something go on, else 0."""
-    if any(outcome.result in (Result.FAILED, Result.UNFINISHED) for outcome in outcomes):
+    """1 when an action failed, 3 when only the operator can make something go on, else 0.
+
+    What the ladder had no time for comes again by itself; what was asked for by hand does not.
+    """
+    bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
+    if any(outcome.result in bad for outcome in outcomes):
         return 1
     return 3 if any(held.remedy is not None for held in decision.held) else 0

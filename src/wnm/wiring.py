@@ -19,10 +19,11 @@ DRIVERS: Mapping[str, Callable[[Clock], UnitDriver]] = {
 FIREWALLS: Mapping[str, Callable[[], Firewall]] = {"null": NullFirewall}
 
 
-def build_machine(settings: Settings, clock: Clock) -> Machine:
+def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
     """The hands and the kind of node that these settings name.
 
-    NeedsOperator for a process manager, firewall or kind of node that this wnm does not have.
+    `began` is when the run began, on the monotonic clock. NeedsOperator for a process manager, firewall or
+    kind of node that this wnm does not have.
     """
     kind = _pick(KINDS, "node_kind", settings.node_kind)
     manager = NodeManager(
@@ -41,7 +42,7 @@ def build_machine(settings: Settings, clock: Clock) -> Machine:
         hands=Hands(manager=manager, firewall=_pick(FIREWALLS, "firewall", settings.firewall)()),
         kind=kind,
         clock=clock,
-        began=clock.monotonic(),
+        began=began,
     )
 
 

@@ -3,8 +3,9 @@
 import pytest
 from tests.cli.operator import Operator
 
-# A limit on the size of any file, in blocks of 512 bytes: the kernel refuses to write beyond it.
-SMALL = ("sh", "-c", 'ulimit -f "$0" && exec "$@"')
+# A limit on the size of any file, in blocks of 512 bytes: the kernel refuses to write beyond it. Byte code that Python
+# cuts off there would be taken for whole by every later run.
+SMALL = ("sh", "-c", 'export PYTHONDONTWRITEBYTECODE=1; ulimit -f "$0" && exec "$@"')
 
 
 @pytest.mark.parametrize("blocks", ["0", "8"])

@@ -16,7 +16,8 @@ from wnm.core.layers import resolve
 from wnm.core.setting import specs_of
 from wnm.core.settings import GROUPS, NAMES, SPECS, Settings
 from wnm.core.suggest import nearest
-from wnm.system.host import host_facts, usable_cores
+from wnm.sensors.host import usable_cores
+from wnm.system.host import host_facts
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,16 +35,16 @@ def test_the_program_in_local_bin_comes_before_the_path(tmp_path: Path) -> None:
     home = tmp_path / "home"
     on_path = program(tmp_path / "bin")
     environ = {"HOME": str(home), "PATH": f"/nowhere::relative:{tmp_path}/bin"}
-    assert host_facts(environ).program == str(on_path)
+    assert host_facts(environ, 2.0).program == str(on_path)
     own = program(home / ".local/bin")
-    assert host_facts(environ).program == str(own)
+    assert host_facts(environ, 2.0).program == str(own)
     own.chmod(0o644)
-    assert host_facts(environ).program == str(on_path)
+    assert host_facts(environ, 2.0).program == str(on_path)
 
 
 def test_a_program_in_the_working_directory_is_not_found(tmp_path: Path) -> None:
     program(tmp_path)
-    code = "import os; from wnm.system.host import host_facts; print(host_facts(os.environ).program)"
+    code = "import os; from wnm.system.host import host_facts; print(host_facts(os.environ, 2.0).program)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -58,13 +59,13 @@ def test_a_program_in_the_working_directory_is_not_found(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("home", ["", "relative"])
 def test_a_home_that_is_no_path_is_replaced_by_the_accounts(home: str) -> None:
-    assert host_facts({"HOME": home}).home.startswith("/")
-    assert host_facts({"HOME": home}).home == host_facts({}).home
-    assert host_facts({"HOME": "/"}).home == "/"
+    assert host_facts({"HOME": home}, 2.0).home.startswith("/")
+    assert host_facts({"HOME": home}, 2.0).home == host_facts({}, 2.0).home
+    assert host_facts({"HOME": "/"}, 2.0).home == "/"
 
 
 def test_the_facts_of_this_machine() -> None:
-    host = host_facts({"HOME": "/home/x/"})
+    host = host_facts({"HOME": "/home/x/"}, 2.0)
     assert host.home == "/home/x"
     assert host.is_root is (os.geteuid() == 0)
     assert host.usable_cores == usable_cores() >= 1
@@ -77,7 +78,7 @@ def test_the_facts_of_this_machine() -> None:
 )
 def test_only_cores_that_may_be_used_count() -> None:
     code = (
-        "import os; from wnm.system.host import usable_cores; "
+        "import os; from wnm.sensors.host import usable_cores; "
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(usable_cores())"
     )
     done = subprocess.run(
@@ -108,7 +109,7 @@ from wnm.cli.layers import gather
 from wnm.cli.parse import parse
 from wnm.core.layers import Layer, resolve
 from wnm.system.host import host_facts
-host = host_facts({{"HOME": {str(tmp_path)!r}, "WNM_NODE_CAP": "5"}})
+host = host_facts({{"HOME": {str(tmp_path)!r}, "WNM_NODE_CAP": "5"}}, 2.0)
 database = Layer(name="database", values={{"rewards_address": {FAUCET!r}}})
 found = gather(parse(["--cpu_remove", "90"]), host, folder=Path({str(tmp_path)!r}), root_file=Path("/nowhere/x"))
 resolve([*found.layers, database], host, check_address=checksum_error)

@@ -93,6 +93,8 @@ def _take(
         work.next_start = start + pause.total_seconds()
     clock.sleep(max(0.0, start - clock.monotonic()))
     with work.lock:
+        if clock.monotonic() > limit.end:
+            return None
         work.begun.add(job[0])
     return job
 

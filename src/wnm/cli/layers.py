@@ -45,7 +45,9 @@ class _Source:
     run: Texts
 
 
-def gather(invocation: Invocation, host: Host, *, folder: Path, root_file: Path = ROOT_FILE) -> Gathered:
+def gather(
+    invocation: Invocation, host: Host, *, folder: Path | None, root_file: Path = ROOT_FILE
+) -> Gathered:
     """Read the environment, `.env` in `folder`, for root `root_file`, and the config files.
 
     BadInput for a name of wnm's that does not exist or that only the command line may use, and for files that are
@@ -53,7 +55,8 @@ def gather(invocation: Invocation, host: Host, *, folder: Path, root_file: Path 
     """
     sources = [_from_environment(host.environ, ENVIRONMENT)]
     known = frozenset(_OURS) | {PREFIX}
-    sources.append(_from_environment(read_environment_file(folder / ".env", known), str(folder / ".env")))
+    if folder is not None:
+        sources.append(_from_environment(read_environment_file(folder / ".env", known), str(folder / ".env")))
     if host.is_root:
         sources.append(
             _from_environment(read_environment_file(root_file, known), str(root_file), own_file=True)

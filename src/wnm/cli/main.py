@@ -2,6 +2,8 @@
 
 import errno
 import gc
+import io
+import logging
 import os
 import sys
 import traceback
@@ -25,8 +27,12 @@ def run() -> NoReturn:
 
     Nothing is left to be done at exit, and taking the modules apart costs a sixth of an idle cycle.
     """
+    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
+    for stream in streams:
+        # A terminal that knows no more than ASCII shows a question mark; that is no reason to fail.
+        stream.reconfigure(errors="replace")
     code = main()
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
@@ -97,7 +103,7 @@ def _handler(command: Command) -> "Callable[[Run], int]":
 
 def _tell(error: WnmError) -> None:
     print(f"wnm: {' '.join(str(error).split())}", file=sys.stderr)
-    if "DEBUG" in (os.environ.get("WNM_LOGLEVEL", "").upper(), *(word.upper() for word in sys.argv)):
+    if logging.getLogger("wnm").isEnabledFor(logging.DEBUG):
         traceback.print_exc()
 
 

@@ -8,6 +8,7 @@ from wnm.cli.checkup import look_around
 from wnm.cli.invocation import Command
 from wnm.cli.material import material
 from wnm.cli.run import Run
+from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
@@ -62,6 +63,8 @@ def _doctor(run: Run, found: Material) -> int:
 def _replay(run: Run) -> int:
     """Plan again from an exported cycle: exit code 1 when this wnm would decide otherwise."""
     exported = replay.load_exported(_read_export(run.asked.file or ""))
+    if exported.recorded.rule == BY_HAND:
+        raise BadInput(f"cycle {exported.cycle} was asked for by hand: there is nothing to plan again")
     stored = Layer(name=DATABASE, values=exported.settings_texts)
     settings = resolve((stored,), run.host).settings
     again = decide(exported.seen, settings)
@@ -74,8 +77,10 @@ def _replay(run: Run) -> int:
 
 def _read_export(name: str) -> str:
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return content.decode()
+        if name == "-":
+            return sys.stdin.buffer.read(replay.LARGEST_BYTES + 1).decode()
+        with Path(name).open("rb") as file:
+            return file.read(replay.LARGEST_BYTES + 1).decode()
     except OSError as error:
         raise BadInput(f"{name} cannot be read ({error.strerror}): give a file that wnm wrote") from None
     except UnicodeDecodeError:

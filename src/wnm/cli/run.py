@@ -1,6 +1,7 @@
 """What every command begins with: the layers of settings, the host, and where the database and its lock are."""
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from wnm.cli.logs import set_up_logging
 from wnm.core.host import Host, data_folder
 from wnm.core.layers import DATABASE, Layer, Resolved, resolve
 from wnm.record.location import database_path
+from wnm.sensors.host import usable_cores
 from wnm.system.host import host_facts
 
 DATABASE_NAME = "colony.db"
@@ -19,11 +21,15 @@ LOCK_NAME = "wnm_active"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One command with everything that was given to it, wherever it was given."""
+    """One command with everything that was given to it, wherever it was given.
+
+    `began` is when it began, on the monotonic clock: a cycle's time counts from there.
+    """
 
     asked: Invocation
     layers: tuple[Layer, ...]
     host: Host
+    began: float
 
     @property
     def database_path(self) -> str:
@@ -46,7 +52,16 @@ class Run:
 
 def begin(asked: Invocation) -> Run:
     """Collect the layers above the database and set up logging."""
-    host = host_facts(os.environ)
-    gathered = gather(asked, host, folder=Path.cwd())
+    began = time.monotonic()
+    host = host_facts(os.environ, usable_cores())
+    gathered = gather(asked, host, folder=_working_folder())
     set_up_logging(gathered.invocation.loglevel, gathered.invocation.log_format)
-    return Run(asked=gathered.invocation, layers=gathered.layers, host=host)
+    return Run(asked=gathered.invocation, layers=gathered.layers, host=host, began=began)
+
+
+def _working_folder() -> Path | None:
+    """Where .env is looked for; None when the folder that we were started in has been removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None

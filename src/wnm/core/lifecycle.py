@@ -16,7 +16,7 @@ from wnm.core.action import (
     UpgradeNode,
 )
 from wnm.core.node import Node, ProcessState, Reachability, Status
-from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading
+from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.settings import Settings
 
@@ -126,7 +126,9 @@ def _with_facts(node: Node, reading: NodeReading, now: datetime) -> Node:
     if node.version is None and runs(reading):
         node = replace(node, version=node.binary_version)
     if reading.disk_bytes is not None:
-        node = replace(node, disk_bytes=reading.disk_bytes, disk_measured_at=now)
+        # One that takes too long to measure waits for its turn like the others.
+        measured = node.disk_bytes if isinstance(reading.disk_bytes, Unseen) else reading.disk_bytes
+        node = replace(node, disk_bytes=measured, disk_measured_at=now)
     return replace(
         node,
         born=reading.born or node.born,
@@ -185,7 +187,7 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, *, expecte
 
 def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Settings) -> Node:
     if node.status is Status.RUNNING:
-        return node
+        return _after_calm(node, reading, now)
     if node.status is Status.STOPPED:
         return _moved(node, Status.RUNNING, now, "found running")
     delay = delay_of(node, settings)
@@ -199,8 +201,22 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
         stuck = (
             f"stuck {node.status.value.lower()} for {_minutes(elapsed)}: its process runs but does not answer"
         )
-        return replace(_moved(node, Status.RUNNING, now, stuck), last_error=stuck)
+        return _moved(node, Status.RUNNING, now, stuck)
     return node
+
+
+def _after_calm(node: Node, reading: NodeReading, now: datetime) -> Node:
+    """What went wrong once is forgotten when the node has answered for as long as the longest pause."""
+    troubled = node.failures or node.retry_at or node.last_error
+    if (
+        not troubled
+        or reading.reachable is not Reachability.ANSWERS
+        or not isinstance(reading.page, NodePage)
+    ):
+        return node
+    if now - max(node.status_since, node.retry_at or node.status_since) < LONGEST_PAUSE:
+        return node
+    return replace(node, failures=0, retry_at=None, last_error=None)
 
 
 def _minutes(span: timedelta) -> str:

@@ -20,6 +20,9 @@ class Status(StrEnum):
     DISABLED = "DISABLED"
 
 
+OUTPUT_LOG = "stdout.log"
+"""The file in a node's log folder that receives what its program prints."""
+
 TRANSITIONS = frozenset({Status.UPGRADING, Status.RESTARTING, Status.REMOVING})
 
 

@@ -102,7 +102,10 @@ class ProgramReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReading:
-    """What was seen of one node in this cycle. `reachable` is None when it was not asked."""
+    """What was seen of one node in this cycle.
+
+    `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
+    """
 
     process: ProcessReading | Unseen
     reachable: Reachability | None
@@ -110,7 +113,7 @@ class NodeReading:
     root_dir_present: bool | Unseen
     born: datetime | None = None
     program: ProgramReading | Unseen
-    disk_bytes: int | None = None
+    disk_bytes: int | Unseen | None = None
     mount_point: str | None = None
     last_words: str | None = None
 

@@ -141,7 +141,12 @@ class Settings:
         shown="none",
         generic=True,
     )
-    node_user: str = setting("ant", user_name(), "the account that nodes run as in root mode", fixed=True)
+    node_user: str = setting(
+        "ant",
+        user_name(),
+        "the account that nodes run as in root mode; not used by setsid, which cannot change it",
+        fixed=True,
+    )
     environment: tuple[tuple[str, str], ...] = setting(
         (), environment(), "extra environment of new nodes", shown="empty", generic=True
     )

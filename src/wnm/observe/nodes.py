@@ -8,7 +8,7 @@ from posixpath import basename, dirname, join
 
 from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, ProcessManager
-from wnm.core.node import Node, ProcessState, Status
+from wnm.core.node import OUTPUT_LOG, Node, ProcessState, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
@@ -16,11 +16,13 @@ from wnm.node_kinds.kind import NodeKind
 from wnm.observe.machine import StorageSeen
 from wnm.sensors.node_http import ask_all
 from wnm.sensors.programs import read_program
-from wnm.system.files import tree_bytes
+from wnm.system.files import last_lines, tree_bytes
 
 MEASURING_SECONDS = 0.03
+MEASURING_ONE_SECONDS = 0.25
 MEASURED_EVERY = timedelta(minutes=30)
-MOST_LAST_WORDS_BYTES = 2000
+LONGEST_LAST_WORDS = 300
+LAST_LINES = 3
 ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
 
@@ -91,7 +93,7 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
-        last_words=_last_words(join(node.log_dir, kind.last_words_file))
+        last_words=_last_words(node, kind)
         if _is_gone(process) and node.status is not Status.STOPPED
         else None,
     )
@@ -124,17 +126,13 @@ def _born(identity_file: str) -> datetime | None:
         return None
 
 
-def _last_words(last_words_file: str) -> str | None:
-    """The last line of what the node wrote before it ended itself, if it did."""
-    try:
-        with Path(last_words_file).open("rb") as stream:
-            text = stream.read(MOST_LAST_WORDS_BYTES).decode(errors="replace")
-    except OSError:
-        return None
-    lines = [
-        "".join(char for char in line if char.isprintable()) for line in text.splitlines() if line.strip()
-    ]
-    return lines[-1][:300] if lines else None
+def _last_words(node: Node, kind: NodeKind) -> str | None:
+    """Why the node ended, if it said so before it ended itself, else what its program printed last."""
+    reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
+    if reason:
+        return reason[0][:LONGEST_LAST_WORDS]
+    printed = " | ".join(last_lines(join(node.log_dir, OUTPUT_LOG), LAST_LINES))
+    return f"it last printed: {printed[-LONGEST_LAST_WORDS:]}" if printed else None
 
 
 def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:
@@ -147,8 +145,9 @@ def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:
     stop_at = clock.monotonic() + MEASURING_SECONDS
     for index in due:
         each = seen[index]
-        used_bytes = tree_bytes(each.node.root_dir)
-        seen[index] = replace(each, reading=replace(each.reading, disk_bytes=used_bytes))
+        used_bytes = tree_bytes(each.node.root_dir, seconds=MEASURING_ONE_SECONDS)
+        measured = used_bytes if used_bytes is not None else Unseen(reason="measuring it took too long")
+        seen[index] = replace(each, reading=replace(each.reading, disk_bytes=measured))
         if clock.monotonic() >= stop_at:
             break
     return tuple(seen)

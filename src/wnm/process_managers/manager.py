@@ -11,14 +11,13 @@ from pathlib import Path
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import Bug, Permanent, Transient, WnmError
-from wnm.core.node import Node
+from wnm.core.node import OUTPUT_LOG, Node
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.process_managers.keys import back_up_key
 from wnm.system.files import keep_beside, make_private_dir, place_file, trim_log
 from wnm.system.processes import holds
 from wnm.system.removal import remove_tree, require_inside
 
-LOG_NAME = "stdout.log"
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 PROGRAM_MODE = 0o755
 
@@ -98,6 +97,7 @@ class NodeManager:
 
     def start_node(self, node: Node) -> None:
         """Return when exactly one process of the node runs. Permanent if it has nothing to run."""
+        self._require_ours(node)
         if not os.access(node.program, os.X_OK):
             raise Permanent(f"{node.name} cannot start: {node.program} is missing or may not be run")
         self._driver.start(self._unit(node))
@@ -149,6 +149,7 @@ class NodeManager:
         problems = []
         for node in nodes:
             try:
+                self._require_ours(node)
                 trim_log(_log_file(node), max_bytes)
             except WnmError as error:
                 problems.append(f"{node.name}: {error}")
@@ -197,7 +198,7 @@ def _plain_name(node: Node) -> str:
 
 
 def _log_file(node: Node) -> str:
-    return str(Path(node.log_dir) / LOG_NAME)
+    return str(Path(node.log_dir) / OUTPUT_LOG)
 
 
 def _previous(node: Node) -> str:

@@ -12,7 +12,7 @@ from wnm.core.errors import Permanent, Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.system.command import ended, spawn_detached
-from wnm.system.files import make_private_dir
+from wnm.system.files import last_lines, make_private_dir
 from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
 from wnm.system.wait import until
 
@@ -20,7 +20,6 @@ WATCH_AFTER_START = timedelta(seconds=0.3)
 PATIENCE_AFTER_KILL = timedelta(seconds=5)
 # While the old one is still ending, a new one may appear, or one just started may change its command line.
 LOOK_AGAIN = timedelta(seconds=0.5)
-LAST_WORDS_BYTES = 4096
 LAST_WORDS_LINES = 5
 LAST_WORDS_CHARACTERS = 500
 # A node started by cron and one started from a terminal must not differ by what happened to be exported there.
@@ -75,7 +74,9 @@ class SetsidDriver:
 
         # One that goes on in a child of its own has ended too, but is there.
         if until(is_over, WATCH_AFTER_START, self._clock) and not self._processes(unit):
-            words = _last_words(log, before)
+            words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))[
+                -LAST_WORDS_CHARACTERS:
+            ]
             raise Transient(f"{unit.name} ended at once with code {code}: {words or 'it wrote nothing'}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
@@ -145,16 +146,3 @@ def _own_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
-
-
-def _last_words(log: Path, since: int) -> str:
-    """The last lines that were written after the first `since` bytes, on one line, fit for a terminal."""
-    try:
-        with log.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(min(since, end), end - LAST_WORDS_BYTES))
-            text = file.read(LAST_WORDS_BYTES).decode(errors="replace")
-    except OSError:
-        return ""
-    lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
-    return " | ".join([line for line in lines if line][-LAST_WORDS_LINES:])[-LAST_WORDS_CHARACTERS:]

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 from wnm.core.errors import Permanent, Transient
 
+LONGEST_LINE_BYTES = 4096
 CHUNK_BYTES = 1024 * 1024
 
 
@@ -119,7 +121,7 @@ def trim_log(path: str, max_bytes: int) -> bool:
         if os.fstat(log.fileno()).st_size <= max_bytes:
             return False
         log.seek(-max_bytes, os.SEEK_END)
-        log.readline()  # most likely half a line
+        log.readline(LONGEST_LINE_BYTES)  # most likely half a line
 
         def copy(target: int) -> None:
             with os.fdopen(target, "wb", closefd=False) as writer:
@@ -133,26 +135,41 @@ def trim_log(path: str, max_bytes: int) -> bool:
     return True
 
 
+def last_lines(path: str, most: int, *, since: int = 0) -> list[str]:
+    """The last lines of a log that hold anything, written after the first `since` bytes, fit for a terminal.
+
+    Looks at the last 4 KiB only; none if the file cannot be read.
+    """
+    try:
+        with open_regular(path, follow_link=False, write=False) as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(min(since, end), end - LONGEST_LINE_BYTES))
+            text = file.read(LONGEST_LINE_BYTES).decode(errors="replace")
+    except OSError:
+        return []
+    lines = ["".join(char for char in line if char.isprintable()).strip() for line in text.splitlines()]
+    return [line for line in lines if line][-most:]
+
+
 def stamp(path: str) -> str:
     """A text that changes whenever the file (or what the link points to) does. OSError if there is none."""
     return _stamp(Path(path).stat())
 
 
-def tree_bytes(path: str, *, most_entries: int = 200_000) -> int | None:
-    """The bytes that a folder and all in it take up on its disk; None if it cannot be read or holds too many files.
+def tree_bytes(path: str, *, seconds: float = 60.0) -> int | None:
+    """The bytes that a folder and all in it take up on its disk; None if it cannot be read within `seconds`.
 
     Links are not followed, mount points not crossed, and a file with several names counts once.
     """
     try:
         top = os.lstat(path)
-        total, left = allocated_bytes(top), most_entries
+        total, give_up_at = allocated_bytes(top), time.monotonic() + seconds
         several_names: set[int] = set()
         folders = [path]
         while folders:
             with suppress(FileNotFoundError), os.scandir(folders.pop()) as entries:
                 for entry in entries:
-                    left -= 1
-                    if left < 0:
+                    if time.monotonic() > give_up_at:
                         return None
                     try:
                         seen = entry.stat(follow_symlinks=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from wnm.core.host import Host, Platform
 
 
-def host_facts(environ: Mapping[str, str]) -> Host:
+def host_facts(environ: Mapping[str, str], usable_cores: float) -> Host:
     """The facts that defaults depend on. HOME counts if it is absolute, else the account's own folder does.
 
     `program_kind` and `ufw_active` stay None: finding them out means starting a program.
@@ -25,16 +25,9 @@ def host_facts(environ: Mapping[str, str]) -> Host:
         user=account.pw_name if account is not None else str(os.geteuid()),
         home=home,
         environ=environ,
-        usable_cores=float(usable_cores()),
+        usable_cores=usable_cores,
         program=find_program("antnode", [f"{home}/.local/bin", *_path(environ)]),
     )
-
-
-def usable_cores() -> int:
-    """The cores that this process may run on; containers and taskset lower it."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def find_program(name: str, folders: list[str]) -> str | None:

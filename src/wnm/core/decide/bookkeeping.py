@@ -1,8 +1,10 @@
 """Rules 3 and 4: what became of nodes by itself. They never use up a cycle; what they conclude holds for every rule."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode, RetireNode, node_of
+from wnm.core.decide.budget import is_resting_removal
 from wnm.core.decision import Conclusion, Held
 from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, runs
 from wnm.core.node import TRANSITIONS, Status
@@ -49,7 +51,7 @@ def settle(seen: Observation, settings: Settings) -> Settled:
         seen=_without(seen, staying),
         nodes=concluded,
         actions=actions,
-        held=tuple(_waiting(each, settings) for each in staying if each.node.status in TRANSITIONS),
+        held=tuple(_waiting(each, settings, seen.now) for each in staying if each.node.status in TRANSITIONS),
     )
 
 
@@ -95,8 +97,15 @@ def _to_finish(
     return None
 
 
-def _waiting(each: NodeSeen, settings: Settings) -> Held:
+def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Held:
     node = each.node
+    if is_resting_removal(node, now):
+        return Held(
+            what=f"remove {node.name}",
+            waiting_for=f"its pause after: {node.last_error}",
+            until=node.retry_at,
+            remedy=f"mend what keeps {node.name} from being removed: {node.last_error}",
+        )
     until = node.status_since + delay_of(node, settings)
     waiting_for = "its delay to run out"
     if node.status is not Status.REMOVING and not runs(each.reading):

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from wnm.core.node import TRANSITIONS, Status
+from wnm.core.lifecycle import backs_off
+from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import NodeSeen
 from wnm.core.settings import Settings
 
@@ -17,9 +19,12 @@ class Slots:
     removals: int
 
 
-def free_slots(nodes: Iterable[NodeSeen], settings: Settings) -> Slots:
-    """The places that the nodes' present transitions leave free."""
-    statuses = [seen.node.status for seen in nodes]
+def free_slots(nodes: Iterable[NodeSeen], settings: Settings, now: datetime) -> Slots:
+    """The places that the nodes' present transitions leave free.
+
+    A removal that failed and rests for a while takes up none: it must not keep the other nodes from being healed.
+    """
+    statuses = [seen.node.status for seen in nodes if not is_resting_removal(seen.node, now)]
     total = settings.max_concurrent_operations - sum(status in TRANSITIONS for status in statuses)
 
     def free(limit: int, status: Status) -> int:
@@ -30,3 +35,8 @@ def free_slots(nodes: Iterable[NodeSeen], settings: Settings) -> Slots:
         upgrades=free(settings.max_concurrent_upgrades, Status.UPGRADING),
         removals=free(settings.max_concurrent_removals, Status.REMOVING),
     )
+
+
+def is_resting_removal(node: Node, now: datetime) -> bool:
+    """Whether the node is leaving, but its removal failed and is not tried again yet."""
+    return node.status is Status.REMOVING and backs_off(node, now)

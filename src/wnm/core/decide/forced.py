@@ -22,6 +22,8 @@ from wnm.core.action import (
 )
 from wnm.core.decide.allocate import free_ids, new_node, no_place, places
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
+from wnm.core.decide.growth import node_cost, one_more
+from wnm.core.decide.pressure import counted
 from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, youngest_first
 from wnm.core.decide.storage import missing_storage
 from wnm.core.decide.upgrades import copy_is_outdated, is_outdated, target
@@ -33,6 +35,7 @@ from wnm.core.observation import NodeSeen, Observation
 from wnm.core.settings import Settings
 
 BECAUSE = "asked for by hand"
+BY_HAND = "by hand"
 
 
 class ForcedAction(StrEnum):
@@ -79,7 +82,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
                 () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
             )
     return Decision(
-        rule="by hand",
+        rule=BY_HAND,
         because=f"--force_action {request.action}",
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=_besides(actions, seen, settled) + actions,
@@ -102,13 +105,15 @@ def _check(request: Request) -> None:
         raise BadInput("--force_action remove --service_name removes nodes with their data: add --confirm")
     if request.action in (ForcedAction.ADD, ForcedAction.SURVEY, ForcedAction.TEARDOWN) and request.names:
         raise BadInput(f"--force_action {request.action} takes no --service_name")
+    if request.action is ForcedAction.REMOVE and not request.names and request.count is None:
+        raise BadInput("--force_action remove needs --service_name NAME --confirm, or --count N")
     if request.action in (ForcedAction.SURVEY, ForcedAction.TEARDOWN) and request.count is not None:
         raise BadInput(f"--force_action {request.action} takes no --count")
 
 
 def _choose(seen: Observation, settings: Settings, request: Request) -> list[NodeSeen]:
     if request.names:
-        return _named(seen, request)
+        return _named(seen, settings, request)
     if request.action is ForcedAction.TEARDOWN:
         return list(seen.nodes)
     rank, wanted = _RANKING[request.action]
@@ -116,7 +121,18 @@ def _choose(seen: Observation, settings: Settings, request: Request) -> list[Nod
     if request.action is ForcedAction.UPGRADE:
         program = _program(seen, settings)
         ranked = [each for each in ranked if is_outdated(each, program, settings)]
-    return ranked[: request.count or 1]
+    ranked = ranked[: request.count or 1]
+    return _room_for(ranked, seen, settings) if request.action is ForcedAction.ENABLE else ranked
+
+
+def _room_for(enabled: list[NodeSeen], seen: Observation, settings: Settings) -> list[NodeSeen]:
+    """The same nodes; BadInput if they would not fit: the next cycle would remove as many, with their data."""
+    over = counted(seen) + len(enabled) - settings.node_cap
+    if over > 0:
+        raise BadInput(
+            f"enabling {len(enabled)} would make {over} too many for node_cap {settings.node_cap}; raise it"
+        )
+    return enabled
 
 
 def _is_up(each: NodeSeen) -> bool:
@@ -143,11 +159,11 @@ _RANKING: dict[ForcedAction, Ranking] = {
 }
 
 
-def _named(seen: Observation, request: Request) -> list[NodeSeen]:
+def _named(seen: Observation, settings: Settings, request: Request) -> list[NodeSeen]:
     """The nodes that were named. What is disabled is left alone until it is enabled, by hand too."""
     found = [_by_name(seen, name) for name in dict.fromkeys(request.names)]
     if request.action is ForcedAction.ENABLE:
-        return [each for each in found if _is_disabled(each)]
+        return _room_for([each for each in found if _is_disabled(each)], seen, settings)
     disabled = next((each.node.name for each in found if _is_disabled(each)), None)
     if disabled is not None and request.action not in (ForcedAction.DISABLE, ForcedAction.REMOVE):
         raise BadInput(
@@ -212,18 +228,22 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
         raise BadInput(
             f"--count {count}: node_cap {settings.node_cap} leaves room for {max(room, 0)}; raise node_cap"
         )
-    found = places(seen, settings)
-    if not found:
-        held = no_place(seen, settings)
-        raise NeedsOperator(f"cannot {held.what}, it waits for {held.waiting_for}", remedy="free some space")
     ids = free_ids(seen, settings, count)
     if len(ids) < count:
         raise NeedsOperator(
             f"only {len(ids)} ids have free ports", remedy="change port_start or end what uses the ports"
         )
-    return tuple(
-        AddNode(
-            node=new_node(node_id, found[0], settings, seen.seed, seen.now), program=program, because=BECAUSE
-        )
-        for node_id in ids
-    )
+    cost, machine = node_cost(seen), seen.machine
+    actions = []
+    for node_id in ids:
+        view = replace(seen, machine=machine)
+        found = places(view, settings)
+        if not found:
+            held = no_place(view, settings)
+            raise NeedsOperator(
+                f"cannot {held.what}, it waits for {held.waiting_for}", remedy="free some space"
+            )
+        machine = one_more(machine, cost, found[0].file_system.mount_point)
+        node = new_node(node_id, found[0], settings, seen.seed, seen.now)
+        actions.append(AddNode(node=node, program=program, because=BECAUSE))
+    return tuple(actions)

@@ -40,6 +40,12 @@ class Gauge:
             return f"{self.name} was not seen ({self.value.reason})"
         return f"{self.name} is {self.shown(self.value)} (limit {self.shown(limit or 0)})"
 
+    def to_fall(self, limit: float | None) -> str:
+        """What is waited for, for people: `cpu to fall: it is 83.1 % (limit 80.0 %)`."""
+        if isinstance(self.value, Unseen):
+            return f"{self.name} to be seen ({self.value.reason})"
+        return f"{self.name} to fall: it is {self.shown(self.value)} (limit {self.shown(limit or 0)})"
+
     def shown(self, value: float) -> str:
         if self.unit == "%":
             return f"{value:.1f} %"

@@ -48,7 +48,7 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     if obstacle is not None:
         return Proposal(held=(obstacle,))
     cost = node_cost(seen)
-    free = free_slots(seen.nodes, settings).starts
+    free = free_slots(seen.nodes, settings, seen.now).starts
     plan = _Plan(machine=after_starting(seen, cost), left=free)
     plan = _plan_starts(plan, seen, settings, stopped, cost)
     if not plan.full:
@@ -81,7 +81,7 @@ def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], ro
         return Held(what=what, waiting_for=shedding)
     for gauge in gauges(seen.machine, settings):
         if not gauge.allows_growth:
-            return Held(what=what, waiting_for=gauge.against(gauge.allow))
+            return Held(what=what, waiting_for=gauge.to_fall(gauge.allow))
     return None
 
 

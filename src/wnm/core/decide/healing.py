@@ -36,7 +36,7 @@ def restart_silent(seen: Observation, settings: Settings) -> Proposal:
     obstacle = must_shed(seen, settings) if ready else None
     if obstacle is not None:
         return Proposal(held=(*held, Held(what=f"restart {len(ready)} silent node(s)", waiting_for=obstacle)))
-    chosen = ready[: free_slots(seen.nodes, settings).starts]
+    chosen = ready[: free_slots(seen.nodes, settings, seen.now).starts]
     if len(chosen) < len(ready):
         held.append(Held(what=f"restart {len(ready) - len(chosen)} more", waiting_for="a free start slot"))
     actions = tuple(

@@ -35,6 +35,8 @@ LADDER: tuple[tuple[str, Rule], ...] = (
 )
 BOOKKEEPING = "bookkeeping"
 IDLE = "idle"
+NOTHING = "nothing to do"
+ALL_HELD = "all that could be done waits for something"
 MISSING_STORAGE = "missing storage"
 
 
@@ -45,7 +47,7 @@ def decide(seen: Observation, settings: Settings) -> Decision:
     if missing:
         return _stand_still(seen, settled, missing)
     view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
-    rule, because = IDLE, "nothing to do"
+    rule, because = IDLE, NOTHING
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
     chosen: Proposal | None = None
@@ -61,6 +63,8 @@ def decide(seen: Observation, settings: Settings) -> Decision:
             held.append(
                 Held(what=f"{name}: {proposal.because}", waiting_for=f"a cycle that {rule} does not take")
             )
+    if rule == IDLE and held:
+        because = ALL_HELD
     actions = settled.actions + (chosen.actions if chosen else ())
     return Decision(
         rule=rule,

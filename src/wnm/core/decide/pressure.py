@@ -37,7 +37,7 @@ def must_shed(seen: Observation, settings: Settings) -> str | None:
     if short:
         return _shortage(short[0], settings)
     high = high_gauges(seen, settings)
-    return high[0].against(high[0].remove) if high else None
+    return high[0].to_fall(high[0].remove) if high else None
 
 
 def counted(seen: Observation) -> int:
@@ -72,20 +72,18 @@ def _remove(seen: Observation, settings: Settings) -> Proposal:
     ]
     wanted: dict[int, RetireNode] = {}
     held: list[Held] = []
-    over = excess(seen, settings)
-    if over > 0:
-        because = f"{counted(seen)} nodes with a cap of {settings.node_cap}"
-        for each in candidates[:over]:
-            wanted[each.node.id] = RetireNode(node=each.node.id, because=because)
+    over = f"{counted(seen)} nodes with a cap of {settings.node_cap}"
+    for each in candidates[: max(0, excess(seen, settings))]:
+        wanted[each.node.id] = RetireNode(node=each.node.id, because=over)
     for file_system in short_file_systems(seen, settings):
         pick = _pick_for_disk(seen, settings, file_system, candidates)
         if isinstance(pick, Held):
             held.append(pick)
-        elif not any(_is_on(each, file_system) and each.node.id in wanted for each in candidates):
-            wanted[pick.node] = pick
+        else:
+            wanted.setdefault(pick.node, pick)  # One that leaves for the cap leaves this disk too.
     if not wanted:
         return Proposal(held=tuple(held))
-    actions = tuple(wanted.values())[: free_slots(seen.nodes, settings).removals]
+    actions = tuple(wanted.values())[: free_slots(seen.nodes, settings, seen.now).removals]
     if len(actions) < len(wanted):
         count = len(wanted) - len(actions)
         held.append(Held(what=f"remove {count} more", waiting_for="a free removal slot"))
@@ -164,6 +162,8 @@ def _stop(seen: Observation, settings: Settings, high: tuple[Gauge, ...]) -> Pro
         and runs(each.reading)
         and not backs_off(each.node, seen.now)
     ]
+    if not candidates and not any(runs(each.reading) for each in seen.nodes):
+        return Proposal()
     if not candidates:
         return Proposal(held=(Held(what=what, waiting_for="a running node that may be stopped"),))
     stop = StopNode(node=candidates[0].node.id, shed=True, because=because)

@@ -56,7 +56,7 @@ def missing_storage(remembered: Observation, settled: Observation) -> tuple[Held
     """
     staying = {each.node.id for each in settled.nodes}
     added = {node_of(each.action) for each in remembered.interrupted if isinstance(each.action, AddNode)}
-    found: dict[str, Held] = {}
+    missing: dict[str, tuple[str, list[str]]] = {}
     for each in remembered.nodes:
         node = each.node
         if not is_dead(each):
@@ -68,8 +68,8 @@ def missing_storage(remembered: Observation, settled: Observation) -> tuple[Held
         expected = node.id in staying and node.status is not Status.REMOVING
         problem = _problem(storage, node, had_folder=node.id not in added, has_folder=expected)
         if problem is not None:
-            found.setdefault(path, _ask(path, problem, node))
-    return tuple(found.values())
+            missing.setdefault(path, (problem, []))[1].append(node.name)
+    return tuple(_ask(path, problem, names) for path, (problem, names) in missing.items())
 
 
 def _problem(storage: Storage, node: Node, *, had_folder: bool, has_folder: bool) -> str | None:
@@ -86,10 +86,10 @@ def _problem(storage: Storage, node: Node, *, had_folder: bool, has_folder: bool
     return None
 
 
-def _ask(path: str, problem: str, node: Node) -> Held:
+def _ask(path: str, problem: str, names: list[str]) -> Held:
     return Held(
         what="manage this machine",
-        waiting_for=f"the storage folder {path}, which {problem} although {node.name} should be in it",
-        remedy=f"mount the disk again, or, if its nodes are lost, run wnm --force_action remove "
-        f"--service_name {node.name} --confirm for each of them",
+        waiting_for=f"the storage folder {path}, which {problem} although {names[0]} should be in it",
+        remedy="mount the disk again, or, if its nodes are lost, run wnm --force_action remove --confirm "
+        f"--service_name {','.join(names)}",
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from wnm.core.action import ProgramChoice, UpgradeNode
-from wnm.core.decide.budget import free_slots
+from wnm.core.decide.budget import free_slots, is_resting_removal
 from wnm.core.decide.pressure import must_shed
 from wnm.core.decide.rank import oldest_first
 from wnm.core.decision import Held, Proposal
@@ -41,7 +41,7 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
         for node in resting
     ]
     ready = [each for each in outdated if runs(each.reading) and not backs_off(each.node, seen.now)]
-    chosen = ready[: free_slots(seen.nodes, settings).upgrades]
+    chosen = ready[: free_slots(seen.nodes, settings, seen.now).upgrades]
     if len(chosen) < len(ready):
         held.append(Held(what=f"upgrade {len(ready) - len(chosen)} more", waiting_for="a free upgrade slot"))
     actions = tuple(
@@ -128,7 +128,11 @@ def _within_pin(version: str, pin: str) -> bool:
 
 def _obstacle(seen: Observation, settings: Settings) -> str | None:
     """What keeps upgrades back; None when nothing is being or must be removed."""
-    removing = [each.node.name for each in seen.nodes if each.node.status is Status.REMOVING]
+    removing = [
+        each.node.name
+        for each in seen.nodes
+        if each.node.status is Status.REMOVING and not is_resting_removal(each.node, seen.now)
+    ]
     if removing:
         return f"{removing[0]} to be removed"
     return must_shed(seen, settings)
