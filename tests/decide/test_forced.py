@@ -53,9 +53,9 @@ def ask(word: str, *names: str, count: int | None = None, confirmed: bool = Fals
         "stop the youngest running": (FLEET, ask("stop"), "stop 2"),
         "stop two": (FLEET, ask("stop", count=2), "stop 2, stop 1"),
         "restart the oldest running": (FLEET, ask("restart"), "restart 1"),
-        "remove the youngest stopped": (FLEET, ask("remove"), "retire 4"),
+        "remove the youngest stopped": (FLEET, ask("remove", count=1), "retire 4"),
         "remove more: stopped, then running": (FLEET, ask("remove", count=3), "retire 4, retire 3, retire 2"),
-        "remove and confirm: at once": (FLEET, ask("remove", confirmed=True), "remove 4"),
+        "remove and confirm: at once": (FLEET, ask("remove", count=1, confirmed=True), "remove 4"),
         "remove leaves those that are leaving": (
             (node(1), node(2, Status.REMOVING, status_since=NOW)),
             ask("remove", count=2),
@@ -310,3 +310,15 @@ def test_with_a_disk_away_nothing_is_done_besides() -> None:
 def test_counted_additions_leave_disabled_and_leaving_nodes_out() -> None:
     nodes = [node(1), node(2, DISABLED), node(3, Status.REMOVING, status_since=NOW)]
     assert briefly(forced(seen(nodes), settings(node_cap=2), ask("add"))) == "add 4"
+
+
+def test_enabling_a_node_for_which_the_cap_has_no_room_is_refused() -> None:
+    nodes = [node(1), node(2, Status.DISABLED), node(3)]
+    with pytest.raises(BadInput, match="raise it"):
+        forced(seen(nodes), settings(node_cap=2), ask("enable", "antnode0002"))
+    assert briefly(forced(seen(nodes), settings(node_cap=3), ask("enable", "antnode0002"))) == "enable 2"
+
+
+def test_removing_by_hand_wants_names_or_a_number() -> None:
+    with pytest.raises(BadInput, match="--count N"):
+        forced(seen(FLEET), settings(), ask("remove"))

@@ -166,7 +166,7 @@ def test_nothing_is_done_when_the_storage(where: Storage, words: str) -> None:
         held.waiting_for == f"the storage folder {HOME}, which {words} although antnode0001 should be in it"
     )
     assert held.remedy is not None
-    assert "--force_action remove --service_name antnode0001 --confirm" in held.remedy
+    assert "--force_action remove --confirm --service_name antnode0001,antnode0002" in held.remedy
     assert Status.DEAD not in {each.status for each in concluded(decision).values()}
 
 

@@ -186,7 +186,11 @@ def test_a_pin_is_mentioned_only_when_a_node_waits_for_it() -> None:
             {"node_cap": 3, "max_concurrent_removals": 1},
             "",
         ),
-        "the cpu is too busy": ([node(1, retry_at=ahead(1)), node(2)], {"cpu": 90}, "cpu is 90.0 %"),
+        "the cpu is too busy": (
+            [node(1, retry_at=ahead(1)), node(2)],
+            {"cpu": 90},
+            "cpu to fall: it is 90.0 %",
+        ),
         "a disk is too full": ([node(1)], {"disks": (disk("/b", 90),)}, "disk /b is 90.0 %"),
     },
 )
@@ -258,3 +262,15 @@ def test_a_node_whose_own_copy_is_current(known: NodeSeen, expected: str) -> Non
 def test_a_node_that_upgraded_itself_is_not_touched() -> None:
     known = node(1, version=VERSION, sees={"page": NodePage(version=NEWER)})
     assert briefly(decide(seen([known], available=NEW), settings(node_cap=1))) == ""
+
+
+def test_a_removal_that_rests_after_a_failure_holds_nothing_back() -> None:
+    leaving = node(1, Status.REMOVING, status_since=ago(99), retry_at=ahead(30), last_error="keys is a file")
+    crashed = node(3, Status.STOPPED)
+    healing = decide(seen([leaving, node(2), crashed]), settings(node_cap=3))
+    assert briefly(healing) == "start 3"
+    (held,) = [each for each in healing.held if each.what == "remove antnode0001"]
+    assert held.until == ahead(30)
+    assert held.remedy is not None
+    outdated = seen([leaving, node(2, version="0.4.6", binary_version="0.4.6")])
+    assert briefly(decide(outdated, settings(node_cap=3))) == "upgrade 2 to 0.4.7"

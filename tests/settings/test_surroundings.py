@@ -89,7 +89,7 @@ def test_only_cores_that_may_be_used_count() -> None:
         timeout=30,
         check=True,
     )
-    assert done.stdout == "1\n"
+    assert float(done.stdout) <= 1
 
 
 def test_checksums() -> None:
