@@ -99,7 +99,7 @@ def sleeps(operator: Operator, *words: object) -> list[str]:
 def test_an_idle_cycle_without_nodes_does_not_sleep(operator: Operator) -> None:
     operator.init(node_cap=0)
     # Nothing is stored to compare with, so the first one takes a short sample: the watch does see it.
-    assert sleeps(operator) == ["slept 0.25"]
+    assert "slept 0.25" in sleeps(operator)
     for _ in range(2):
         assert sleeps(operator) == []
 

@@ -1,6 +1,7 @@
 """Rule 6: bring running nodes to the available version, oldest first, never downwards."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots, is_resting_removal
@@ -12,6 +13,9 @@ from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.core.version import comparable, is_older
+
+KERNEL_TICKS = timedelta(milliseconds=100)
+"""How much earlier than it was a process may seem to have started: its birth is counted in ticks since boot."""
 
 
 def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
@@ -119,7 +123,7 @@ def _started_before_its_program(each: NodeSeen) -> bool:
         return False
     if process.started_at is None or own.changed_at is None:
         return False
-    return process.started_at < own.changed_at
+    return process.started_at + KERNEL_TICKS < own.changed_at
 
 
 def _within_pin(version: str, pin: str) -> bool:
