@@ -201,11 +201,11 @@ class Operator:
         return result
 
     def unhurried_cycle(self, *words: object, before: Sequence[str] = ()) -> Result:
-        """A cycle in which no busy CPU held growth back; there may have been some in which it did."""
+        """A cycle that did something, or that no busy CPU held back; there may have been some that it did hold back."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             result = self.run(*words, before=before)
-            if not self.was_too_busy():
+            if not self.was_too_busy() or self.report("decisions")["actions"]:
                 return result
             assert time.monotonic() < deadline, result
             time.sleep(BREATH_SECONDS)
