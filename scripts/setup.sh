@@ -55,4 +55,6 @@ fi
     || fail "pip could not install requirements-dev.lock: see its message above, then run this again"
 .venv/bin/python -m pip install -qq --no-deps --no-build-isolation --editable . \
     || fail "pip could not install this checkout: see its message above, then run this again"
+# Written now, because a compiled file that a full disk cuts short would stop every later run.
+.venv/bin/python -m compileall -q src/wnm || fail "src/wnm could not be compiled: see the message above"
 printf '%s\n' "$wanted" >"$stamp"

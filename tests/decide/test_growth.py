@@ -388,6 +388,12 @@ NEW = available(NEWER)
             "start 1 with 0.4.8",
         ),
         "without a program it is started as it is": (node(1, STOPPED), BLIND, {}, "start 1"),
+        "without a program and without a copy it waits": (
+            node(1, STOPPED, sees={"program": Unseen(reason="not there")}),
+            BLIND,
+            {},
+            "",
+        ),
         "above the pin it is started as it is": (node(1, STOPPED), NEW, {"node_version": VERSION}, "start 1"),
     },
 )

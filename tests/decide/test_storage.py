@@ -110,6 +110,7 @@ def test_dead_nodes_are_removed_all_at_once_beyond_any_limit() -> None:
     after = concluded(decision)[3]
     assert (after.status, after.status_since, after.because) == (Status.DEAD, NOW, "its folder is gone")
     assert decision.because == "5 node(s) without their folder"
+    assert "remove antnode" not in reasons(decision)
 
 
 @cases(

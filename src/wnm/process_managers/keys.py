@@ -36,10 +36,13 @@ def back_up_key(
     )
     file_name = Path(key_file).name
     try:
-        for earlier in Path(key_storage).glob(f"{name}-*-{tail}/{file_name}"):
-            if _is_copy(earlier, key):
-                return str(earlier)
         copy = Path(key_storage) / f"{name}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{tail}" / file_name
+        for earlier in sorted(Path(key_storage).glob(f"{name}-*-{tail}")):
+            if _is_copy(earlier / file_name, key):
+                return str(earlier / file_name)
+            if not (earlier / file_name).exists():
+                # An attempt that was interrupted: this one takes its place.
+                copy = earlier / file_name
         make_private_dir(str(copy.parent))
         write_private(str(copy), key)
         if _is_copy(copy, key):

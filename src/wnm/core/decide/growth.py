@@ -100,6 +100,9 @@ def _plan_starts(
         if each.reading.root_dir_present is not True:
             plan = plan.but(Held(what=what, waiting_for="its folder to be seen"))
             continue
+        if isinstance(program, Held) and isinstance(each.reading.program, Unseen):
+            plan = plan.but(replace(program, what=what))
+            continue  # It has no copy of its own, and there is none to give it.
         if plan.left <= 0:
             return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
         machine = one_more(plan.machine, cost, None)
