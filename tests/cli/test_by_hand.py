@@ -127,6 +127,18 @@ def test_teardown_leaves_no_process_folder_or_database(three: Operator) -> None:
     three.cycles_until(lambda: three.running() == 1, at_most=2)
 
 
+def test_a_teardown_that_runs_out_of_time_says_so_and_is_gone_on_with(three: Operator) -> None:
+    hurried = ("--this_action_delay", 3000, "--cycle_timeout", 5)
+    cut_short = three.cycle("--force_action", "teardown", "--confirm", *hurried)
+    assert cut_short.code == 1
+    assert "left for later" in cut_short.err
+    assert three.database.exists()
+    assert len(three.pids()) == len(three.rows()) > 0
+    force(three, "teardown", "--confirm", "--cycle_timeout", 50)
+    assert three.processes() == []
+    assert not three.database.exists()
+
+
 @pytest.mark.parametrize("name", ["antnode0009", "antnode0001,antnode0009"])
 def test_a_node_that_is_not_there_is_named_and_nothing_is_done(three: Operator, name: str) -> None:
     pids = three.pids()

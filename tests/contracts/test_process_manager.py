@@ -290,3 +290,17 @@ def test_output_logs_are_kept_below_a_size(bench: Workbench) -> None:
     assert bench.manager().trim_logs([absent, node], max_bytes=100) == ()
     assert log.read_text() == ""
     assert Path(f"{log}.1").read_text() == "line\n" * 19
+
+
+def test_a_row_that_names_a_foreign_log_folder_touches_nothing_there(bench: Workbench) -> None:
+    node = bench.created()
+    foreign = bench.folder / "foreign"
+    foreign.mkdir()
+    (foreign / "stdout.log").write_text("line\n" * 1000)
+    tampered = replace(node, log_dir=str(foreign))
+    (problem,) = bench.manager().trim_logs([tampered], max_bytes=100)
+    assert problem.startswith(node.name)
+    with pytest.raises(Permanent):
+        bench.manager().start_node(tampered)
+    assert [path.name for path in foreign.iterdir()] == ["stdout.log"]
+    assert (foreign / "stdout.log").stat().st_size == 5000
