@@ -83,6 +83,12 @@ def test_version(known: NodeSeen, expected: str | None) -> None:
         "a disk that was not seen": ({"mount_point": None}, "mount_point", "/"),
         "the bytes on disk": ({"disk_bytes": 5}, "disk_bytes", 5),
         "when they were measured": ({"disk_bytes": 5}, "disk_measured_at", NOW),
+        "bytes that take too long to measure are what they were": (
+            {"disk_bytes": Unseen(reason="slow")},
+            "disk_bytes",
+            None,
+        ),
+        "and wait for their turn": ({"disk_bytes": Unseen(reason="slow")}, "disk_measured_at", NOW),
         "bytes that were not measured": ({"disk_bytes": None}, "disk_measured_at", None),
         "the process": (
             {"process": ProcessReading(state=ProcessState.RUNNING, pid=5, started_at=ago(1))},

@@ -46,6 +46,10 @@ class TestClockSetBack:
         moving = node(1, Status.RESTARTING, status_since=NOW + timedelta(seconds=1))
         assert concluded(decide(seen([moving]), FULL)) == {}
 
+    def test_more_than_a_second_is(self) -> None:
+        moving = node(1, Status.RESTARTING, status_since=NOW + timedelta(seconds=1.001))
+        assert concluded(decide(seen([moving]), FULL))[1].status_since == NOW
+
     def test_silence_begins_again(self) -> None:
         assert concluded(decide(seen([hung(1, silent_since=ahead(600))]), FULL))[1].silent_since == NOW
 
@@ -119,3 +123,31 @@ def test_nothing_new_is_nothing_to_write_down() -> None:
     assert decision.conclusions == ()
     assert (decision.rule, decision.because, briefly(decision)) == ("idle", "nothing to do", "")
     assert decision.held == ()
+
+
+@cases(
+    "known, forgotten",
+    {
+        "for an hour": (node(1, failures=3, status_since=ago(60)), True),
+        "for less": (node(1, failures=3, status_since=ago(59.9)), False),
+        "for an hour since its pause": (node(1, failures=3, retry_at=ago(60)), True),
+        "for less since its pause": (node(1, failures=3, retry_at=ago(59.9)), False),
+        "with a pause alone": (node(1, retry_at=ago(60)), True),
+        "with an error alone": (node(1, last_error="once"), True),
+        "and does not answer": (hung(1, failures=3, silent_since=ago(1)), False),
+        "and was not asked": (
+            node(1, failures=3, sees={"reachable": None, "page": Unseen(reason="not asked")}),
+            False,
+        ),
+        "and answers with what is no node's page": (
+            node(1, failures=3, silent_since=ago(1), sees={"page": Unseen(reason="garbage")}),
+            False,
+        ),
+        "and nothing ever went wrong": (node(1), False),
+    },
+)
+def test_trouble_is_forgotten_when_a_node_has_run_well(known: NodeSeen, forgotten: bool) -> None:
+    after = concluded(decide(seen([known]), FULL)).get(1)
+    assert (after is not None) is forgotten
+    if after is not None:
+        assert (after.failures, after.retry_at, after.last_error) == (0, None, None)

@@ -322,3 +322,14 @@ def test_enabling_a_node_for_which_the_cap_has_no_room_is_refused() -> None:
 def test_removing_by_hand_wants_names_or_a_number() -> None:
     with pytest.raises(BadInput, match="--count N"):
         forced(seen(FLEET), settings(), ask("remove"))
+
+
+def test_only_enabling_asks_for_room() -> None:
+    full = settings(node_cap=1)
+    for word, expected in (("stop", "stop 2"), ("restart", "restart 1"), ("start", "start 3")):
+        assert briefly(forced(seen(FLEET), full, ask(word))) == expected
+    with pytest.raises(BadInput, match="too many for node_cap 4; raise it"):
+        forced(seen(FLEET), settings(node_cap=4), ask("enable"))
+    assert briefly(forced(seen(FLEET), settings(node_cap=5), ask("enable"))) == "enable 5"
+    with pytest.raises(BadInput, match="enabling 1 would make 1 too many"):
+        forced(seen(FLEET), settings(node_cap=4), ask("enable", "antnode0005"))

@@ -1,5 +1,6 @@
 """Rule 6: who is upgraded, to what, and when nobody is."""
 
+from datetime import timedelta
 from typing import Any
 
 from tests.builders import (
@@ -214,11 +215,13 @@ def test_reasons() -> None:
     )
     assert (decision.rule, decision.because) == ("upgrades", "3 node(s) older than 0.4.8")
     assert [getattr(each, "because", None) for each in decision.actions] == ["runs 0.4.7, available is 0.4.8"]
-    assert "upgrade antnode0003: waits for its pause after: once" in reasons(decision)
+    resting = [line for line in reasons(decision).splitlines() if "its pause" in line]
+    assert resting == ["upgrade antnode0003: waits for its pause after: once"]
     assert "upgrade 1 more: waits for a free upgrade slot" in reasons(decision)
 
 
 STARTED = ago(600)
+TICKS = timedelta(milliseconds=100)
 
 
 def copied(changed_at: Any, started_at: Any = STARTED, **changes: Any) -> NodeSeen:
@@ -242,6 +245,8 @@ def copied(changed_at: Any, started_at: Any = STARTED, **changes: Any) -> NodeSe
         "started before the copy: it needs a restart": (copied(ago(1)), "upgrade 1 to 0.4.8"),
         "started after the copy: it is believed to run it": (copied(ago(700)), ""),
         "started with the copy: it is believed to run it": (copied(STARTED), ""),
+        "started as long before it as a tick may hide": (copied(STARTED + TICKS), ""),
+        "started longer before it": (copied(STARTED + TICKS * 1.001), "upgrade 1 to 0.4.8"),
         "nobody knows when the copy changed": (copied(None), ""),
         "nobody knows when the process started": (copied(ago(1), None), ""),
         "the copy was not seen": (copied(ago(1), program=Unseen(reason="-")), ""),
@@ -274,3 +279,15 @@ def test_a_removal_that_rests_after_a_failure_holds_nothing_back() -> None:
     assert held.remedy is not None
     outdated = seen([leaving, node(2, version="0.4.6", binary_version="0.4.6")])
     assert briefly(decide(outdated, settings(node_cap=3))) == "upgrade 2 to 0.4.7"
+
+
+def test_nothing_is_said_of_upgrades_that_nobody_needs() -> None:
+    current = node(1, **at(NEWER))
+    leaving = node(2, Status.REMOVING, status_since=NOW)
+    assert "upgrade" not in reasons(decide(seen([current, leaving], available=NEW), settings(node_cap=1)))
+    assert "more" not in reasons(decide(seen([node(1)], available=NEW), settings(node_cap=1)))
+
+
+def test_a_pin_without_a_program_upgrades_nobody() -> None:
+    pinned = settings(node_cap=1, node_version=NEWER)
+    assert briefly(decide(seen([node(1)], available=Unseen(reason="not there")), pinned)) == ""
