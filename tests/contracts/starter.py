@@ -4,9 +4,11 @@ Arguments: the lock file, a terminal to live in (or nothing), and the unit as th
 """
 
 import ast
+import fcntl
 import os
 import signal
 import sys
+import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +25,8 @@ def main() -> None:
     """Be as bad a parent as possible: a terminal, open files to inherit, signals ignored and blocked."""
     lock, terminal, literal = sys.argv[1:]
     if terminal:
-        os.open(terminal, os.O_RDWR)  # a session without a terminal gets the one it opens
+        descriptor = os.open(terminal, os.O_RDWR | os.O_NOCTTY)
+        fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
     for number in DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, DEAF_TO)

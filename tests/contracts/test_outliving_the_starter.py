@@ -69,7 +69,7 @@ def test_it_survives_the_end_of_the_terminal(setsid: Workbench) -> None:
     with start_by_another(setsid.unit(node), setsid.folder / "lock", os.ttyname(slave)) as process:
         os.close(slave)
         os.close(master)
-        assert process.wait(10) == -signal.SIGHUP
+        assert process.wait(30) == -signal.SIGHUP
         eventually(lambda: answers(node.metrics_port))
         assert setsid.reading(setsid.unit(node)).state is ProcessState.RUNNING
     setsid.driver.stop(setsid.unit(node), GRACE)

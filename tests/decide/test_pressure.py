@@ -294,3 +294,9 @@ def test_load_that_is_not_seen_is_not_falling() -> None:
 
 FULL = disk("/", 80.1)
 SHORT = disk("/", 50, free_bytes=2 * GB - 1)
+
+
+def test_a_node_that_runs_and_may_not_be_stopped_is_waited_for() -> None:
+    nodes = [node(1, Status.UPGRADING, status_since=NOW), node(2, Status.STOPPED)]
+    words = "stop a node: waits for a running node that may be stopped"
+    assert words in reasons(decide(seen(nodes, cpu=90), CAP_3))
