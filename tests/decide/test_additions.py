@@ -20,54 +20,7 @@ from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
 from wnm.core.observation import Remembered, Unseen
 
-BLIND = Unseen(reason="no answer")
 STOPPED = Status.STOPPED
-READINGS = {
-    "cpu": ({"cpu": 70.0}, {"cpu": 69.0}, {}, "cpu to fall: it is 70.0 % (limit 70.0 %)"),
-    "memory": ({"memory": 70.0}, {"memory": 69.0}, {}, "memory to fall: it is 70.0 % (limit 70.0 %)"),
-    "load over 1 minute": (
-        {"load": (2.4, 0, 0)},
-        {"load": (2.3, 0, 0)},
-        {},
-        "load (1 min) to fall: it is 2.40 (limit 2.40)",
-    ),
-    "load over 5 minutes": (
-        {"load": (0, 2.4, 0)},
-        {"load": (0, 2.39, 0)},
-        {},
-        "load (5 min) to fall: it is 2.40 (limit 2.40)",
-    ),
-    "load over 15 minutes": (
-        {"load": (0, 0, 2.4)},
-        {"load": (0, 0, 2.39)},
-        {},
-        "load (15 min) to fall: it is 2.40 (limit 2.40)",
-    ),
-    "network input": (
-        {"netio_read_bytes_per_second": 2000.0},
-        {"netio_read_bytes_per_second": 1999.0},
-        {"netio_read_less_than": 2000},
-        "network read to fall: it is 2,000 B/s (limit 2,000 B/s)",
-    ),
-    "network output": (
-        {"netio_write_bytes_per_second": 2000.0},
-        {"netio_write_bytes_per_second": 1999.0},
-        {"netio_write_less_than": 2000},
-        "network write to fall: it is 2,000 B/s (limit 2,000 B/s)",
-    ),
-    "disk reading": (
-        {"hdio_read_bytes_per_second": 2000.0},
-        {"hdio_read_bytes_per_second": 1999.0},
-        {"hdio_read_less_than": 2000},
-        "disk read to fall: it is 2,000 B/s (limit 2,000 B/s)",
-    ),
-    "disk writing": (
-        {"hdio_write_bytes_per_second": 2000.0},
-        {"hdio_write_bytes_per_second": 1999.0},
-        {"hdio_write_less_than": 2000},
-        "disk write to fall: it is 2,000 B/s (limit 2,000 B/s)",
-    ),
-}
 NEW = available(NEWER)
 
 

@@ -17,22 +17,9 @@ from tests.builders import (
 
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Reachability, Status
-from wnm.core.observation import NodePage, NodeSeen, Unseen
+from wnm.core.observation import NodeSeen, Unseen
 
 FULL = settings(node_cap=1)
-PAGE_WITHOUT_VERSION = NodePage()
-MOVING = {
-    "RESTARTING after a start waits 5 minutes": (Status.RESTARTING, {"restarted": False}, 5),
-    "RESTARTING after a restart waits 10 minutes": (Status.RESTARTING, {"restarted": True}, 10),
-    "UPGRADING waits 5 minutes": (Status.UPGRADING, {}, 5),
-}
-DELAYS = settings(
-    node_cap=1,
-    delay_start=timedelta(minutes=5),
-    delay_restart=timedelta(minutes=10),
-    delay_upgrade=timedelta(minutes=5),
-    delay_remove=timedelta(minutes=10),
-)
 
 
 class TestClockSetBack:

@@ -21,58 +21,10 @@ from tests.builders import (
 
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
-from wnm.core.observation import NodeSeen, Remembered, Unseen
+from wnm.core.observation import NodeSeen, Remembered
 
-CAP_2 = settings(node_cap=2)
 CAP_3 = settings(node_cap=3)
-BLIND = Unseen(reason="no answer")
 THREE = (node(1), node(2), node(3))
-READINGS = {
-    "cpu": ({"cpu": 80.1}, {"cpu": 80.0}, {}, "cpu is 80.1 % (limit 80.0 %)"),
-    "memory": ({"memory": 80.1}, {"memory": 80.0}, {}, "memory is 80.1 % (limit 80.0 %)"),
-    "load over 1 minute": (
-        {"load": (4.1, 0, 0)},
-        {"load": (4, 0, 0)},
-        {},
-        "load (1 min) is 4.10 (limit 4.00)",
-    ),
-    "load over 5 minutes": (
-        {"load": (3, 4.1, 0)},
-        {"load": (3, 4, 0)},
-        {},
-        "load (5 min) is 4.10 (limit 4.00)",
-    ),
-    "load over 15 minutes": (
-        {"load": (3, 0, 4.1)},
-        {"load": (3, 0, 4)},
-        {},
-        "load (15 min) is 4.10 (limit 4.00)",
-    ),
-    "network input": (
-        {"netio_read_bytes_per_second": 2001.0},
-        {"netio_read_bytes_per_second": 2000.0},
-        {"netio_read_remove": 2000},
-        "network read is 2,001 B/s (limit 2,000 B/s)",
-    ),
-    "network output": (
-        {"netio_write_bytes_per_second": 2001.0},
-        {"netio_write_bytes_per_second": 2000.0},
-        {"netio_write_remove": 2000},
-        "network write is 2,001 B/s (limit 2,000 B/s)",
-    ),
-    "disk reading": (
-        {"hdio_read_bytes_per_second": 2001.0},
-        {"hdio_read_bytes_per_second": 2000.0},
-        {"hdio_read_remove": 2000},
-        "disk read is 2,001 B/s (limit 2,000 B/s)",
-    ),
-    "disk writing": (
-        {"hdio_write_bytes_per_second": 2001.0},
-        {"hdio_write_bytes_per_second": 2000.0},
-        {"hdio_write_remove": 2000},
-        "disk write is 2,001 B/s (limit 2,000 B/s)",
-    ),
-}
 FULL = disk("/", 80.1)
 SHORT = disk("/", 50, free_bytes=2 * GB - 1)
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -76,11 +77,12 @@ def open_for_reading(path: str, *, schema: Schema = SCHEMA) -> Database:
         raise
 
 
-class _Closing:
+class _Closing(ABC):
     """What both kinds of database have in common: a `with` block closes them."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """Let go of the file."""
 
     def __enter__(self) -> Self:
         return self
