@@ -91,3 +91,9 @@ def test_the_order_of_rows_changes_nothing_but_the_order_of_words() -> None:
     chosen = settings(node_cap=1, **limits(9))
     backwards = replace(view, nodes=tuple(reversed(view.nodes)))
     assert briefly(decide(view, chosen)) == briefly(decide(backwards, chosen)) == "retire 3, retire 2"
+
+
+def test_an_idle_cycle_says_whether_anything_waits() -> None:
+    assert decide(seen([node(1)]), settings(node_cap=1)).because == "nothing to do"
+    waiting = decide(seen([node(1)], cpu=75), settings(node_cap=2))
+    assert (waiting.rule, waiting.because) == ("idle", "all that could be done waits for something")
