@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wnm.act.executor import TimeLimit, carry_out
+from wnm.act.mending import mend
 from wnm.act.steps import Hands
 from wnm.core.action import NodeAction, Resurvey
 from wnm.core.contracts import Clock
@@ -67,7 +68,9 @@ class Cycle:
 def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Choose) -> Plan:
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
     started_at = machine.clock.now()
-    seen = survey(recall, settings, machine.hands.manager, machine.kind, machine.clock)
+    seen = survey(
+        recall, settings, machine.hands.manager, machine.hands.firewall, machine.kind, machine.clock
+    )
     return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
 
 
@@ -76,17 +79,22 @@ def carry_through(ledger: Ledger, plan: Plan, wished: Wishes, machine: Machine) 
     actions = node_actions(plan.decision)
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, wished.texts, plan.decision, plan.started_at) if actions else None
+    limit = time_limit(machine.began, wished.settings)
     outcomes = carry_out(
         actions,
         intention.rows if intention else {},
         machine.hands,
         clock=machine.clock,
-        limit=time_limit(machine.began, wished.settings),
+        limit=limit,
         pause=wished.settings.pause_between_actions,
     )
+    failures = mend(plan.decision.ports, machine.hands, clock=machine.clock, limit=limit)
     problems = machine.hands.manager.trim_logs(plan.known)
     cycle = Cycle(
-        plan=plan, outcomes=outcomes, problems=tuple(problems), exit_code=exit_code(plan.decision, outcomes)
+        plan=plan,
+        outcomes=outcomes,
+        problems=(*failures, *problems),
+        exit_code=exit_code(plan.decision, outcomes) or int(bool(failures)),
     )
     _write_down(ledger, intention, cycle, wished, machine.clock)
     return cycle

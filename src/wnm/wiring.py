@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from wnm.act.steps import Hands
 from wnm.core.contracts import Clock, Firewall, UnitDriver
 from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.settings import Settings
 from wnm.cycle import Machine
 from wnm.firewall.null import NullFirewall
@@ -35,6 +36,7 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
         log_storage=settings.log_storage,
         key_storage=settings.key_storage,
         keep_keys=settings.keep_keys,
+        self_upgrade=settings.self_upgrade == "allow",
         stop_grace=settings.stop_grace,
         clock=clock,
     )
@@ -44,6 +46,16 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
         clock=clock,
         began=began,
     )
+
+
+def places_of(settings: Settings) -> tuple[str, ...]:
+    """The folders that nodes, their logs and their backed-up keys go to."""
+    return (*settings.node_storage, settings.log_storage, settings.key_storage)
+
+
+def runs_as_account(settings: Settings) -> bool:
+    """Whether nodes run as an account of their own."""
+    return settings.process_manager == SYSTEM_SERVICES
 
 
 def check_buildable(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wnm.core.node import Node, ProcessState
-from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.observation import FirewallReading, PortRule, ProcessReading, Unseen
 
 type Trouble = Callable[[], None]
 
@@ -23,6 +23,8 @@ class FakeManager:
     lock: threading.Lock = field(default_factory=threading.Lock)
     busy: int = 0
     busiest: int = 0
+    units: dict[str, str] = field(default_factory=dict)
+    settled: int = 0
 
     def _note(self, verb: str, node: Node) -> None:
         with self.lock:
@@ -74,6 +76,13 @@ class FakeManager:
     def trim_logs(self, nodes: Sequence[Node]) -> Sequence[str]:
         return ()
 
+    def claimed_names(self) -> Mapping[str, str]:
+        return self.units
+
+    def settle(self) -> None:
+        self.trouble.get(("settle", 0), lambda: None)()
+        self.settled += 1
+
     def remove_node(self, node: Node) -> int:
         self._note("remove", node)
         self.running.discard(node.id)
@@ -88,8 +97,14 @@ class FakeFirewall:
     log: list[str]
     rules: dict[int, str] = field(default_factory=dict)
     name: str = "fake"
+    trouble: dict[int, Trouble] = field(default_factory=dict)
+
+    def read(self) -> FirewallReading:
+        own = tuple(PortRule(port=port, comment=comment) for port, comment in self.rules.items())
+        return FirewallReading(active=True, own=own)
 
     def open_port(self, port: int, comment: str) -> None:
+        self.trouble.get(port, lambda: None)()
         self.rules[port] = comment
         self.log.append(f"open {port}")
 

@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.act.hands import FakeManager
+from tests.act.hands import FakeFirewall, FakeManager
 from tests.builders import row, settings
 from tests.simulator.running import free_port
 
 from wnm.core.node import Node, NodeId, Reachability, Status
-from wnm.core.observation import NodeSeen, Observation, ProgramReading, Remembered, Unseen
+from wnm.core.observation import (
+    FirewallReading,
+    NodeSeen,
+    Observation,
+    PortRule,
+    ProgramReading,
+    Remembered,
+    Unseen,
+)
 from wnm.core.recall import Recall
 from wnm.node_kinds.antnode import ANTNODE
 from wnm.observe.survey import survey
@@ -35,6 +43,7 @@ class Place:
     nodes: list[Node] = field(default_factory=list)
     remembered: dict[str, Any] = field(default_factory=dict)
     manager: FakeManager = field(default_factory=FakeManager)
+    rules: dict[int, str] = field(default_factory=dict)
 
     @property
     def storage(self) -> Path:
@@ -76,7 +85,14 @@ class Place:
             available=None,
             last_cycle_at=None,
         )
-        return survey(replace(empty, **self.remembered), settings(**given), self.manager, ANTNODE, CLOCK)
+        return survey(
+            replace(empty, **self.remembered),
+            settings(**given),
+            self.manager,
+            FakeFirewall(log=[], rules=self.rules),
+            ANTNODE,
+            CLOCK,
+        )
 
     def look_at(self, number: int, **changes: Any) -> NodeSeen:
         return next(each for each in self.look(**changes).nodes if each.node.id == number)
@@ -252,3 +268,19 @@ def test_rates_are_taken_from_the_stored_counters_or_else_from_a_short_sample(pl
     sampled = place.look().machine.window_seconds
     assert sampled is not None
     assert 0.2 <= sampled < 10
+
+
+def test_ids_of_units_are_claimed_whoever_wrote_them(place: Place) -> None:
+    place.manager.units = {
+        "antnode0004": "/etc/systemd/system/antnode0004.service",
+        "ssh": "/lib/systemd/system/ssh.service",
+    }
+    assert [(claim.id, claim.by) for claim in place.look().claims] == [
+        (4, "the unit /etc/systemd/system/antnode0004.service")
+    ]
+
+
+def test_the_rules_of_the_firewall_are_seen(place: Place) -> None:
+    place.rules = {55001: "wnm antnode0001"}
+    seen = place.look().firewall
+    assert seen == FirewallReading(active=True, own=(PortRule(port=55001, comment="wnm antnode0001"),))

@@ -100,7 +100,7 @@ def test_the_schema_is_brought_up_to_date_and_nothing_is_lost(
 
 def test_what_was_there_is_kept_in_a_private_copy(store: Store, home: Path, tmp_path: Path) -> None:
     open_for_writing(store.path, schema=schema_with(tmp_path, ADD_COLUMN)).close()
-    (copy,) = home.glob("colony.db.before-0001-*Z")
+    (copy,) = home.glob(f"colony.db.before-{models.HEAD}-*Z")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with open_for_reading(str(copy)) as database:
         assert "colour" not in database.read(columns)
@@ -154,7 +154,7 @@ def test_a_full_disk_changes_nothing(store: Store, home: Path, tmp_path: Path) -
     opening = (
         "import sys\nfrom pathlib import Path\nfrom wnm.core.errors import NeedsOperator\n"
         "from wnm.record.database import open_for_writing\nfrom wnm.record.models import Schema\n"
-        "schema = Schema(revisions=('0001', '9000'), scripts=Path(sys.argv[2]))\n"
+        "schema = Schema(revisions=('0001', '0002', '9000'), scripts=Path(sys.argv[2]))\n"
         "try:\n    open_for_writing(sys.argv[1], schema=schema)\n"
         "except NeedsOperator as error:\n    print(error)\n"
     )

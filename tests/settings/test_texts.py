@@ -73,6 +73,7 @@ ACCEPTED: list[tuple[str, str, object, str | None]] = [
     ("firewall", "null", "null", "null"),
     ("node_kind", "ant-node", "ant-node", "ant-node"),
     ("node_user", "ant_2-x", "ant_2-x", "ant_2-x"),
+    ("self_upgrade", "allow", "allow", "allow"),
     ("no_upnp", "TRUE", True, "true"),
     ("no_upnp", "off", False, "false"),
     ("keep_keys", "0", False, "false"),

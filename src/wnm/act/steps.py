@@ -13,6 +13,7 @@ from wnm.core.action import (
     StartNode,
     StopNode,
     UpgradeNode,
+    port_comment,
 )
 from wnm.core.contracts import Firewall, ProcessManager
 from wnm.core.errors import Transient, WnmError
@@ -56,11 +57,6 @@ def perform(action: NodeAction, node: Node, hands: Hands) -> Performed:
             return Performed()
 
 
-def comment_of(node: Node) -> str:
-    """The comment by which a firewall rule is known as this node's."""
-    return f"wnm {node.name}"
-
-
 def _killed(had_to_be_killed: bool) -> Performed:
     return Performed(note=KILLED if had_to_be_killed else None)
 
@@ -69,7 +65,7 @@ def _add(action: AddNode, hands: Hands) -> Performed:
     node = action.node
     hands.manager.create_node(node, action.program.path)
     try:
-        hands.firewall.open_port(node.port, comment_of(node))
+        hands.firewall.open_port(node.port, port_comment(node.name))
         hands.manager.start_node(node)
     except WnmError as error:
         try:
@@ -83,7 +79,7 @@ def _add(action: AddNode, hands: Hands) -> Performed:
 def _start(action: StartNode, node: Node, hands: Hands) -> Performed:
     if action.program is not None:
         hands.manager.place_program(node, action.program.path)
-    hands.firewall.open_port(node.port, comment_of(node))
+    hands.firewall.open_port(node.port, port_comment(node.name))
     hands.manager.start_node(node)
     return Performed()
 
@@ -103,5 +99,5 @@ def _upgrade(action: UpgradeNode, node: Node, hands: Hands) -> Performed:
 
 def _remove(node: Node, hands: Hands) -> Performed:
     freed_bytes = hands.manager.remove_node(node)
-    hands.firewall.close_port(node.port, comment_of(node))
+    hands.firewall.close_port(node.port, port_comment(node.name))
     return Performed(freed_bytes=freed_bytes)

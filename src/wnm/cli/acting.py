@@ -1,6 +1,7 @@
 """The commands that change the machine: a cycle, a rehearsal of one, and what is asked for by hand."""
 
 import logging
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from posixpath import dirname
@@ -20,13 +21,25 @@ from wnm.record.database import open_for_reading, open_for_writing
 from wnm.record.ledger import Ledger
 from wnm.report.explain import plan_text
 from wnm.system.clock import SystemClock
-from wnm.wiring import build_machine, check_buildable
+from wnm.system.traces import absent_folders
+from wnm.wiring import build_machine, check_buildable, places_of
 
 UPDATE_CONFIG = "update_config"
 log = logging.getLogger(__name__)
 
 
-def act(run: Run, watchdog: Watchdog) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What is left to do after a cycle, outside of its lock.
+
+    `absent_before` is None unless everything was torn down: then it is what the machine lacked before wnm came.
+    """
+
+    exit_code: int
+    absent_before: tuple[str, ...] | None = None
+
+
+def act(run: Run, watchdog: Watchdog) -> Done:
     """One cycle, by the ladder or by hand. The caller holds the lock."""
     clock = SystemClock()
     with open_for_writing(run.database_path) as database:
@@ -35,18 +48,20 @@ def act(run: Run, watchdog: Watchdog) -> int:
         settings = resolved.settings
         watchdog.allow(settings.cycle_timeout.total_seconds(), clock.monotonic())
         if run.asked.force_action == UPDATE_CONFIG:
-            return _update_config(ledger, resolved)
+            _update_config(ledger, resolved)
+            return Done(exit_code=0)
         machine = build_machine(settings, clock, began=run.began)
         plan = plan_cycle(recall, settings, machine, _choice(run))
         # Only now: a request that is refused must not leave its settings behind.
         _keep_changes(ledger, resolved)
         wishes = Wishes(settings=settings, texts={name: resolved.text(name) for name in SPECS})
         cycle = carry_through(ledger, plan, wishes, machine)
-        left = ledger.nodes()
-    tell(cycle, left)
+        left, absent_before = ledger.nodes(), ledger.absent_before()
+    tell(cycle, left, firewall_note=recall.firewall_note)
     if run.asked.force_action == ForcedAction.TEARDOWN and not left:
         _forget_everything(run)
-    return cycle.exit_code
+        return Done(exit_code=cycle.exit_code, absent_before=absent_before)
+    return Done(exit_code=cycle.exit_code)
 
 
 def rehearse(run: Run) -> int:
@@ -104,17 +119,17 @@ def _refuse_leaving_nodes(resolved: Resolved, recall: Recall) -> None:
 def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
     if not resolved.changes:
         return
+    ledger.note_absent(absent_folders(places_of(resolved.settings)))
     ledger.change_settings({change.name: change.new_text for change in resolved.changes})
     for change in resolved.changes:
         origin = resolved.origins[change.name]
         log.info("%s: %s -> %s (%s)", change.name, change.old_text or "default", change.new_text, origin)
 
 
-def _update_config(ledger: Ledger, resolved: Resolved) -> int:
+def _update_config(ledger: Ledger, resolved: Resolved) -> None:
     if not resolved.changes:
         log.info("update_config: everything given is stored already")
     _keep_changes(ledger, resolved)
-    return 0
 
 
 def _forget_everything(run: Run) -> None:

@@ -12,10 +12,24 @@ from wnm.cli.watchdog import Watchdog
 from wnm.system.lock import only_one, release_stale
 
 DEFAULT_SECONDS = 50.0
+TEARDOWN = "teardown"
 
 
 def act_alone(run: Run) -> int:
-    """Run a cycle while nobody else can. Busy when somebody does; NeedsOperator without a database.
+    """Run a cycle while nobody else can, as root where that is needed. NeedsOperator without a database."""
+    from wnm.cli.escalation import act_as_root, needs_root
+
+    _require_database(run.database_path)
+    code = act_as_root(run) if needs_root(run) else act_here(run)
+    if run.asked.force_action == TEARDOWN and not os.path.lexists(run.database_path):
+        from wnm.cli.cron import remove_cron_of
+
+        remove_cron_of(run)
+    return code
+
+
+def act_here(run: Run) -> int:
+    """Run a cycle in this process. Busy while another one does.
 
     Until the settings have said how long a cycle may take, their default holds.
     """
@@ -37,10 +51,21 @@ def _act(run: Run, watchdog: Watchdog) -> int:
     with only_one(run.lock_path):
         from wnm.cli.acting import act
 
-        code = act(run, watchdog)
-    if not os.path.lexists(run.database_path):
+        done = act(run, watchdog)
+    if done.absent_before is not None:
         release_stale(run.lock_path)
-    return code
+        _clear_away(done.absent_before)
+    return done.exit_code
+
+
+def _clear_away(absent_before: tuple[str, ...]) -> None:
+    """What was made for nodes that are gone goes too, the folder of the lock at the very end."""
+    import logging
+
+    from wnm.system.traces import clear_away
+
+    for problem in clear_away(absent_before):
+        logging.getLogger(__name__).warning("%s", problem)
 
 
 def remove_lockfile(run: Run) -> int:

@@ -4,15 +4,18 @@ import os
 import shlex
 from dataclasses import replace
 from datetime import timedelta
+from posixpath import dirname
 
 from wnm.cli.run import Run
 from wnm.core.errors import BadInput
 from wnm.core.layers import DEFAULT, Resolved
 from wnm.core.observation import ProgramReading, Unseen
+from wnm.core.settings import Settings
 from wnm.record.creation import already_there, create
 from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
-from wnm.wiring import check_buildable
+from wnm.system.traces import absent_account, absent_folders
+from wnm.wiring import check_buildable, places_of, runs_as_account
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
@@ -34,9 +37,20 @@ def initialise(run: Run) -> int:
                 "leave node_kind out or give another antnode_path"
             )
     check_buildable(resolved.settings)
-    create(run.database_path, settings=resolved.initial_texts(), now=SystemClock().now())
+    create(
+        run.database_path,
+        settings=resolved.initial_texts(),
+        now=SystemClock().now(),
+        absent_before=_absent(run, resolved.settings),
+    )
     _tell(run, resolved, problem)
     return 0
+
+
+def _absent(run: Run, settings: Settings) -> list[str]:
+    """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
+    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
+    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
 
 
 def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None]:

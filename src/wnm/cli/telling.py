@@ -7,6 +7,7 @@ from wnm.core.action import StopNode, node_of
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decision import Conclusion
 from wnm.core.node import Node, Status, node_name
+from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
 from wnm.cycle import Cycle
 from wnm.report.cycle_line import cycle_line
@@ -14,8 +15,11 @@ from wnm.report.cycle_line import cycle_line
 log = logging.getLogger(__name__)
 
 
-def tell(cycle: Cycle, nodes: Sequence[Node]) -> None:
-    """Log what came of a cycle; `nodes` are the rows after it."""
+def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> None:
+    """Log what came of a cycle; `nodes` are the rows after it, `firewall_note` is what was said before."""
+    rules = cycle.plan.seen.firewall
+    if isinstance(rules, FirewallReading) and rules.note and rules.note != firewall_note:
+        log.warning("%s", rules.note)
     decision = cycle.plan.decision
     for conclusion in decision.conclusions:
         if _is_bad_news(conclusion):

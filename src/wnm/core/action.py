@@ -98,6 +98,25 @@ class Resurvey:
     because: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPort:
+    """Open a port for a node that is there already; the rule carries `comment`."""
+
+    port: int
+    comment: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosePort:
+    """Take away the rule with this comment for this port."""
+
+    port: int
+    comment: str
+    because: str
+
+
+type PortChange = OpenPort | ClosePort
 type NodeAction = (
     AddNode
     | StartNode
@@ -110,6 +129,11 @@ type NodeAction = (
     | EnableNode
 )
 type Action = NodeAction | Resurvey
+
+
+def port_comment(name: str) -> str:
+    """The comment by which a firewall rule is known as that of the node of this name."""
+    return f"wnm {name}"
 
 
 def node_of(action: NodeAction) -> NodeId:

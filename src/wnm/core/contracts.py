@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wnm.core.node import Node
-from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.observation import FirewallReading, ProcessReading, Unseen
 
 
 class Clock(Protocol):
@@ -22,7 +22,10 @@ class Unit:
     """A long-running program as a process manager knows it, whatever it is for.
 
     `fingerprint` is a run of neighbouring arguments that no other program on the machine has; a process is
-    this unit's only if its command line holds it. `log_file` receives its output.
+    this unit's only if its command line holds it. `log_file` receives its output. `user` is the account it runs
+    as, None for the one that its service manager belongs to. `writable` are the folders that it may write,
+    `read_only` files in them that it may not; `stop_grace` is how long it may take to end when the machine goes
+    down. Drivers honour these three as far as their service manager can.
     """
 
     name: str
@@ -32,27 +35,48 @@ class Unit:
     log_file: str
     fingerprint: tuple[str, str]
     user: str | None = None
+    writable: tuple[str, ...] = ()
+    read_only: tuple[str, ...] = ()
+    stop_grace: timedelta = timedelta(seconds=30)
 
 
 class UnitDriver(Protocol):
-    """What differs between systemd, launchd and setsid. Everything is idempotent."""
+    """What differs between systemd, launchd and setsid. Everything is idempotent and may be called from threads."""
 
     name: str
 
     def install(self, unit: Unit) -> None:
-        """Return when the unit is known to the service manager; do not start it."""
+        """Return when the unit is known to the service manager; do not start it.
+
+        Permanent, and nothing is changed, if something that wnm did not write for this very unit has its name.
+        """
 
     def start(self, unit: Unit) -> None:
-        """Return when exactly one process of the unit runs. Transient if it ends at once."""
+        """Return when exactly one process of the unit runs, and will again after a reboot where that is possible.
+
+        What is missing of an own unit is installed again. Transient, with its last words, if it ends at once.
+        """
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
-        """Return when no process of the unit is left; True if it had to be killed. Transient if one remains."""
+        """Return when no process of the unit is left and none will come back by itself, after a reboot neither.
+
+        True if it had to be killed. Transient if one remains. A unit that is not known is stopped.
+        """
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """The state of every unit by name, read in one go."""
 
     def remove(self, unit: Unit) -> None:
         """Return when the service manager no longer knows the unit. Its process was stopped before."""
+
+    def claimed(self) -> Mapping[str, str]:
+        """The names of all units that are there, whoever wrote them, and where each is: they cannot be given again.
+
+        Transient if that cannot be read.
+        """
+
+    def settle(self) -> None:
+        """Called once after a batch of changes: return when the service manager has taken note of all of them."""
 
 
 class ProcessManager(Protocol):
@@ -85,17 +109,26 @@ class ProcessManager(Protocol):
     def trim_logs(self, nodes: Sequence[Node]) -> Sequence[str]:
         """Keep the files that nodes' output goes to within their limit; returns what went wrong, a line each."""
 
+    def claimed_names(self) -> Mapping[str, str]:
+        """The names that units on this machine have already, and where each is."""
+
+    def settle(self) -> None:
+        """Called once after the actions of a cycle: return when the service manager has taken note of them."""
+
     def remove_node(self, node: Node) -> int:
         """Return the bytes freed when process, unit and folders are gone; its key was backed up if wanted."""
 
 
 class Firewall(Protocol):
-    """Opens and closes nodes' UDP ports."""
+    """Opens and closes nodes' UDP ports. May be called from threads."""
 
     name: str
 
+    def read(self) -> FirewallReading | Unseen:
+        """All rules, read in one go; later calls of the other two rely on it."""
+
     def open_port(self, port: int, comment: str) -> None:
-        """Return when the port is open for UDP under a rule that carries `comment`."""
+        """Return when the port is open for UDP: under a rule that carries `comment`, or under somebody else's."""
 
     def close_port(self, port: int, comment: str) -> None:
-        """Return when no rule of ours opens the port any more."""
+        """Return when no rule that carries `comment` opens the port; rules of others stay."""

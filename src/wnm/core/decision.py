@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from wnm.core.action import Action
+from wnm.core.action import Action, PortChange
 from wnm.core.node import Node
 
 
@@ -27,13 +27,17 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`rule` names the rung of the ladder that decided; `conclusions` hold whether or not anything acts."""
+    """`rule` names the rung of the ladder that decided; `conclusions` hold whether or not anything acts.
+
+    `ports` is what has to change in the firewall for nodes that no action is about.
+    """
 
     rule: str
     because: str
     conclusions: tuple[Conclusion, ...]
     actions: tuple[Action, ...]
     held: tuple[Held, ...]
+    ports: tuple[PortChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,15 @@
 """What a default may depend on: the machine, the account that runs wnm, and where things go on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import join
 from typing import Literal
 
 type Platform = Literal["linux", "darwin"]
+
+SYSTEM_DATA = "/var/antctl"
+SYSTEM_SERVICES = "systemd"
+"""The process manager under which nodes are services of the whole system and run as an account of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +17,8 @@ class Host:
     """Facts of the machine and account. `home` is absolute; `environ` is what `$VAR` in paths stands for.
 
     `program` is the node program that was found (`~/.local/bin/antnode`, else the first on PATH), or None.
-    `program_kind` and `ufw_active` are None while nobody has asked.
+    `program_kind` and `ufw_active` are None while nobody has asked. `system_services` is true where nodes are
+    services of the whole system, in the system's folders, whoever runs wnm.
     """
 
     platform: Platform
@@ -25,26 +30,36 @@ class Host:
     program: str | None = None
     program_kind: str | None = None
     ufw_active: bool | None = None
+    system_services: bool = False
+
+
+def for_manager(host: Host, process_manager: str) -> Host:
+    """The host as defaults depend on it once the process manager is known."""
+    return replace(host, system_services=host.platform == "linux" and process_manager == SYSTEM_SERVICES)
 
 
 def data_folder(host: Host) -> str:
-    """Where the database, the lock file and the backed-up keys are."""
+    """Where the database and the lock file are."""
     if host.platform == "darwin":
         return join(host.home, "Library/Application Support/autonomi")
-    return "/var/antctl" if host.is_root else join(host.home, ".local/share/autonomi")
+    return SYSTEM_DATA if host.is_root else join(host.home, ".local/share/autonomi")
 
 
 def node_folder(host: Host) -> str:
     """Where each node has its root directory, unless `node_storage` says otherwise."""
-    root_mode = host.platform == "linux" and host.is_root
-    return f"{data_folder(host)}/services" if root_mode else f"{data_folder(host)}/node"
+    return f"{SYSTEM_DATA}/services" if _in_system_folders(host) else f"{data_folder(host)}/node"
 
 
 def log_folder(host: Host) -> str:
     """Where each node has its log folder, unless `log_storage` says otherwise."""
     if host.platform == "darwin":
         return join(host.home, "Library/Logs/autonomi")
-    return "/var/log/antnode" if host.is_root else f"{data_folder(host)}/logs"
+    return "/var/log/antnode" if _in_system_folders(host) else f"{data_folder(host)}/logs"
+
+
+def key_folder(host: Host) -> str:
+    """Where the secret keys of removed nodes are kept, unless `key_storage` says otherwise."""
+    return f"{SYSTEM_DATA if _in_system_folders(host) else data_folder(host)}/keys"
 
 
 def default_manager(host: Host) -> str:
@@ -52,3 +67,7 @@ def default_manager(host: Host) -> str:
     if host.platform == "darwin":
         return "launchd"
     return "systemd" if host.is_root else "setsid"
+
+
+def _in_system_folders(host: Host) -> bool:
+    return host.platform == "linux" and (host.is_root or host.system_services)

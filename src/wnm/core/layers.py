@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wnm.core.errors import BadInput
-from wnm.core.host import Host
+from wnm.core.host import Host, for_manager
 from wnm.core.setting import REQUIRED, Spec
 from wnm.core.setting_checks import check_together
 from wnm.core.settings import NAMES, SPECS, Settings
@@ -72,6 +72,7 @@ def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck 
     for layer in layers:
         _refuse_unknown(layer)
     stored = next((layer for layer in layers if layer.name == DATABASE), None)
+    host = for_manager(host, _manager(layers, stored, host))
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     changes: list[Change] = []
@@ -94,6 +95,13 @@ def _refuse_unknown(layer: Layer) -> None:
         if name not in SPECS:
             remedy = did_you_mean(name, NAMES, "see wnm --help for those that exist")
             raise BadInput(f"no setting is called {shortened(name)} ({layer.name}): {remedy}")
+
+
+def _manager(layers: Sequence[Layer], stored: Layer | None, host: Host) -> str:
+    """The process manager, on which the places of nodes, logs and keys depend."""
+    spec = SPECS["process_manager"]
+    layers = [stored] if stored is not None and spec.name in stored.values else layers
+    return str(_strongest(spec, layers, host)[0])
 
 
 def _strongest(spec: Spec, layers: Sequence[Layer], host: Host) -> _Given:

@@ -21,7 +21,7 @@ class Status(StrEnum):
 
 
 OUTPUT_LOG = "stdout.log"
-"""The file in a node's log folder that receives what its program prints."""
+"""The file that receives what a node's program prints; see `output_log`."""
 
 TRANSITIONS = frozenset({Status.UPGRADING, Status.RESTARTING, Status.REMOVING})
 
@@ -84,6 +84,15 @@ class Node:
     last_error: str | None = None
     silent_since: datetime | None = None
     silence_restarts: int = 0
+
+
+def output_log(node: Node) -> str:
+    """The file that receives what a node's program prints.
+
+    For a node with an account of its own it lies beside its log folder: the service manager opens it as root, and
+    in a folder of the node's it could be made to open whatever the node likes.
+    """
+    return f"{node.log_dir}/{OUTPUT_LOG}" if node.user is None else f"{node.log_dir}.{OUTPUT_LOG}"
 
 
 def node_name(node_id: int) -> str:

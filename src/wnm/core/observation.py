@@ -73,6 +73,31 @@ class ProcessReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortRule:
+    """A firewall rule that opens a UDP port for everybody and carries a comment of ours.
+
+    `whole` is False when it is missing for one of the address families that the firewall looks after.
+    """
+
+    port: int
+    comment: str
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallReading:
+    """The rules that carry a comment of ours, and the UDP ports that rules of others open for everybody.
+
+    `active` is False when there is no firewall to set up, or it is switched off; `note` then says so in a line.
+    """
+
+    active: bool
+    own: tuple[PortRule, ...] = ()
+    opened_by_others: frozenset[int] = frozenset()
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodePage:
     """What a node says of itself; None where its pages do not say it. Rewards are this process's, in attos."""
 
@@ -170,3 +195,4 @@ class Observation:
     bound_ports: frozenset[int]
     interrupted: tuple[Interrupted, ...]
     remembered: Remembered
+    firewall: FirewallReading | Unseen = FirewallReading(active=False)

@@ -10,7 +10,10 @@ from wnm.core.rates import Counters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """The last cycle's legacy; None where there was no cycle yet."""
+    """The last cycle's legacy; None where there was no cycle yet.
+
+    `firewall_note` is what the last cycle found to say of the firewall.
+    """
 
     nodes: tuple[Node, ...]
     interrupted: tuple[Interrupted, ...]
@@ -19,3 +22,4 @@ class Recall:
     counters: Counters | None
     available: ProgramReading | None
     last_cycle_at: datetime | None
+    firewall_note: str | None = None

@@ -12,7 +12,7 @@ from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
 from wnm.core.forms.paths import folder, folders
 from wnm.core.forms.wallets import FAUCET, WeightedWallet, address, wallets
 from wnm.core.forms.words import arguments, environment, host_name, user_name, version
-from wnm.core.host import Host, data_folder, default_manager, log_folder, node_folder
+from wnm.core.host import Host, default_manager, key_folder, log_folder, node_folder
 from wnm.core.setting import REQUIRED, Spec, setting, specs_of
 
 _YEAR = timedelta(days=366)
@@ -144,8 +144,14 @@ class Settings:
     node_user: str = setting(
         "ant",
         user_name(),
-        "the account that nodes run as in root mode; not used by setsid, which cannot change it",
+        "the account that nodes run as under systemd, made when it is missing; the other process managers "
+        "cannot change the account",
         fixed=True,
+    )
+    self_upgrade: str = setting(
+        "prevent",
+        choice("prevent", "allow"),
+        "whether nodes may replace their own program; prevent needs systemd, which runs them as another account",
     )
     environment: tuple[tuple[str, str], ...] = setting(
         (), environment(), "extra environment of new nodes", shown="empty", generic=True
@@ -155,20 +161,20 @@ class Settings:
         lambda host: (node_folder(host),),
         folders(),
         "folders that hold the root directories of nodes: one for each disk",
-        shown="/var/antctl/services for root, else node in the data folder",
+        shown="/var/antctl/services for root and systemd, else node in the data folder",
     )
     log_storage: str = setting(
         log_folder,
         folder(),
         "the folder that holds the log folder of each node",
-        shown="/var/log/antnode for root, ~/Library/Logs/autonomi on macOS, else logs in the data folder",
+        shown="/var/log/antnode for root and systemd, ~/Library/Logs/autonomi on macOS, else logs in the data folder",
     )
     keep_keys: bool = setting(True, switch(), "back up a node's secret key before its folder is deleted")
     key_storage: str = setting(
-        lambda host: f"{data_folder(host)}/keys",
+        key_folder,
         folder(),
         "the folder that secret keys are backed up to",
-        shown="keys in the data folder",
+        shown="/var/antctl/keys for systemd, else keys in the data folder",
     )
 
     poll_timeout: timedelta = setting(

@@ -8,7 +8,7 @@ from posixpath import basename, dirname, join
 
 from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, ProcessManager
-from wnm.core.node import OUTPUT_LOG, Node, ProcessState, Status
+from wnm.core.node import Node, ProcessState, Status, output_log
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
@@ -113,7 +113,9 @@ def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind,
     return NodeFiles(
         root_dir_present=True,
         born=_born(kind.identity_file(node.root_dir)),
-        program=read_program(node.program, remembered, timeout=PROGRAM_PATIENCE if ask else timedelta(0)),
+        program=read_program(
+            node.program, remembered, timeout=PROGRAM_PATIENCE if ask else timedelta(0), user=node.user
+        ),
         mount_point=where.storage.mount_point,
     )
 
@@ -131,7 +133,7 @@ def _last_words(node: Node, kind: NodeKind) -> str | None:
     reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
     if reason:
         return reason[0][:LONGEST_LAST_WORDS]
-    printed = " | ".join(last_lines(join(node.log_dir, OUTPUT_LOG), LAST_LINES))
+    printed = " | ".join(last_lines(output_log(node), LAST_LINES))
     return f"it last printed: {printed[-LONGEST_LAST_WORDS:]}" if printed else None
 
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from posixpath import basename, dirname
 
-from wnm.core.contracts import Clock, ProcessManager
+from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.node import Node, id_in_name
 from wnm.core.observation import Claim, Observation
 from wnm.core.recall import Recall
@@ -18,13 +18,19 @@ from wnm.system.processes import ProcessTable
 
 
 def survey(
-    recall: Recall, settings: Settings, manager: ProcessManager, kind: NodeKind, clock: Clock
+    recall: Recall,
+    settings: Settings,
+    manager: ProcessManager,
+    firewall: Firewall,
+    kind: NodeKind,
+    clock: Clock,
 ) -> Observation:
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
     storages = read_storages(storage_folders(recall.nodes, settings))
     by_path = {each.storage.path: each for each in storages}
     machine = read_machine(recall.counters, storages, clock)
     nodes = read_nodes(recall.nodes, by_path, settings, manager, kind, clock)
+    rules = firewall.read()
     now = clock.now()
     return Observation(
         now=now,
@@ -34,10 +40,15 @@ def survey(
         nodes=nodes,
         storages=tuple(each.storage for each in storages),
         available=read_program(settings.antnode_path, recall.available, timeout=PROGRAM_PATIENCE),
-        claims=(*_claimed_by_folders(storages), *_claimed_by_processes(recall.nodes, settings, kind)),
+        claims=(
+            *_claimed_by_folders(storages),
+            *_claimed_by_units(manager),
+            *_claimed_by_processes(recall.nodes, settings, kind),
+        ),
         bound_ports=host.bound_ports(_port_ranges(settings)),
         interrupted=recall.interrupted,
         remembered=recall.remembered,
+        firewall=rules,
     )
 
 
@@ -58,6 +69,14 @@ def _claimed_by_folders(storages: Iterable[StorageSeen]) -> Iterable[Claim]:
             node_id = id_in_name(name)
             if node_id is not None:
                 yield Claim(id=node_id, by=f"the folder {each.storage.path}/{name}")
+
+
+def _claimed_by_units(manager: ProcessManager) -> Iterable[Claim]:
+    """Ids that units on this machine have, whoever wrote them."""
+    for name, place in sorted(manager.claimed_names().items()):
+        node_id = id_in_name(name)
+        if node_id is not None:
+            yield Claim(id=node_id, by=f"the unit {place}")
 
 
 def _claimed_by_processes(nodes: Sequence[Node], settings: Settings, kind: NodeKind) -> Iterable[Claim]:

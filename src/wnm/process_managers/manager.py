@@ -11,12 +11,14 @@ from pathlib import Path
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import Bug, Permanent, Transient, WnmError
-from wnm.core.node import OUTPUT_LOG, Node
+from wnm.core.host import SYSTEM_DATA
+from wnm.core.node import Node, output_log
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.process_managers.keys import back_up_key
+from wnm.system.accounts import Account, ensure, give, open_way
 from wnm.system.files import keep_beside, make_private_dir, place_file, trim_log
 from wnm.system.processes import holds
-from wnm.system.removal import remove_tree, require_inside
+from wnm.system.removal import remove_file, remove_tree, require_inside
 
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 PROGRAM_MODE = 0o755
@@ -41,6 +43,7 @@ class NodeManager:
         log_storage: str,
         key_storage: str,
         keep_keys: bool,
+        self_upgrade: bool,
         stop_grace: timedelta,
         clock: Clock,
     ) -> None:
@@ -52,6 +55,7 @@ class NodeManager:
         self._log_storage = log_storage
         self._key_storage = key_storage
         self._keep_keys = keep_keys
+        self._self_upgrade = self_upgrade
         self._stop_grace = stop_grace
         self._clock = clock
 
@@ -65,9 +69,12 @@ class NodeManager:
         _require_fresh(node)
         unit = self._unit(node)
         try:
-            make_private_dir(node.root_dir)
-            make_private_dir(node.log_dir)
-            place_file(program, node.program, PROGRAM_MODE)
+            if node.user is None:
+                make_private_dir(node.root_dir)
+                make_private_dir(node.log_dir)
+            else:
+                self._make_owned_folders(node, ensure(node.user))
+            self._place(program, node)
             self._driver.install(unit)
         except WnmError:
             # It was fresh: nothing in it is worth keeping, and the next attempt may be on another disk.
@@ -86,7 +93,7 @@ class NodeManager:
             except OSError as error:
                 raise Transient(f"cannot read {error.filename or program}: {error.strerror}") from error
             keep_beside(node.program, _previous(node))
-        place_file(program, node.program, PROGRAM_MODE)
+        self._place(program, node)
 
     def restore_program(self, node: Node) -> None:
         """Make the kept copy the node's program again; it is kept on. Permanent if there is none."""
@@ -142,7 +149,18 @@ class NodeManager:
             self._back_up_key(node)
         self._driver.remove(self._unit(node))
         freed = remove_tree(node.root_dir, inside=self._storages)
-        return freed + remove_tree(node.log_dir, inside=[self._log_storage])
+        freed += remove_tree(node.log_dir, inside=[self._log_storage])
+        for log in (output_log(node), f"{output_log(node)}.1"):
+            freed += remove_file(log, inside=[self._log_storage])
+        return freed
+
+    def claimed_names(self) -> Mapping[str, str]:
+        """The names that units on this machine have already, and where each is."""
+        return self._driver.claimed()
+
+    def settle(self) -> None:
+        """Return when the service manager has taken note of all changes."""
+        self._driver.settle()
 
     def trim_logs(self, nodes: Sequence[Node], max_bytes: int = LOG_LIMIT_BYTES) -> tuple[str, ...]:
         """Cut each node's output log that is larger; its end is kept beside it. Returns what went wrong, as lines."""
@@ -150,7 +168,7 @@ class NodeManager:
         for node in nodes:
             try:
                 self._require_ours(node)
-                trim_log(_log_file(node), max_bytes)
+                trim_log(output_log(node), max_bytes)
             except WnmError as error:
                 problems.append(f"{node.name}: {error}")
         return tuple(problems)
@@ -163,12 +181,28 @@ class NodeManager:
         return Unit(
             name=_plain_name(node),
             argv=argv,
-            environment=node.environment,
+            environment=_environment(node),
             working_dir=node.root_dir,
-            log_file=_log_file(node),
+            log_file=output_log(node),
             fingerprint=fingerprint,
             user=node.user,
+            writable=(node.root_dir, node.log_dir),
+            read_only=() if node.user is None or self._self_upgrade else (node.program,),
+            stop_grace=self._stop_grace,
         )
+
+    def _make_owned_folders(self, node: Node, account: Account) -> None:
+        """Make the node's folders, its account's and nobody else's, where that account can reach them."""
+        for folder, ours in ((node.root_dir, self._storages), (node.log_dir, (self._log_storage,))):
+            open_way(folder, account, ours=(*ours, SYSTEM_DATA))
+            make_private_dir(folder)
+            give(folder, account)
+
+    def _place(self, program: str, node: Node) -> None:
+        """Copy the program. It belongs to us, so that the node's account can run it and not write it."""
+        place_file(program, node.program, PROGRAM_MODE)
+        if node.user is not None and self._self_upgrade:
+            give(node.program, ensure(node.user))
 
     def _require_ours(self, node: Node) -> None:
         _plain_name(node)
@@ -197,8 +231,11 @@ def _plain_name(node: Node) -> str:
     return node.name
 
 
-def _log_file(node: Node) -> str:
-    return str(Path(node.log_dir) / OUTPUT_LOG)
+def _environment(node: Node) -> tuple[tuple[str, str], ...]:
+    """What a node with an account of its own keeps in its home goes to its folder: such an account has no home."""
+    if node.user is None or any(name == "HOME" for name, _ in node.environment):
+        return node.environment
+    return (("HOME", node.root_dir), *node.environment)
 
 
 def _previous(node: Node) -> str:

@@ -101,6 +101,13 @@ class SetsidDriver:
     def remove(self, unit: Unit) -> None:
         """Nothing knows it but its process."""
 
+    def claimed(self) -> Mapping[str, str]:
+        """Without a service manager there are no units."""
+        return {}
+
+    def settle(self) -> None:
+        """Nobody has to take note of anything."""
+
     def _reading(self, processes: Sequence[Process]) -> ProcessReading:
         if not processes:
             return ProcessReading(state=ProcessState.STOPPED)

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +24,12 @@ CREATE TABLE alembic_version (
 """  # noqa: W291 - the text is compared with alembic's
 
 
-def create(path: str, *, settings: Mapping[str, str], now: datetime) -> None:
+def create(
+    path: str, *, settings: Mapping[str, str], now: datetime, absent_before: Sequence[str] = ()
+) -> None:
     """Make the database at `path`, with these settings as canonical texts by name.
+
+    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.traces`.
 
     It is built under another name and then linked to its own, so that whoever comes second is refused.
     Raises BadInput when there is one already, NeedsOperator when it cannot be written; either leaves no trace.
@@ -42,7 +46,7 @@ def create(path: str, *, settings: Mapping[str, str], now: datetime) -> None:
     with trouble.database_errors(path), _folder(target.parent):
         temporary = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
         try:
-            _build(temporary, settings, now)
+            _build(temporary, settings, now, absent_before)
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -76,7 +80,7 @@ def _folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def _build(file: Path, settings: Mapping[str, str], now: datetime) -> None:
+def _build(file: Path, settings: Mapping[str, str], now: datetime, absent_before: Sequence[str]) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=rw")), poolclass=NullPool)
     with engine.connect() as connection:
@@ -88,7 +92,12 @@ def _build(file: Path, settings: Mapping[str, str], now: datetime) -> None:
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         connection.execute(
             insert(Machine).values(
-                id=1, initialised_at=now, wnm_version=__version__, settings=dict(settings), add_failures=0
+                id=1,
+                initialised_at=now,
+                wnm_version=__version__,
+                settings=dict(settings),
+                add_failures=0,
+                absent_before=list(absent_before),
             )
         )
         connection.commit()

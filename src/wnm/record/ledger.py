@@ -79,6 +79,21 @@ class Ledger:
 
         self._database.write(work)
 
+    def absent_before(self) -> tuple[str, ...]:
+        """The folders and accounts that were not there before wnm was told to use them."""
+        return self._database.read(_absent_before)
+
+    def note_absent(self, absent: Sequence[str]) -> None:
+        """Remember that these folders or accounts are not there yet."""
+
+        def work(connection: Connection) -> None:
+            known = _absent_before(connection)
+            merged = list(dict.fromkeys([*known, *absent]))
+            connection.execute(update(models.Machine).values(absent_before=merged))
+
+        if absent:
+            self._database.write(work)
+
     def nodes(self) -> tuple[Node, ...]:
         """The rows of all nodes, by id."""
         return self._database.read(_nodes)
@@ -146,6 +161,10 @@ def _settings(connection: Connection) -> dict[str, str]:
     return {str(name): str(text) for name, text in kept.items()}
 
 
+def _absent_before(connection: Connection) -> tuple[str, ...]:
+    return tuple(str(each) for each in writing.machine_row(connection).absent_before or ())
+
+
 def _nodes(connection: Connection) -> tuple[Node, ...]:
     return tuple(map(node_of_row, connection.execute(select(models.Node).order_by(models.Node.c.id))))
 
@@ -165,6 +184,7 @@ def _recall(connection: Connection) -> Recall:
         counters=remembered_value(Counters, machine.counters),
         available=remembered_value(ProgramReading, machine.available),
         last_cycle_at=machine.last_cycle_at,
+        firewall_note=machine.firewall_note,
     )
 
 

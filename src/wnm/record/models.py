@@ -35,7 +35,7 @@ class Schema:
         return self.revisions[-1]
 
 
-SCHEMA = Schema(revisions=("0001",), scripts=Path(__file__).with_name("migrations"))
+SCHEMA = Schema(revisions=("0001", "0002"), scripts=Path(__file__).with_name("migrations"))
 HEAD = SCHEMA.head
 
 metadata = MetaData(
@@ -62,6 +62,8 @@ Machine = Table(
     Column("add_retry_at", Moment),
     Column("add_last_error", Prose),
     Column("last_cycle_at", Moment),
+    Column("absent_before", Json),
+    Column("firewall_note", Prose),
 )
 
 Node = Table(

@@ -12,7 +12,7 @@ from wnm.core.action import AddNode
 from wnm.core.decision import Decision
 from wnm.core.lifecycle import retry_at
 from wnm.core.node import Node
-from wnm.core.observation import Observation, ProgramReading
+from wnm.core.observation import FirewallReading, Observation, ProgramReading
 from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.record import models
@@ -127,6 +127,8 @@ def remember(
         values["counters"] = codec.encode(counters)
     if isinstance(seen.available, ProgramReading):
         values["available"] = codec.encode(seen.available)
+    if isinstance(seen.firewall, FirewallReading):
+        values["firewall_note"] = seen.firewall.note
     values |= _additions(connection, outcomes, ended_at)
     connection.execute(update(models.Machine).values(**values))
 

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
-from wnm.core.action import Resurvey
+from wnm.core.action import OpenPort, PortChange, Resurvey
 from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Conclusion, Decision, Held
 from wnm.core.node import Node
@@ -42,6 +42,8 @@ def explain(material: Material) -> str:
     if decision is not None:
         sections.append(("concluded", _conclusions(decision)))
     sections.append(("did", _deeds(cycle, names)))
+    if decision is not None and decision.ports:
+        sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
     sections.append(("held back", [line for held in cycle.held for line in held_words(held, now)]))
     return "\n\n".join([*parts, *_written(sections)])
 
@@ -54,6 +56,8 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
         ("would do", [_planned(action, names) for action in decision.actions]),
         ("would hold back", [line for held in decision.held for line in held_words(held, seen.now)]),
     ]
+    if decision.ports:
+        sections.insert(2, ("would change in the firewall", [port_words(each) for each in decision.ports]))
     headline = f"dry run, nothing is changed\nwould be decided by {_reason(decision.rule, decision.because)}"
     return "\n\n".join([headline, *_world(seen, settings), *_written(sections)])
 
@@ -64,6 +68,12 @@ def held_words(held: Held, now: datetime) -> list[str]:
     if held.until is not None:
         line += f", until {both(held.until, now)}"
     return [line] if held.remedy is None else [line, f"  remedy: {printable(held.remedy)}"]
+
+
+def port_words(change: PortChange) -> str:
+    """A change in the firewall and its reason."""
+    verb = "open" if isinstance(change, OpenPort) else "close"
+    return f"{verb} {change.port}/udp ({printable(change.comment)}), because: {printable(change.because)}"
 
 
 def outcome_words(outcome: OutcomeView) -> str:

@@ -7,7 +7,7 @@ from posixpath import dirname
 
 from wnm.core.errors import Permanent, Transient
 from wnm.core.node import Node, ProcessState
-from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.observation import FirewallReading, PortRule, ProcessReading, Unseen
 from wnm.simulator.world import Folder, Process, World
 
 SMALLEST_NODE_BYTES = 150_000_000
@@ -98,6 +98,12 @@ class ImaginedManager:
     def trim_logs(self, nodes: Sequence[Node]) -> Sequence[str]:
         return ()
 
+    def claimed_names(self) -> Mapping[str, str]:
+        return {name: f"/imagined/{name}.service" for name in self._world.units}
+
+    def settle(self) -> None:
+        pass
+
     def remove_node(self, node: Node) -> int:
         world = self._world
         self.stop_node(node)
@@ -160,6 +166,12 @@ class ImaginedFirewall:
 
     def __init__(self, world: World) -> None:
         self._world = world
+
+    def read(self) -> FirewallReading:
+        rules = self._world.open_ports.items()
+        return FirewallReading(
+            active=True, own=tuple(PortRule(port=port, comment=comment) for comment, port in rules)
+        )
 
     def open_port(self, port: int, comment: str) -> None:
         if self._world.fails("open"):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wnm.act.steps import Hands, perform
-from wnm.core.action import AddNode, NodeAction, Resurvey
+from wnm.core.action import AddNode, NodeAction, OpenPort, PortChange, Resurvey
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.errors import NeedsOperator, Permanent, WnmError
@@ -49,11 +49,23 @@ class ImaginedMachine:
             intended = self.ledger.intend(seen, decision)
             self.world.step()
             outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
+            self._mend_ports(decision.ports)
             self.world.step()
             self.ledger.conclude(seen, intended, outcomes)
         except PowerCutError:
             return ImaginedCycle(seen=seen, decision=decision, outcomes=None)
         return ImaginedCycle(seen=seen, decision=decision, outcomes=outcomes)
+
+    def _mend_ports(self, changes: tuple[PortChange, ...]) -> None:
+        firewall = ImaginedFirewall(self.world)
+        for change in changes:
+            try:
+                if isinstance(change, OpenPort):
+                    firewall.open_port(change.port, change.comment)
+                else:
+                    firewall.close_port(change.port, change.comment)
+            except WnmError:
+                continue  # seen again by the next cycle
 
     def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
         if self.world.steps_left is None and self.world.fails("finish"):

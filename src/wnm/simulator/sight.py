@@ -18,7 +18,7 @@ from wnm.core.observation import (
     Unseen,
 )
 from wnm.core.settings import Settings
-from wnm.simulator.imagined_hands import ImaginedManager
+from wnm.simulator.imagined_hands import ImaginedFirewall, ImaginedManager
 from wnm.simulator.memory_ledger import MemoryLedger
 from wnm.simulator.world import World
 
@@ -41,6 +41,7 @@ def observe(world: World, ledger: MemoryLedger, settings: Settings, *, blind: bo
         bound_ports=frozenset(each.metrics_port for each in world.processes.values()),
         interrupted=ledger.interrupted,
         remembered=ledger.remembered,
+        firewall=UNSEEN if blind else ImaginedFirewall(world).read(),
     )
 
 

@@ -57,6 +57,25 @@ def remove_tree(path: str, *, inside: Sequence[str]) -> int:
         return freed
 
 
+def remove_file(path: str, *, inside: Sequence[str]) -> int:
+    """Return, when the file is gone, the bytes that this freed; 0 if it was gone before.
+
+    A link is removed, not what it points to. Permanent if it is not strictly inside one of the folders `inside`
+    or is a folder. Transient if it cannot be removed.
+    """
+    require_inside(str(Path(path).parent / "file"), inside)
+    try:
+        freed = allocated_bytes(os.lstat(path))
+        Path(path).unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except IsADirectoryError as error:
+        raise Permanent(f"{path} is a folder: move it away") from error
+    except OSError as error:
+        raise Transient(f"cannot remove {path}: {error.strerror}") from error
+    return freed
+
+
 @contextmanager
 def _parent(path: str, inside: Sequence[str]) -> Iterator[tuple[int, str] | None]:
     """The open folder that holds `path`, and the name in it; None if that folder does not exist."""

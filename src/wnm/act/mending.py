@@ -1,0 +1,41 @@
+"""What is put right around the nodes after the actions: firewall rules, and what the service manager has to be told."""
+
+import logging
+from collections.abc import Sequence
+
+from wnm.act.executor import TimeLimit
+from wnm.act.steps import Hands
+from wnm.core.action import OpenPort, PortChange
+from wnm.core.contracts import Clock
+from wnm.core.errors import WnmError
+
+log = logging.getLogger(__name__)
+
+
+def mend(changes: Sequence[PortChange], hands: Hands, *, clock: Clock, limit: TimeLimit) -> tuple[str, ...]:
+    """Carry out what changes in the firewall and let the service manager settle; returns what failed, a line each.
+
+    What there is no time for is seen again by the next cycle.
+    """
+    problems = []
+    for change in changes:
+        if clock.monotonic() > limit.last_start:
+            break
+        try:
+            _change(change, hands)
+        except WnmError as error:
+            problems.append(f"{change.comment}: {error}")
+    try:
+        hands.manager.settle()
+    except WnmError as error:
+        problems.append(str(error))
+    return tuple(problems)
+
+
+def _change(change: PortChange, hands: Hands) -> None:
+    if isinstance(change, OpenPort):
+        hands.firewall.open_port(change.port, change.comment)
+        log.info("opened port %d for %s: %s", change.port, change.comment, change.because)
+    else:
+        hands.firewall.close_port(change.port, change.comment)
+        log.info("closed port %d of %s: %s", change.port, change.comment, change.because)

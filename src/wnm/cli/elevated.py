@@ -1,0 +1,53 @@
+"""The part of an ordinary user's cycle that runs as root; started by wnm itself through sudo, never by people."""
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+from wnm.cli.escalation import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
+from wnm.cli.logs import set_up_logging
+from wnm.cli.main import finish, guarded
+from wnm.cli.run import Run
+from wnm.core.errors import BadInput
+
+SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def main() -> NoReturn:
+    """Read what to do from standard input, do it, and end with wnm's exit code moved out of sudo's way."""
+    os.environ["PATH"] = SAFE_PATH
+    code = guarded(_act)
+    finish(code + CODE_OFFSET if code else 0)
+
+
+def _act() -> int:
+    if os.geteuid() != 0 or sys.stdin.isatty():
+        raise BadInput(f"{MODULE} is started by wnm itself through sudo")
+    run = read(sys.stdin.read(LARGEST_HANDOVER))
+    set_up_logging(run.asked.loglevel, run.asked.log_format)
+    from wnm.cli.alone import act_here
+
+    owner = owner_of(run.host.user)
+    try:
+        return act_here(run)
+    finally:
+        _give_back(run, owner)
+
+
+def _give_back(run: Run, owner: tuple[int, int]) -> None:
+    """What was made beside the user's database is the user's, so that reports need no sudo."""
+    database = Path(run.database_path)
+    with suppress(FileNotFoundError):
+        if database.parent.stat().st_uid != owner[0]:
+            return
+        for file in (*database.parent.glob(f"{database.name}*"), Path(run.lock_path)):
+            seen = file.lstat()
+            if seen.st_uid == 0 and stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1:
+                os.chown(file, *owner, follow_symlinks=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""What is put right around the nodes: the firewall, and the service manager's view."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tests.act.hands import FakeFirewall, FakeManager
+
+from wnm.act.executor import TimeLimit
+from wnm.act.mending import mend
+from wnm.act.steps import Hands
+from wnm.core.action import ClosePort, OpenPort, PortChange
+from wnm.core.errors import Transient
+
+CHANGES: tuple[PortChange, ...] = (
+    OpenPort(port=55001, comment="wnm antnode0001", because="its rule is missing"),
+    ClosePort(port=55009, comment="wnm antnode0009", because="no node of that name"),
+)
+
+
+class StandingClock:
+    """A clock that stands still."""
+
+    def __init__(self, at: float = 0.0) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+
+LIMIT = TimeLimit(last_start=10, end=20)
+
+
+@pytest.fixture
+def hands() -> Hands:
+    manager = FakeManager()
+    return Hands(manager=manager, firewall=FakeFirewall(log=manager.done, rules={55009: "wnm antnode0009"}))
+
+
+def rules(hands: Hands) -> dict[int, str]:
+    assert isinstance(hands.firewall, FakeFirewall)
+    return hands.firewall.rules
+
+
+def settled(hands: Hands) -> int:
+    assert isinstance(hands.manager, FakeManager)
+    return hands.manager.settled
+
+
+def test_rules_are_opened_and_closed_and_the_service_manager_told_once(hands: Hands) -> None:
+    assert mend(CHANGES, hands, clock=StandingClock(), limit=LIMIT) == ()
+    assert rules(hands) == {55001: "wnm antnode0001"}
+    assert settled(hands) == 1
+
+
+def test_one_that_fails_is_said_and_stops_no_other(hands: Hands) -> None:
+    assert isinstance(hands.firewall, FakeFirewall)
+
+    def fail() -> None:
+        raise Transient("ufw: busy")
+
+    hands.firewall.trouble[55001] = fail
+    assert mend(CHANGES, hands, clock=StandingClock(), limit=LIMIT) == ("wnm antnode0001: ufw: busy",)
+    assert rules(hands) == {}
+    assert settled(hands) == 1
+
+
+def test_a_service_manager_that_does_not_settle_is_said(hands: Hands) -> None:
+    assert isinstance(hands.manager, FakeManager)
+
+    def fail() -> None:
+        raise Transient("systemctl daemon-reload: not done after 20 s")
+
+    hands.manager.trouble["settle", 0] = fail
+    assert mend((), hands, clock=StandingClock(), limit=LIMIT) == (
+        "systemctl daemon-reload: not done after 20 s",
+    )
+
+
+def test_without_time_nothing_begins_in_the_firewall(hands: Hands) -> None:
+    assert mend(CHANGES, hands, clock=StandingClock(at=11), limit=LIMIT) == ()
+    assert rules(hands) == {55009: "wnm antnode0009"}
