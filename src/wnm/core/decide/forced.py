@@ -23,6 +23,7 @@ from wnm.core.action import (
 from wnm.core.decide.allocate import free_ids, new_node, no_place, places
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.growth import node_cost, one_more
+from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import counted
 from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, youngest_first
 from wnm.core.decide.storage import missing_storage
@@ -81,13 +82,16 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
             held = (
                 () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
             )
-    return Decision(
+    decision = Decision(
         rule=BY_HAND,
         because=f"--force_action {request.action}",
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=_besides(actions, seen, settled) + actions,
         held=held,
     )
+    if missing_storage(seen, settled.seen):
+        return decision
+    return with_ports(decision, seen, (each.node for each in settled.nodes))
 
 
 def _besides(actions: tuple[Action, ...], seen: Observation, settled: Settled) -> tuple[Action, ...]:

@@ -7,6 +7,7 @@ from wnm.core.action import Resurvey
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.growth import grow
 from wnm.core.decide.healing import restart_silent
+from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import relieve_pressure
 from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
 from wnm.core.decide.upgrades import upgrade_outdated
@@ -66,13 +67,15 @@ def decide(seen: Observation, settings: Settings) -> Decision:
     if rule == IDLE and held:
         because = ALL_HELD
     actions = settled.actions + (chosen.actions if chosen else ())
-    return Decision(
+    latest = _latest(settled.nodes, view.nodes)
+    decision = Decision(
         rule=rule,
         because=because,
-        conclusions=conclusions(seen.nodes, _latest(settled.nodes, view.nodes)),
+        conclusions=conclusions(seen.nodes, latest),
         actions=actions,
         held=tuple(held),
     )
+    return with_ports(decision, seen, (each.node for each in latest))
 
 
 def _latest(nodes: tuple[NodeSeen, ...], newer: tuple[NodeSeen, ...]) -> tuple[NodeSeen, ...]:
