@@ -1,23 +1,94 @@
-"""The composition root: the only file that names concrete process managers and firewalls."""
+"""The composition root: the only file that names concrete process managers and firewalls.
+
+Each is imported only where it is used.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wnm.act.steps import Hands
 from wnm.core.contracts import Clock, Firewall, UnitDriver
-from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.settings import Settings
 from wnm.cycle import Machine
-from wnm.firewall.null import NullFirewall
 from wnm.node_kinds.kinds import KINDS
 from wnm.process_managers.manager import NodeManager
-from wnm.process_managers.setsid import SetsidDriver
 from wnm.sensors.host import usable_cores
 
-DRIVERS: Mapping[str, Callable[[Clock], UnitDriver]] = {
-    "setsid": lambda clock: SetsidDriver(clock, cores=usable_cores()),
+if TYPE_CHECKING:
+    from wnm.formats.systemd_unit import Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend[T]:
+    """How to build one, and why it cannot work on this machine: None if it can."""
+
+    build: Callable[[Clock], T]
+    why_not_here: Callable[[], NeedsOperator | None] = lambda: None
+
+
+def _setsid(clock: Clock) -> UnitDriver:
+    from wnm.process_managers.setsid import SetsidDriver
+
+    return SetsidDriver(clock, cores=usable_cores())
+
+
+def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
+    def build(clock: Clock) -> UnitDriver:
+        from wnm.process_managers.systemd import SystemdDriver
+
+        return SystemdDriver(clock, scope=scope, cores=usable_cores())
+
+    return build
+
+
+def _no_system_services() -> NeedsOperator | None:
+    from wnm.process_managers.systemd import why_not_here
+
+    # Who is not root has the cycle carried out by root: see wnm.cli.escalation.
+    return why_not_here("system", user_id=0)
+
+
+def _no_user_services() -> NeedsOperator | None:
+    from wnm.process_managers.systemd import why_not_here
+
+    return why_not_here("user")
+
+
+def _launchd(clock: Clock) -> UnitDriver:
+    from wnm.process_managers.launchd import LaunchdDriver
+
+    return LaunchdDriver(clock, cores=usable_cores())
+
+
+def _no_agents() -> NeedsOperator | None:
+    from wnm.process_managers.launchd import LaunchdDriver
+    from wnm.system.clock import SystemClock
+
+    return LaunchdDriver(SystemClock()).why_not_here()
+
+
+def _null(clock: Clock) -> Firewall:
+    from wnm.firewall.null import NullFirewall
+
+    return NullFirewall()
+
+
+def _ufw(clock: Clock) -> Firewall:
+    from wnm.firewall.ufw import UfwFirewall
+
+    return UfwFirewall()
+
+
+DRIVERS: Mapping[str, Backend[UnitDriver]] = {
+    "systemd": Backend(build=_systemd("system"), why_not_here=_no_system_services),
+    "systemd+user": Backend(build=_systemd("user"), why_not_here=_no_user_services),
+    "setsid": Backend(build=_setsid),
+    "launchd": Backend(build=_launchd, why_not_here=_no_agents),
 }
-FIREWALLS: Mapping[str, Callable[[], Firewall]] = {"null": NullFirewall}
+FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw": Backend(build=_ufw)}
 
 
 def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
@@ -28,7 +99,7 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
     """
     kind = _pick(KINDS, "node_kind", settings.node_kind)
     manager = NodeManager(
-        _pick(DRIVERS, "process_manager", settings.process_manager)(clock),
+        _pick(DRIVERS, "process_manager", settings.process_manager).build(clock),
         command_line=kind.command_line,
         fingerprint=lambda node: kind.fingerprint(node.root_dir),
         identity_file=lambda node: kind.identity_file(node.root_dir),
@@ -40,12 +111,18 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
         stop_grace=settings.stop_grace,
         clock=clock,
     )
-    return Machine(
-        hands=Hands(manager=manager, firewall=_pick(FIREWALLS, "firewall", settings.firewall)()),
-        kind=kind,
-        clock=clock,
-        began=began,
-    )
+    firewall = _pick(FIREWALLS, "firewall", settings.firewall).build(clock)
+    return Machine(hands=Hands(manager=manager, firewall=firewall), kind=kind, clock=clock, began=began)
+
+
+def firewall_is_active() -> bool:
+    """Whether this machine has a firewall that wnm can set up, and it is switched on; False if it does not say."""
+    from wnm.firewall.ufw import ufw_active
+
+    try:
+        return ufw_active() is True
+    except WnmError:
+        return False  # `--firewall ufw` says what is wrong with it
 
 
 def places_of(settings: Settings) -> tuple[str, ...]:
@@ -59,9 +136,11 @@ def runs_as_account(settings: Settings) -> bool:
 
 
 def check_buildable(settings: Settings) -> None:
-    """NeedsOperator if `build_machine` would refuse these settings, BadInput if nodes could not run with them."""
-    _pick(DRIVERS, "process_manager", settings.process_manager)
-    _pick(FIREWALLS, "firewall", settings.firewall)
+    """NeedsOperator if nodes could not be managed here with these settings, BadInput if they could not run."""
+    problem = _pick(DRIVERS, "process_manager", settings.process_manager).why_not_here()
+    problem = problem or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
+    if problem is not None:
+        raise problem
     reserved = _pick(KINDS, "node_kind", settings.node_kind).reserved_options
     for word in settings.start_args:
         option = word.partition("=")[0]

@@ -15,7 +15,7 @@ from wnm.record.creation import already_there, create
 from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
 from wnm.system.traces import absent_account, absent_folders
-from wnm.wiring import check_buildable, places_of, runs_as_account
+from wnm.wiring import check_buildable, firewall_is_active, places_of, runs_as_account
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
@@ -25,6 +25,9 @@ def initialise(run: Run) -> int:
     if os.path.lexists(run.database_path):
         raise already_there(run.database_path)
     resolved = run.resolve(None)
+    if run.host.is_root and resolved.origins["firewall"] == DEFAULT:
+        run = replace(run, host=replace(run.host, ufw_active=firewall_is_active()))
+        resolved = run.resolve(None)
     program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
     kind, problem = _recognise(program)
     if problem is not None and resolved.origins["antnode_path"] != DEFAULT:
