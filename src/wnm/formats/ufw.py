@@ -1,0 +1,186 @@
+"""What ufw says of its rules, and which of them are ours (`ufw status numbered`, in English).
+
+The numbered form is read because its lines can be told apart: a comment may hold any text, line ends included.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from wnm.core.decide.ports import node_in_comment
+from wnm.core.observation import FirewallReading, PortRule, Unseen
+
+SWITCHED_OFF = "ufw is switched off, so no port needs to be opened"
+OPENING = frozenset({"ALLOW", "LIMIT"})
+_HEADING = re.compile(r"\s*(To +Action +From|-- +------ +----)?\s*")
+_NUMBER = re.compile(r"\[ *([0-9]{1,9})\] ")
+_ACTION = re.compile(r" (ALLOW|DENY|REJECT|LIMIT) (IN|OUT|FWD) ")
+_FLAGS = re.compile(r" \(([a-z, -]+)\)\Z")
+_UDP_PORT = re.compile(r"([1-9][0-9]{0,4})/udp( \(v6\))?")
+# What a failed call of iptables leaves on stderr although ufw ends with code 0. Warnings of Python and of ufw,
+# which are nothing to us, begin otherwise.
+_LIVE_FAILURE = re.compile(
+    r"^(?:ip6?tables\b|Another app is currently holding the xtables lock).*", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UfwRule:
+    """A rule for one address family. `to` and `source` are as ufw writes them; `flags` is `log` and the like."""
+
+    action: str
+    direction: str
+    to: str
+    source: str
+    flags: str | None = None
+    comment: str | None = None
+
+    @property
+    def v6(self) -> bool:
+        """Whether ufw marks it as a rule for IPv6."""
+        return "(v6)" in self.to or "(v6)" in self.source
+
+    @property
+    def udp_port(self) -> int | None:
+        """The port, if this is the very rule that `ufw allow PORT/udp` writes or, as ufw does, overwrites.
+
+        ufw takes rules for the same one whatever their action, comment and logging; all the rest has to agree.
+        """
+        found = _UDP_PORT.fullmatch(self.to)
+        anywhere = "Anywhere (v6)" if self.v6 else "Anywhere"
+        if found is None or self.direction != "IN" or self.source != anywhere or bool(found[2]) != self.v6:
+            return None
+        port = int(found[1])
+        return port if port <= 65535 else None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether wnm wrote it: it opens one UDP port for everybody, logs nothing and names a node."""
+        return (
+            self.udp_port is not None
+            and self.action == "ALLOW"
+            and self.flags is None
+            and self.comment is not None
+            and node_in_comment(self.comment) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UfwStatus:
+    """All rules that are in force; `note` says in a line why there are none to look after."""
+
+    active: bool
+    rules: tuple[UfwRule, ...] = ()
+    note: str | None = None
+
+
+def own_rule(port: int, comment: str, *, v6: bool) -> UfwRule:
+    """The rule that wnm has for a port, in one family."""
+    mark = " (v6)" if v6 else ""
+    return UfwRule(
+        action="ALLOW", direction="IN", to=f"{port}/udp{mark}", source=f"Anywhere{mark}", comment=comment
+    )
+
+
+def parse_status(text: str) -> UfwStatus | Unseen:
+    """The output of `ufw status numbered`. Unseen if any of it is not understood: it may be about our ports."""
+    # Not splitlines: comments may hold what only Unicode takes for the end of a line.
+    head, *lines = text.removesuffix("\n").split("\n")
+    if head == "Status: inactive" and not any(lines):
+        return UfwStatus(active=False, note=SWITCHED_OFF)
+    if head != "Status: active":
+        return Unseen(reason=f"this is no status of ufw: {head[:80]!r}")
+    entries: list[list[str]] = []
+    for line in lines:
+        number = _NUMBER.match(line)
+        if number is not None and int(number[1]) == len(entries) + 1:
+            entries.append([line[number.end() :]])
+        elif entries:
+            entries[-1].append(line)  # the comment goes on
+        elif not _HEADING.fullmatch(line[:200]):
+            return Unseen(reason=f"not understood in the status of ufw: {line[:80]!r}")
+    if entries and len(entries[-1]) > 1 and not entries[-1][-1]:
+        entries[-1].pop()  # an empty line ends the list
+    rules = []
+    for number_, entry in enumerate(entries, 1):
+        rule = _rule("\n".join(entry))
+        if rule is None:
+            return Unseen(reason=f"rule {number_} in the status of ufw is not understood: {entry[0][:80]!r}")
+        rules.append(rule)
+    return UfwStatus(active=True, rules=tuple(rules))
+
+
+def _rule(text: str) -> UfwRule | None:
+    # Nothing before the comment can hold this: not an address, an interface or the name of a profile.
+    what, mark, comment = text.partition(" # ")
+    action = _ACTION.search(what)
+    if action is None or "\n" in what:
+        return None
+    source = what[action.end() :].strip(" ")
+    flags = _FLAGS.search(source)
+    to = what[: action.start()].rstrip(" ")
+    if flags is not None:
+        source = source[: flags.start()].rstrip(" ")
+    if not to or not source:
+        return None
+    return UfwRule(
+        action=action[1],
+        direction=action[2],
+        to=to,
+        source=source,
+        flags=flags[1] if flags else None,
+        comment=comment if mark else None,
+    )
+
+
+def reading_of(status: UfwStatus, *, ipv6: bool) -> FirewallReading:
+    """Which ports are open by rules of ours and of others; `ipv6` says whether ufw looks after that family too."""
+    own: dict[tuple[int, str], list[UfwRule]] = {}
+    others = set()
+    for rule in status.rules:
+        port = rule.udp_port
+        if port is None:
+            continue
+        if rule.is_own and rule.comment is not None:
+            own.setdefault((port, rule.comment), []).append(rule)
+        elif rule.action in OPENING:
+            others.add(port)
+    return FirewallReading(
+        active=status.active,
+        own=tuple(
+            PortRule(port=port, comment=comment, whole=is_whole(rules, ipv6=ipv6))
+            for (port, comment), rules in own.items()
+        ),
+        opened_by_others=frozenset(others),
+        note=status.note,
+    )
+
+
+def is_whole(rules: Iterable[UfwRule], *, ipv6: bool) -> bool:
+    """Whether the rules of a port are there for every family that ufw looks after."""
+    families = {rule.v6 for rule in rules}
+    return families >= ({False, True} if ipv6 else {False})
+
+
+def looks_after_ipv6(*settings_files: str) -> bool:
+    """What the texts of ufw's settings files, in the order in which ufw reads them, say of IPv6."""
+    wanted = False
+    for text in settings_files:
+        for line in text.splitlines():
+            # Exactly the lines that ufw itself takes for settings.
+            if re.match(r'\w+="?\w+"?', line):
+                key, value = line.strip().split("=")[:2]
+                if key.lower() == "ipv6":
+                    wanted = value.lower().strip("\"'") == "yes"
+    return wanted
+
+
+def wants_root(stderr: str) -> bool:
+    """Whether ufw said that only root may run it."""
+    return "need to be root" in stderr
+
+
+def live_failure(stderr: str) -> str | None:
+    """Why a rule was written down but is not in force; ufw ends with code 0 in this case too."""
+    found = _LIVE_FAILURE.search(stderr)
+    return found[0] if found else None
