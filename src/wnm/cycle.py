@@ -10,6 +10,7 @@ from wnm.act.steps import Hands
 from wnm.core.action import NodeAction, Resurvey
 from wnm.core.contracts import Clock
 from wnm.core.decide.forced import BY_HAND
+from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation
@@ -88,7 +89,9 @@ def carry_through(ledger: Ledger, plan: Plan, wished: Wishes, machine: Machine) 
         limit=limit,
         pause=wished.settings.pause_between_actions,
     )
-    failures = mend(plan.decision.ports, machine.hands, clock=machine.clock, limit=limit)
+    failures = mend(
+        plan.decision.ports, passed_gates(plan.decision), machine.hands, clock=machine.clock, limit=limit
+    )
     problems = machine.hands.manager.trim_logs(plan.known)
     cycle = Cycle(
         plan=plan,

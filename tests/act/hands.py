@@ -52,6 +52,10 @@ class FakeManager:
         self._note("restore", node)
         self.programs[node.id] = self.kept[node.id]
 
+    def forget_former_program(self, node: Node) -> None:
+        self._note("forget", node)
+        self.kept.pop(node.id, None)
+
     def start_node(self, node: Node) -> None:
         self._note("start", node)
         self.running.add(node.id)

@@ -53,7 +53,7 @@ def settled(hands: Hands) -> int:
 
 
 def test_rules_are_opened_and_closed_and_the_service_manager_told_once(hands: Hands) -> None:
-    assert mend(CHANGES, hands, clock=StandingClock(), limit=LIMIT) == ()
+    assert mend(CHANGES, (), hands, clock=StandingClock(), limit=LIMIT) == ()
     assert rules(hands) == {55001: "wnm antnode0001"}
     assert settled(hands) == 1
 
@@ -65,7 +65,7 @@ def test_one_that_fails_is_said_and_stops_no_other(hands: Hands) -> None:
         raise Transient("ufw: busy")
 
     hands.firewall.trouble[55001] = fail
-    assert mend(CHANGES, hands, clock=StandingClock(), limit=LIMIT) == ("wnm antnode0001: ufw: busy",)
+    assert mend(CHANGES, (), hands, clock=StandingClock(), limit=LIMIT) == ("wnm antnode0001: ufw: busy",)
     assert rules(hands) == {}
     assert settled(hands) == 1
 
@@ -77,11 +77,11 @@ def test_a_service_manager_that_does_not_settle_is_said(hands: Hands) -> None:
         raise Transient("systemctl daemon-reload: not done after 20 s")
 
     hands.manager.trouble["settle", 0] = fail
-    assert mend((), hands, clock=StandingClock(), limit=LIMIT) == (
+    assert mend((), (), hands, clock=StandingClock(), limit=LIMIT) == (
         "systemctl daemon-reload: not done after 20 s",
     )
 
 
 def test_without_time_nothing_begins_in_the_firewall(hands: Hands) -> None:
-    assert mend(CHANGES, hands, clock=StandingClock(at=11), limit=LIMIT) == ()
+    assert mend(CHANGES, (), hands, clock=StandingClock(at=11), limit=LIMIT) == ()
     assert rules(hands) == {55009: "wnm antnode0009"}

@@ -9,7 +9,7 @@ from datetime import timedelta
 from wnm.act.steps import Hands, perform
 from wnm.core.action import AddNode, NodeAction, node_of
 from wnm.core.contracts import Clock
-from wnm.core.errors import NeedsOperator, Permanent, WnmError
+from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
 from wnm.core.node import Node, NodeId, ProcessState
 from wnm.core.observation import ProcessReading
 from wnm.core.outcome import Outcome, Result, Retry
@@ -131,6 +131,7 @@ def _failed(action: NodeAction, node: Node, hands: Hands, clock: Clock, error: E
         error=" ".join(text.split()),
         retry=retry,
         running_after=_runs(node, hands),
+        program_failed=isinstance(error, ProgramFailed),
     )
 
 

@@ -8,16 +8,25 @@ from wnm.act.steps import Hands
 from wnm.core.action import OpenPort, PortChange
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
+from wnm.core.node import Node
 
 log = logging.getLogger(__name__)
 
 
-def mend(changes: Sequence[PortChange], hands: Hands, *, clock: Clock, limit: TimeLimit) -> tuple[str, ...]:
+def mend(
+    changes: Sequence[PortChange], passed: Sequence[Node], hands: Hands, *, clock: Clock, limit: TimeLimit
+) -> tuple[str, ...]:
     """Carry out what changes in the firewall and let the service manager settle; returns what failed, a line each.
 
-    What there is no time for is seen again by the next cycle.
+    `passed` are nodes that passed their gate: the program that they could have gone back to is deleted. What there
+    is no time for is seen again by the next cycle, or is replaced by the next upgrade.
     """
     problems = []
+    for node in passed:
+        try:
+            hands.manager.forget_former_program(node)
+        except WnmError as error:
+            problems.append(f"{node.name}: {error}")
     for change in changes:
         if clock.monotonic() > limit.last_start:
             break

@@ -10,13 +10,14 @@ from wnm.core.action import (
     RemoveNode,
     RestartNode,
     RetireNode,
+    RollBackNode,
     StartNode,
     StopNode,
     UpgradeNode,
     port_comment,
 )
 from wnm.core.contracts import Firewall, ProcessManager
-from wnm.core.errors import Transient, WnmError
+from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node
 
 KILLED = "it ignored TERM and had to be killed"
@@ -47,6 +48,9 @@ def perform(action: NodeAction, node: Node, hands: Hands) -> Performed:
             return _start(action, node, hands)
         case UpgradeNode():
             return _upgrade(action, node, hands)
+        case RollBackNode():
+            hands.manager.restore_program(node)
+            return _killed(hands.manager.restart_node(node))
         case RestartNode():
             return _killed(hands.manager.restart_node(node))
         case StopNode() | RetireNode() | DisableNode():
@@ -80,21 +84,41 @@ def _start(action: StartNode, node: Node, hands: Hands) -> Performed:
     if action.program is not None:
         hands.manager.place_program(node, action.program.path)
     hands.firewall.open_port(node.port, port_comment(node.name))
-    hands.manager.start_node(node)
+    try:
+        hands.manager.start_node(node)
+    except WnmError as error:
+        if action.program is None or node.former_version is None:
+            raise
+        raise _gone_back(node, hands, error) from error
     return Performed()
 
 
 def _upgrade(action: UpgradeNode, node: Node, hands: Hands) -> Performed:
     hands.manager.place_program(node, action.program.path)
     try:
-        return _killed(hands.manager.restart_node(node))
+        killed = hands.manager.stop_node(node)
     except WnmError as error:
+        # Nothing is known of the new program: the node is what did not end.
         try:
             hands.manager.restore_program(node)
-            hands.manager.start_node(node)
         except WnmError as worse:
-            raise Transient(f"{error}; going back to the old program failed too: {worse}") from error
-        raise Transient(f"{error}; it runs on its old program again") from error
+            raise Transient(f"{error}; putting its old program back failed too: {worse}") from error
+        raise
+    try:
+        hands.manager.start_node(node)
+    except WnmError as error:
+        raise _gone_back(node, hands, error) from error
+    return _killed(killed)
+
+
+def _gone_back(node: Node, hands: Hands, error: WnmError) -> WnmError:
+    """Put the old program back and start the node on it; returns the error that tells of all this."""
+    try:
+        hands.manager.restore_program(node)
+        hands.manager.start_node(node)
+    except WnmError as worse:
+        return ProgramFailed(f"{error}; going back to the old program failed too: {worse}")
+    return ProgramFailed(f"{error}; it runs on its old program again")
 
 
 def _remove(node: Node, hands: Hands) -> Performed:

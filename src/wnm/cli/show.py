@@ -41,6 +41,8 @@ def show_status(material: Material, stream: IO[str], *, width: int | None = None
     console.print(_headline(found))
     console.print()
     console.print(_machine(found.measured))
+    if found.program is not None:
+        console.print(Text(f"program: {found.program}"))
     console.print(_age(material))
     console.print()
     if found.nodes:
@@ -48,8 +50,11 @@ def show_status(material: Material, stream: IO[str], *, width: int | None = None
         console.print()
     _tell_concerns(found, console)
     console.print(Text(found.last_cycle))
-    for remedy in found.remedies:
-        console.print(Text(f"needs you: {printable(remedy)}", style="bold red"))
+    for held in found.needs:
+        console.print(
+            Text(f"cannot {printable(held.what)}: waits for {printable(held.waiting_for)}", style="red")
+        )
+        console.print(Text(f"needs you: {printable(held.remedy or '')}", style="bold red"))
 
 
 def _headline(found: Overview) -> Text:
@@ -123,7 +128,7 @@ def _nodes(found: Overview, width: int) -> Table:
 
 
 def _node_row(facts: NodeFacts, *, wide: bool) -> list[Text]:
-    version = facts.version or facts.binary_version
+    version = _versions(facts)
     silent = facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT)
     down = facts.status is Status.RUNNING and facts.process is not ProcessState.RUNNING
     return [
@@ -136,6 +141,12 @@ def _node_row(facts: NodeFacts, *, wide: bool) -> list[Text]:
         Text(_known(facts.records)),
         Text(NOTHING if facts.disk_bytes is None else size(facts.disk_bytes)),
     ]
+
+
+def _versions(facts: NodeFacts) -> str | None:
+    """The running version, and the one on disk where that is another."""
+    running, own = facts.version, facts.binary_version
+    return f"{running} ({own})" if running and own and running != own else running or own
 
 
 def _tell_concerns(found: Overview, console: Console) -> None:

@@ -60,6 +60,14 @@ class UpgradeNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackNode:
+    """Put a node's former program back and restart it on that: it failed the gate of the one it has."""
+
+    node: NodeId
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetireNode:
     """End a node's process; it is removed when `delay_remove` has passed."""
 
@@ -123,6 +131,7 @@ type NodeAction = (
     | StopNode
     | RestartNode
     | UpgradeNode
+    | RollBackNode
     | RetireNode
     | RemoveNode
     | DisableNode

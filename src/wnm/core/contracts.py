@@ -91,6 +91,9 @@ class ProcessManager(Protocol):
     def restore_program(self, node: Node) -> None:
         """Return when the copy kept by `place_program` is the node's program again. Permanent if there is none."""
 
+    def forget_former_program(self, node: Node) -> None:
+        """Return when the copy kept by `place_program` is gone: there is no way back any more."""
+
     def start_node(self, node: Node) -> None:
         """Return when exactly one process of the node runs."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from wnm.core.action import Action, PortChange
 from wnm.core.node import Node
+from wnm.core.release import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,8 @@ class Conclusion:
 class Decision:
     """`rule` names the rung of the ladder that decided; `conclusions` hold whether or not anything acts.
 
-    `ports` is what has to change in the firewall for nodes that no action is about.
+    `ports` is what has to change in the firewall for nodes that no action is about, `releases` what is newly known
+    of versions.
     """
 
     rule: str
@@ -38,6 +40,7 @@ class Decision:
     actions: tuple[Action, ...]
     held: tuple[Held, ...]
     ports: tuple[PortChange, ...] = ()
+    releases: tuple[Release, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,10 @@ class Transient(WnmError):
     """Trying again in the next cycle may work."""
 
 
+class ProgramFailed(Transient):
+    """A node could not be started on a program that it was just given; it has its former one again."""
+
+
 class Permanent(WnmError):
     """Trying again for this node will not work by itself."""
 

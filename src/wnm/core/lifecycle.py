@@ -1,24 +1,13 @@
-"""How a node's remembered state follows from what is seen of it and from what is done to it."""
+"""How a node's remembered state follows from what is seen of it."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from wnm.core.action import (
-    AddNode,
-    DisableNode,
-    EnableNode,
-    NodeAction,
-    RemoveNode,
-    RestartNode,
-    RetireNode,
-    StartNode,
-    StopNode,
-    UpgradeNode,
-)
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
-from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.outcome import Retry
 from wnm.core.settings import Settings
+from wnm.core.trial import Failed, Moot, Passed, Waits, judge
 
 LONGEST_PAUSE = timedelta(hours=1)
 STUCK_AFTER_DELAYS = 3
@@ -78,6 +67,7 @@ def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: boo
     timers restart. `cut_off`: wnm itself was at work on this node when it was interrupted, so here too a
     missing process is nobody's failure.
     """
+    pid_before = seen.node.pid
     node = _with_sane_times(seen.node, now)
     node = _with_facts(node, seen.reading, now)
     node = _with_silence(node, seen.reading, now)
@@ -85,16 +75,52 @@ def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: boo
         return node
     if node.status is Status.DEAD:
         back = seen.reading.root_dir_present is True
-        return _moved(node, Status.STOPPED, now, "its folder is back") if back else node
+        return moved(node, Status.STOPPED, now, "its folder is back") if back else node
     if rebooted:
         return _after_reboot(node, seen.reading, now)
     if node.status is Status.REMOVING:
         return node
+    if node.trial is not None and node.trial_failure is None and not is_gone(seen.reading):
+        return _tried(node, seen.reading, now, settings, pid_before=None if cut_off else pid_before)
     if is_gone(seen.reading):
         return _without_process(node, seen.reading, now, expected=cut_off)
     if runs(seen.reading):
         return _with_process(node, seen.reading, now, settings)
     return node
+
+
+def _tried(
+    node: Node, reading: NodeReading, now: datetime, settings: Settings, *, pid_before: int | None
+) -> Node:
+    """A node on trial whose process was not seen to have ended."""
+    if not runs(reading):
+        return node
+    if node.status not in (Status.UPGRADING, Status.RESTARTING):
+        return replace(moved(node, Status.UPGRADING, now, f"runs on trial with {node.trial}"), pid=node.pid)
+    match judge(node, reading, now, settings, pid_before=pid_before):
+        case Passed(because=because):
+            passed = moved(node, Status.RUNNING, now, because)
+            return replace(
+                passed,
+                trial=None,
+                former_version=None,
+                failed_version=None,
+                failures=0,
+                retry_at=None,
+                last_error=None,
+            )
+        case Failed(because=because):
+            return _failed_trial(node, now, because)
+        case Moot(because=because):
+            return replace(moved(node, Status.RUNNING, now, because), trial=None)
+        case Waits():
+            return node
+
+
+def _failed_trial(node: Node, now: datetime, because: str) -> Node:
+    """It stays in its transition until it is back on its former program."""
+    words = f"failed the gate of {node.trial}: {because}"
+    return replace(node, trial_failure=because, because=words, last_error=words)
 
 
 def _with_sane_times(node: Node, now: datetime) -> Node:
@@ -160,10 +186,14 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     node = replace(node, retry_at=None, silent_since=None)
     if node.status is Status.REMOVING:
         return replace(node, status_since=now)
+    if runs(reading) and node.trial is not None:
+        return replace(
+            node, status=Status.UPGRADING, status_since=now, because="back on trial after a reboot"
+        )
     if runs(reading):
-        return _moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
+        return moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
     if is_gone(reading):
-        return _moved(node, Status.STOPPED, now, "the machine was restarted")
+        return moved(node, Status.STOPPED, now, "the machine was restarted")
     return replace(node, status_since=now)
 
 
@@ -171,14 +201,16 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, *, expecte
     if node.status is Status.STOPPED:
         return node
     if expected:
-        return _moved(node, Status.STOPPED, now, "left stopped by an action that was interrupted")
+        return moved(node, Status.STOPPED, now, "left stopped by an action that was interrupted")
     ended = "its process ended unexpectedly"
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
     words = f"{ended}: {reading.last_words}" if reading.last_words else ended
+    if node.trial is not None:
+        return node if node.trial_failure is not None else _failed_trial(node, now, words)
     failures = node.failures + 1
     return replace(
-        _moved(node, Status.STOPPED, now, words),
+        moved(node, Status.STOPPED, now, words),
         failures=failures,
         retry_at=retry_at(failures, now),
         last_error=words,
@@ -189,19 +221,19 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
     if node.status is Status.RUNNING:
         return _after_calm(node, reading, now)
     if node.status is Status.STOPPED:
-        return _moved(node, Status.RUNNING, now, "found running")
+        return moved(node, Status.RUNNING, now, "found running")
     delay = delay_of(node, settings)
     elapsed = now - node.status_since
     if elapsed < delay:
         return node
     if reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage):
-        healthy = _moved(node, Status.RUNNING, now, "answers")
+        healthy = moved(node, Status.RUNNING, now, "answers")
         return replace(healthy, failures=0, retry_at=None, last_error=None)
     if elapsed >= delay * STUCK_AFTER_DELAYS:
         stuck = (
             f"stuck {node.status.value.lower()} for {_minutes(elapsed)}: its process runs but does not answer"
         )
-        return _moved(node, Status.RUNNING, now, stuck)
+        return moved(node, Status.RUNNING, now, stuck)
     return node
 
 
@@ -223,106 +255,8 @@ def _minutes(span: timedelta) -> str:
     return f"{span.total_seconds() / 60:.1f} minutes"
 
 
-def _moved(node: Node, status: Status, now: datetime, because: str) -> Node:
+def moved(node: Node, status: Status, now: datetime, because: str) -> Node:
+    """The node in this state since now; unchanged if it is in it already."""
     if node.status is status:
         return node
     return replace(node, status=status, status_since=now, because=because)
-
-
-def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
-    """The row to write before the deed, so that an interruption at any moment leaves a trace that is true.
-
-    `node` is the present row; None only for AddNode, whose row this creates.
-    """
-    match action:
-        case AddNode():
-            return _restarting(action.node, now, action.because, restarted=False)
-        case _ if node is None:
-            raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
-        case StartNode():
-            return _restarting(node, now, action.because, restarted=False)
-        case RestartNode():
-            return _restarting(node, now, action.because, restarted=True)
-        case UpgradeNode():
-            return replace(node, status=Status.UPGRADING, status_since=now, because=action.because)
-        case RemoveNode() if node.status is Status.DEAD:
-            return node
-        case RetireNode() | RemoveNode():
-            return replace(node, status=Status.REMOVING, status_since=now, because=action.because)
-        case DisableNode():
-            return replace(node, status=Status.DISABLED, status_since=now, because=action.because)
-        case StopNode() | EnableNode():
-            return node
-
-
-def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> Node:
-    return replace(node, status=Status.RESTARTING, status_since=now, because=because, restarted=restarted)
-
-
-def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
-    """The row to write after the deed; None when the node is gone.
-
-    `node` is the row written by `during`, `before` the one before that (None for AddNode).
-    """
-    if outcome.result is Result.UNFINISHED:
-        return _still_under_way(outcome, node)
-    if outcome.result is Result.DEFERRED:
-        return before
-    if outcome.result is Result.FAILED:
-        return _after_failure(outcome, node, before)
-    at = outcome.ended_at
-    match outcome.action:
-        case RemoveNode():
-            return None
-        case StopNode(because=because):
-            return _moved(replace(node, silent_since=None), Status.STOPPED, at, because)
-        case EnableNode():
-            return _moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
-        case RestartNode(silent=True):
-            return replace(
-                node,
-                status_since=at,
-                silent_since=at,
-                silence_restarts=node.silence_restarts + 1,
-                version=None,
-            )
-        case AddNode(program=program) | UpgradeNode(program=program):
-            return replace(
-                node, status_since=at, binary_version=program.version, version=None, silent_since=None
-            )
-        case StartNode(program=program):
-            version = node.binary_version if program is None else program.version
-            return replace(node, status_since=at, binary_version=version, version=None, silent_since=None)
-        case _:
-            return replace(node, status_since=at)
-
-
-def _still_under_way(outcome: Outcome, node: Node) -> Node:
-    """What takes longer than a cycle has failed as far as its turn is concerned: others come first next time."""
-    failures = node.failures + 1
-    pause_until = retry_at(failures, outcome.ended_at, outcome.retry)
-    return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
-
-
-def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
-    if before is None:
-        # The compensation of a failed addition removed everything, unless a process could not be ended. Where
-        # that cannot be told, the row stays: a later cycle sees.
-        if outcome.running_after is False:
-            return None
-        before = node
-    failures = before.failures + 1
-    failed = replace(
-        before,
-        failures=failures,
-        retry_at=retry_at(failures, outcome.ended_at, outcome.retry),
-        last_error=outcome.error,
-    )
-    if isinstance(outcome.action, RemoveNode):
-        # A removal that has begun goes on in a later cycle: the node may not be started again.
-        return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
-    if outcome.running_after is True:
-        return _moved(failed, Status.RUNNING, outcome.ended_at, outcome.error or "")
-    if outcome.running_after is False:
-        return _moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "")
-    return failed

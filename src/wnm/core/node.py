@@ -48,6 +48,8 @@ class Node:
     """One node: what was decided for it at birth, and what is remembered of it since.
 
     `restarted` tells a RESTARTING node that ran before from one that was stopped: their delays differ.
+    `trial` is the version that the node was given and has not passed the gate of, `former_version` the one that it
+    can go back to, and `trial_failure` why it has to. `failed_version` is one that it has gone back from.
     """
 
     id: NodeId
@@ -84,6 +86,10 @@ class Node:
     last_error: str | None = None
     silent_since: datetime | None = None
     silence_restarts: int = 0
+    trial: str | None = None
+    trial_failure: str | None = None
+    former_version: str | None = None
+    failed_version: str | None = None
 
 
 def output_log(node: Node) -> str:

@@ -1,10 +1,11 @@
 """Everything one cycle saw: the only input of a decision besides the settings."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wnm.core.action import NodeAction
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
+from wnm.core.release import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,8 @@ class NodeReading:
     """What was seen of one node in this cycle.
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
+    `critical_failure` is what a running node has written of one, looked for while it is on trial. `has_pages` is
+    False for a kind of node that answers nobody; then `stored_at` says when it last stored something.
     """
 
     process: ProcessReading | Unseen
@@ -141,6 +144,9 @@ class NodeReading:
     disk_bytes: int | Unseen | None = None
     mount_point: str | None = None
     last_words: str | None = None
+    critical_failure: str | None = None
+    has_pages: bool = True
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,11 +184,15 @@ class Remembered:
     add_failures: int = 0
     add_retry_at: datetime | None = None
     add_last_error: str | None = None
+    releases: tuple[Release, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One cycle's view. `seed` is random and stands for every choice that must not depend on order."""
+    """One cycle's view. `seed` is random and stands for every choice that must not depend on order.
+
+    `utc_offset` is that of local time now; `machine_seed` is random too, but this machine's for good.
+    """
 
     now: datetime
     seed: int
@@ -196,3 +206,5 @@ class Observation:
     interrupted: tuple[Interrupted, ...]
     remembered: Remembered
     firewall: FirewallReading | Unseen = FirewallReading(active=False)
+    utc_offset: timedelta = timedelta(0)
+    machine_seed: int = 0

@@ -30,6 +30,7 @@ class Outcome:
 
     `error` is one line for people when it failed. `running_after` is what the process manager said of the
     node after a failure, None when it could not be asked. `freed_bytes` is what a removal gave back.
+    `program_failed`: the node could not be started on the program that the action gave it.
     """
 
     action: NodeAction
@@ -40,3 +41,4 @@ class Outcome:
     running_after: bool | None = None
     freed_bytes: int | None = None
     note: str | None = None
+    program_failed: bool = False

@@ -23,3 +23,4 @@ class Recall:
     available: ProgramReading | None
     last_cycle_at: datetime | None
     firewall_note: str | None = None
+    machine_seed: int = 0

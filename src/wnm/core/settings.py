@@ -11,6 +11,7 @@ from wnm.core.forms.form import choice, optional, switch
 from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
 from wnm.core.forms.paths import folder, folders
 from wnm.core.forms.wallets import FAUCET, WeightedWallet, address, wallets
+from wnm.core.forms.windows import Window, window
 from wnm.core.forms.words import arguments, environment, host_name, user_name, version
 from wnm.core.host import Host, default_manager, key_folder, log_folder, node_folder
 from wnm.core.setting import REQUIRED, Spec, setting, specs_of
@@ -137,9 +138,20 @@ class Settings:
     node_version: str | None = setting(
         None,
         optional(version()),
-        "no node is upgraded above this version",
+        "no node is upgraded or started anew above this version",
         shown="none",
         generic=True,
+    )
+    upgrade_failures_allowed: int = setting(
+        1, whole(1, 1000, "nodes"), "how many nodes may fail the gate of a version before it is halted here"
+    )
+    upgrade_window: Window | None = setting(
+        None, optional(window()), "when nodes may be upgraded, in local time", shown="at any time"
+    )
+    upgrade_spread: timedelta = setting(
+        timedelta(0),
+        duration("hours", timedelta(0), timedelta(days=14)),
+        "a new version is taken up to this much later, each machine at a time of its own",
     )
     node_user: str = setting(
         "ant",

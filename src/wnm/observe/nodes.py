@@ -93,8 +93,9 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
+        critical_failure=_critical_failure(node, kind) if node.trial is not None else None,
         last_words=_last_words(node, kind)
-        if _is_gone(process) and node.status is not Status.STOPPED
+        if node.trial is not None or (_is_gone(process) and node.status is not Status.STOPPED)
         else None,
     )
 
@@ -126,6 +127,12 @@ def _born(identity_file: str) -> datetime | None:
         return datetime.fromtimestamp(Path(identity_file).stat().st_mtime, UTC)
     except OSError:
         return None
+
+
+def _critical_failure(node: Node, kind: NodeKind) -> str | None:
+    """What a node wrote of a failure that ends it. It is cleared when the node starts."""
+    reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
+    return reason[0][:LONGEST_LAST_WORDS] if reason else None
 
 
 def _last_words(node: Node, kind: NodeKind) -> str | None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from posixpath import basename, dirname
 
 from wnm.core.contracts import Clock, Firewall, ProcessManager
@@ -49,6 +50,8 @@ def survey(
         interrupted=recall.interrupted,
         remembered=recall.remembered,
         firewall=rules,
+        utc_offset=now.astimezone().utcoffset() or timedelta(0),
+        machine_seed=recall.machine_seed,
     )
 
 

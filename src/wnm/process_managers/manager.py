@@ -102,6 +102,11 @@ class NodeManager:
             raise Permanent(f"{node.name} has no earlier program to go back to: {_previous(node)} is missing")
         keep_beside(_previous(node), node.program)
 
+    def forget_former_program(self, node: Node) -> None:
+        """Delete the copy kept by `place_program`."""
+        self._require_ours(node)
+        remove_file(_previous(node), inside=[node.root_dir])
+
     def start_node(self, node: Node) -> None:
         """Return when exactly one process of the node runs. Permanent if it has nothing to run."""
         self._require_ours(node)

@@ -9,13 +9,14 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
 from wnm.core.decision import Decision
+from wnm.core.deeds import after, during
 from wnm.core.errors import Bug
-from wnm.core.lifecycle import after, during
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import Interrupted, Observation, ProgramReading, Remembered
 from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.core.recall import Recall
+from wnm.core.release import after_outcomes
 from wnm.record import models, writing
 from wnm.record.database import Database
 from wnm.record.mapping import action_of, node_of_row, operation_row, remembered_value
@@ -161,6 +162,11 @@ def _settings(connection: Connection) -> dict[str, str]:
     return {str(name): str(text) for name, text in kept.items()}
 
 
+def _seed_of(initialised_at: datetime) -> int:
+    """A number that stays this machine's: no two are initialised in the same microsecond, as good as never."""
+    return int(initialised_at.timestamp() * 1_000_000)
+
+
 def _absent_before(connection: Connection) -> tuple[str, ...]:
     return tuple(str(each) for each in writing.machine_row(connection).absent_before or ())
 
@@ -185,6 +191,7 @@ def _recall(connection: Connection) -> Recall:
         available=remembered_value(ProgramReading, machine.available),
         last_cycle_at=machine.last_cycle_at,
         firewall_note=machine.firewall_note,
+        machine_seed=_seed_of(machine.initialised_at),
     )
 
 
@@ -206,6 +213,7 @@ def _remembered(connection: Connection, machine: Any) -> Remembered:
         add_failures=machine.add_failures,
         add_retry_at=machine.add_retry_at,
         add_last_error=machine.add_last_error,
+        releases=writing.releases_of(machine),
     )
 
 
@@ -240,16 +248,21 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
     by_node = {node_of(item.action): item for item in intention.intended}
     kept: list[Node] = []
     gone: list[int] = []
+    judged: list[tuple[Intended, Outcome]] = []
     for outcome in outcomes:
         item = by_node.pop(node_of(outcome.action), None)
         if item is None or type(item.action) is not type(outcome.action):
             raise Bug(f"{type(outcome.action).__name__} of node {node_of(outcome.action)} was never intended")
+        judged.append((item, outcome))
         row = after(outcome, item.during, item.before)
         if row is None:
             gone.append(node_of(outcome.action))
         else:
             kept.append(row)
         _write_outcome(connection, item.operation_id, outcome)
+    named = [(item.during.name, outcome) for item, outcome in judged]
+    known = writing.releases_of(writing.machine_row(connection))
+    writing.keep_releases(connection, after_outcomes(known, named))
     writing.write_nodes(connection, kept)
     writing.delete_nodes(connection, gone)
 

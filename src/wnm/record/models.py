@@ -35,7 +35,7 @@ class Schema:
         return self.revisions[-1]
 
 
-SCHEMA = Schema(revisions=("0001", "0002"), scripts=Path(__file__).with_name("migrations"))
+SCHEMA = Schema(revisions=("0001", "0002", "0003"), scripts=Path(__file__).with_name("migrations"))
 HEAD = SCHEMA.head
 
 metadata = MetaData(
@@ -64,6 +64,7 @@ Machine = Table(
     Column("last_cycle_at", Moment),
     Column("absent_before", Json),
     Column("firewall_note", Prose),
+    Column("releases", Json),
 )
 
 Node = Table(
@@ -102,6 +103,10 @@ Node = Table(
     Column("last_error", Prose),
     Column("silent_since", Moment),
     Column("silence_restarts", Integer, nullable=False),
+    Column("trial", Prose),
+    Column("trial_failure", Prose),
+    Column("former_version", Prose),
+    Column("failed_version", Prose),
 )
 
 Cycle = Table(

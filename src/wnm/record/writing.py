@@ -15,8 +15,9 @@ from wnm.core.node import Node
 from wnm.core.observation import FirewallReading, Observation, ProgramReading
 from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
+from wnm.core.release import Release, merged
 from wnm.record import models
-from wnm.record.mapping import node_of_row, node_row, pack, sample_row
+from wnm.record.mapping import node_of_row, node_row, pack, remembered_value, sample_row
 
 INTERRUPTED = "interrupted"
 KEPT_IDLE_RECORDINGS = 120
@@ -66,9 +67,23 @@ def begin_cycle(
             recording=pack(seen, settings, decision),
         )
     ).inserted_primary_key
+    keep_releases(connection, decision.releases)
     changed = [item.after for item in decision.conclusions if item.after != item.before]
     write_nodes(connection, changed)
     return int(number[0]) if number is not None else 0
+
+
+def keep_releases(connection: Connection, news: Iterable[Release]) -> None:
+    """Write what is newly known of versions."""
+    newer = tuple(news)
+    if newer:
+        whole = merged(releases_of(machine_row(connection)), newer)
+        connection.execute(update(models.Machine).values(releases=codec.encode(whole)))
+
+
+def releases_of(machine: Row[Any]) -> tuple[Release, ...]:
+    """What is known of versions; none if an older wnm wrote it differently."""
+    return remembered_value(tuple[Release, ...], machine.releases) or ()
 
 
 def close_interrupted(connection: Connection, seen: Observation, at: datetime) -> None:

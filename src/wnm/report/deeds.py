@@ -16,6 +16,7 @@ _VERBS = {
     "StopNode": ("stop", "stopped"),
     "RestartNode": ("restart", "restarted"),
     "UpgradeNode": ("upgrade", "upgraded"),
+    "RollBackNode": ("roll back", "rolled back"),
     "RetireNode": ("retire", "retired"),
     "RemoveNode": ("remove", "removed"),
     "DisableNode": ("disable", "disabled"),

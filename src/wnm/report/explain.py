@@ -123,7 +123,7 @@ def _world(seen: Observation, settings: Settings) -> list[str]:
     free = "\n".join(disk_line(system, settings) for system, _ in disks)
     window = seen.machine.window_seconds
     about = "the machine" if window is None else f"the machine, rates over the last {window:.0f} s"
-    facts = [f"nodes: {_tally(seen)}", f"program: {_program(seen.available)}"]
+    facts = [f"nodes: {_tally(seen)}", f"program: {program_words(seen.available)}"]
     if seen.rebooted:
         facts.append("the machine was restarted since the cycle before")
     readings = indented(f"{machine}\n{free}" if free else machine)
@@ -135,7 +135,8 @@ def _tally(seen: Observation) -> str:
     return ", ".join(counts) or "none"
 
 
-def _program(found: ProgramReading | Unseen) -> str:
+def program_words(found: ProgramReading | Unseen) -> str:
+    """The program that nodes are given, for people."""
     if isinstance(found, Unseen):
         return f"not seen: {printable(found.reason)}"
     if isinstance(found.version, Unseen):

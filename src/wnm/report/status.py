@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wnm.core.decision import Held
 from wnm.core.node import Status
 from wnm.report import machine_metrics, node_status
-from wnm.report.explain import last_cycle_line
+from wnm.report.explain import last_cycle_line, program_words
 from wnm.report.facts import NodeFacts, attention, counts_of, facts_of
 from wnm.report.machine_metrics import Measured, measured
 from wnm.report.material import Material
@@ -35,7 +36,8 @@ class Overview:
     concerns: tuple[Concern, ...]
     summarised: bool
     hidden_concerns: int
-    remedies: tuple[str, ...]
+    needs: tuple[Held, ...]
+    program: str | None
     last_cycle: str
 
     @property
@@ -60,11 +62,19 @@ def overview(material: Material) -> Overview:
         concerns=shown,
         summarised=summarised,
         hidden_concerns=len(concerns) - len(shown),
-        remedies=()
-        if cycle is None
-        else tuple(held.remedy for held in cycle.held if held.remedy is not None),
+        needs=() if cycle is None else tuple(held for held in cycle.held if held.remedy is not None),
+        program=_program(material),
         last_cycle=last_cycle_line(material),
     )
+
+
+def _program(material: Material) -> str | None:
+    """What nodes would be given; None while no cycle has seen it. What they run and have is in their rows."""
+    seen = None if material.cycle is None else material.cycle.seen
+    if seen is None:
+        return None
+    pin = material.settings.node_version
+    return program_words(seen.available) + (f", pinned to {pin}" if pin else "")
 
 
 def payload(material: Material) -> Payload:

@@ -50,6 +50,11 @@ class ImaginedManager:
             folder, version=folder.previous, changed_at=self._world.now
         )
 
+    def forget_former_program(self, node: Node) -> None:
+        folder = self._require_folder(node)
+        self._world.step()
+        self._world.folders[node.root_dir] = replace(folder, previous=None)
+
     def start_node(self, node: Node) -> None:
         world = self._world
         folder = self._require_folder(node)

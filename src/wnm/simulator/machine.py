@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from wnm.act.steps import Hands, perform
 from wnm.core.action import AddNode, NodeAction, OpenPort, PortChange, Resurvey
 from wnm.core.decide.ladder import decide
+from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
-from wnm.core.errors import NeedsOperator, Permanent, WnmError
+from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
 from wnm.core.node import Node, ProcessState
 from wnm.core.observation import Observation, ProcessReading
 from wnm.core.outcome import Outcome, Result, Retry
@@ -49,6 +50,8 @@ class ImaginedMachine:
             intended = self.ledger.intend(seen, decision)
             self.world.step()
             outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
+            for node in passed_gates(decision):
+                ImaginedManager(self.world).forget_former_program(node)
             self._mend_ports(decision.ports)
             self.world.step()
             self.ledger.conclude(seen, intended, outcomes)
@@ -110,6 +113,7 @@ class ImaginedMachine:
             error=str(error),
             retry=retry,
             running_after=runs,
+            program_failed=isinstance(error, ProgramFailed),
         )
 
 

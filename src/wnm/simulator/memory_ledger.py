@@ -6,10 +6,12 @@ from datetime import datetime
 
 from wnm.core.action import AddNode, NodeAction, RemoveNode, Resurvey, StopNode, node_of
 from wnm.core.decision import Decision
-from wnm.core.lifecycle import after, during, retry_at
+from wnm.core.deeds import after, during
+from wnm.core.lifecycle import retry_at
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import Interrupted, Observation, Remembered
 from wnm.core.outcome import Outcome, Result
+from wnm.core.release import Release, after_outcomes, merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class MemoryLedger:
 
     def intend(self, seen: Observation, decision: Decision) -> tuple[Intended, ...]:
         """Write down what was concluded and what is about to be done."""
+        self._learn(decision.releases)
         for conclusion in decision.conclusions:
             self.rows[conclusion.after.id] = conclusion.after
         for each in seen.interrupted:
@@ -80,8 +83,13 @@ class MemoryLedger:
                 del self.unconcluded[item.operation_id]
             self._remember(item, outcome)
         self._count_additions(outcomes)
+        named = [(item.during.name, outcome) for item, outcome in zip(intended, outcomes, strict=True)]
+        self._learn(after_outcomes(self.remembered.releases, named))
         self.boot_id = seen.machine.boot_id
         self.last_cycle_at = seen.now
+
+    def _learn(self, news: Sequence[Release]) -> None:
+        self.remembered = replace(self.remembered, releases=merged(self.remembered.releases, news))
 
     def _remember(self, item: Intended, outcome: Outcome) -> None:
         if outcome.result is not Result.DONE:

@@ -3,26 +3,41 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode, RetireNode, node_of
+from wnm.core.action import (
+    AddNode,
+    DisableNode,
+    NodeAction,
+    RemoveNode,
+    RetireNode,
+    RollBackNode,
+    node_of,
+)
 from wnm.core.decide.budget import is_resting_removal
+from wnm.core.decide.releases import release_news
 from wnm.core.decision import Conclusion, Held
 from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, runs
-from wnm.core.node import TRANSITIONS, Status
+from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
+from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
+from wnm.core.trial import Waits, judge
+
+LEFT_ALONE = frozenset({Status.DISABLED, Status.REMOVING, Status.DEAD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """The observation with its nodes as concluded, and what has to be done to make the conclusions whole.
 
-    `nodes` are all of them; `seen.nodes` leaves out those that are removed for good in this cycle.
+    `nodes` are all of them; `seen.nodes` leaves out those that are removed for good in this cycle. `releases` is
+    what is newly known of versions; `seen` knows it too.
     """
 
     seen: Observation
     nodes: tuple[NodeSeen, ...]
     actions: tuple[NodeAction, ...]
     held: tuple[Held, ...]
+    releases: tuple[Release, ...]
 
 
 def settle(seen: Observation, settings: Settings) -> Settled:
@@ -47,11 +62,14 @@ def settle(seen: Observation, settings: Settings) -> Settled:
     )
     leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
     staying = tuple(each for each in concluded if each.node.id not in leaving)
+    news = release_news(seen, concluded)
+    knowing = replace(seen.remembered, releases=merged(seen.remembered.releases, news))
     return Settled(
-        seen=_without(seen, staying),
+        seen=_without(replace(seen, remembered=knowing), staying),
         nodes=concluded,
         actions=actions,
         held=tuple(_waiting(each, settings, seen.now) for each in staying if each.node.status in TRANSITIONS),
+        releases=news,
     )
 
 
@@ -88,6 +106,8 @@ def _to_finish(
         return RemoveNode(node=node.id, because="its removal was interrupted")
     if isinstance(cut_off, DisableNode) and not is_gone(each.reading):
         return DisableNode(node=node.id, because="disabling it was interrupted")
+    if node.trial_failure is not None and node.status not in LEFT_ALONE:
+        return None if backs_off(node, seen.now) or absent else _roll_back(node)
     if node.status is not Status.REMOVING or backs_off(node, seen.now) or seen.rebooted:
         return None
     if seen.now - node.status_since >= settings.delay_remove:
@@ -95,6 +115,10 @@ def _to_finish(
     if runs(each.reading) and not absent:
         return RetireNode(node=node.id, because=node.because)
     return None
+
+
+def _roll_back(node: Node) -> RollBackNode:
+    return RollBackNode(node=node.id, because=f"failed the gate of {node.trial}: {node.trial_failure}")
 
 
 def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Held:
@@ -105,6 +129,22 @@ def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Held:
             waiting_for=f"its pause after: {node.last_error}",
             until=node.retry_at,
             remedy=f"mend what keeps {node.name} from being removed: {node.last_error}",
+        )
+    if node.trial_failure is not None:
+        return Held(
+            what=f"put {node.name} back on {node.former_version}",
+            waiting_for=f"its pause after: {node.last_error}"
+            if backs_off(node, now)
+            else "this cycle's action",
+            until=node.retry_at,
+        )
+    if node.trial is not None and runs(each.reading):
+        verdict = judge(node, each.reading, now, settings, pid_before=node.pid)
+        waiting = verdict.waiting_for if isinstance(verdict, Waits) else "the next look at it"
+        return Held(
+            what=f"{node.name} is on trial with {node.trial}",
+            waiting_for=waiting,
+            until=verdict.until if isinstance(verdict, Waits) else None,
         )
     until = node.status_since + delay_of(node, settings)
     waiting_for = "its delay to run out"

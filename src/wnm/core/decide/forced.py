@@ -33,7 +33,9 @@ from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation
+from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
+from wnm.core.version import is_older
 
 BECAUSE = "asked for by hand"
 BY_HAND = "by hand"
@@ -88,10 +90,21 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=_besides(actions, seen, settled) + actions,
         held=held,
+        releases=_lifted(request, actions, settled),
     )
     if missing_storage(seen, settled.seen):
         return decision
     return with_ports(decision, seen, (each.node for each in settled.nodes))
+
+
+def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:
+    """What is newly known of versions; an upgrade by hand forgives the one that it brings nodes to."""
+    if request.action is not ForcedAction.UPGRADE:
+        return settled.releases
+    known = settled.seen.remembered.releases
+    versions = {action.program.version for action in actions if isinstance(action, UpgradeNode)}
+    lifted = [each.lifted() for each in known if each.version in versions and each.failures]
+    return merged(settled.releases, lifted)
 
 
 def _besides(actions: tuple[Action, ...], seen: Observation, settled: Settled) -> tuple[Action, ...]:
@@ -195,7 +208,7 @@ def _act(each: NodeSeen, seen: Observation, settings: Settings, request: Request
         case ForcedAction.RESTART:
             return RestartNode(node=node, silent=False, because=BECAUSE)
         case ForcedAction.UPGRADE:
-            return UpgradeNode(node=node, program=_program(seen, settings), because=BECAUSE)
+            return _upgrade(each, _program(seen, settings), request)
         case ForcedAction.REMOVE if not request.confirmed:
             return RetireNode(node=node, because=BECAUSE)
         case ForcedAction.DISABLE:
@@ -204,6 +217,15 @@ def _act(each: NodeSeen, seen: Observation, settings: Settings, request: Request
             return EnableNode(node=node, because=BECAUSE)
         case _:
             return RemoveNode(node=node, because=BECAUSE)
+
+
+def _upgrade(each: NodeSeen, program: ProgramChoice, request: Request) -> UpgradeNode:
+    running = each.node.version or each.node.binary_version
+    if is_older(program.version, running) and not request.confirmed:
+        raise BadInput(
+            f"{each.node.name} runs {running}, and {program.version} would be a step back: add --confirm"
+        )
+    return UpgradeNode(node=each.node.id, program=program, because=BECAUSE)
 
 
 def _renewed(each: NodeSeen, seen: Observation, settings: Settings) -> ProgramChoice | None:

@@ -9,7 +9,7 @@ from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.decide.pressure import excess, must_shed
 from wnm.core.decide.rank import is_stopped, oldest_first
-from wnm.core.decide.upgrades import copy_is_outdated, target
+from wnm.core.decide.upgrades import may_be_renewed, program_for_new, target
 from wnm.core.decision import Held, Proposal
 from wnm.core.lifecycle import LONGEST_PAUSE, backs_off
 from wnm.core.node import Status
@@ -89,6 +89,8 @@ def _plan_starts(
     plan: _Plan, seen: Observation, settings: Settings, stopped: list[NodeSeen], cost: NodeCost
 ) -> _Plan:
     program = target(seen, settings)
+    fallback = program_for_new(seen, settings)
+    trying = False
     for each in stopped:
         node = each.node
         what = f"start {node.name}"
@@ -100,8 +102,8 @@ def _plan_starts(
         if each.reading.root_dir_present is not True:
             plan = plan.but(Held(what=what, waiting_for="its folder to be seen"))
             continue
-        if isinstance(program, Held) and isinstance(each.reading.program, Unseen):
-            plan = plan.but(replace(program, what=what))
+        if isinstance(fallback, Held) and isinstance(each.reading.program, Unseen):
+            plan = plan.but(replace(fallback, what=what))
             continue  # It has no copy of its own, and there is none to give it.
         if plan.left <= 0:
             return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
@@ -114,8 +116,13 @@ def _plan_starts(
             plan = plan.but(Held(what=what, waiting_for=own))
             continue  # Another node's disk may have room.
         renewed = None
-        if isinstance(program, ProgramChoice) and copy_is_outdated(each, program):
+        if isinstance(each.reading.program, Unseen) and isinstance(fallback, ProgramChoice):
+            renewed = fallback
+        elif isinstance(program, ProgramChoice) and may_be_renewed(
+            each, program, seen, settings, trying=trying
+        ):
             renewed = program
+            trying = True
         because = f"stopped: {node.because}" if node.because else "stopped"
         plan = plan.plus(StartNode(node=node.id, program=renewed, because=because), machine)
     return plan
@@ -125,7 +132,7 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
     if not room:
         return plan
     what = "add a node"
-    program = target(seen, settings)
+    program = program_for_new(seen, settings)
     if isinstance(program, Held):
         return plan.but(replace(program, what=what))
     last = seen.remembered

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from wnm.core.action import Resurvey
+from wnm.core.action import Resurvey, node_of
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.growth import grow
 from wnm.core.decide.healing import restart_silent
@@ -12,6 +12,7 @@ from wnm.core.decide.pressure import relieve_pressure
 from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
 from wnm.core.decide.upgrades import upgrade_outdated
 from wnm.core.decision import Decision, Held, Proposal
+from wnm.core.node import NodeId
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.settings import Settings
 
@@ -53,8 +54,9 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         rule, because = BOOKKEEPING, settled.actions[0].because
     chosen: Proposal | None = None
     held: list[Held] = list(settled.held)
+    taken = {node_of(action) for action in settled.actions}
     for name, propose in LADDER:
-        proposal = propose(view, settings)
+        proposal = _without_taken(propose(view, settings), taken)
         held.extend(proposal.held)
         if not proposal.actions:
             continue
@@ -74,8 +76,17 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         conclusions=conclusions(seen.nodes, latest),
         actions=actions,
         held=tuple(held),
+        releases=settled.releases,
     )
     return with_ports(decision, seen, (each.node for each in latest))
+
+
+def _without_taken(proposal: Proposal, taken: set[NodeId]) -> Proposal:
+    """The proposal without what it would do to nodes that the bookkeeping acts on: a node has one action a cycle."""
+    staying = tuple(
+        action for action in proposal.actions if isinstance(action, Resurvey) or node_of(action) not in taken
+    )
+    return replace(proposal, actions=staying)
 
 
 def _latest(nodes: tuple[NodeSeen, ...], newer: tuple[NodeSeen, ...]) -> tuple[NodeSeen, ...]:
@@ -92,4 +103,5 @@ def _stand_still(seen: Observation, settled: Settled, missing: tuple[Held, ...])
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=(),
         held=missing,
+        releases=settled.releases,
     )

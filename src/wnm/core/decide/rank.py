@@ -25,6 +25,22 @@ def removal_order(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
     return stopped + others
 
 
+def named(nodes: Iterable[NodeSeen]) -> str:
+    """All their names for people, neighbouring numbers as a range: `antnode0002, antnode0004 to antnode0009`."""
+    ids = sorted({each.node.id: each.node.name for each in nodes}.items())
+    runs_of: list[list[tuple[int, str]]] = []
+    for number, name in ids:
+        if runs_of and runs_of[-1][-1][0] == number - 1:
+            runs_of[-1].append((number, name))
+        else:
+            runs_of.append([(number, name)])
+    texts = [
+        f"{each[0][1]} to {each[-1][1]}" if len(each) > 2 else ", ".join(name for _, name in each)
+        for each in runs_of
+    ]
+    return ", ".join(texts)
+
+
 def is_stopped(seen: NodeSeen) -> bool:
     """Whether the node rests: held to be stopped, and no process seen that says otherwise."""
     return seen.node.status is Status.STOPPED and not runs(seen.reading)

@@ -1,4 +1,4 @@
-"""Rule 6: bring running nodes to the available version, oldest first, never downwards."""
+"""Rule 6: bring running nodes to the available version, oldest first, each through a gate, never downwards."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,11 +6,12 @@ from datetime import timedelta
 from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots, is_resting_removal
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.rank import oldest_first
+from wnm.core.decide.rank import named, oldest_first
+from wnm.core.decide.releases import at_hand, halted, held_by_halt, is_proven, not_yet, on_trial
 from wnm.core.decision import Held, Proposal
 from wnm.core.lifecycle import backs_off, runs
-from wnm.core.node import Status
-from wnm.core.observation import NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
+from wnm.core.node import Reachability, Status
+from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.core.version import comparable, is_older
 
@@ -19,45 +20,135 @@ KERNEL_TICKS = timedelta(milliseconds=100)
 
 
 def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
-    """Upgrade the oldest running nodes that are older than the available program, as slots allow."""
+    """Upgrade the oldest running nodes that are older than the available program: first one, on trial, then more.
+
+    Every node has to pass a gate after its upgrade; the first one's decides whether the others follow.
+    """
+    above = _above_the_pin(seen, settings)
     program = target(seen, settings)
     if isinstance(program, Held):
         # Nodes that run well on an older version need nobody: only growth asks the operator for a program.
-        return Proposal(held=(replace(program, remedy=None),) if _anyone_outdated_by(seen) else ())
+        return Proposal(held=(*above, replace(program, remedy=None)) if _anyone_outdated_by(seen) else above)
     outdated = [
         each
         for each in oldest_first(seen.nodes)
         if each.node.status is Status.RUNNING and is_outdated(each, program, settings)
     ]
     if not outdated:
-        return Proposal()
-    what = f"upgrade {len(outdated)} node(s) to {program.version}"
+        return Proposal(held=above)
+    what = f"upgrade {named(outdated)} to {program.version}"
     obstacle = _obstacle(seen, settings)
     if obstacle is not None:
         return Proposal(held=(Held(what=what, waiting_for=obstacle),))
-    resting = [each.node for each in outdated if backs_off(each.node, seen.now)]
-    held = [
-        Held(
-            what=f"upgrade {node.name}",
-            waiting_for=f"its pause after: {node.last_error}",
-            until=node.retry_at,
+    halt = halted(program.version, seen, settings)
+    if halt is not None:
+        return Proposal(held=(held_by_halt(what, halt, settings),))
+    held, ready = _ready(outdated, program, seen, settings)
+    held = [*above, *held]
+    free = free_slots(seen.nodes, settings, seen.now).upgrades
+    chosen = _first_of(ready, free, program, seen)
+    left = [each for each in ready if each not in chosen]
+    if left:
+        held.append(
+            Held(
+                what=f"upgrade {named(left)} to {program.version}", waiting_for=_queue(chosen, program, seen)
+            )
         )
-        for node in resting
-    ]
-    ready = [each for each in outdated if runs(each.reading) and not backs_off(each.node, seen.now)]
-    chosen = ready[: free_slots(seen.nodes, settings, seen.now).upgrades]
-    if len(chosen) < len(ready):
-        held.append(Held(what=f"upgrade {len(ready) - len(chosen)} more", waiting_for="a free upgrade slot"))
     actions = tuple(
-        UpgradeNode(
-            node=each.node.id,
-            program=program,
-            because=f"runs {each.node.version or each.node.binary_version}, available is {program.version}",
-        )
-        for each in chosen
+        UpgradeNode(node=each.node.id, program=program, because=_because(each, program)) for each in chosen
     )
     because = f"{len(outdated)} node(s) older than {program.version}"
     return Proposal(actions=actions, held=tuple(held), because=because)
+
+
+def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Held, ...]:
+    """The nodes that run more than the pin allows: said, and left as they are."""
+    pin = settings.node_version
+    above = [
+        each
+        for each in seen.nodes
+        if is_older(pin, each.node.version or each.node.binary_version) and runs(each.reading)
+    ]
+    if not above:
+        return ()
+    by_hand = f"--force_action upgrade --service_name {above[0].node.name} --confirm"
+    waiting_for = f"{pin} at {settings.antnode_path} and {by_hand}"
+    return (Held(what=f"take {named(above)} back to the pin node_version {pin}", waiting_for=waiting_for),)
+
+
+def _ready(
+    outdated: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings
+) -> tuple[list[Held], list[NodeSeen]]:
+    """What holds single nodes back, and those that nothing does: urgent ones first, else in their order."""
+    version = program.version
+    held: list[Held] = []
+    patient: list[NodeSeen] = []
+    urgent: list[NodeSeen] = []
+    for each in outdated:
+        node = each.node
+        if node.failed_version == version:
+            waiting_for = f"a newer version: it went back from {version} ({node.last_error})"
+            held.append(Held(what=f"upgrade {node.name}", waiting_for=waiting_for))
+        elif backs_off(node, seen.now):
+            waiting_for = f"its pause after: {node.last_error}"
+            held.append(Held(what=f"upgrade {node.name}", waiting_for=waiting_for, until=node.retry_at))
+        elif not runs(each.reading):
+            held.append(Held(what=f"upgrade {node.name}", waiting_for="its process to be seen"))
+        elif is_urgent(each, version):
+            urgent.append(each)
+        else:
+            patient.append(each)
+    if patient:
+        later = not_yet(f"upgrade {named(patient)} to {version}", version, seen, settings)
+        if later is not None:
+            held.append(later)
+            patient = []
+    return held, urgent + patient
+
+
+def _first_of(ready: list[NodeSeen], free: int, program: ProgramChoice, seen: Observation) -> list[NodeSeen]:
+    """Those that go now. Until one has passed the gate only one goes; what the network refuses has nothing to lose."""
+    urgent = [each for each in ready if is_urgent(each, program.version)]
+    if is_proven(program.version, seen):
+        return ready[:free]
+    if urgent:
+        return urgent[:free]
+    if on_trial(program.version, seen):
+        return []
+    healthy = [each for each in ready if _is_healthy(each)]
+    return healthy[: min(free, 1)]
+
+
+def _is_healthy(each: NodeSeen) -> bool:
+    """Whether a node is fit to be the first: one that answers badly already would prove nothing."""
+    return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
+
+
+def _queue(chosen: list[NodeSeen], program: ProgramChoice, seen: Observation) -> str:
+    if is_proven(program.version, seen):
+        return "a free upgrade slot"
+    names = on_trial(program.version, seen) or [each.node.name for each in chosen]
+    if names:
+        return f"{names[0]} to pass the gate of {program.version}"
+    return "a free upgrade slot, or a node that answers, to go first"
+
+
+def _because(each: NodeSeen, program: ProgramChoice) -> str:
+    running = f"runs {each.node.version or each.node.binary_version}, available is {program.version}"
+    if is_urgent(each, program.version):
+        page = each.reading.page
+        least = page.min_version if isinstance(page, NodePage) else None
+        return f"{running}, and the network takes nothing below {least}"
+    return running
+
+
+def is_urgent(each: NodeSeen, version: str) -> bool:
+    """Whether the network has left the node's version behind, and this one would help."""
+    page = each.reading.page
+    if not isinstance(page, NodePage) or page.min_version is None:
+        return False
+    running = page.version or each.node.version
+    return is_older(running, page.min_version) and not is_older(version, page.min_version)
 
 
 def target(seen: Observation, settings: Settings) -> ProgramChoice | Held:
@@ -115,6 +206,38 @@ def copy_is_outdated(each: NodeSeen, program: ProgramChoice) -> bool:
         return True
     own = each.node.binary_version
     return own is None or is_older(own, program.version)
+
+
+def may_be_renewed(
+    each: NodeSeen, program: ProgramChoice, seen: Observation, settings: Settings, *, trying: bool
+) -> bool:
+    """Whether a stopped node gets the program before it is started. Afterwards it has to pass the gate.
+
+    While nobody has passed it yet that is for one node at a time (`trying`: one is chosen already), and for a
+    running one rather than for this.
+    """
+    version = program.version
+    if not copy_is_outdated(each, program) or each.node.failed_version == version:
+        return False
+    if halted(version, seen, settings) or not_yet("", version, seen, settings):
+        return False
+    if is_proven(version, seen):
+        return True
+    canary = any(
+        other.node.status is Status.RUNNING and is_outdated(other, program, settings) for other in seen.nodes
+    )
+    return not (trying or canary or on_trial(version, seen))
+
+
+def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Held:
+    """The program of new nodes: the target, unless that is halted and an older one that works is at hand."""
+    program = target(seen, settings)
+    if isinstance(program, Held):
+        return program
+    halt = halted(program.version, seen, settings)
+    if halt is None:
+        return program
+    return at_hand(program.version, seen, settings) or held_by_halt("add a node", halt, settings)
 
 
 def _started_before_its_program(each: NodeSeen) -> bool:

@@ -89,10 +89,15 @@ def size(low: int, high: int, unit: str = "bytes") -> Form[int]:
 
 
 def duration(
-    unit: Literal["milliseconds", "seconds", "minutes"], low: timedelta, high: timedelta
+    unit: Literal["milliseconds", "seconds", "minutes", "hours"], low: timedelta, high: timedelta
 ) -> Form[timedelta]:
     """A span of time: a plain number counts in `unit`; ms, s, m, h and d may be written behind it."""
-    one = {"milliseconds": _SPANS["ms"], "seconds": _SPANS["s"], "minutes": _SPANS["m"]}[unit]
+    one = {
+        "milliseconds": _SPANS["ms"],
+        "seconds": _SPANS["s"],
+        "minutes": _SPANS["m"],
+        "hours": _SPANS["h"],
+    }[unit]
 
     def parse(text: str, host: Host) -> timedelta:
         match = _DURATION.fullmatch(text)

@@ -1,0 +1,122 @@
+"""What is known of versions, and what follows from it: proven ones, halted ones, and when a new one may be taken."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+
+from wnm.core.action import ProgramChoice, Resurvey, node_of
+from wnm.core.decision import Decision, Held
+from wnm.core.node import Node, Status
+from wnm.core.observation import NodeSeen, Observation, ProgramReading
+from wnm.core.release import Release, release_of
+from wnm.core.settings import Settings
+from wnm.core.version import is_older
+
+
+def release_news(seen: Observation, concluded: Iterable[NodeSeen]) -> tuple[Release, ...]:
+    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed."""
+    before = {each.node.id: each.node for each in seen.nodes}
+    known = {each.version: each for each in seen.remembered.releases}
+    news: dict[str, Release] = {}
+    available = seen.available
+    version = available.version if isinstance(available, ProgramReading) else None
+    if isinstance(version, str) and version not in known:
+        news[version] = Release(version=version, first_seen_at=seen.now)
+    for each in concluded:
+        was, now = before[each.node.id], each.node
+        if was.trial is None:
+            continue
+        record = news.get(was.trial) or release_of(known.values(), was.trial, seen.now)
+        if now.trial_failure is not None and was.trial_failure is None:
+            news[was.trial] = record.failed(now.name, seen.now, now.trial_failure)
+        elif has_passed_gate(was, now):
+            news[was.trial] = replace(record, passed=record.passed + 1)
+    return tuple(news.values())
+
+
+def passed_gates(decision: Decision) -> tuple[Node, ...]:
+    """The nodes that a decision concludes to have passed their gate and that no action is about."""
+    acted_on = {node_of(action) for action in decision.actions if not isinstance(action, Resurvey)}
+    return tuple(
+        each.after
+        for each in decision.conclusions
+        if has_passed_gate(each.before, each.after) and each.after.id not in acted_on
+    )
+
+
+def has_passed_gate(before: Node, after: Node) -> bool:
+    """Whether the node has just passed the gate of the program that it was given: the former one may go."""
+    # Only whoever passes loses the version to go back to.
+    return before.trial is not None and after.former_version is None and before.former_version is not None
+
+
+def halted(version: str, seen: Observation, settings: Settings) -> Release | None:
+    """The record of a version that nothing more is brought to; None if it is not halted."""
+    record = release_of(seen.remembered.releases, version, seen.now)
+    return record if record.is_halted(settings.upgrade_failures_allowed) else None
+
+
+def held_by_halt(what: str, record: Release, settings: Settings) -> Held:
+    """Something that does not happen because a version is halted: by whom, in whose own words, and what lifts it."""
+    last = record.failures[-1]
+    return Held(
+        what=what,
+        waiting_for=f"a version that works: {record.version} is halted, {last.node} failed its gate: {last.reason}",
+        remedy=f"put a newer version at {settings.antnode_path}, or try {record.version} again with "
+        "wnm --force_action upgrade",
+    )
+
+
+def is_proven(version: str, seen: Observation) -> bool:
+    """Whether some node has passed the gate of this version here, or runs it without having had to."""
+    if release_of(seen.remembered.releases, version, seen.now).passed:
+        return True
+    return any(
+        each.node.status is Status.RUNNING and each.node.trial is None and each.node.version == version
+        for each in seen.nodes
+    )
+
+
+def on_trial(version: str, seen: Observation) -> list[str]:
+    """The names of the nodes that are on trial with this version."""
+    return [each.node.name for each in seen.nodes if each.node.trial == version]
+
+
+def at_hand(version: str, seen: Observation, settings: Settings) -> ProgramChoice | None:
+    """The newest program older than a halted version that some node has and runs well; None if there is none."""
+    best: ProgramChoice | None = None
+    for each in seen.nodes:
+        node, own = each.node, each.reading.program
+        if node.status is not Status.RUNNING or node.trial is not None or node.binary_version is None:
+            continue
+        if not isinstance(own, ProgramReading) or own.version != node.binary_version:
+            continue
+        if not is_older(node.binary_version, version) or halted(node.binary_version, seen, settings):
+            continue
+        if best is None or is_older(best.version, node.binary_version):
+            best = ProgramChoice(path=own.path, version=node.binary_version, stamp=own.stamp)
+    return best
+
+
+def not_yet(what: str, version: str, seen: Observation, settings: Settings) -> Held | None:
+    """Why a version is not taken at this hour: its spread, then the window; None if it may be taken now."""
+    record = release_of(seen.remembered.releases, version, seen.now)
+    due = record.first_seen_at + spread_offset(version, seen.machine_seed, settings.upgrade_spread)
+    if seen.now < due:
+        return Held(what=what, waiting_for="this machine's turn within upgrade_spread", until=due)
+    window = settings.upgrade_window
+    if window is None:
+        return None
+    local = seen.now + seen.utc_offset
+    if window.is_open(local):
+        return None
+    return Held(
+        what=what, waiting_for="upgrade_window to open", until=window.next_opening(local) - seen.utc_offset
+    )
+
+
+def spread_offset(version: str, machine_seed: int, spread: timedelta) -> timedelta:
+    """How much later than it appears this machine takes a version: always the same, and another on each machine."""
+    digest = sha256(f"{machine_seed}:{version}".encode()).digest()
+    return spread * (int.from_bytes(digest[:8]) / 2**64)

@@ -1,0 +1,70 @@
+"""What this machine knows of a version of the node program: when it came, who passed its gate, and who failed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from wnm.core.outcome import Outcome
+
+MOST_RELEASES = 20
+MOST_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFailure:
+    """A node, by name, that failed the gate of a version, and why, with its own last words."""
+
+    node: str
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One version. `passed` counts the nodes that passed its gate; `failures` are those since it was last lifted."""
+
+    version: str
+    first_seen_at: datetime
+    passed: int = 0
+    failures: tuple[GateFailure, ...] = ()
+
+    def is_halted(self, failures_allowed: int) -> bool:
+        """Whether nothing more is brought to this version: it has failed as often as is allowed."""
+        return len(self.failures) >= failures_allowed
+
+    def failed(self, node: str, at: datetime, reason: str) -> "Release":
+        """The same with one more failure."""
+        failure = GateFailure(node=node, at=at, reason=reason)
+        return replace(self, failures=(*self.failures, failure)[-MOST_FAILURES:])
+
+    def lifted(self) -> "Release":
+        """The same with its failures forgiven."""
+        return replace(self, failures=())
+
+
+def release_of(releases: Iterable[Release], version: str, now: datetime) -> Release:
+    """What is known of a version; a fresh record if nothing is."""
+    known = next((each for each in releases if each.version == version), None)
+    return known or Release(version=version, first_seen_at=now)
+
+
+def after_outcomes(
+    releases: Iterable[Release], outcomes: Iterable[tuple[str, Outcome]]
+) -> tuple[Release, ...]:
+    """The records that change because nodes, given by name, could not be started on the program they were given."""
+    known = {each.version: each for each in releases}
+    news: dict[str, Release] = {}
+    for name, outcome in outcomes:
+        program = getattr(outcome.action, "program", None)
+        if not outcome.program_failed or program is None:
+            continue
+        record = news.get(program.version) or release_of(known.values(), program.version, outcome.ended_at)
+        news[program.version] = record.failed(name, outcome.ended_at, outcome.error or "it did not start")
+    return tuple(news.values())
+
+
+def merged(releases: Iterable[Release], news: Iterable[Release]) -> tuple[Release, ...]:
+    """The records with newer ones in place of those of the same version; the oldest are forgotten."""
+    by_version = {each.version: each for each in releases} | {each.version: each for each in news}
+    newest = sorted(by_version.values(), key=lambda each: each.first_seen_at)
+    return tuple(newest[-MOST_RELEASES:])

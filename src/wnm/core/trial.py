@@ -1,0 +1,143 @@
+"""The gate that a node has to pass after its program was replaced, judged from what is seen of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wnm.core.node import Node, Reachability
+from wnm.core.observation import NodePage, NodeReading, ProcessReading, ProgramReading
+from wnm.core.settings import Settings
+from wnm.core.version import is_older
+
+PATIENCE_IN_DELAYS = 3
+LEAST_PATIENCE = timedelta(seconds=60)
+START_SLACK = timedelta(seconds=5)
+"""How much later than wnm started it a node's process may seem to have begun."""
+PROGRAM_SLACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The node runs well on its new program."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The node does not; it goes back to its former program."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moot:
+    """There is nothing to judge: the node does not run the program that it was to try."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """Not known yet; `waiting_for` is what is missing."""
+
+    waiting_for: str
+    until: datetime
+
+
+type Verdict = Passed | Failed | Moot | Waits
+
+
+def judge(
+    node: Node, reading: NodeReading, now: datetime, settings: Settings, *, pid_before: int | None
+) -> Verdict:
+    """How a node on trial, whose process was seen running, stands.
+
+    `pid_before` is its process as seen earlier in this trial, None if this is the first time.
+    """
+    trial = node.trial or ""
+    moot = _moot(node, reading, trial)
+    if moot is not None:
+        return moot
+    if reading.critical_failure:
+        return Failed(because=f"it wrote a critical failure: {reading.critical_failure}")
+    if _was_restarted(node, reading, pid_before):
+        words = f": {reading.last_words}" if reading.last_words else ""
+        return Failed(because=f"its process ended and was started again{words}")
+    elapsed = now - node.status_since
+    delay = settings.delay_upgrade
+    missing = _missing(node, reading, trial)
+    if missing is None and elapsed >= delay:
+        return Passed(because=f"passed the gate for {trial}: {_evidence(reading)}")
+    if missing is None:
+        return Waits(waiting_for="its delay to run out", until=node.status_since + delay)
+    patience = max(delay * PATIENCE_IN_DELAYS, LEAST_PATIENCE)
+    if elapsed >= patience or (missing.final and elapsed >= delay):
+        return Failed(because=missing.words)
+    return Waits(waiting_for=missing.words, until=node.status_since + patience)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Missing:
+    """What speaks against a node; `final` is what no waiting mends."""
+
+    words: str
+    final: bool = False
+
+
+def _moot(node: Node, reading: NodeReading, trial: str) -> Moot | None:
+    own = node.binary_version
+    if own is not None and is_older(trial, own):
+        return Moot(because=f"it has upgraded itself to {own}")
+    if own is not None and own != trial:
+        return Moot(because=f"the upgrade to {trial} was interrupted before its program was replaced")
+    process, program = reading.process, reading.program
+    if (
+        isinstance(process, ProcessReading)
+        and isinstance(program, ProgramReading)
+        and process.started_at is not None
+        and program.changed_at is not None
+        and process.started_at + PROGRAM_SLACK < program.changed_at
+    ):
+        return Moot(because=f"the upgrade to {trial} was interrupted before its restart")
+    return None
+
+
+def _was_restarted(node: Node, reading: NodeReading, pid_before: int | None) -> bool:
+    """Whether somebody else, such as its service manager, started it again since wnm did."""
+    process = reading.process
+    if not isinstance(process, ProcessReading):
+        return False
+    if pid_before is not None:
+        return process.pid != pid_before
+    # Times of processes follow the clock when it is set, so they count only while there is nothing better.
+    return process.started_at is not None and process.started_at > node.status_since + START_SLACK
+
+
+def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
+    if not reading.has_pages:
+        return _missing_in_files(node, reading)
+    page = reading.page
+    if reading.reachable is not Reachability.ANSWERS or not isinstance(page, NodePage):
+        return _Missing(words="it does not answer")
+    if page.version is not None and page.version != trial:
+        return _Missing(words=f"it says that it is {page.version} and not {trial}", final=True)
+    if page.connected_peers == 0:
+        return _Missing(words="it has no peers")
+    return None
+
+
+def _missing_in_files(node: Node, reading: NodeReading) -> _Missing | None:
+    """For a node that answers nobody: it must have stayed up, with its key, and have stored something."""
+    if reading.born is None:
+        return _Missing(words="its key is not there")
+    if reading.stored_at is None or reading.stored_at <= node.status_since:
+        return _Missing(words="its store has not grown")
+    return None
+
+
+def _evidence(reading: NodeReading) -> str:
+    if not reading.has_pages:
+        return "stayed up and its store has grown"
+    page = reading.page
+    peers = page.connected_peers if isinstance(page, NodePage) else None
+    return "answers" if peers is None else f"answers and has {peers} peer{'' if peers == 1 else 's'}"
