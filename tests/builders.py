@@ -18,6 +18,7 @@ from wnm.core.action import (
     RestartNode,
     Resurvey,
     RetireNode,
+    RollBackNode,
     StartNode,
     StopNode,
     UpgradeNode,
@@ -43,6 +44,7 @@ from wnm.core.observation import (
     Storage,
     Unseen,
 )
+from wnm.core.release import GateFailure, Release
 from wnm.core.settings import SPECS, Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -240,6 +242,25 @@ def seen(nodes: Iterable[NodeSeen] = (), **changes: Any) -> Observation:
     return replace(view, **changes)
 
 
+def release(version: str = NEWER, *, passed: int = 0, failed: Iterable[int] = (), **changes: Any) -> Release:
+    """What is known of a version: how many nodes passed its gate, and the numbers of those that failed it."""
+    failures = tuple(
+        GateFailure(node=node_name(number), at=ago(30), reason="it has no peers") for number in failed
+    )
+    known = Release(version=version, first_seen_at=ago(60), passed=passed, failures=failures)
+    return replace(known, **changes)
+
+
+def knowing(*releases: Release) -> Remembered:
+    """What is remembered of versions."""
+    return Remembered(releases=releases)
+
+
+def proven(*versions: str) -> Remembered:
+    """Versions, by default the newer one, whose gate a node has passed here."""
+    return knowing(*(release(version, passed=1) for version in versions or (NEWER,)))
+
+
 def interrupted(*actions: NodeAction) -> tuple[Interrupted, ...]:
     """Actions that an earlier cycle began and did not conclude."""
     return tuple(Interrupted(operation_id=index, action=action) for index, action in enumerate(actions, 1))
@@ -257,6 +278,7 @@ _VERBS: dict[type[Action], str] = {
     StopNode: "stop",
     RestartNode: "restart",
     UpgradeNode: "upgrade",
+    RollBackNode: "roll back",
     RetireNode: "retire",
     RemoveNode: "remove",
     DisableNode: "disable",

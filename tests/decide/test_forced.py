@@ -223,9 +223,9 @@ def test_needs_the_operator(view: Observation, word: str, words: str, remedy: st
             "upgrade 1 to 0.4.8, upgrade 2 to 0.4.8",
         ),
         "nobody is older": ((node(1, version=NEWER, binary_version=NEWER),), ask("upgrade"), {}, ""),
-        "a named one, even down": (
+        "a named one, even down, when that is confirmed": (
             (node(1, version="0.5.0", binary_version="0.5.0"),),
-            ask("upgrade", "antnode0001"),
+            ask("upgrade", "antnode0001", confirmed=True),
             {},
             "upgrade 1 to 0.4.8",
         ),
@@ -234,6 +234,14 @@ def test_needs_the_operator(view: Observation, word: str, words: str, remedy: st
 )
 def test_upgrade(nodes: tuple[NodeSeen, ...], request_: Request, changes: Any, expected: str) -> None:
     assert briefly(forced(seen(nodes, available=NEW), settings(**changes), request_)) == expected
+
+
+def test_a_step_back_has_to_be_confirmed() -> None:
+    newer = node(1, version="0.5.0", binary_version="0.5.0")
+    with pytest.raises(
+        BadInput, match=r"antnode0001 runs 0\.5\.0, and 0\.4\.8 would be a step back: add --confirm"
+    ):
+        forced(seen([newer], available=NEW), settings(), ask("upgrade", "antnode0001"))
 
 
 def test_upgrade_above_the_pin_needs_the_operator() -> None:

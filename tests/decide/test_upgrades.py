@@ -15,6 +15,7 @@ from tests.builders import (
     disk,
     limits,
     node,
+    proven,
     reasons,
     seen,
     settings,
@@ -121,7 +122,8 @@ def test_who(nodes: list[NodeSeen], expected: str) -> None:
     },
 )
 def test_how_many(nodes: list[NodeSeen], changes: dict[str, int], expected: str) -> None:
-    decision = decide(seen(nodes, available=NEW), settings(node_cap=len(nodes), **changes))
+    view = seen(nodes, available=NEW, remembered=proven())
+    decision = decide(view, settings(node_cap=len(nodes), **changes))
     assert briefly(decision).replace(" to 0.4.8", "") == expected
     if not expected or expected.count("upgrade") < 2 or len(nodes) > 4:
         assert "waits for a free upgrade slot" in reasons(decision)
@@ -167,9 +169,12 @@ def test_to_what(program: Any, changes: dict[str, Any], expected: str, words: st
 
 def test_a_pin_is_mentioned_only_when_a_node_waits_for_it() -> None:
     pinned = settings(node_cap=1, node_version=VERSION)
-    assert reasons(decide(seen([node(1, **at(NEWER))], available=NEW), pinned)) == ""
+    assert reasons(decide(seen([node(1)]), pinned)) == ""
     unknown = node(1, version=None, binary_version=None, sees={"page": NodePage()})
     assert reasons(decide(seen([unknown], available=NEW), pinned)) == ""
+    above = reasons(decide(seen([node(1, **at(NEWER))]), pinned))
+    assert above.startswith("take antnode0001 back to the pin node_version 0.4.7: waits for ")
+    assert "--force_action upgrade --service_name antnode0001 --confirm" in above
     held = decide(seen([node(1)], available=NEW), pinned).held
     assert [(each.waiting_for, each.remedy) for each in held] == [("the pin node_version 0.4.7", None)]
 
@@ -200,7 +205,10 @@ def test_nothing_is_upgraded_while(nodes: list[NodeSeen], changes: dict[str, Any
     chosen = settings(**{"node_cap": 3, **limits(9), **about_settings})
     decision = decide(seen(nodes, available=NEW, **changes), chosen)
     assert "upgrade" not in briefly(decision)
-    assert f"node(s) to 0.4.8: waits for {words}" in reasons(decision)
+    assert any(
+        line.startswith("upgrade antnode") and f" to 0.4.8: waits for {words}" in line
+        for line in reasons(decision).splitlines()
+    )
 
 
 def test_a_removal_that_is_due_holds_nothing_back() -> None:
@@ -210,14 +218,18 @@ def test_a_removal_that_is_due_holds_nothing_back() -> None:
 
 def test_reasons() -> None:
     decision = decide(
-        seen([node(1), node(2), node(3, retry_at=ahead(1), last_error="once")], available=NEW),
-        settings(node_cap=3),
+        seen(
+            [node(1), node(2), node(4), node(3, retry_at=ahead(1), last_error="once")],
+            available=NEW,
+            remembered=proven(),
+        ),
+        settings(node_cap=4),
     )
-    assert (decision.rule, decision.because) == ("upgrades", "3 node(s) older than 0.4.8")
+    assert (decision.rule, decision.because) == ("upgrades", "4 node(s) older than 0.4.8")
     assert [getattr(each, "because", None) for each in decision.actions] == ["runs 0.4.7, available is 0.4.8"]
     resting = [line for line in reasons(decision).splitlines() if "its pause" in line]
     assert resting == ["upgrade antnode0003: waits for its pause after: once"]
-    assert "upgrade 1 more: waits for a free upgrade slot" in reasons(decision)
+    assert "upgrade antnode0002, antnode0004 to 0.4.8: waits for a free upgrade slot" in reasons(decision)
 
 
 STARTED = ago(600)

@@ -83,6 +83,7 @@ def test_a_new_ledger_remembers_nothing(tmp_path: Path) -> None:
         counters=None,
         available=None,
         last_cycle_at=None,
+        machine_seed=int(NOW.timestamp() * 1_000_000),
     )
 
 

@@ -66,6 +66,7 @@ def test_80_columns_cut_no_word_of_the_tables() -> None:
     ):
         assert whole in text
     assert len([line for line in lines if line.startswith("antnode")]) == 6 + len(overview(BUSY).concerns)
+    assert "runs 0.4.18-rc.1, has 0.4.7 on disk: antnode0001" in lines
 
 
 def test_every_word_of_the_last_line_is_whole_at_80_columns() -> None:
@@ -117,7 +118,8 @@ def test_more_are_summarised_with_those_that_need_a_look() -> None:
 def test_when_all_are_well_the_summary_says_so() -> None:
     text = shown(material(colony(200)))
     assert "no node needs a look" in text
-    assert "antnode" not in text
+    assert not [line for line in text.splitlines() if line.startswith("antnode")]
+    assert "program: /opt/antnode is 0.4.7" in text
 
 
 def test_even_those_that_need_a_look_do_not_fill_the_screen() -> None:

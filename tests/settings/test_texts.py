@@ -8,10 +8,19 @@ from hypothesis import strategies as st
 from tests.settings.hosts import USER
 
 from wnm.core.forms.wallets import FAUCET, WeightedWallet
+from wnm.core.forms.windows import Window
 from wnm.core.settings import SPECS, read, render
 
 ADDRESS = "0x00455d78f850b0358E8cea5be24d415E01E107CF"
 LOWER = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
+
+
+EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
+
+
+def span(days: tuple[int, ...], start_hours: float, end_hours: float) -> Window:
+    start, end = (timedelta(minutes=round(hours * 60)) for hours in (start_hours, end_hours))
+    return Window(days=days, start=start, end=end)
 
 
 def wallet(name: str, weight: int) -> WeightedWallet:
@@ -99,6 +108,17 @@ ACCEPTED: list[tuple[str, str, object, str | None]] = [
     ("start_args", "x" * 10_000, ("x" * 10_000,), None),
     ("start_args", "--log-format json --peer 'a b'", ("--log-format", "json", "--peer", "a b"), None),
     ("history_days", "3650", 3650, "3650"),
+    ("upgrade_failures_allowed", "3", 3, "3"),
+    ("upgrade_window", "2:00-05:30", span(EVERY_DAY, 2, 5.5), "02:00-05:30"),
+    ("upgrade_window", "22:00 - 6:00", span(EVERY_DAY, 22, 6), "22:00-06:00"),
+    ("upgrade_window", "Sat,Sun 22:00-06:00", span((5, 6), 22, 6), "sat,sun 22:00-06:00"),
+    ("upgrade_window", "fri-mon 00:00-24:00", span((0, 4, 5, 6), 0, 24), "mon,fri,sat,sun 00:00-24:00"),
+    ("upgrade_window", "mon-sun 01:00-01:00", span(EVERY_DAY, 1, 1), "01:00-01:00"),
+    ("upgrade_window", "wed 23:59-00:00", span((2,), 23 + 59 / 60, 0), "wed 23:59-00:00"),
+    ("upgrade_window", "", None, ""),
+    ("upgrade_spread", "12", timedelta(hours=12), "12"),
+    ("upgrade_spread", "90m", timedelta(minutes=90), "1.5"),
+    ("upgrade_spread", "14d", timedelta(days=14), "336"),
 ]  # fmt: skip
 
 
@@ -202,6 +222,17 @@ REFUSED: list[tuple[str, str, str]] = [
     ("start_args", "--x '", "not closed"),
     ("start_args", "x" * 10_001, "longer"),
     ("history_days", "0", "bounds"),
+    ("upgrade_failures_allowed", "0", "bounds"),
+    ("upgrade_window", "02:00", "form"),
+    ("upgrade_window", "02:00-05:30 mon", "form"),
+    ("upgrade_window", "2-5", "form"),
+    ("upgrade_window", "24:00-05:00", "23:59"),
+    ("upgrade_window", "02:60-05:00", "no time of day"),
+    ("upgrade_window", "02:00-24:01", "no time of day"),
+    ("upgrade_window", "noday 02:00-05:00", "no weekday"),
+    ("upgrade_window", "mon, 02:00-05:00", "no weekday"),
+    ("upgrade_window", "mon-fri-sun 02:00-05:00", "no weekday"),
+    ("upgrade_spread", "15d", "bounds"),
 ]
 
 
@@ -237,6 +268,12 @@ def test_any_arguments_survive(words: list[str]) -> None:
 def test_any_duration_survives(name: str, data: st.DataObject) -> None:
     value = data.draw(st.timedeltas(timedelta(milliseconds=50), timedelta(minutes=1)))
     assert read(name, render(name, value), USER) == value
+
+
+@given(days=st.sets(st.integers(0, 6), min_size=1), start=st.integers(0, 1439), end=st.integers(0, 1440))
+def test_any_window_survives(days: set[int], start: int, end: int) -> None:
+    value = span(tuple(sorted(days)), start / 60, end / 60)
+    assert read("upgrade_window", render("upgrade_window", value), USER) == value
 
 
 @given(st.floats(0, 100))

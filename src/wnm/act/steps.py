@@ -7,6 +7,7 @@ from wnm.core.action import (
     DisableNode,
     EnableNode,
     NodeAction,
+    ProgramChoice,
     RemoveNode,
     RestartNode,
     RetireNode,
@@ -82,19 +83,26 @@ def _add(action: AddNode, hands: Hands) -> Performed:
 
 def _start(action: StartNode, node: Node, hands: Hands) -> Performed:
     if action.program is not None:
-        hands.manager.place_program(node, action.program.path)
+        _place(action.program, node, hands)
     hands.firewall.open_port(node.port, port_comment(node.name))
     try:
         hands.manager.start_node(node)
     except WnmError as error:
-        if action.program is None or node.former_version is None:
+        if node.trial is None:
             raise
         raise _gone_back(node, hands, error) from error
     return Performed()
 
 
+def _place(program: ProgramChoice, node: Node, hands: Hands) -> None:
+    """Replace the node's program. What is kept beside it is one that worked, not one that was on trial itself."""
+    if node.trial is not None and node.binary_version not in (node.former_version, program.version):
+        hands.manager.restore_program(node)
+    hands.manager.place_program(node, program.path)
+
+
 def _upgrade(action: UpgradeNode, node: Node, hands: Hands) -> Performed:
-    hands.manager.place_program(node, action.program.path)
+    _place(action.program, node, hands)
     try:
         killed = hands.manager.stop_node(node)
     except WnmError as error:

@@ -47,6 +47,7 @@ def show_status(material: Material, stream: IO[str], *, width: int | None = None
     console.print()
     if found.nodes:
         console.print(_nodes(found, console.width))
+        _tell_programs(found, console)
         console.print()
     _tell_concerns(found, console)
     console.print(Text(found.last_cycle))
@@ -128,7 +129,7 @@ def _nodes(found: Overview, width: int) -> Table:
 
 
 def _node_row(facts: NodeFacts, *, wide: bool) -> list[Text]:
-    version = _versions(facts)
+    version = facts.version or facts.binary_version
     silent = facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT)
     down = facts.status is Status.RUNNING and facts.process is not ProcessState.RUNNING
     return [
@@ -143,10 +144,16 @@ def _node_row(facts: NodeFacts, *, wide: bool) -> list[Text]:
     ]
 
 
-def _versions(facts: NodeFacts) -> str | None:
-    """The running version, and the one on disk where that is another."""
-    running, own = facts.version, facts.binary_version
-    return f"{running} ({own})" if running and own and running != own else running or own
+def _tell_programs(found: Overview, console: Console) -> None:
+    """What nodes have on disk, where that is another version than the one that they run."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for facts in found.nodes:
+        running, own = facts.version, facts.binary_version
+        if running and own and running != own:
+            pairs.setdefault((running, own), []).append(facts.name)
+    for (running, own), names in pairs.items():
+        line = f"runs {running}, has {own} on disk: {', '.join(names)}"
+        console.print(Text(shorten(printable(line), console.width), style="yellow"))
 
 
 def _tell_concerns(found: Overview, console: Console) -> None:

@@ -18,8 +18,8 @@ from wnm.core.action import (
     UpgradeNode,
 )
 from wnm.core.lifecycle import moved, retry_at
-from wnm.core.node import Node, Status
-from wnm.core.outcome import Outcome, Result
+from wnm.core.node import TRANSITIONS, Node, Status
+from wnm.core.outcome import Outcome, Result, Retry
 
 
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
@@ -36,7 +36,7 @@ def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
             starting = _restarting(node, now, action.because, restarted=False)
             return starting if program is None else _on_trial(starting, program)
         case RestartNode() | RollBackNode():
-            return _restarting(node, now, action.because, restarted=True)
+            return _restarted(node, now, action.because)
         case UpgradeNode(program=program):
             upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=action.because)
             return _on_trial(upgrading, program)
@@ -50,16 +50,25 @@ def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
             return node
 
 
+def _restarted(node: Node, now: datetime, because: str) -> Node:
+    if node.trial is not None and node.status in TRANSITIONS:
+        # It stays in the transition that it is in, and takes up no other place than it does.
+        return replace(node, status_since=now, because=because, restarted=True)
+    return _restarting(node, now, because, restarted=True)
+
+
 def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> Node:
     return replace(node, status=Status.RESTARTING, status_since=now, because=because, restarted=restarted)
 
 
 def _on_trial(node: Node, program: ProgramChoice) -> Node:
     """A node that is given another version than it has; without one to go back to there is nothing to try."""
-    former = node.binary_version
-    if former is None or former == program.version:
-        # It has the program already: what it is to go back to, if anything, is known from before.
-        return node
+    # One that is on trial already can only go back to the program from before that.
+    former = node.binary_version if node.trial is None else node.former_version
+    if former == program.version:
+        return replace(node, trial=None, trial_failure=None, former_version=former)
+    if former is None:
+        return replace(node, trial=None, trial_failure=None, former_version=None)
     return replace(node, trial=program.version, trial_failure=None, former_version=former)
 
 
@@ -79,14 +88,8 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
         case EnableNode():
             return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
         case RestartNode(silent=True):
-            return replace(
-                node,
-                status_since=at,
-                silent_since=at,
-                silence_restarts=node.silence_restarts + 1,
-                version=None,
-            )
-        case StartNode(program=None):
+            return replace(_started(node, at), silent_since=at, silence_restarts=node.silence_restarts + 1)
+        case RestartNode() | StartNode(program=None):
             return _started(node, at)
         case (
             AddNode(program=program)
@@ -142,12 +145,17 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         retry_at=retry_at(failures, outcome.ended_at, outcome.retry),
         last_error=outcome.error,
     )
-    if outcome.program_failed and isinstance(outcome.action, UpgradeNode | StartNode):
-        program = outcome.action.program
-        failed = replace(failed, failed_version=None if program is None else program.version)
-    if isinstance(outcome.action, RollBackNode):
-        # Until it is back on its former program it takes up its place among the upgrades.
-        return replace(failed, status=Status.UPGRADING, status_since=node.status_since, because=node.because)
+    if outcome.program_failed:
+        failed = _went_back(failed, node, outcome)
+    if isinstance(outcome.action, RollBackNode) and outcome.retry is Retry.LATE:
+        # There is nothing to go back to: it goes on with what it has, and a newer version may help it.
+        failed = replace(
+            failed, failed_version=node.trial, trial=None, trial_failure=None, former_version=None
+        )
+    goes_back = isinstance(outcome.action, RollBackNode | UpgradeNode | StartNode)
+    if failed.trial_failure is not None and goes_back:
+        # Until it is back on its former program it stays in its transition.
+        return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
     if isinstance(outcome.action, RemoveNode):
         # A removal that has begun goes on in a later cycle: the node may not be started again.
         return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
@@ -156,3 +164,15 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
     if outcome.running_after is False:
         return moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "")
     return failed
+
+
+def _went_back(failed: Node, node: Node, outcome: Outcome) -> Node:
+    """A node that could not be started on the program on trial in `node`, its row during the action."""
+    if node.trial is None:
+        return failed
+    if outcome.running_after is True:
+        return replace(failed, failed_version=node.trial, trial=None, trial_failure=None)
+    # It may be that its former program does not start either, or that it is not there again: a later cycle sees.
+    return replace(
+        failed, trial=node.trial, former_version=node.former_version, trial_failure=outcome.error or ""
+    )

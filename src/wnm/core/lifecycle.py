@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from wnm.core.action import NodeAction, UpgradeNode
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.outcome import Retry
 from wnm.core.settings import Settings
-from wnm.core.trial import Failed, Moot, Passed, Waits, judge
+from wnm.core.trial import Failed, Moot, Passed, Waits, judge, moot, runs_former
 
 LONGEST_PAUSE = timedelta(hours=1)
 STUCK_AFTER_DELAYS = 3
@@ -60,11 +61,13 @@ def delay_of(node: Node, settings: Settings) -> timedelta:
             return timedelta(0)
 
 
-def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: bool) -> Node:
+def conclude(
+    seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: NodeAction | None
+) -> Node:
     """The node as it is from now on.
 
     `rebooted`: the machine started again since the last cycle, so a stopped process is nobody's failure and
-    timers restart. `cut_off`: wnm itself was at work on this node when it was interrupted, so here too a
+    timers restart. `cut_off`: what wnm itself was doing to this node when it was interrupted, so here too a
     missing process is nobody's failure.
     """
     pid_before = seen.node.pid
@@ -76,27 +79,69 @@ def conclude(seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: boo
     if node.status is Status.DEAD:
         back = seen.reading.root_dir_present is True
         return moved(node, Status.STOPPED, now, "its folder is back") if back else node
+    node = _without_void_trial(node, seen.reading, now)
     if rebooted:
         return _after_reboot(node, seen.reading, now)
     if node.status is Status.REMOVING:
         return node
-    if node.trial is not None and node.trial_failure is None and not is_gone(seen.reading):
-        return _tried(node, seen.reading, now, settings, pid_before=None if cut_off else pid_before)
+    if node.trial is not None and node.trial_failure is None and runs(seen.reading):
+        return _tried(node, seen.reading, now, settings, pid_before=pid_before, cut_off=cut_off)
     if is_gone(seen.reading):
-        return _without_process(node, seen.reading, now, expected=cut_off)
-    if runs(seen.reading):
+        return _without_process(node, seen.reading, now, expected=cut_off is not None)
+    if runs(seen.reading) and node.trial is None:
         return _with_process(node, seen.reading, now, settings)
     return node
 
 
-def _tried(
-    node: Node, reading: NodeReading, now: datetime, settings: Settings, *, pid_before: int | None
-) -> Node:
-    """A node on trial whose process was not seen to have ended."""
-    if not runs(reading):
+def lacks_restart(
+    node: Node, reading: NodeReading, now: datetime, *, pid_before: int | None, cut_off: NodeAction | None
+) -> bool:
+    """Whether a node on trial has its new program and still runs the former one: its upgrade was interrupted."""
+    if node.trial is None or node.trial_failure is not None or not runs(reading):
+        return False
+    process = reading.process
+    pid = process.pid if isinstance(process, ProcessReading) else None
+    if isinstance(cut_off, UpgradeNode) and pid is not None and pid == pid_before:
+        return True
+    return runs_former(node, reading, now)
+
+
+def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node:
+    """The node, off its trial if the program that it has on disk is another one than it was to try."""
+    if node.trial is None:
         return node
+    void = moot(node, reading)
+    if void is None:
+        return node
+    own = node.binary_version
+    if node.trial_failure is not None and own == node.former_version:
+        # It has its former program back. As long as something runs that may still be the other one.
+        if not is_gone(reading):
+            return node
+        back = replace(node, failed_version=node.trial, trial=None, trial_failure=None)
+        return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}")
+    # That it has its own program as its former one says that there is no other to go back to.
+    node = replace(node, trial=None, trial_failure=None, former_version=own)
+    if runs(reading) and node.status in (Status.UPGRADING, Status.RESTARTING):
+        return moved(node, Status.RUNNING, now, void.because)
+    return node
+
+
+def _tried(
+    node: Node,
+    reading: NodeReading,
+    now: datetime,
+    settings: Settings,
+    *,
+    pid_before: int | None,
+    cut_off: NodeAction | None,
+) -> Node:
+    """A node on trial whose process was seen running."""
     if node.status not in (Status.UPGRADING, Status.RESTARTING):
         return replace(moved(node, Status.UPGRADING, now, f"runs on trial with {node.trial}"), pid=node.pid)
+    if cut_off is not None or lacks_restart(node, reading, now, pid_before=pid_before, cut_off=cut_off):
+        # When wnm itself was at work on it, it is not known since when it runs: its trial begins with this look.
+        return replace(node, status_since=now)
     match judge(node, reading, now, settings, pid_before=pid_before):
         case Passed(because=because):
             passed = moved(node, Status.RUNNING, now, because)
@@ -111,9 +156,7 @@ def _tried(
             )
         case Failed(because=because):
             return _failed_trial(node, now, because)
-        case Moot(because=because):
-            return replace(moved(node, Status.RUNNING, now, because), trial=None)
-        case Waits():
+        case Moot() | Waits():
             return node
 
 

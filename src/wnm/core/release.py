@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from wnm.core.node import Node
 from wnm.core.outcome import Outcome
 
 MOST_RELEASES = 20
@@ -49,17 +50,19 @@ def release_of(releases: Iterable[Release], version: str, now: datetime) -> Rele
 
 
 def after_outcomes(
-    releases: Iterable[Release], outcomes: Iterable[tuple[str, Outcome]]
+    releases: Iterable[Release], outcomes: Iterable[tuple[Node, Outcome]]
 ) -> tuple[Release, ...]:
-    """The records that change because nodes, given by name, could not be started on the program they were given."""
+    """The records that change because nodes could not be started on the program that they had on trial.
+
+    Each outcome comes with the node's row during the action.
+    """
     known = {each.version: each for each in releases}
     news: dict[str, Release] = {}
-    for name, outcome in outcomes:
-        program = getattr(outcome.action, "program", None)
-        if not outcome.program_failed or program is None:
+    for node, outcome in outcomes:
+        if not outcome.program_failed or node.trial is None:
             continue
-        record = news.get(program.version) or release_of(known.values(), program.version, outcome.ended_at)
-        news[program.version] = record.failed(name, outcome.ended_at, outcome.error or "it did not start")
+        record = news.get(node.trial) or release_of(known.values(), node.trial, outcome.ended_at)
+        news[node.trial] = record.failed(node.name, outcome.ended_at, outcome.error or "it did not start")
     return tuple(news.values())
 
 

@@ -55,25 +55,56 @@ def judge(
     `pid_before` is its process as seen earlier in this trial, None if this is the first time.
     """
     trial = node.trial or ""
-    moot = _moot(node, reading, trial)
-    if moot is not None:
-        return moot
+    void = moot(node, reading)
+    if void is not None:
+        return void
     if reading.critical_failure:
         return Failed(because=f"it wrote a critical failure: {reading.critical_failure}")
     if _was_restarted(node, reading, pid_before):
         words = f": {reading.last_words}" if reading.last_words else ""
         return Failed(because=f"its process ended and was started again{words}")
-    elapsed = now - node.status_since
+    elapsed = _elapsed(node, reading, now)
     delay = settings.delay_upgrade
     missing = _missing(node, reading, trial)
     if missing is None and elapsed >= delay:
         return Passed(because=f"passed the gate for {trial}: {_evidence(reading)}")
     if missing is None:
-        return Waits(waiting_for="its delay to run out", until=node.status_since + delay)
-    patience = max(delay * PATIENCE_IN_DELAYS, LEAST_PATIENCE)
-    if elapsed >= patience or (missing.final and elapsed >= delay):
+        return Waits(waiting_for="its delay to run out", until=now - elapsed + delay)
+    longest = delay if missing.final else patience(settings)
+    if elapsed >= longest:
         return Failed(because=missing.words)
-    return Waits(waiting_for=missing.words, until=node.status_since + patience)
+    return Waits(waiting_for=missing.words, until=now - elapsed + longest)
+
+
+def patience(settings: Settings) -> timedelta:
+    """How long a node on trial may lack what can still come."""
+    return max(settings.delay_upgrade * PATIENCE_IN_DELAYS, LEAST_PATIENCE)
+
+
+def moot(node: Node, reading: NodeReading) -> Moot | None:
+    """Why there is nothing to judge, running or not: its program was seen, and it is not the one on trial."""
+    program, trial = reading.program, node.trial
+    # What was remembered is no proof: an interrupted upgrade may have replaced the program since.
+    if not isinstance(program, ProgramReading) or not isinstance(program.version, str):
+        return None
+    if program.version == trial:
+        return None
+    if is_older(trial, program.version):
+        return Moot(because=f"it has upgraded itself to {program.version}")
+    return Moot(because=f"the upgrade to {trial} was interrupted before its program was replaced")
+
+
+def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
+    """Whether the process of a node on trial is still the one from before: its upgrade lacks the restart."""
+    process, program, page = reading.process, reading.program, reading.page
+    if not isinstance(process, ProcessReading) or not isinstance(program, ProgramReading):
+        return False
+    if process.started_at is None or program.changed_at is None or program.version != node.trial:
+        return False
+    # Times of processes follow the clock when it is set, those of files do not: alone they prove little.
+    if reading.has_pages and not (isinstance(page, NodePage) and page.version == node.former_version):
+        return False
+    return process.started_at + PROGRAM_SLACK < program.changed_at <= now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,22 +115,12 @@ class _Missing:
     final: bool = False
 
 
-def _moot(node: Node, reading: NodeReading, trial: str) -> Moot | None:
-    own = node.binary_version
-    if own is not None and is_older(trial, own):
-        return Moot(because=f"it has upgraded itself to {own}")
-    if own is not None and own != trial:
-        return Moot(because=f"the upgrade to {trial} was interrupted before its program was replaced")
-    process, program = reading.process, reading.program
-    if (
-        isinstance(process, ProcessReading)
-        and isinstance(program, ProgramReading)
-        and process.started_at is not None
-        and program.changed_at is not None
-        and process.started_at + PROGRAM_SLACK < program.changed_at
-    ):
-        return Moot(because=f"the upgrade to {trial} was interrupted before its restart")
-    return None
+def _elapsed(node: Node, reading: NodeReading, now: datetime) -> timedelta:
+    """How long it has been on trial; the age of its process is right even when the clock was set forward."""
+    since, process = node.status_since, reading.process
+    if isinstance(process, ProcessReading) and process.started_at is not None and process.started_at <= now:
+        since = max(since, process.started_at)
+    return now - since
 
 
 def _was_restarted(node: Node, reading: NodeReading, pid_before: int | None) -> bool:
@@ -107,7 +128,7 @@ def _was_restarted(node: Node, reading: NodeReading, pid_before: int | None) -> 
     process = reading.process
     if not isinstance(process, ProcessReading):
         return False
-    if pid_before is not None:
+    if pid_before is not None and process.pid is not None:
         return process.pid != pid_before
     # Times of processes follow the clock when it is set, so they count only while there is nothing better.
     return process.started_at is not None and process.started_at > node.status_since + START_SLACK

@@ -248,21 +248,20 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
     by_node = {node_of(item.action): item for item in intention.intended}
     kept: list[Node] = []
     gone: list[int] = []
-    judged: list[tuple[Intended, Outcome]] = []
+    judged: list[tuple[Node, Outcome]] = []
     for outcome in outcomes:
         item = by_node.pop(node_of(outcome.action), None)
         if item is None or type(item.action) is not type(outcome.action):
             raise Bug(f"{type(outcome.action).__name__} of node {node_of(outcome.action)} was never intended")
-        judged.append((item, outcome))
+        judged.append((item.during, outcome))
         row = after(outcome, item.during, item.before)
         if row is None:
             gone.append(node_of(outcome.action))
         else:
             kept.append(row)
         _write_outcome(connection, item.operation_id, outcome)
-    named = [(item.during.name, outcome) for item, outcome in judged]
     known = writing.releases_of(writing.machine_row(connection))
-    writing.keep_releases(connection, after_outcomes(known, named))
+    writing.keep_releases(connection, after_outcomes(known, judged))
     writing.write_nodes(connection, kept)
     writing.delete_nodes(connection, gone)
 

@@ -83,8 +83,8 @@ class MemoryLedger:
                 del self.unconcluded[item.operation_id]
             self._remember(item, outcome)
         self._count_additions(outcomes)
-        named = [(item.during.name, outcome) for item, outcome in zip(intended, outcomes, strict=True)]
-        self._learn(after_outcomes(self.remembered.releases, named))
+        judged = [(item.during, outcome) for item, outcome in zip(intended, outcomes, strict=True)]
+        self._learn(after_outcomes(self.remembered.releases, judged))
         self.boot_id = seen.machine.boot_id
         self.last_cycle_at = seen.now
 

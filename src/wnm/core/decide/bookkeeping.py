@@ -8,6 +8,7 @@ from wnm.core.action import (
     DisableNode,
     NodeAction,
     RemoveNode,
+    RestartNode,
     RetireNode,
     RollBackNode,
     node_of,
@@ -15,13 +16,14 @@ from wnm.core.action import (
 from wnm.core.decide.budget import is_resting_removal
 from wnm.core.decide.releases import release_news
 from wnm.core.decision import Conclusion, Held
-from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, runs
+from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, lacks_restart, runs
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
 from wnm.core.trial import Waits, judge
 
+UNDER_WAY = frozenset({Status.UPGRADING, Status.RESTARTING})
 LEFT_ALONE = frozenset({Status.DISABLED, Status.REMOVING, Status.DEAD})
 
 
@@ -51,15 +53,17 @@ def settle(seen: Observation, settings: Settings) -> Settled:
                 seen.now,
                 settings,
                 rebooted=seen.rebooted,
-                cut_off=each.node.id in interrupted,
+                cut_off=interrupted.get(each.node.id),
             ),
         )
         for each in seen.nodes
     )
-    begun = ((each, interrupted.get(each.node.id)) for each in concluded)
-    actions = tuple(
-        action for each, cut_off in begun if (action := _to_finish(each, cut_off, seen, settings)) is not None
-    )
+    actions = []
+    for before, each in zip(seen.nodes, concluded, strict=True):
+        cut_off = interrupted.get(each.node.id)
+        action = _to_finish(each, cut_off, seen, settings, pid_before=before.node.pid)
+        if action is not None:
+            actions.append(action)
     leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
     staying = tuple(each for each in concluded if each.node.id not in leaving)
     news = release_news(seen, concluded)
@@ -67,7 +71,7 @@ def settle(seen: Observation, settings: Settings) -> Settled:
     return Settled(
         seen=_without(replace(seen, remembered=knowing), staying),
         nodes=concluded,
-        actions=actions,
+        actions=tuple(actions),
         held=tuple(_waiting(each, settings, seen.now) for each in staying if each.node.status in TRANSITIONS),
         releases=news,
     )
@@ -95,7 +99,12 @@ def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tu
 
 
 def _to_finish(
-    each: NodeSeen, cut_off: NodeAction | None, seen: Observation, settings: Settings
+    each: NodeSeen,
+    cut_off: NodeAction | None,
+    seen: Observation,
+    settings: Settings,
+    *,
+    pid_before: int | None,
 ) -> NodeAction | None:
     """What makes this node's state whole: a removal that is due or was interrupted, a stop that did not happen."""
     node = each.node
@@ -108,7 +117,13 @@ def _to_finish(
         return DisableNode(node=node.id, because="disabling it was interrupted")
     if node.trial_failure is not None and node.status not in LEFT_ALONE:
         return None if backs_off(node, seen.now) or absent else _roll_back(node)
-    if node.status is not Status.REMOVING or backs_off(node, seen.now) or seen.rebooted:
+    if backs_off(node, seen.now) or seen.rebooted:
+        return None
+    stale = lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
+    if stale and node.status in UNDER_WAY and not absent:
+        because = f"its upgrade to {node.trial} was interrupted before its restart"
+        return RestartNode(node=node.id, silent=False, because=because)
+    if node.status is not Status.REMOVING:
         return None
     if seen.now - node.status_since >= settings.delay_remove:
         return RemoveNode(node=node.id, because=node.because)

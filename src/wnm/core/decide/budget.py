@@ -22,9 +22,10 @@ class Slots:
 def free_slots(nodes: Iterable[NodeSeen], settings: Settings, now: datetime) -> Slots:
     """The places that the nodes' present transitions leave free.
 
-    A removal that failed and rests for a while takes up none: it must not keep the other nodes from being healed.
+    What failed on its way out or back and rests for a while takes up none: it must not keep the other nodes from
+    being healed.
     """
-    statuses = [seen.node.status for seen in nodes if not is_resting_removal(seen.node, now)]
+    statuses = [seen.node.status for seen in nodes if not _rests(seen.node, now)]
     total = settings.max_concurrent_operations - sum(status in TRANSITIONS for status in statuses)
 
     def free(limit: int, status: Status) -> int:
@@ -35,6 +36,10 @@ def free_slots(nodes: Iterable[NodeSeen], settings: Settings, now: datetime) -> 
         upgrades=free(settings.max_concurrent_upgrades, Status.UPGRADING),
         removals=free(settings.max_concurrent_removals, Status.REMOVING),
     )
+
+
+def _rests(node: Node, now: datetime) -> bool:
+    return is_resting_removal(node, now) or (node.trial_failure is not None and backs_off(node, now))
 
 
 def is_resting_removal(node: Node, now: datetime) -> bool:

@@ -27,12 +27,12 @@ from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import counted
 from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, youngest_first
 from wnm.core.decide.storage import missing_storage
-from wnm.core.decide.upgrades import copy_is_outdated, is_outdated, target
+from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target
 from wnm.core.decision import Decision, Held
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
 from wnm.core.node import Status
-from wnm.core.observation import NodeSeen, Observation
+from wnm.core.observation import NodeSeen, Observation, Unseen
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
 from wnm.core.version import is_older
@@ -80,7 +80,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
             actions = (Resurvey(because=BECAUSE),)
         case _:
             chosen = _choose(whole, settings, request)
-            actions = tuple(_act(each, whole, settings, request) for each in chosen)
+            actions = _act_on(chosen, whole, settings, request)
             held = (
                 () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
             )
@@ -198,11 +198,23 @@ def _by_name(seen: Observation, name: str) -> NodeSeen:
     return found
 
 
+def _act_on(
+    chosen: list[NodeSeen], seen: Observation, settings: Settings, request: Request
+) -> tuple[NodeAction, ...]:
+    if request.action is not ForcedAction.START:
+        return tuple(_act(each, seen, settings, request) for each in chosen)
+    actions: list[NodeAction] = []
+    trying = False
+    for each in chosen:
+        program = _renewed(each, seen, settings, trying=trying)
+        trying = trying or program is not None
+        actions.append(StartNode(node=each.node.id, program=program, because=BECAUSE))
+    return tuple(actions)
+
+
 def _act(each: NodeSeen, seen: Observation, settings: Settings, request: Request) -> NodeAction:
     node = each.node.id
     match request.action:
-        case ForcedAction.START:
-            return StartNode(node=node, program=_renewed(each, seen, settings), because=BECAUSE)
         case ForcedAction.STOP:
             return StopNode(node=node, shed=False, because=BECAUSE)
         case ForcedAction.RESTART:
@@ -228,9 +240,15 @@ def _upgrade(each: NodeSeen, program: ProgramChoice, request: Request) -> Upgrad
     return UpgradeNode(node=each.node.id, program=program, because=BECAUSE)
 
 
-def _renewed(each: NodeSeen, seen: Observation, settings: Settings) -> ProgramChoice | None:
+def _renewed(each: NodeSeen, seen: Observation, settings: Settings, *, trying: bool) -> ProgramChoice | None:
+    """The program that a node is given before it is started, as when wnm starts it by itself."""
+    if runs(each.reading):
+        return None
+    if isinstance(each.reading.program, Unseen):
+        program = program_for_new(seen, settings)
+        return None if isinstance(program, Held) else program
     program = target(seen, settings)
-    if isinstance(program, Held) or runs(each.reading) or not copy_is_outdated(each, program):
+    if isinstance(program, Held) or not may_be_renewed(each, program, seen, settings, trying=trying):
         return None
     return program
 
@@ -248,7 +266,9 @@ def _unusable(held: Held) -> NeedsOperator:
 
 
 def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction, ...]:
-    program = _program(seen, settings)
+    program = program_for_new(seen, settings)
+    if isinstance(program, Held):
+        raise _unusable(program)
     room = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
     if count > room:
         raise BadInput(

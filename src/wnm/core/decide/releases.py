@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from wnm.core.action import ProgramChoice, Resurvey, node_of
 from wnm.core.decision import Decision, Held
-from wnm.core.node import Node, Status
-from wnm.core.observation import NodeSeen, Observation, ProgramReading
+from wnm.core.lifecycle import CLOCK_SLACK
+from wnm.core.node import Node, Reachability, Status
+from wnm.core.observation import NodePage, NodeSeen, Observation, ProgramReading
 from wnm.core.release import Release, release_of
 from wnm.core.settings import Settings
+from wnm.core.trial import patience
 from wnm.core.version import is_older
 
 
@@ -21,8 +23,11 @@ def release_news(seen: Observation, concluded: Iterable[NodeSeen]) -> tuple[Rele
     news: dict[str, Release] = {}
     available = seen.available
     version = available.version if isinstance(available, ProgramReading) else None
-    if isinstance(version, str) and version not in known:
-        news[version] = Release(version=version, first_seen_at=seen.now)
+    if isinstance(version, str):
+        record = release_of(known.values(), version, seen.now)
+        if version not in known or record.first_seen_at > seen.now + CLOCK_SLACK:
+            # A version that comes from the future was seen before the clock was set back.
+            news[version] = replace(record, first_seen_at=seen.now)
     for each in concluded:
         was, now = before[each.node.id], each.node
         if was.trial is None:
@@ -57,6 +62,13 @@ def halted(version: str, seen: Observation, settings: Settings) -> Release | Non
     return record if record.is_halted(settings.upgrade_failures_allowed) else None
 
 
+def why_it_failed(node: Node, version: str, seen: Observation) -> str:
+    """Why a node went back from a version, in brackets, as far as that is still known."""
+    record = release_of(seen.remembered.releases, version, seen.now)
+    reasons = [each.reason for each in record.failures if each.node == node.name]
+    return f" ({reasons[-1]})" if reasons else ""
+
+
 def held_by_halt(what: str, record: Release, settings: Settings) -> Held:
     """Something that does not happen because a version is halted: by whom, in whose own words, and what lifts it."""
     last = record.failures[-1]
@@ -69,22 +81,41 @@ def held_by_halt(what: str, record: Release, settings: Settings) -> Held:
 
 
 def is_proven(version: str, seen: Observation) -> bool:
-    """Whether some node has passed the gate of this version here, or runs it without having had to."""
+    """Whether some node has passed the gate of this version here, or runs it well without having had to."""
     if release_of(seen.remembered.releases, version, seen.now).passed:
         return True
     return any(
-        each.node.status is Status.RUNNING and each.node.trial is None and each.node.version == version
+        each.node.status is Status.RUNNING
+        and each.node.trial is None
+        and each.node.version == version != each.node.failed_version
+        and is_healthy(each)
         for each in seen.nodes
     )
 
 
-def on_trial(version: str, seen: Observation) -> list[str]:
-    """The names of the nodes that are on trial with this version."""
-    return [each.node.name for each in seen.nodes if each.node.trial == version]
+def is_healthy(each: NodeSeen) -> bool:
+    """Whether a node answers, if it is of a kind that does; one that does not proves nothing."""
+    return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
+
+
+def on_trial(version: str, seen: Observation, settings: Settings) -> list[str]:
+    """The names of the nodes that are on trial with this version, and of those that soon will be again."""
+    return [
+        each.node.name
+        for each in seen.nodes
+        if each.node.trial == version and _is_tried(each.node, seen.now, settings)
+    ]
+
+
+def _is_tried(node: Node, now: datetime, settings: Settings) -> bool:
+    # One that is stopped in between is started again before others try; others do not wait for it for ever.
+    if node.status is Status.STOPPED:
+        return now - node.status_since < patience(settings)
+    return node.status in (Status.UPGRADING, Status.RESTARTING, Status.RUNNING)
 
 
 def at_hand(version: str, seen: Observation, settings: Settings) -> ProgramChoice | None:
-    """The newest program older than a halted version that some node has and runs well; None if there is none."""
+    """The newest program older than a version that some node has and runs well; None if there is none."""
     best: ProgramChoice | None = None
     for each in seen.nodes:
         node, own = each.node, each.reading.program
@@ -94,9 +125,20 @@ def at_hand(version: str, seen: Observation, settings: Settings) -> ProgramChoic
             continue
         if not is_older(node.binary_version, version) or halted(node.binary_version, seen, settings):
             continue
+        if is_urgent(each, version):
+            continue  # The network takes nothing from such a node any more.
         if best is None or is_older(best.version, node.binary_version):
             best = ProgramChoice(path=own.path, version=node.binary_version, stamp=own.stamp)
     return best
+
+
+def is_urgent(each: NodeSeen, version: str) -> bool:
+    """Whether the network has left the node's version behind, and this one would help."""
+    page = each.reading.page
+    if not isinstance(page, NodePage) or page.min_version is None:
+        return False
+    running = page.version or each.node.version
+    return is_older(running, page.min_version) and not is_older(version, page.min_version)
 
 
 def not_yet(what: str, version: str, seen: Observation, settings: Settings) -> Held | None:

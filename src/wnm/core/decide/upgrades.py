@@ -7,10 +7,20 @@ from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots, is_resting_removal
 from wnm.core.decide.pressure import must_shed
 from wnm.core.decide.rank import named, oldest_first
-from wnm.core.decide.releases import at_hand, halted, held_by_halt, is_proven, not_yet, on_trial
+from wnm.core.decide.releases import (
+    at_hand,
+    halted,
+    held_by_halt,
+    is_healthy,
+    is_proven,
+    is_urgent,
+    not_yet,
+    on_trial,
+    why_it_failed,
+)
 from wnm.core.decision import Held, Proposal
 from wnm.core.lifecycle import backs_off, runs
-from wnm.core.node import Reachability, Status
+from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.core.version import comparable, is_older
@@ -37,21 +47,22 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     if not outdated:
         return Proposal(held=above)
     what = f"upgrade {named(outdated)} to {program.version}"
-    obstacle = _obstacle(seen, settings)
-    if obstacle is not None:
-        return Proposal(held=(Held(what=what, waiting_for=obstacle),))
     halt = halted(program.version, seen, settings)
     if halt is not None:
-        return Proposal(held=(held_by_halt(what, halt, settings),))
+        return Proposal(held=(*above, held_by_halt(what, halt, settings)))
+    pressure = must_shed(seen, settings)
+    if pressure is not None:
+        return Proposal(held=(*above, Held(what=what, waiting_for=pressure)))
     held, ready = _ready(outdated, program, seen, settings)
     held = [*above, *held]
     free = free_slots(seen.nodes, settings, seen.now).upgrades
-    chosen = _first_of(ready, free, program, seen)
+    chosen = _first_of(ready, free, program, seen, settings)
     left = [each for each in ready if each not in chosen]
     if left:
         held.append(
             Held(
-                what=f"upgrade {named(left)} to {program.version}", waiting_for=_queue(chosen, program, seen)
+                what=f"upgrade {named(left)} to {program.version}",
+                waiting_for=_queue(chosen, program, seen, settings),
             )
         )
     actions = tuple(
@@ -87,7 +98,7 @@ def _ready(
     for each in outdated:
         node = each.node
         if node.failed_version == version:
-            waiting_for = f"a newer version: it went back from {version} ({node.last_error})"
+            waiting_for = f"a newer version: it went back from {version}{why_it_failed(node, version, seen)}"
             held.append(Held(what=f"upgrade {node.name}", waiting_for=waiting_for))
         elif backs_off(node, seen.now):
             waiting_for = f"its pause after: {node.last_error}"
@@ -99,35 +110,32 @@ def _ready(
         else:
             patient.append(each)
     if patient:
-        later = not_yet(f"upgrade {named(patient)} to {version}", version, seen, settings)
+        later = _later(f"upgrade {named(patient)} to {version}", version, seen, settings)
         if later is not None:
             held.append(later)
             patient = []
     return held, urgent + patient
 
 
-def _first_of(ready: list[NodeSeen], free: int, program: ProgramChoice, seen: Observation) -> list[NodeSeen]:
+def _first_of(
+    ready: list[NodeSeen], free: int, program: ProgramChoice, seen: Observation, settings: Settings
+) -> list[NodeSeen]:
     """Those that go now. Until one has passed the gate only one goes; what the network refuses has nothing to lose."""
     urgent = [each for each in ready if is_urgent(each, program.version)]
     if is_proven(program.version, seen):
         return ready[:free]
     if urgent:
         return urgent[:free]
-    if on_trial(program.version, seen):
+    if on_trial(program.version, seen, settings):
         return []
-    healthy = [each for each in ready if _is_healthy(each)]
+    healthy = [each for each in ready if is_healthy(each)]
     return healthy[: min(free, 1)]
 
 
-def _is_healthy(each: NodeSeen) -> bool:
-    """Whether a node is fit to be the first: one that answers badly already would prove nothing."""
-    return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
-
-
-def _queue(chosen: list[NodeSeen], program: ProgramChoice, seen: Observation) -> str:
+def _queue(chosen: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings) -> str:
     if is_proven(program.version, seen):
         return "a free upgrade slot"
-    names = on_trial(program.version, seen) or [each.node.name for each in chosen]
+    names = on_trial(program.version, seen, settings) or [each.node.name for each in chosen]
     if names:
         return f"{names[0]} to pass the gate of {program.version}"
     return "a free upgrade slot, or a node that answers, to go first"
@@ -140,15 +148,6 @@ def _because(each: NodeSeen, program: ProgramChoice) -> str:
         least = page.min_version if isinstance(page, NodePage) else None
         return f"{running}, and the network takes nothing below {least}"
     return running
-
-
-def is_urgent(each: NodeSeen, version: str) -> bool:
-    """Whether the network has left the node's version behind, and this one would help."""
-    page = each.reading.page
-    if not isinstance(page, NodePage) or page.min_version is None:
-        return False
-    running = page.version or each.node.version
-    return is_older(running, page.min_version) and not is_older(version, page.min_version)
 
 
 def target(seen: Observation, settings: Settings) -> ProgramChoice | Held:
@@ -226,18 +225,21 @@ def may_be_renewed(
     canary = any(
         other.node.status is Status.RUNNING and is_outdated(other, program, settings) for other in seen.nodes
     )
-    return not (trying or canary or on_trial(version, seen))
+    return not (trying or canary or on_trial(version, seen, settings))
 
 
 def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Held:
-    """The program of new nodes: the target, unless that is halted and an older one that works is at hand."""
+    """The program of new nodes: the target, or an older one that works while that is halted or not proven yet."""
     program = target(seen, settings)
     if isinstance(program, Held):
         return program
     halt = halted(program.version, seen, settings)
-    if halt is None:
+    if halt is None and is_proven(program.version, seen):
         return program
-    return at_hand(program.version, seen, settings) or held_by_halt("add a node", halt, settings)
+    older = at_hand(program.version, seen, settings)
+    if older is not None:
+        return older
+    return program if halt is None else held_by_halt("add a node", halt, settings)
 
 
 def _started_before_its_program(each: NodeSeen) -> bool:
@@ -253,16 +255,16 @@ def _within_pin(version: str, pin: str) -> bool:
     return comparable(version, pin) and not is_older(pin, version)
 
 
-def _obstacle(seen: Observation, settings: Settings) -> str | None:
-    """What keeps upgrades back; None when nothing is being or must be removed."""
+def _later(what: str, version: str, seen: Observation, settings: Settings) -> Held | None:
+    """What keeps upgrades that are not urgent back: a removal under way, this machine's turn, the hour."""
     removing = [
         each.node.name
         for each in seen.nodes
         if each.node.status is Status.REMOVING and not is_resting_removal(each.node, seen.now)
     ]
     if removing:
-        return f"{removing[0]} to be removed"
-    return must_shed(seen, settings)
+        return Held(what=what, waiting_for=f"{removing[0]} to be removed")
+    return not_yet(what, version, seen, settings)
 
 
 def _anyone_outdated_by(seen: Observation) -> bool:
