@@ -1,0 +1,241 @@
+"""The gate after an upgrade: who passes, who goes back, and what is still waited for."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.builders import (
+    NEWER,
+    NOW,
+    VERSION,
+    ago,
+    ahead,
+    briefly,
+    cases,
+    knowing,
+    release,
+)
+from tests.decide.trials import BACK, GONE, SILENT, after, look, process_of, tried
+
+from wnm.core.decide.releases import passed_gates
+from wnm.core.node import Status
+from wnm.core.observation import NodePage, NodeSeen, Unseen
+
+
+@cases(
+    "known, delay",
+    {
+        "after its delay, with peers": (tried(minutes=5), 5),
+        "long after its delay": (tried(minutes=500), 5),
+        "with one peer": (tried(minutes=5, sees={"page": NodePage(version=NEWER, connected_peers=1)}), 5),
+        "a page that does not speak of peers": (tried(minutes=5, sees={"page": NodePage(version=NEWER)}), 5),
+        "a page that does not speak of its version": (
+            tried(minutes=5, sees={"page": NodePage(connected_peers=3)}),
+            5,
+        ),
+        "at its first look, when there is no delay": (tried(minutes=0, pid=None, started=0), 0),
+        "one whose process nobody knows from before": (tried(minutes=5, pid=None), 5),
+        "one that was started and not upgraded": (tried(minutes=5, status=Status.RESTARTING), 5),
+        "one whose times of its process are not known": (
+            tried(minutes=5, sees={"process": process_of(started=5)}, process_started_at=None),
+            5,
+        ),
+        "a clock that runs a little differently from that of the kernel": (
+            tried(minutes=5, pid=None, started=5 - 4.9 / 60),
+            4.9,
+        ),
+        "one of a kind without pages, that has stored something": (
+            tried(minutes=5, sees={**SILENT, "has_pages": False, "stored_at": ago(1)}),
+            5,
+        ),
+        "one that has been its own for a while when the clock was set back": (
+            tried(minutes=5, started=65, placed=5),
+            5,
+        ),
+    },
+)
+def test_passes(known: NodeSeen, delay: float) -> None:
+    decision = look(known, delay)
+    row = after(decision, known)
+    assert (row.status, row.trial, row.former_version) == (Status.RUNNING, None, None)
+    assert (row.failed_version, row.failures, row.last_error) == (None, 0, None)
+    assert row.because.startswith(f"passed the gate for {NEWER}: ")
+    assert briefly(decision) == ""
+    assert [each.id for each in passed_gates(decision)] == [1]
+    assert [(each.version, each.passed) for each in decision.releases if each.version == NEWER] == [
+        (NEWER, 1)
+    ]
+
+
+@cases(
+    "known, delay, words",
+    {
+        "a critical failure, at once": (
+            tried(minutes=0, sees={"critical_failure": "HardDiskWriteError"}),
+            5,
+            "it wrote a critical failure: HardDiskWriteError",
+        ),
+        "a process that ended, at once": (
+            tried(minutes=1, state=GONE, sees={"last_words": "no such flag"}),
+            5,
+            "its process ended while upgrading: no such flag",
+        ),
+        "one that was started and ended": (
+            tried(minutes=1, state=GONE, status=Status.RESTARTING),
+            5,
+            "its process ended while restarting",
+        ),
+        "another process than before": (
+            tried(minutes=3, sees={"process": process_of(pid=77, started=1), "last_words": "boom"}),
+            5,
+            "its process ended and was started again: boom",
+        ),
+        "at the first look a process that is younger than the upgrade": (
+            tried(minutes=3, pid=None, started=1),
+            5,
+            "its process ended and was started again",
+        ),
+        "another version than it should be, after its delay": (
+            tried(minutes=5, sees={"page": NodePage(version="0.0.1", connected_peers=5)}),
+            5,
+            f"it says that it is 0.0.1 and not {NEWER}",
+        ),
+        "a version that is too new": (
+            tried(minutes=5, sees={"page": NodePage(version="9.9.9")}),
+            5,
+            "it says that it is 9.9.9",
+        ),
+        "another version, at once when there is no delay": (
+            tried(minutes=0, sees={"page": NodePage(version="0.0.1")}),
+            0,
+            "it says that it is 0.0.1",
+        ),
+        "no answer for three delays": (tried(minutes=15, sees=SILENT), 5, "it does not answer"),
+        "no answer for a minute when there is no delay": (
+            tried(minutes=1, sees=SILENT),
+            0,
+            "it does not answer",
+        ),
+        "an answer that is no page": (
+            tried(minutes=15, sees={"page": Unseen(reason="garbage")}),
+            5,
+            "it does not answer",
+        ),
+        "no peers for three delays": (
+            tried(minutes=15, sees={"page": NodePage(version=NEWER, connected_peers=0)}),
+            5,
+            "it has no peers",
+        ),
+        "of a kind without pages: nothing stored": (
+            tried(minutes=15, sees={**SILENT, "has_pages": False, "stored_at": ago(16)}),
+            5,
+            "its store has not grown",
+        ),
+        "of a kind without pages: nothing ever stored": (
+            tried(minutes=15, sees={**SILENT, "has_pages": False}),
+            5,
+            "its store has not grown",
+        ),
+        "of a kind without pages: no key": (
+            tried(minutes=15, sees={**SILENT, "has_pages": False, "stored_at": ago(1), "born": None}),
+            5,
+            "its key is not there",
+        ),
+    },
+)
+def test_fails(known: NodeSeen, delay: float, words: str) -> None:
+    decision = look(known, delay)
+    row = after(decision, known)
+    assert words in (row.trial_failure or "")
+    assert (row.status, row.trial, row.former_version) == (known.node.status, NEWER, VERSION)
+    assert briefly(decision) == BACK
+    assert decision.rule == "bookkeeping"
+    (record,) = [each for each in decision.releases if each.version == NEWER]
+    assert [(each.node, each.at) for each in record.failures] == [("antnode0001", NOW)]
+    assert words in record.failures[0].reason
+    assert passed_gates(decision) == ()
+
+
+@cases(
+    "known, delay, words, until",
+    {
+        "good, until its delay is over": (tried(minutes=2), 5, "its delay to run out", ahead(3)),
+        "good, a moment before": (tried(minutes=4.99), 5, "its delay to run out", ahead(0.01)),
+        "silent": (tried(minutes=14.9, sees=SILENT), 5, "it does not answer", ahead(0.1)),
+        "silent without a delay": (tried(minutes=0, sees=SILENT), 0, "it does not answer", ahead(1)),
+        "without peers": (
+            tried(minutes=6, sees={"page": NodePage(version=NEWER, connected_peers=0)}),
+            5,
+            "it has no peers",
+            ahead(9),
+        ),
+        "with another version": (
+            tried(minutes=4, sees={"page": NodePage(version="0.0.1")}),
+            5,
+            "it says that it is 0.0.1",
+            ahead(1),
+        ),
+        "without a new record": (
+            tried(minutes=6, sees={**SILENT, "has_pages": False, "stored_at": ago(6)}),
+            5,
+            "its store has not grown",
+            ahead(9),
+        ),
+        "by the age of its process when the clock was set forward": (
+            tried(minutes=600, started=2),
+            5,
+            "its delay to run out",
+            ahead(3),
+        ),
+        "silent, by the age of its process when the clock was set forward": (
+            tried(minutes=600, started=2, sees=SILENT),
+            5,
+            "it does not answer",
+            ahead(13),
+        ),
+    },
+)
+def test_waits(known: NodeSeen, delay: float, words: str, until: Any) -> None:
+    decision = look(known, delay)
+    row = after(decision, known)
+    assert (row.status, row.trial, row.trial_failure) == (Status.UPGRADING, NEWER, None)
+    assert briefly(decision) == ""
+    (held,) = [each for each in decision.held if each.what == f"antnode0001 is on trial with {NEWER}"]
+    assert words in held.waiting_for
+    assert held.until is not None
+    assert abs(held.until - until) < timedelta(seconds=1)
+
+
+def test_a_trial_from_the_future_begins_again() -> None:
+    known = tried(minutes=-600, started=2)
+    row = after(look(known), known)
+    assert (row.status, row.status_since, row.trial_failure) == (Status.UPGRADING, NOW, None)
+
+
+def test_the_same_process_is_no_restart_wherever_the_clock_is() -> None:
+    """Times of processes follow the clock when it is set; their numbers do not."""
+    known = tried(minutes=5, started=-60)
+    assert after(look(known), known).trial_failure is None
+
+
+@cases(
+    "known",
+    {
+        "a process that could not be seen": (
+            tried(minutes=99, sees={"process": Unseen(reason="-"), **SILENT}),
+        ),
+        "a process without a number": (
+            tried(minutes=2, sees={"process": process_of(started=2)}, pid=None, process_started_at=ago(2)),
+        ),
+    },
+)
+def test_not_seen_is_not_failed(known: NodeSeen) -> None:
+    row = after(look(known), known)
+    assert (row.trial, row.trial_failure, row.status) == (NEWER, None, Status.UPGRADING)
+
+
+def test_a_known_record_is_added_to() -> None:
+    failing = look(tried(minutes=15, sees=SILENT), remembered=knowing(release(NEWER, failed=[4])))
+    (record,) = failing.releases[-1:]
+    assert [each.node for each in record.failures] == ["antnode0004", "antnode0001"]
+    passing = look(tried(minutes=15), remembered=knowing(release(NEWER, passed=2)))
+    assert passing.releases[-1].passed == 3
