@@ -3,7 +3,22 @@
 from datetime import timedelta
 from typing import Any
 
-from tests.builders import NEWER, VERSION, ago, choice, concluded, interrupted, node, row, seen, settings
+from tests.builders import (
+    NEWER,
+    VERSION,
+    ago,
+    available,
+    choice,
+    concluded,
+    interrupted,
+    knowing,
+    limits,
+    node,
+    release,
+    row,
+    seen,
+    settings,
+)
 
 from wnm.core.action import NodeAction, UpgradeNode
 from wnm.core.decide.ladder import decide
@@ -18,6 +33,10 @@ ONE = NodeId(1)
 UPGRADE = UpgradeNode(node=ONE, program=choice(NEWER), because="-")
 QUIET = 75.0
 BACK = "roll back 1"
+NEW = available(NEWER)
+NEWEST = "0.4.9"
+FLEET = (node(1), node(2), node(3))
+HALTED = knowing(release(NEWER, failed=[1]))
 
 
 def shown(version: str) -> ProgramReading:
@@ -88,3 +107,22 @@ def tried(
 def process_of(number: int = 1, pid: int | None = None, started: float = 2) -> ProcessReading:
     """A running process; by default the one that the row of a node remembers."""
     return ProcessReading(state=ProcessState.RUNNING, pid=pid or 1000 + number, started_at=ago(started))
+
+
+def went_back(number: int = 1, **changes: Any) -> NodeSeen:
+    """A node that failed the gate of the newer version and runs on its former one again."""
+    return node(number, failed_version=NEWER, former_version=VERSION, last_error="failed the gate", **changes)
+
+
+def urgent(number: int, **changes: Any) -> NodeSeen:
+    """A node that the network takes nothing from any more."""
+    page = NodePage(version=VERSION, min_version=NEWER, connected_peers=0)
+    return node(number, sees={"page": page}, **changes)
+
+
+def upgrades(
+    nodes: tuple[NodeSeen, ...], *, wished: dict[str, Any] | None = None, **changes: Any
+) -> Decision:
+    """The decision on a machine that is too busy to grow and allows three of everything."""
+    chosen = settings(**{"node_cap": len(nodes), **limits(3), **(wished or {})})
+    return decide(seen(nodes, **{"available": NEW, "cpu": QUIET, **changes}), chosen)

@@ -1,0 +1,155 @@
+"""Programs are put in place, put back and forgotten so that what is kept is always one that worked."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.act.hands import FakeFirewall, FakeManager
+from tests.act.test_mending import StandingClock
+from tests.builders import NEWER, VERSION, row
+
+from wnm.act.executor import TimeLimit
+from wnm.act.mending import mend
+from wnm.act.steps import Hands, perform
+from wnm.core.action import NodeAction, ProgramChoice, RollBackNode, StartNode, UpgradeNode
+from wnm.core.errors import ProgramFailed, Transient
+from wnm.core.node import Node, NodeId, Status
+
+ONE = NodeId(1)
+OLD, NEW, NEWEST = "/opt/old", "/opt/new", "/opt/newest"
+START = StartNode(node=ONE, program=None, because="-")
+STOPPED = row(1, Status.RESTARTING, trial=NEWER, former_version=VERSION, binary_version=NEWER)
+
+
+def upgrade(path: str = NEW, version: str = NEWER) -> UpgradeNode:
+    program = ProgramChoice(path=path, version=version, stamp="-")
+    return UpgradeNode(node=ONE, program=program, because="-")
+
+
+def renew(path: str = NEW, version: str = NEWER) -> StartNode:
+    return StartNode(node=ONE, program=ProgramChoice(path=path, version=version, stamp="-"), because="-")
+
+
+def trying(**changes: object) -> Node:
+    """A row during an upgrade from the older version."""
+    return row(1, Status.UPGRADING, **{"trial": NEWER, "former_version": VERSION, **changes})
+
+
+def hands(program: str = OLD, kept: str | None = None) -> Hands:
+    manager = FakeManager(running={1}, programs={1: program}, kept={} if kept is None else {1: kept})
+    return Hands(manager=manager, firewall=FakeFirewall(log=manager.done))
+
+
+def fake(of: Hands) -> FakeManager:
+    assert isinstance(of.manager, FakeManager)
+    return of.manager
+
+
+def starts_fail(of: Hands, times: int) -> None:
+    left = [Transient("it ended at once")] * times
+
+    def trouble() -> None:
+        if left:
+            raise left.pop()
+
+    fake(of).trouble["start", 1] = trouble
+
+
+def verbs(of: Hands) -> list[str]:
+    return [word for word in fake(of).done if not word.startswith("open")]
+
+
+def test_an_upgrade() -> None:
+    of = hands()
+    perform(upgrade(), trying(), of)
+    assert verbs(of) == ["place 1", "stop 1", "start 1"]
+    assert (fake(of).programs[1], fake(of).kept[1]) == (NEW, OLD)
+
+
+def test_going_back() -> None:
+    of = hands(NEW, OLD)
+    perform(RollBackNode(node=ONE, because="-"), trying(), of)
+    assert verbs(of) == ["restore 1", "stop 1", "start 1"]
+    assert fake(of).programs[1] == OLD
+
+
+@pytest.mark.parametrize("action", [upgrade(NEWEST, "0.4.9"), renew(NEWEST, "0.4.9")])
+def test_in_the_middle_of_a_trial_it_is_the_program_from_before_it_that_is_kept(action: NodeAction) -> None:
+    of = hands(NEW, OLD)
+    perform(action, trying(trial="0.4.9", binary_version=NEWER), of)
+    assert verbs(of)[:2] == ["restore 1", "place 1"]
+    assert (fake(of).programs[1], fake(of).kept[1]) == (NEWEST, OLD)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [trying(), trying(binary_version=NEWER), row(1), row(1, former_version="0.4.6")],
+    ids=["first", "again", "no trial", "no trial, with an older one"],
+)
+def test_otherwise_nothing_is_put_back_first(known: Node) -> None:
+    of = hands(OLD, "/opt/older")
+    perform(upgrade(), known, of)
+    assert "restore 1" not in verbs(of)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: (upgrade(), trying()), lambda: (renew(), trying()), lambda: (START, STOPPED)]
+)
+def test_a_program_that_does_not_start_is_put_back(make: Callable[[], tuple[NodeAction, Node]]) -> None:
+    action, known = make()
+    of = hands(NEW if action is START else OLD, OLD if action is START else None)
+    starts_fail(of, 1)
+    with pytest.raises(ProgramFailed, match="it ended at once; it runs on its old program again"):
+        perform(action, known, of)
+    assert fake(of).programs[1] == OLD
+    assert verbs(of)[-2:] == ["restore 1", "start 1"]
+
+
+def test_when_the_old_one_does_not_start_either_both_are_said() -> None:
+    of = hands()
+    starts_fail(of, 2)
+    with pytest.raises(
+        ProgramFailed, match="ended at once; going back to the old program failed too: it ended"
+    ):
+        perform(upgrade(), trying(), of)
+    assert fake(of).programs[1] == OLD
+
+
+@pytest.mark.parametrize(
+    ("action", "known"),
+    [(START, row(1, Status.RESTARTING)), (renew(), row(1, Status.RESTARTING, former_version="0.4.6"))],
+)
+def test_without_a_trial_there_is_no_way_back(action: NodeAction, known: Node) -> None:
+    of = hands(NEW, OLD)
+    starts_fail(of, 1)
+    with pytest.raises(Transient) as caught:
+        perform(action, known, of)
+    assert type(caught.value) is Transient
+    assert "restore 1" not in verbs(of)
+
+
+def test_a_node_that_does_not_end_keeps_its_program() -> None:
+    of = hands()
+
+    def trouble() -> None:
+        raise Transient("it does not end")
+
+    fake(of).trouble["stop", 1] = trouble
+    with pytest.raises(Transient, match="it does not end") as caught:
+        perform(upgrade(), trying(), of)
+    assert not isinstance(caught.value, ProgramFailed)
+    assert fake(of).programs[1] == OLD
+
+
+def test_who_passed_loses_the_former_program_and_a_failure_to_delete_it_is_said() -> None:
+    of = hands(NEW, OLD)
+    limit = TimeLimit(last_start=10, end=20)
+    assert mend((), (trying(), row(2)), of, clock=StandingClock(), limit=limit) == ()
+    assert fake(of).kept == {}
+
+    def trouble() -> None:
+        raise Transient("read-only file system")
+
+    fake(of).trouble["forget", 1] = trouble
+    said = mend((), (trying(), row(2)), of, clock=StandingClock(), limit=limit)
+    assert said == ("antnode0001: read-only file system",)
+    assert verbs(of)[-1] == "forget 2"
