@@ -15,8 +15,8 @@ LEFT_ALONE = frozenset({Status.REMOVING, Status.DEAD, Status.DISABLED})
 def with_ports(decision: Decision, seen: Observation, nodes: Iterable[Node]) -> Decision:
     """The decision with the port changes that go with it; `nodes` are all rows as concluded.
 
-    Nodes that an action is about are left to it. Those that are leaving or disabled keep the rule that they have, and so does
-    what else has a node's name on this machine.
+    Nodes that an action is about are left to it. Those that are leaving or disabled keep the rule that they have,
+    and so does what else has a node's name on this machine.
     """
     rows = list(nodes)
     acted_on = {node_of(action) for action in decision.actions if not isinstance(action, Resurvey)}
