@@ -60,13 +60,19 @@ def _make(name: str) -> None:
     # A group of that name may be left from an account that was deleted.
     options += ["--gid", name] if _has_group(name) else ["--user-group"]
     try:
-        run(("useradd", *options, "--comment", MADE_BY_WNM, name), PATIENCE)
+        run(("useradd", *options, "--comment", MADE_BY_WNM, name), PATIENCE, _environment())
     except CommandFailed as error:
         if find(name) is None:
             raise NeedsOperator(
                 f"account {name} is missing and cannot be made: {error}",
                 remedy=f"run: useradd --system --user-group --shell {shell} {name}",
             ) from error
+
+
+def _environment() -> dict[str, str]:
+    """What an administrator's program gets: cron's PATH does not have its folder."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return {**os.environ, "LC_ALL": "C", "PATH": path}
 
 
 def remove_if_made_here(name: str) -> bool:
@@ -78,7 +84,7 @@ def remove_if_made_here(name: str) -> bool:
     if entry.pw_gecos != MADE_BY_WNM:
         return False
     try:
-        run(("userdel", name), PATIENCE)
+        run(("userdel", name), PATIENCE, _environment())
     except CommandFailed as error:
         raise Transient(f"account {name} was made by wnm and cannot be removed: {error}") from error
     return True
