@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wnm.cli.cron import INSTALL, START_CRON, is_there
 from wnm.cli.cron_places import place_of
+from wnm.cli.escalation import elevated_command, needs_root, sudoers_line, which_sudo
 from wnm.cli.run import Run
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
@@ -15,6 +16,7 @@ from wnm.formats.crontab import others_naming_wnm, program_of
 from wnm.report.doctor import Check
 from wnm.sensors.host import file_system_of
 from wnm.sensors.programs import read_program
+from wnm.system.command import run as run_program
 from wnm.system.crontabs import daemon_runs, system_tables, user_table
 from wnm.system.lock import holder
 from wnm.wiring import check_buildable
@@ -27,9 +29,7 @@ def look_around(run: Run, settings: Settings) -> tuple[Check, ...]:
     return (
         _supported(settings),
         _program(settings),
-        *(_folder("storage", path) for path in settings.node_storage),
-        _folder("logs", settings.log_storage),
-        _folder("keys", settings.key_storage),
+        *((_sudo(run),) if needs_root(run) else _folders(settings)),
         _private(run.database_path),
         _lock(run.lock_path),
         _cron(run),
@@ -53,6 +53,23 @@ def _program(settings: Settings) -> Check:
     reason = reading.reason if isinstance(reading, Unseen) else str(getattr(reading.version, "reason", ""))
     remedy = f"put {settings.node_kind} there, or set antnode_path"
     return Check(name="node program", ok=False, detail=reason, remedy=remedy)
+
+
+def _sudo(run: Run) -> Check:
+    """Whether cycles may be carried out by root, who then can write everywhere."""
+    try:
+        run_program((which_sudo(), "-n", "-l", "--", *elevated_command()), PATIENCE)
+    except WnmError as error:
+        remedy = f"allow this in sudoers: {sudoers_line(run.host.user)}"
+        return Check(name="sudo", ok=False, detail=str(error), remedy=remedy)
+    return Check(name="sudo", ok=True, detail="cycles may be carried out by root", remedy=None)
+
+
+def _folders(settings: Settings) -> Iterator[Check]:
+    for path in settings.node_storage:
+        yield _folder("storage", path)
+    yield _folder("logs", settings.log_storage)
+    yield _folder("keys", settings.key_storage)
 
 
 def _folder(what: str, path: str) -> Check:
