@@ -117,7 +117,8 @@ def run_attached(
     try:
         code = process.wait(timeout.total_seconds())
     except subprocess.TimeoutExpired as error:
-        process.kill()
+        with suppress(PermissionError):  # it may have become another account's
+            process.kill()
         raise CommandFailed(argv, None, "", f"not done after {timeout.total_seconds():g} s") from error
     reader.join(1)
     return code, " | ".join(own_words)
