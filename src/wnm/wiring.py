@@ -16,6 +16,7 @@ from wnm.cycle import Machine
 from wnm.node_kinds.kinds import KINDS
 from wnm.process_managers.manager import NodeManager
 from wnm.sensors.host import usable_cores
+from wnm.system.clock import SystemClock
 
 if TYPE_CHECKING:
     from wnm.formats.systemd_unit import Scope
@@ -65,7 +66,6 @@ def _launchd(clock: Clock) -> UnitDriver:
 
 def _no_agents() -> NeedsOperator | None:
     from wnm.process_managers.launchd import LaunchdDriver
-    from wnm.system.clock import SystemClock
 
     return LaunchdDriver(SystemClock()).why_not_here()
 
@@ -126,8 +126,9 @@ def firewall_is_active() -> bool:
 
 
 def places_of(settings: Settings) -> tuple[str, ...]:
-    """The folders that nodes, their logs and their backed-up keys go to."""
-    return (*settings.node_storage, settings.log_storage, settings.key_storage)
+    """The folders that nodes, their logs, their backed-up keys and their units go to."""
+    driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(SystemClock())
+    return (*settings.node_storage, settings.log_storage, settings.key_storage, *driver.folders)
 
 
 def runs_as_account(settings: Settings) -> bool:

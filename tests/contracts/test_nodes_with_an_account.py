@@ -28,6 +28,10 @@ class NotingDriver:
     def __init__(self) -> None:
         self.installed: list[Unit] = []
 
+    @property
+    def folders(self) -> Sequence[str]:
+        return ()
+
     def install(self, unit: Unit) -> None:
         self.installed.append(unit)
 

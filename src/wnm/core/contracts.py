@@ -45,6 +45,10 @@ class UnitDriver(Protocol):
 
     name: str
 
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders that files of units are written to, made where they are missing."""
+
     def install(self, unit: Unit) -> None:
         """Return when the unit is known to the service manager; do not start it.
 

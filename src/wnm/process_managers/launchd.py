@@ -150,6 +150,11 @@ class LaunchdDriver:
             # Whoever uses this label next would wonder why it does not start.
             self._launchctl.enable(self._launchctl.domain(), label)
 
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folder of the user's agents."""
+        return (str(self._folder),)
+
     def claimed(self) -> Mapping[str, str]:
         """The names whose label is loaded or in a property list, by file name or content."""
         found: dict[str, str] = {}

@@ -44,6 +44,11 @@ class SetsidDriver:
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
 
+    @property
+    def folders(self) -> Sequence[str]:
+        """There are no files of units."""
+        return ()
+
     def install(self, unit: Unit) -> None:
         """Make the folder of its log; there is nobody to register it with."""
         make_private_dir(str(Path(unit.log_file).parent))

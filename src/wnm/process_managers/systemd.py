@@ -101,16 +101,15 @@ class SystemdDriver:
             except WnmError as error:
                 readings[unit.name] = Unseen(reason=str(error))
         try:
-            shown = self._systemctl.show(tuple(asked))
+            shown = self._systemctl.survey(tuple(asked))
         except WnmError as error:
             return readings | {unit.name: Unseen(reason=str(error)) for unit, _ in asked.values()}
-        processes = read_pids([each.pid for each in shown if each.pid])
-        for (unit, ours), each in zip(asked.values(), shown, strict=True):
-            process = processes.get(each.pid or 0)
-            if self._is_this(unit, each, process, ours=ours):
-                readings[unit.name] = self._reading(each, process)
-            else:
-                readings[unit.name] = Unseen(reason=_foreign(unit, each))
+        processes = read_pids([each.pid for each in shown.values() if each.pid])
+        for service, (unit, ours) in asked.items():
+            each = shown.get(service)
+            process = processes.get(each.pid or 0) if each else None
+            foreign = self._foreign(unit, each, process, ours=ours)
+            readings[unit.name] = Unseen(reason=foreign) if foreign else self._reading(each, process)
         return readings
 
     def remove(self, unit: Unit) -> None:
@@ -149,7 +148,7 @@ class SystemdDriver:
                 self._clock.sleep(WATCH_AFTER_START.total_seconds())
             except CommandFailed as error:
                 failed = error
-            (shown,) = self._systemctl.show([service])
+            shown = self._systemctl.show(service)
             if not failed and shown.state is ProcessState.RUNNING:
                 return None
             if attempt == "first" and failed and shown.active == "failed":
@@ -178,7 +177,7 @@ class SystemdDriver:
                 raise
             killed = True
             self._kill(unit)
-        (shown,) = self._systemctl.show([service])
+        shown = self._systemctl.show(service)
         if shown.active not in ("inactive", "failed"):
             raise Transient(f"{unit.name} does not end: process {shown.pid} is still there after KILL")
         if shown.active == "failed":
@@ -196,23 +195,26 @@ class SystemdDriver:
 
     def _is_left_of(self, unit: Unit) -> bool:
         """Whether a process of this unit still runs although its file is gone. Permanent if another unit's does."""
-        (shown,) = self._systemctl.show([service_name(unit)])
-        process = read_pids([shown.pid] if shown.pid else []).get(shown.pid or 0)
-        if not self._is_this(unit, shown, process, ours=False):
-            raise Permanent(_foreign(unit, shown))
-        return shown.active != "inactive"
+        shown = self._systemctl.survey([service_name(unit)]).get(service_name(unit))
+        processes = read_pids([shown.pid] if shown and shown.pid else [])
+        foreign = self._foreign(unit, shown, next(iter(processes.values()), None), ours=False)
+        if foreign:
+            raise Permanent(foreign)
+        return shown is not None
 
-    def _is_this(self, unit: Unit, shown: Shown, process: Process | None, *, ours: bool) -> bool:
-        """Whether what systemd has under the unit's name is the unit: judged by its file, else by its process."""
+    def _foreign(self, unit: Unit, shown: Shown | None, process: Process | None, *, ours: bool) -> str | None:
+        """What is wrong if systemd has another unit under this name: judged by its file, else by its process."""
         if ours:
-            return shown.fragment in ("", str(self._files.path(unit)))
-        if process:
-            return holds(process.argv, unit.fingerprint)
-        return shown.load == "not-found"
+            stranger = shown.fragment if shown and shown.fragment != str(self._files.path(unit)) else ""
+        else:
+            started_by_another = process and not holds(process.argv, unit.fingerprint)
+            stranger = str(self._files.elsewhere(unit) or (service_name(unit) if started_by_another else ""))
+        return f"{stranger} is a unit that wnm did not write" if stranger else None
 
-    def _reading(self, shown: Shown, process: Process | None) -> ProcessReading:
-        if shown.state is not ProcessState.RUNNING or process is None:
-            return ProcessReading(state=shown.state, pid=shown.pid)
+    def _reading(self, shown: Shown | None, process: Process | None) -> ProcessReading:
+        state = shown.state if shown else ProcessState.STOPPED
+        if state is not ProcessState.RUNNING or process is None:
+            return ProcessReading(state=state, pid=shown.pid if shown else None)
         alive_seconds = max((self._clock.now() - process.started_at).total_seconds(), 0.01)
         return ProcessReading(
             state=ProcessState.RUNNING,
@@ -253,11 +255,6 @@ def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -
             remedy=f"run: sudo systemctl restart user@{account}.service",
         )
     return None
-
-
-def _foreign(unit: Unit, shown: Shown) -> str:
-    what = "is masked" if shown.load == "masked" else "is a unit that wnm did not write"
-    return f"{shown.fragment or service_name(unit)} {what}"
 
 
 def _user_name(user_id: int) -> str:

