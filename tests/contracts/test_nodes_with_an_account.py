@@ -24,6 +24,7 @@ class NotingDriver:
     """Notes the units that it is given and runs nothing."""
 
     name = "noting"
+    restarts = True
 
     def __init__(self) -> None:
         self.installed: list[Unit] = []

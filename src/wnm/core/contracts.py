@@ -44,6 +44,8 @@ class UnitDriver(Protocol):
     """What differs between systemd, launchd and setsid. Everything is idempotent and may be called from threads."""
 
     name: str
+    restarts: bool
+    """Whether the service manager starts a unit again that ended by itself."""
 
     @property
     def folders(self) -> Sequence[str]:

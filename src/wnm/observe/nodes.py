@@ -130,7 +130,7 @@ def _born(identity_file: str) -> datetime | None:
 
 def _last_words(node: Node, kind: NodeKind) -> str | None:
     """Why the node ended, if it said so before it ended itself, else what its program printed last."""
-    reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
+    reason = last_lines(join(node.log_dir, kind.last_words_file), 1) if kind.last_words_file else []
     if reason:
         return reason[0][:LONGEST_LAST_WORDS]
     printed = " | ".join(last_lines(output_log(node), LAST_LINES))

@@ -42,6 +42,7 @@ class LaunchdDriver:
     """
 
     name = "launchd"
+    restarts = True
 
     def __init__(
         self,

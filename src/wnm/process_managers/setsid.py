@@ -34,6 +34,7 @@ class SetsidDriver:
     """
 
     name = "setsid"
+    restarts = False
 
     def __init__(
         self, clock: Clock, *, cores: float | None = None, environ: Mapping[str, str] | None = None

@@ -33,6 +33,8 @@ class SystemdDriver:
     Drop-ins are the operator's and stay, whatever happens to the unit.
     """
 
+    restarts = True
+
     def __init__(
         self,
         clock: Clock,
@@ -43,7 +45,7 @@ class SystemdDriver:
         systemctl: str = "systemctl",
     ) -> None:
         """`cores` is how many cores 100 % of CPU stands for, `unit_folder` where unit files are written."""
-        home = pwd.getpwuid(os.geteuid()).pw_dir if scope == "user" else ""
+        home = _home(os.geteuid())
         usual = f"{home}/.config/systemd/user" if scope == "user" else "/etc/systemd/system"
         self.name = "systemd" if scope == "system" else "systemd+user"
         self._clock = clock
@@ -118,6 +120,11 @@ class SystemdDriver:
             if self._files.delete(unit):
                 self._systemctl.note_change()
 
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folder of the unit files, and that of the boot links."""
+        return self._files.folders
+
     def claimed(self) -> Mapping[str, str]:
         """The names of all services that systemd could be asked for, and the file of each."""
         return self._files.claimed()
@@ -132,7 +139,7 @@ class SystemdDriver:
 
     def _require_account(self, unit: Unit) -> None:
         own = os.geteuid()
-        if self._scope == "user" and unit.user and unit.user not in (str(own), pwd.getpwuid(own).pw_name):
+        if self._scope == "user" and unit.user and unit.user not in (str(own), _user_name(own)):
             raise Permanent(
                 f"{unit.name} is to run as {unit.user}: an account's own systemd cannot change the user"
             )
@@ -264,5 +271,8 @@ def _user_name(user_id: int) -> str:
         return str(user_id)
 
 
-def _service(unit: Unit) -> str:
-    return f"{unit.name}.service"
+def _home(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_dir
+    except KeyError:
+        return str(Path.home())

@@ -65,7 +65,7 @@ class UnitFiles:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
         if (whose := owner(text)) is None:
             raise Permanent(f"{path} is a unit that wnm did not write")
-        if False:
+        if whose != unit.working_dir:
             raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
         return True
 
