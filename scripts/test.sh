@@ -39,6 +39,10 @@ printf '\n-- on a machine with systemd: %s\n' "${places[*]} $*"
 docker exec "$machine" python -m pytest "${strictly[@]}" ${places[@]+"${places[@]}"} "$@" || status=$?
 
 if (($# == 0)); then
+    printf '\n-- there, as an ordinary user with a systemd of its own: tests/contracts\n'
+    docker exec "$machine" loginctl enable-linger operator
+    docker exec -u operator "$machine" python -m pytest "${strictly[@]}" -m systemd tests/contracts || status=$?
+
     printf '\n-- machines that are restarted: tests/reboot\n'
     scripts/setup.sh
     .venv/bin/python -m pytest "${strictly[@]}" tests/reboot || status=$?
