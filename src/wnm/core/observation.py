@@ -129,7 +129,9 @@ class ProgramReading:
 class NodeReading:
     """What was seen of one node in this cycle.
 
-    `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
+    `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time. `has_pages`
+    is False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when its
+    store last changed.
     """
 
     process: ProcessReading | Unseen
@@ -141,6 +143,8 @@ class NodeReading:
     disk_bytes: int | Unseen | None = None
     mount_point: str | None = None
     last_words: str | None = None
+    has_pages: bool = True
+    stored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
