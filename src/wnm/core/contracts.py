@@ -44,6 +44,12 @@ class UnitDriver(Protocol):
     """What differs between systemd, launchd and setsid. Everything is idempotent and may be called from threads."""
 
     name: str
+    restarts: bool
+    """Whether the service manager starts a unit again that ended by itself."""
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders that files of units are written to, made where they are missing."""
 
     def install(self, unit: Unit) -> None:
         """Return when the unit is known to the service manager; do not start it.

@@ -22,13 +22,15 @@ from wnm.system.removal import remove_file, remove_tree, require_inside
 
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 PROGRAM_MODE = 0o755
+COMPANION_MODE = 0o644
 
 
 class NodeManager:
     """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver.
 
-    `command_line`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring arguments its
-    process is recognised, and where its secret key is. Nothing outside of
+    `command_line`, `environment`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring
+    arguments its process is recognised, and where its secret key is; `companions` are the names of files that are
+    copied along with the program if they lie beside it. Nothing outside of
     `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
     """
 
@@ -37,6 +39,8 @@ class NodeManager:
         driver: UnitDriver,
         *,
         command_line: Callable[[Node], tuple[str, ...]],
+        environment: Callable[[Node], tuple[tuple[str, str], ...]] = lambda node: node.environment,
+        companions: Sequence[str] = (),
         fingerprint: Callable[[Node], tuple[str, str]],
         identity_file: Callable[[Node], str],
         storages: Sequence[str],
@@ -49,6 +53,8 @@ class NodeManager:
     ) -> None:
         self._driver = driver
         self._command_line = command_line
+        self._environment_of = environment
+        self._companions = tuple(companions)
         self._fingerprint = fingerprint
         self._identity_file = identity_file
         self._storages = tuple(storages)
@@ -66,7 +72,7 @@ class NodeManager:
         Permanent if a name or path is not allowed, or the root directory holds anything but our program copy.
         """
         self._require_ours(node)
-        _require_fresh(node)
+        _require_fresh(node, self._companions)
         unit = self._unit(node)
         try:
             if node.user is None:
@@ -186,7 +192,7 @@ class NodeManager:
         return Unit(
             name=_plain_name(node),
             argv=argv,
-            environment=_environment(node),
+            environment=_with_home(node, self._environment_of(node)),
             working_dir=node.root_dir,
             log_file=output_log(node),
             fingerprint=fingerprint,
@@ -206,6 +212,10 @@ class NodeManager:
     def _place(self, program: str, node: Node) -> None:
         """Copy the program. It belongs to us, so that the node's account can run it and not write it."""
         place_file(program, node.program, PROGRAM_MODE)
+        for name in self._companions:
+            beside = Path(program).with_name(name)
+            if beside.is_file():
+                place_file(str(beside), str(Path(node.program).with_name(name)), COMPANION_MODE)
         if node.user is not None and self._self_upgrade:
             give(node.program, ensure(node.user))
 
@@ -236,21 +246,21 @@ def _plain_name(node: Node) -> str:
     return node.name
 
 
-def _environment(node: Node) -> tuple[tuple[str, str], ...]:
+def _with_home(node: Node, environment: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """What a node with an account of its own keeps in its home goes to its folder: such an account has no home."""
-    if node.user is None or any(name == "HOME" for name, _ in node.environment):
-        return node.environment
-    return (("HOME", node.root_dir), *node.environment)
+    if node.user is None or any(name == "HOME" for name, _ in environment):
+        return environment
+    return (("HOME", node.root_dir), *environment)
 
 
 def _previous(node: Node) -> str:
     return f"{node.program}.previous"
 
 
-def _require_fresh(node: Node) -> None:
+def _require_fresh(node: Node, companions: Sequence[str]) -> None:
     """Whatever an operator or another program put there is not ours to build on, nor to delete later."""
-    program = Path(node.program).name
-    ours = {program, f".{program}.new"}
+    placed = (Path(node.program).name, *companions)
+    ours = {*placed, *(f".{name}.new" for name in placed)}
     try:
         seen = os.lstat(node.root_dir)
         foreign = (
