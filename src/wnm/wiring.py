@@ -17,6 +17,7 @@ from wnm.cycle import Machine
 from wnm.node_kinds.kinds import KINDS
 from wnm.process_managers.manager import NodeManager
 from wnm.sensors.host import usable_cores
+from wnm.sensors.last_words import critical_failure
 from wnm.system.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
         command_line=partial(kind.command_line, supervised=driver.restarts and self_upgrade),
         environment=kind.environment,
         companions=kind.companion_files,
+        own_words=lambda node, since: critical_failure(node, kind, since),
         fingerprint=lambda node: kind.fingerprint(node.root_dir),
         identity_file=lambda node: kind.identity_file(node.root_dir),
         storages=settings.node_storage,

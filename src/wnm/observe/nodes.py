@@ -4,27 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from posixpath import basename, dirname, join
+from posixpath import basename, dirname
 
 from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, ProcessManager
-from wnm.core.node import Node, ProcessState, Status, output_log
+from wnm.core.node import Node, ProcessState, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.machine import StorageSeen
+from wnm.sensors.last_words import critical_failure, last_words
 from wnm.sensors.node_files import FilesReading, LogReading, StoreReading, read_node_files
 from wnm.sensors.node_http import ask_all
 from wnm.sensors.programs import read_program
-from wnm.system.files import last_lines, tree_bytes
+from wnm.system.files import tree_bytes
 
 MEASURING_SECONDS = 0.03
 MEASURING_ONE_SECONDS = 0.25
 MEASURED_EVERY = timedelta(minutes=30)
-LONGEST_LAST_WORDS = 300
-LAST_LINES = 3
-SAID_LINES = 30
 ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
 
@@ -98,10 +96,10 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
-        critical_failure=_critical_failure(node, kind) if node.trial is not None else None,
+        critical_failure=critical_failure(node, kind) if node.trial is not None else None,
         has_pages=kind.has_metrics,
         stored_at=stored_at,
-        last_words=_last_words(node, kind)
+        last_words=last_words(node, kind)
         if node.trial is not None or (_is_gone(process) and node.status is not Status.STOPPED)
         else None,
     )
@@ -148,35 +146,6 @@ def _born(identity_file: str) -> datetime | None:
         return datetime.fromtimestamp(Path(identity_file).stat().st_mtime, UTC)
     except OSError:
         return None
-
-
-def _critical_failure(node: Node, kind: NodeKind) -> str | None:
-    """What a node wrote of a failure that ends it. It is cleared when the node starts."""
-    if kind.last_words_file is None:
-        return _fatal_in_log(node, kind)
-    reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
-    return reason[0][:LONGEST_LAST_WORDS] if reason else None
-
-
-def _last_words(node: Node, kind: NodeKind) -> str | None:
-    """Why the node ended, if it said so before it ended itself, else what its program printed last."""
-    reason = last_lines(join(node.log_dir, kind.last_words_file), 1) if kind.last_words_file else []
-    if reason:
-        return reason[0][:LONGEST_LAST_WORDS]
-    said = last_lines(output_log(node), SAID_LINES)
-    fatal = kind.read_log(said).fatal or _fatal_in_log(node, kind)
-    if fatal:
-        return fatal[:LONGEST_LAST_WORDS]
-    printed = " | ".join(said[-LAST_LINES:])
-    return f"it last printed: {printed[-LONGEST_LAST_WORDS:]}" if printed else None
-
-
-def _fatal_in_log(node: Node, kind: NodeKind) -> str | None:
-    """For a kind that leaves no file of last words."""
-    if kind.last_words_file is not None:
-        return None
-    log = read_node_files(kind, node.root_dir, node.log_dir).log
-    return log.health.fatal if isinstance(log, LogReading) else None
 
 
 def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:

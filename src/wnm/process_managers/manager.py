@@ -6,7 +6,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
@@ -30,8 +30,8 @@ class NodeManager:
 
     `command_line`, `environment`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring
     arguments its process is recognised, and where its secret key is; `companions` are the names of files that are
-    copied along with the program if they lie beside it. Nothing outside of
-    `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
+    copied along with the program if they lie beside it; `own_words` is what a node has written of its end since a
+    moment. Nothing outside of `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class NodeManager:
         command_line: Callable[[Node], tuple[str, ...]],
         environment: Callable[[Node], tuple[tuple[str, str], ...]] = lambda node: node.environment,
         companions: Sequence[str] = (),
+        own_words: Callable[[Node, datetime], str | None] = lambda node, since: None,
         fingerprint: Callable[[Node], tuple[str, str]],
         identity_file: Callable[[Node], str],
         storages: Sequence[str],
@@ -55,6 +56,7 @@ class NodeManager:
         self._command_line = command_line
         self._environment_of = environment
         self._companions = tuple(companions)
+        self._own_words = own_words
         self._fingerprint = fingerprint
         self._identity_file = identity_file
         self._storages = tuple(storages)
@@ -118,7 +120,15 @@ class NodeManager:
         self._require_ours(node)
         if not os.access(node.program, os.X_OK):
             raise Permanent(f"{node.name} cannot start: {node.program} is missing or may not be run")
-        self._driver.start(self._unit(node))
+        began = self._clock.now()
+        try:
+            self._driver.start(self._unit(node))
+        except Transient as error:
+            # Not all that a node has to say goes to where its output goes.
+            words = self._own_words(node, began)
+            if words is None or words in str(error):
+                raise
+            raise Transient(f"{error}; {words}") from error
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
