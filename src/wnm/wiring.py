@@ -5,6 +5,7 @@ Each is imported only where it is used.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,10 @@ from wnm.node_kinds.kinds import KINDS
 from wnm.process_managers.manager import NodeManager
 from wnm.sensors.host import usable_cores
 from wnm.sensors.last_words import critical_failure
+from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
+
+PROGRAM_PATIENCE = timedelta(seconds=10)
 
 if TYPE_CHECKING:
     from wnm.formats.systemd_unit import Scope
@@ -107,6 +111,7 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
         command_line=partial(kind.command_line, supervised=driver.restarts and self_upgrade),
         environment=kind.environment,
         companions=kind.companion_files,
+        ask=lambda node: read_program(node.program, None, timeout=PROGRAM_PATIENCE, user=node.user),
         own_words=lambda node, since: critical_failure(node, kind, since),
         fingerprint=lambda node: kind.fingerprint(node.root_dir),
         identity_file=lambda node: kind.identity_file(node.root_dir),

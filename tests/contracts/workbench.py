@@ -19,6 +19,7 @@ from wnm.core.node import Node, NodeId, ProcessState, Status, node_name
 from wnm.core.observation import ProcessReading
 from wnm.node_kinds.antnode import ANTNODE
 from wnm.process_managers.manager import NodeManager
+from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
 
 WALLET = "0x" + "1a" * 20
@@ -164,6 +165,7 @@ class Workbench:
             key_storage=str(key_storage or self.keys),
             keep_keys=keep_keys,
             self_upgrade=self_upgrade,
+            ask=lambda node: read_program(node.program, None, timeout=GRACE, user=node.user),
             stop_grace=GRACE,
             clock=clock or SystemClock(),
         )

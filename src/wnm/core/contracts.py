@@ -94,6 +94,12 @@ class ProcessManager(Protocol):
     def place_program(self, node: Node, program: str) -> None:
         """Return when the node's own copy is `program`, replaced atomically; the old copy is kept beside it."""
 
+    def check_program(self, node: Node, version: str) -> None:
+        """Return when the node's copy runs as the node's account and says this version.
+
+        ProgramFailed if it does not run, Transient if it says another one.
+        """
+
     def restore_program(self, node: Node) -> None:
         """Return when the copy kept by `place_program` is the node's program again. Permanent if there is none."""
 

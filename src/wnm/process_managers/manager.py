@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
-from wnm.core.errors import Bug, Permanent, Transient, WnmError
+from wnm.core.errors import Bug, Permanent, ProgramFailed, Transient, WnmError
 from wnm.core.host import SYSTEM_DATA
 from wnm.core.node import Node, output_log
-from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.observation import ProcessReading, ProgramReading, Unseen
 from wnm.process_managers.keys import back_up_key
 from wnm.system.accounts import Account, ensure, give, open_way
 from wnm.system.files import keep_beside, make_private_dir, place_file, trim_log
@@ -31,7 +31,8 @@ class NodeManager:
     `command_line`, `environment`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring
     arguments its process is recognised, and where its secret key is; `companions` are the names of files that are
     copied along with the program if they lie beside it; `own_words` is what a node has written of its end since a
-    moment. Nothing outside of `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
+    moment, `ask` asks its program what it is. Nothing outside of `storages` and `log_storage` is ever written or
+    deleted, whatever a node's row says.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class NodeManager:
         environment: Callable[[Node], tuple[tuple[str, str], ...]] = lambda node: node.environment,
         companions: Sequence[str] = (),
         own_words: Callable[[Node, datetime], str | None] = lambda node, since: None,
+        ask: Callable[[Node], ProgramReading | Unseen],
         fingerprint: Callable[[Node], tuple[str, str]],
         identity_file: Callable[[Node], str],
         storages: Sequence[str],
@@ -57,6 +59,7 @@ class NodeManager:
         self._environment_of = environment
         self._companions = tuple(companions)
         self._own_words = own_words
+        self._ask = ask
         self._fingerprint = fingerprint
         self._identity_file = identity_file
         self._storages = tuple(storages)
@@ -102,6 +105,15 @@ class NodeManager:
                 raise Transient(f"cannot read {error.filename or program}: {error.strerror}") from error
             keep_beside(node.program, _previous(node))
         self._place(program, node)
+
+    def check_program(self, node: Node, version: str) -> None:
+        """Ask the node's copy for its version, as the node would run it. ProgramFailed if it does not say it."""
+        found = self._ask(node)
+        said = found if isinstance(found, Unseen) else found.version
+        if isinstance(said, Unseen):
+            raise ProgramFailed(f"{node.name} cannot use the new program: {said.reason}")
+        if said != version:
+            raise Transient(f"{node.program} says that it is {said}, and not {version}")
 
     def restore_program(self, node: Node) -> None:
         """Make the kept copy the node's program again; it is kept on. Permanent if there is none."""
