@@ -56,7 +56,10 @@ def test_upgrade(three: Operator) -> None:
 def test_a_named_node_is_taken_back_to_a_lower_version(operator: Operator) -> None:
     operator.bring_up(1)
     operator.offer("0.4.9")
-    force(operator, "upgrade", "--service_name", "antnode0001")
+    refused = operator.cycle("--force_action", "upgrade", "--service_name", "antnode0001")
+    assert refused.code == 2
+    assert "step back: add --confirm" in refused.err
+    force(operator, "upgrade", "--service_name", "antnode0001", "--confirm")
     operator.cycles_until(lambda: operator.remembered()[1].version == "0.4.9", at_most=2)
     assert operator.statuses() == {1: "RUNNING"}
 

@@ -118,7 +118,8 @@ def test_the_plan_is_what_the_next_cycle_does(
         said = quiet_plan(three, *words, "--poll_timeout=0.1")
     assert said.code == 0, said
     plan = planned(quiet_plan(three, *words))
-    assert planned(said) == plan
+    # Only a node that answers is the first to get a new version.
+    assert planned(said) == ([] if arrange is there_is_a_new_version else plan)
     assert len(plan) == count, said.out
     assert three.unhurried_cycle(*words).code == 0
     assert done(three) == plan
