@@ -1,10 +1,13 @@
 """Weeks of releases, good and bad: how many nodes are harmed, that all are well in the end, and that it ends."""
 
 from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,7 +119,14 @@ class Weeks:
 
 def fleet(seed: int = 3, limit: int = 2, **changes: Any) -> Weeks:
     """A machine with its nodes up and running on 0.4.0."""
-    wished = {"node_cap": NODES, "node_storage": tuple(STORAGES), **limits(limit), **changes}
+    weeks = deepcopy(_settled_fleet(seed))
+    weeks.machine.settings = replace(weeks.machine.settings, **limits(limit), **changes)
+    return weeks
+
+
+@cache
+def _settled_fleet(seed: int) -> Weeks:
+    wished = {"node_cap": NODES, "node_storage": tuple(STORAGES), **limits(4)}
     machine = ImaginedMachine(world=new_world(seed, STORAGES, 50 * GB), settings=settings(**wished))
     weeks = Weeks(machine=machine)
     weeks.rest()
@@ -260,7 +270,6 @@ def test_when_the_former_version_does_not_start_either_a_newer_one_still_comes()
     world.flaws["0.4.0"] = Flaw(ends_at_start=True)
     weeks.pass_minutes(DAY)
     assert canary not in world.processes
-    assert weeks.healthy + world.flaws.__contains__("0.4.0") >= 0
     assert len(world.processes) == NODES - 1
     weeks.release("0.4.2")
     weeks.rest()
@@ -277,6 +286,11 @@ SOME = st.one_of(
 )
 
 
+FEWER = {"max_examples": max(40, hypothesis.settings().max_examples // 6)}
+"""One of these examples takes as long as many others do."""
+
+
+@hypothesis.settings(**FEWER)
 @given(
     flaws=st.lists(st.tuples(SOME, st.integers(1, 60)), min_size=1, max_size=5),
     seed=st.integers(0, 99),
@@ -302,10 +316,12 @@ def test_any_weeks(
             assert len(weeks.given.get(f"0.4.{number}", [])) <= allowed
     # Nothing flaps: in a world in which nothing changes no process is started again.
     started = weeks.machine.world.started
-    weeks.pass_minutes(DAY)
+    for _ in range(DAY // 5):
+        weeks.one_cycle(5)
     assert weeks.machine.world.started == started
 
 
+@hypothesis.settings(**FEWER)
 @given(
     flaws=st.lists(st.tuples(SOME, st.integers(1, 40)), min_size=1, max_size=4),
     cuts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 14), st.booleans()), max_size=12),
@@ -353,4 +369,4 @@ def test_any_weeks_with_power_cuts(
     weeks.check_well()
     for number, (flaw, _) in enumerate(flaws, 1):
         if flaw != SOUND and flaw.share == 1:
-            assert len(weeks.given.get(f"0.4.{number}", [])) <= allowed + len(cuts) // 4 + 1
+            assert len(weeks.given.get(f"0.4.{number}", [])) <= allowed
