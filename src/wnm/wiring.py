@@ -5,6 +5,8 @@ Each is imported only where it is used.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wnm.act.steps import Hands
@@ -16,6 +18,11 @@ from wnm.cycle import Machine
 from wnm.node_kinds.kinds import KINDS
 from wnm.process_managers.manager import NodeManager
 from wnm.sensors.host import usable_cores
+from wnm.sensors.last_words import critical_failure
+from wnm.sensors.programs import read_program
+from wnm.system.clock import SystemClock
+
+PROGRAM_PATIENCE = timedelta(seconds=10)
 
 if TYPE_CHECKING:
     from wnm.formats.systemd_unit import Scope
@@ -65,7 +72,6 @@ def _launchd(clock: Clock) -> UnitDriver:
 
 def _no_agents() -> NeedsOperator | None:
     from wnm.process_managers.launchd import LaunchdDriver
-    from wnm.system.clock import SystemClock
 
     return LaunchdDriver(SystemClock()).why_not_here()
 
@@ -98,16 +104,22 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
     kind of node that this wnm does not have.
     """
     kind = _pick(KINDS, "node_kind", settings.node_kind)
+    driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
+    self_upgrade = settings.self_upgrade == "allow"
     manager = NodeManager(
-        _pick(DRIVERS, "process_manager", settings.process_manager).build(clock),
-        command_line=kind.command_line,
+        driver,
+        command_line=partial(kind.command_line, supervised=driver.restarts and self_upgrade),
+        environment=kind.environment,
+        companions=kind.companion_files,
+        ask=lambda node: read_program(node.program, None, timeout=PROGRAM_PATIENCE, user=node.user),
+        own_words=lambda node, since: critical_failure(node, kind, since),
         fingerprint=lambda node: kind.fingerprint(node.root_dir),
         identity_file=lambda node: kind.identity_file(node.root_dir),
         storages=settings.node_storage,
         log_storage=settings.log_storage,
         key_storage=settings.key_storage,
         keep_keys=settings.keep_keys,
-        self_upgrade=settings.self_upgrade == "allow",
+        self_upgrade=self_upgrade,
         stop_grace=settings.stop_grace,
         clock=clock,
     )
@@ -126,8 +138,9 @@ def firewall_is_active() -> bool:
 
 
 def places_of(settings: Settings) -> tuple[str, ...]:
-    """The folders that nodes, their logs and their backed-up keys go to."""
-    return (*settings.node_storage, settings.log_storage, settings.key_storage)
+    """The folders that nodes, their logs, their backed-up keys and their units go to."""
+    driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(SystemClock())
+    return (*settings.node_storage, settings.log_storage, settings.key_storage, *driver.folders)
 
 
 def runs_as_account(settings: Settings) -> bool:
@@ -141,11 +154,9 @@ def check_buildable(settings: Settings) -> None:
     problem = problem or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
     if problem is not None:
         raise problem
-    reserved = _pick(KINDS, "node_kind", settings.node_kind).reserved_options
-    for word in settings.start_args:
-        option = word.partition("=")[0]
-        if option in reserved:
-            raise BadInput(f"start_args: {option} is set by wnm itself for every node; leave it out")
+    wrong = _pick(KINDS, "node_kind", settings.node_kind).problem_with(settings.start_args)
+    if wrong is not None:
+        raise BadInput(f"start_args: {wrong}")
 
 
 def _pick[T](known: Mapping[str, T], option: str, name: str) -> T:

@@ -48,6 +48,9 @@ class FakeManager:
         self.kept[node.id] = self.programs.get(node.id, "")
         self.programs[node.id] = program
 
+    def check_program(self, node: Node, version: str) -> None:
+        self._note("check", node)
+
     def restore_program(self, node: Node) -> None:
         self._note("restore", node)
         self.programs[node.id] = self.kept[node.id]

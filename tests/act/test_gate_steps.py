@@ -11,7 +11,7 @@ from wnm.act.executor import TimeLimit
 from wnm.act.mending import mend
 from wnm.act.steps import Hands, perform
 from wnm.core.action import NodeAction, ProgramChoice, RollBackNode, StartNode, UpgradeNode
-from wnm.core.errors import ProgramFailed, Transient
+from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, Status
 
 ONE = NodeId(1)
@@ -61,8 +61,36 @@ def verbs(of: Hands) -> list[str]:
 def test_an_upgrade() -> None:
     of = hands()
     perform(upgrade(), trying(), of)
-    assert verbs(of) == ["place 1", "stop 1", "start 1"]
+    assert verbs(of) == ["place 1", "check 1", "stop 1", "start 1"]
     assert (fake(of).programs[1], fake(of).kept[1]) == (NEW, OLD)
+
+
+def failing(of: Hands, error: WnmError) -> None:
+    """The check of node 1's new program ends in this error."""
+
+    def fail() -> None:
+        raise error
+
+    fake(of).trouble["check", 1] = fail
+
+
+def test_a_program_that_does_not_run_is_found_out_before_the_node_is_stopped() -> None:
+    of = hands()
+    failing(of, ProgramFailed("no such interpreter"))
+    with pytest.raises(ProgramFailed, match="no such interpreter; it runs on its old program again"):
+        perform(upgrade(), trying(), of)
+    assert "stop 1" not in verbs(of)
+    assert fake(of).programs[1] == OLD
+
+
+def test_a_program_that_was_changed_meanwhile_is_no_failure_of_the_version() -> None:
+    of = hands()
+    failing(of, Transient("it says that it is 0.4.9"))
+    with pytest.raises(Transient) as caught:
+        perform(upgrade(), trying(), of)
+    assert not isinstance(caught.value, ProgramFailed)
+    assert verbs(of) == ["place 1", "restore 1"]
+    assert fake(of).programs[1] == OLD
 
 
 def test_going_back() -> None:

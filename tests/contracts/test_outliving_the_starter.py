@@ -1,12 +1,12 @@
 """A node started by setsid lives on, whatever becomes of the cycle that started it and of its terminal."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,24 +16,16 @@ from tests.contracts.workbench import GRACE, Workbench, answers, eventually
 from wnm.core.contracts import Unit
 from wnm.core.errors import Busy
 from wnm.core.node import ProcessState
-from wnm.process_managers.setsid import SetsidDriver
 from wnm.system.lock import only_one
 
 CHECKOUT = Path(starter.__file__).parents[2]
-
-
-@pytest.fixture
-def setsid(bench: Workbench) -> Workbench:
-    """These promises are about processes without a service manager."""
-    assert isinstance(bench.driver, SetsidDriver)
-    return bench
 
 
 @contextmanager
 def start_by_another(unit: Unit, lock: Path, terminal: str = "") -> Iterator["subprocess.Popen[str]"]:
     """Start the unit by a process of its own, which then holds the lock until it is ended."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.contracts.starter", str(lock), terminal, repr(asdict(unit))],
+        [sys.executable, "-m", "tests.contracts.starter", str(lock), terminal, pickle.dumps(unit).hex()],
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         text=True,

@@ -17,7 +17,7 @@ from tests.contracts.workbench import (
     processes_naming,
 )
 
-from wnm.core.errors import Permanent, Transient
+from wnm.core.errors import Permanent, ProgramFailed, Transient
 from wnm.core.node import Node, ProcessState
 from wnm.core.observation import ProcessReading
 
@@ -278,8 +278,7 @@ def test_a_stopped_process_is_ended_too(bench: Workbench) -> None:
     started(bench, node)
     (pid,) = bench.pids(node)
     psutil.Process(pid).suspend()
-    manager = bench.manager()
-    assert manager.stop_node(node) is True
+    bench.manager().stop_node(node)
     assert bench.pids(node) == []
 
 
@@ -304,3 +303,15 @@ def test_a_row_that_names_a_foreign_log_folder_touches_nothing_there(bench: Work
         bench.manager().start_node(tampered)
     assert [path.name for path in foreign.iterdir()] == ["stdout.log"]
     assert (foreign / "stdout.log").stat().st_size == 5000
+
+
+def test_a_new_program_is_tried_alone_and_must_say_its_version(bench: Workbench) -> None:
+    manager, node = bench.manager(), bench.created()
+    manager.check_program(node, "0.4.17")
+    with pytest.raises(Transient, match=r"says that it is 0\.4\.17, and not 0\.4\.18") as other:
+        manager.check_program(node, "0.4.18")
+    assert not isinstance(other.value, ProgramFailed)
+    manager.place_program(node, str(bench.script("broken", "exit 3")))
+    with pytest.raises(ProgramFailed, match="cannot use the new program"):
+        manager.check_program(node, "0.4.18")
+    assert bench.pids(node) == []

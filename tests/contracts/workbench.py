@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -14,10 +14,12 @@ from pathlib import Path
 import psutil
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
-from wnm.core.node import Node, NodeId, Status, node_name
+from wnm.core.errors import WnmError
+from wnm.core.node import Node, NodeId, ProcessState, Status, node_name
 from wnm.core.observation import ProcessReading
 from wnm.node_kinds.antnode import ANTNODE
 from wnm.process_managers.manager import NodeManager
+from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
 
 WALLET = "0x" + "1a" * 20
@@ -106,6 +108,7 @@ class Workbench:
     program: Path
     newer: Path
     driver: UnitDriver
+    nodes: list[Node] = field(default_factory=list)
 
     @property
     def storage(self) -> Path:
@@ -124,7 +127,7 @@ class Workbench:
         name = node_name(number)
         root = self.storage / name
         environment = (("SIMULATED_NODE_MISBEHAVE", json.dumps(dict(misbehave))),) if misbehave else ()
-        return Node(
+        node = Node(
             id=NodeId(number),
             name=name,
             kind="antnode",
@@ -140,9 +143,16 @@ class Workbench:
             status=Status.STOPPED,
             status_since=datetime(2026, 1, 1, tzinfo=UTC),
         )
+        self.nodes.append(node)
+        return node
 
     def manager(
-        self, *, keep_keys: bool = True, key_storage: Path | None = None, clock: Clock | None = None
+        self,
+        *,
+        keep_keys: bool = True,
+        key_storage: Path | None = None,
+        clock: Clock | None = None,
+        self_upgrade: bool = False,
     ) -> NodeManager:
         """The manager over the driver."""
         return NodeManager(
@@ -154,6 +164,8 @@ class Workbench:
             log_storage=str(self.logs),
             key_storage=str(key_storage or self.keys),
             keep_keys=keep_keys,
+            self_upgrade=self_upgrade,
+            ask=lambda node: read_program(node.program, None, timeout=GRACE, user=node.user),
             stop_grace=GRACE,
             clock=clock or SystemClock(),
         )
@@ -173,7 +185,19 @@ class Workbench:
             working_dir=node.root_dir,
             log_file=f"{node.log_dir}/stdout.log",
             fingerprint=ANTNODE.fingerprint(node.root_dir),
+            writable=(node.root_dir, node.log_dir),
         )
+
+    def end(self) -> None:
+        """Leave no unit behind: what a service manager keeps running comes back when it is killed."""
+        units = [self.unit(node) for node in self.nodes]
+        states = self.driver.status(units)
+        for unit in units:
+            with contextlib.suppress(WnmError):
+                if states[unit.name] != ProcessReading(state=ProcessState.STOPPED):
+                    self.driver.stop(unit, SHORT)
+                self.driver.remove(unit)
+        self.driver.settle()
 
     def script(self, name: str, text: str) -> Path:
         """An executable shell script."""
@@ -207,4 +231,5 @@ def workbench(folder: Path, programs: Mapping[str, Path], driver: UnitDriver) ->
     try:
         yield bench
     finally:
+        bench.end()
         end_processes_naming(folder)

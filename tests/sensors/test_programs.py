@@ -1,5 +1,6 @@
 """Programs on disk that say, do not say or cannot say what they are."""
 
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from wnm.core.observation import ProgramReading, Unseen
+from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.programs import read_program
+from wnm.simulator.make_program import write_program
 
 PATIENCE = timedelta(seconds=20)
 
@@ -73,9 +76,41 @@ def test_what_is_remembered_of_another_path_does_not_count(program: Program) -> 
     assert program.seen(elsewhere).version == "0.4.17"
 
 
-def test_the_successor_is_named(program: Program) -> None:
+@pytest.mark.parametrize(
+    ("output", "kind", "version"),
+    [
+        ("Autonomi Node v0.4.17\nNetwork version: ant/1.0/1", "antnode", "0.4.17"),
+        ("Autonomi Node -- Nightly Release 2026.02.23", "antnode", "nightly 2026.02.23"),
+        ("ant-node 0.14.2", "ant-node", "0.14.2"),
+        ("ant-node 0.17.2-beta.2", "ant-node", "0.17.2-beta.2"),
+    ],
+)
+def test_the_kind_is_what_the_program_says(program: Program, output: str, kind: str, version: str) -> None:
+    program.says(output)
+    assert (program.seen().kind, program.seen().version) == (kind, version)
+
+
+@pytest.mark.parametrize("kind", ["antnode", "ant-node"])
+def test_simulated_programs_say_what_they_are(program: Program, kind: str) -> None:
+    write_program(program.path, "0.14.2", kind=kind)
+    assert (program.seen().kind, program.seen().version) == (kind, "0.14.2")
+
+
+@pytest.mark.parametrize("refusal", ["exit", "hang"])
+def test_a_version_that_does_not_say_what_it_is(program: Program, refusal: str) -> None:
+    write_program(program.path, "0.4.18", misbehave=json.dumps({"refuse_version": refusal}))
+    found = program.seen(timeout=timedelta(seconds=0.5))
+    assert isinstance(found.version, Unseen)
+    assert found.kind is None
+
+
+def test_a_kind_that_is_not_asked_for_is_not_recognised(program: Program) -> None:
     program.says("ant-node 0.14.2")
-    assert (program.seen().kind, program.seen().version) == ("ant-node", "0.14.2")
+    only = {"antnode": KINDS["antnode"]}
+    found = read_program(str(program.path), None, timeout=PATIENCE, kinds=only)
+    assert isinstance(found, ProgramReading)
+    assert isinstance(found.version, Unseen)
+    assert "ant-node 0.14.2" in found.version.reason
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,12 @@ def test_a_lot_of_output_below_the_bound_is_complete() -> None:
     assert len(completed.stdout) == MOST_OUTPUT_BYTES
 
 
+def test_more_is_taken_where_more_is_expected() -> None:
+    more = 2 * MOST_OUTPUT_BYTES
+    completed = run([sys.executable, "-c", f"print('x' * {more - 1})"], LONG, most_output_bytes=more)
+    assert len(completed.stdout) == more
+
+
 def test_too_much_output_ends_it() -> None:
     begun = time.monotonic()
     with pytest.raises(CommandFailed, match="wrote more than"):

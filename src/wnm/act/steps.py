@@ -101,8 +101,20 @@ def _place(program: ProgramChoice, node: Node, hands: Hands) -> None:
     hands.manager.place_program(node, program.path)
 
 
+def _check(program: ProgramChoice, node: Node, hands: Hands) -> None:
+    """Try the node's new copy alone; the node itself goes on meanwhile, and keeps its old program if that fails."""
+    try:
+        hands.manager.check_program(node, program.version)
+    except ProgramFailed as error:
+        raise _gone_back(node, hands, error) from error
+    except WnmError:
+        hands.manager.restore_program(node)
+        raise
+
+
 def _upgrade(action: UpgradeNode, node: Node, hands: Hands) -> Performed:
     _place(action.program, node, hands)
+    _check(action.program, node, hands)
     try:
         killed = hands.manager.stop_node(node)
     except WnmError as error:

@@ -18,13 +18,17 @@ TEARDOWN = "teardown"
 def act_alone(run: Run) -> int:
     """Run a cycle while nobody else can, as root where that is needed. NeedsOperator without a database."""
     from wnm.cli.escalation import act_as_root, needs_root
+    from wnm.record.peek import stored_absent
 
     _require_database(run.database_path)
+    tearing_down = run.asked.force_action == TEARDOWN and not run.asked.dry_run
+    absent_before = stored_absent(run.database_path) if tearing_down else ()
     code = act_as_root(run) if needs_root(run) else act_here(run)
-    if run.asked.force_action == TEARDOWN and not os.path.lexists(run.database_path):
-        from wnm.cli.cron import remove_cron_of
+    if tearing_down and not os.path.lexists(run.database_path):
+        from wnm.cli.cron import forget_schedule
 
-        remove_cron_of(run)
+        forget_schedule(run)
+        _clear_away(absent_before)
     return code
 
 

@@ -1,22 +1,27 @@
 """The checks of `wnm doctor` that have to look at the machine."""
 
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from wnm.cli.cron import INSTALL, START_CRON, is_there
+from wnm.cli.cron_places import place_of
+from wnm.cli.escalation import elevated_command, needs_root, sudoers_line, which_sudo
 from wnm.cli.run import Run
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
+from wnm.formats.crontab import others_naming_wnm, program_of
 from wnm.report.doctor import Check
 from wnm.sensors.host import file_system_of
 from wnm.sensors.programs import read_program
 from wnm.system.command import run as run_program
+from wnm.system.crontabs import daemon_runs, system_tables, user_table
 from wnm.system.lock import holder
 from wnm.wiring import check_buildable
 
 PATIENCE = timedelta(seconds=5)
-SYSTEM_CRON = Path("/etc/cron.d")
 
 
 def look_around(run: Run, settings: Settings) -> tuple[Check, ...]:
@@ -24,12 +29,10 @@ def look_around(run: Run, settings: Settings) -> tuple[Check, ...]:
     return (
         _supported(settings),
         _program(settings),
-        *(_folder("storage", path) for path in settings.node_storage),
-        _folder("logs", settings.log_storage),
-        _folder("keys", settings.key_storage),
+        *((_sudo(run),) if needs_root(run) else _folders(settings)),
         _private(run.database_path),
         _lock(run.lock_path),
-        _cron(),
+        _cron(run),
     )
 
 
@@ -50,6 +53,23 @@ def _program(settings: Settings) -> Check:
     reason = reading.reason if isinstance(reading, Unseen) else str(getattr(reading.version, "reason", ""))
     remedy = f"put {settings.node_kind} there, or set antnode_path"
     return Check(name="node program", ok=False, detail=reason, remedy=remedy)
+
+
+def _sudo(run: Run) -> Check:
+    """Whether cycles may be carried out by root, who then can write everywhere."""
+    try:
+        run_program((which_sudo(), "-n", "-l", "--", *elevated_command()), PATIENCE)
+    except WnmError as error:
+        remedy = f"allow this in sudoers: {sudoers_line(run.host.user)}"
+        return Check(name="sudo", ok=False, detail=str(error), remedy=remedy)
+    return Check(name="sudo", ok=True, detail="cycles may be carried out by root", remedy=None)
+
+
+def _folders(settings: Settings) -> Iterator[Check]:
+    for path in settings.node_storage:
+        yield _folder("storage", path)
+    yield _folder("logs", settings.log_storage)
+    yield _folder("keys", settings.key_storage)
 
 
 def _folder(what: str, path: str) -> Check:
@@ -81,25 +101,30 @@ def _lock(lock_path: str) -> Check:
     return Check(name="lock", ok=True, detail=detail, remedy=None)
 
 
-def _cron() -> Check:
+def _cron(run: Run) -> Check:
     """Whether something starts wnm; not knowing is no fault, a timer may do it too."""
+    remedy = f"run {INSTALL}"
+    place = place_of(run)
     try:
-        lines = run_program(("crontab", "-l"), PATIENCE).stdout.splitlines()
-    except WnmError:
-        lines = []
-    if SYSTEM_CRON.is_dir():
-        lines += [line for file in sorted(SYSTEM_CRON.iterdir()) for line in _lines(file)]
-    found = [line for line in lines if "wnm" in line and not line.lstrip().startswith("#")]
-    if found:
-        return Check(name="cron", ok=True, detail=found[0].strip(), remedy=None)
-    remedy = "add a line such as: * * * * * /path/to/wnm"
-    return Check(
-        name="cron", ok=None, detail="no cron line of this user or the system names wnm", remedy=remedy
-    )
+        line = place.line()
+        others = [found for text in _tables() for found in others_naming_wnm(text)]
+    except WnmError as error:
+        return Check(name="cron", ok=None, detail=str(error), remedy=remedy)
+    if line is None and others:
+        return Check(name="cron", ok=True, detail=others[0], remedy=None)
+    if line is None:
+        detail = "no cron line of this user or the system starts wnm for this database"
+        return Check(name="cron", ok=None, detail=detail, remedy=remedy)
+    program = program_of(line)
+    if program is not None and not is_there(program):
+        detail = f"{place.described} starts {program}, which is not there any more"
+        return Check(name="cron", ok=False, detail=detail, remedy=remedy)
+    if daemon_runs() is False:
+        detail = f"{place.described} starts wnm, but no cron seems to run"
+        return Check(name="cron", ok=False, detail=detail, remedy=START_CRON)
+    return Check(name="cron", ok=True, detail=f"{place.described}: {line}", remedy=None)
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(errors="replace").splitlines()
-    except OSError:
-        return []
+def _tables() -> Iterator[str]:
+    yield user_table() or ""
+    yield from system_tables()

@@ -12,7 +12,6 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from shutil import which
 
 from wnm.cli.invocation import Command, Invocation
@@ -44,16 +43,9 @@ def needs_root(run: Run) -> bool:
 
 def act_as_root(run: Run) -> int:
     """Run the cycle under sudo and return its exit code. NeedsOperator, with the line to add, if sudo refuses."""
-    sudo = which("sudo", path=SUDO_FOLDERS)
-    if sudo is None:
-        raise NeedsOperator(
-            "nodes are services of the system, which only root may change, and there is no sudo here",
-            remedy="run wnm as root, or install sudo and allow this in sudoers: "
-            + sudoers_line(run.host.user),
-        )
     try:
         code, refusal = run_attached(
-            (sudo, "-n", "--", *elevated_command()),
+            (which_sudo(), "-n", "--", *elevated_command()),
             input_text=written(run),
             timeout=_cycle_timeout(run) + BEYOND_THE_CYCLE,
             held_back="sudo: ",
@@ -69,6 +61,17 @@ def act_as_root(run: Run) -> int:
             + sudoers_line(run.host.user),
         )
     return code - CODE_OFFSET
+
+
+def which_sudo() -> str:
+    """The path of sudo, in the folders of the system only. NeedsOperator if there is none."""
+    sudo = which("sudo", path=SUDO_FOLDERS)
+    if sudo is None:
+        raise NeedsOperator(
+            "nodes are services of the system, which only root may change, and there is no sudo here",
+            remedy="install sudo, or run wnm as root",
+        )
+    return sudo
 
 
 def elevated_command(python: str = sys.executable) -> tuple[str, ...]:
@@ -91,7 +94,6 @@ def written(run: Run) -> str:
             "layers": [{"name": layer.name, "values": dict(layer.values)} for layer in run.layers],
             "host": asdict(run.host) | {"environ": dict(run.host.environ)},
             "began": run.began,
-            "folder": str(Path.cwd()),
         }
     )
 

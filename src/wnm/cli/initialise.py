@@ -75,4 +75,5 @@ def _tell(run: Run, resolved: Resolved, problem: str | None) -> None:
     print("nothing was started; next:")
     option = f" --dbpath {shlex.quote(run.asked.dbpath)}" if run.asked.dbpath else ""
     print(f"  wnm --dry_run{option}   # what the first cycle would do")
-    print(f"  wnm{option}             # one cycle; let cron run it every minute")
+    print(f"  wnm{option}             # one cycle")
+    print(f"  wnm{option} cron install   # a cycle every minute from now on")

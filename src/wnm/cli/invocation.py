@@ -22,6 +22,7 @@ class Command(StrEnum):
     REPLAY = "replay"
     SIMULATE = "simulate"
     DOCTOR = "doctor"
+    CRON = "cron"
 
 
 SUBCOMMANDS: Mapping[Command, str] = {
@@ -30,7 +31,9 @@ SUBCOMMANDS: Mapping[Command, str] = {
     Command.REPLAY: "plan again from an exported cycle",
     Command.SIMULATE: "run the decisions against a simulated machine",
     Command.DOCTOR: "check the set-up and print remedies",
+    Command.CRON: "the line that lets cron start a cycle every minute: show, install or remove it",
 }
+CRON_VERBS = ("show", "install", "remove")
 FORCED_ACTIONS = (
     "add",
     "start",
@@ -47,7 +50,7 @@ FORCED_ACTIONS = (
 REPORTS = ("node-status", "node-status-details", "machine-config", "machine-metrics", "decisions")
 REPORT_FORMATS = ("text", "json", "env", "config")
 _WITHOUT_NODES = frozenset({"survey", "teardown", "update_config"})
-_WITH_JSON = frozenset({Command.REPORT, Command.STATUS, Command.EXPLAIN, Command.DOCTOR})
+_WITH_JSON = frozenset({Command.REPORT, Command.STATUS, Command.EXPLAIN, Command.DOCTOR, Command.CRON})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class Invocation:
     """One command line. None means "not given"; `given` holds the settings' texts by name.
 
     `service_names` come without `.service`. `cycle` goes with explain, `file` with replay, `cycles` and `seed`
-    with simulate.
+    with simulate, `cron_verb` with cron.
     """
 
     command: Command = Command.CYCLE
@@ -70,10 +73,12 @@ class Invocation:
     file: str | None = None
     cycles: int | None = None
     seed: int | None = None
+    cron_verb: str | None = None
     dbpath: str | None = None
     config: str | None = None
     loglevel: str | None = None
     log_format: str | None = None
+    log_file: str | None = None
     given: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,6 +104,21 @@ def refuse_conflicts(asked: Invocation) -> None:
     )
     _refuse_if(asked.cycles is not None and asked.command is not Command.SIMULATE, "--cycles", "simulate")
     _refuse_if(asked.seed is not None and asked.command is not Command.SIMULATE, "--seed", "simulate")
+    if asked.command is Command.CRON:
+        _check_cron(asked)
+
+
+def _check_cron(asked: Invocation) -> None:
+    _refuse_if(
+        asked.report_format is not None and asked.cron_verb != "show",
+        "--json",
+        "cron show, --report and such",
+    )
+    if asked.given:
+        raise BadInput(
+            f"--{next(iter(asked.given))} is no part of the line for cron: "
+            "give it to wnm --force_action update_config, which keeps it"
+        )
 
 
 def _check_forced(asked: Invocation) -> None:

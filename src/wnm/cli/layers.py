@@ -152,6 +152,7 @@ def _with_run_options(invocation: Invocation, sources: list[_Source]) -> Invocat
         dbpath=strongest("dbpath", invocation.dbpath),
         loglevel=strongest("loglevel", invocation.loglevel),
         log_format=strongest("log_format", invocation.log_format),
+        log_file=strongest("log_file", invocation.log_file),
     )
     refuse_conflicts(full)
     return full

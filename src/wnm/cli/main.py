@@ -31,10 +31,16 @@ def run() -> NoReturn:
     for stream in streams:
         # A terminal that knows no more than ASCII shows a question mark; that is no reason to fail.
         stream.reconfigure(errors="replace")
-    code = main()
-    for stream in streams:
-        with suppress(OSError, ValueError):
-            stream.flush()
+    finish(main())
+
+
+def finish(code: int) -> NoReturn:
+    """End the process with what was written flushed, and without waiting for threads."""
+    for stream in (sys.stdout, sys.stderr):
+        # There is none where wnm was started without.
+        if isinstance(stream, io.TextIOWrapper):
+            with suppress(OSError, ValueError):
+                stream.flush()
     os._exit(code)
 
 
@@ -42,8 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Everything expected to go wrong is one line on stderr."""
     # A run is short and makes few cycles of references: looking for them costs a tenth of its CPU time.
     gc.disable()
+    return guarded(lambda: _run(parse(sys.argv[1:] if argv is None else argv)))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code of `work`, or of the error that ended it, which is told."""
     try:
-        return _run(parse(sys.argv[1:] if argv is None else argv))
+        return work()
     except Bug:
         return _tell_bug()
     except WnmError as error:
@@ -73,7 +84,12 @@ def _run(asked: Invocation) -> int:
         return 0
     from wnm.cli.run import begin
 
-    return _handler(asked.command)(begin(asked))
+    begun = begin(asked)
+    if begun.asked.log_file is not None:
+        from wnm.cli.log_file import keep_log
+
+        keep_log(begun.asked)
+    return _handler(asked.command)(begun)
 
 
 def _handler(command: Command) -> "Callable[[Run], int]":
@@ -95,6 +111,10 @@ def _handler(command: Command) -> "Callable[[Run], int]":
             from wnm.cli.simulating import simulate
 
             return simulate
+        case Command.CRON:
+            from wnm.cli.cron import cron
+
+            return cron
         case _:
             from wnm.cli.reading import read
 

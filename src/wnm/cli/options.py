@@ -77,6 +77,13 @@ RUN_OPTIONS: Mapping[str, Option] = {
             from_environment=True,
             from_files=True,
         ),
+        Option(
+            name="log_file",
+            meaning="append to this file too, kept below 10 MiB, what a cycle says",
+            shown="PATH",
+            from_environment=True,
+            from_files=True,
+        ),
         Option(name="remove_lockfile", meaning="free the lock unless a cycle holds it", takes=Takes.NOTHING),
         Option(name="version", meaning="print the version of wnm", takes=Takes.NOTHING),
         Option(name="help", meaning="print this", takes=Takes.NOTHING),

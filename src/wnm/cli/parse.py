@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from wnm.cli.arguments import Word, words_of
-from wnm.cli.invocation import Command, Invocation, refuse_conflicts
+from wnm.cli.invocation import CRON_VERBS, Command, Invocation, refuse_conflicts
 from wnm.cli.options import RUN_OPTIONS, known_commands
 from wnm.core.errors import BadInput
 from wnm.core.node import id_in_name
@@ -14,7 +14,7 @@ from wnm.core.settings import NAMES
 from wnm.core.suggest import did_you_mean, shortened
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1}
+_MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1, Command.CRON: 1}
 # Options that are the whole request.
 _REQUESTS = {
     "init": Command.INIT,
@@ -127,6 +127,15 @@ def _arguments(command: Command, words: Sequence[str]) -> dict[str, Any]:
         if not words or not words[0]:
             raise BadInput("replay needs a FILE: one that wnm explain has exported")
         return {"file": words[0]}
+    if command is Command.CRON:
+        return {"cron_verb": _cron_verb(words[0]) if words else CRON_VERBS[0]}
     if command is Command.EXPLAIN and words:
         return {"cycle": _whole("the CYCLE of explain", words[0], at_least=1)}
     return {}
+
+
+def _cron_verb(word: str) -> str:
+    if word not in CRON_VERBS:
+        remedy = did_you_mean(word, CRON_VERBS, f"give one of {', '.join(CRON_VERBS)}")
+        raise BadInput(f"cron cannot {shortened(word)}: {remedy}")
+    return word

@@ -36,9 +36,9 @@ are set, the one with the prefix counts.
 An empty variable counts as not set, except for settings that can be empty: there it clears them.
 A name that begins with `WNM_` and is not known is an error, and so is an unknown key in a config file.
 
-`WNM_DBPATH`, `WNM_LOGLEVEL`, `WNM_LOG_FORMAT` and `WNM_DRY_RUN` stand for these options of a run, and `dbpath`,
-`loglevel` and `log_format` may stand in config files. Everything else that makes wnm act (`--init`,
-`--force_action`, `--count`, `--confirm`, …) is taken from the command line only.
+`WNM_DBPATH`, `WNM_LOGLEVEL`, `WNM_LOG_FORMAT`, `WNM_LOG_FILE` and `WNM_DRY_RUN` stand for these options of a run,
+and `dbpath`, `loglevel`, `log_format` and `log_file` may stand in config files. Everything else that makes wnm act
+(`--init`, `--force_action`, `--count`, `--confirm`, …) is taken from the command line only.
 
 Files that were not asked for with `-c` are used only if they belong to the user or to root and nobody else can
 write them. Nothing in them is run by a shell or expanded, except `~` and `$VAR` at the place of a path.

@@ -12,6 +12,7 @@ from wnm.core.observation import Unseen
 from wnm.report.facts import NodeFacts
 from wnm.report.machine_metrics import Measured
 from wnm.report.material import Material
+from wnm.report.node_status import reachability
 from wnm.report.status import Overview, overview
 from wnm.report.words import NOTHING, printable, relative, shorten, size
 
@@ -136,7 +137,7 @@ def _node_row(facts: NodeFacts, *, wide: bool) -> list[Text]:
         Text(printable(facts.name)),
         Text(facts.status, style=_STATUS_STYLES.get(facts.status, "cyan")),
         Text(facts.process, style="yellow" if down else ""),
-        Text(facts.reachable or NOTHING, style="yellow" if silent else ""),
+        Text(reachability(facts), style="yellow" if silent else ""),
         Text(shorten(printable(version or NOTHING), 64 if wide else _LONGEST_VERSION)),
         Text(_known(facts.connected_peers)),
         Text(_known(facts.records)),

@@ -44,6 +44,12 @@ class UnitDriver(Protocol):
     """What differs between systemd, launchd and setsid. Everything is idempotent and may be called from threads."""
 
     name: str
+    restarts: bool
+    """Whether the service manager starts a unit again that ended by itself."""
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders that files of units are written to, made where they are missing."""
 
     def install(self, unit: Unit) -> None:
         """Return when the unit is known to the service manager; do not start it.
@@ -87,6 +93,12 @@ class ProcessManager(Protocol):
 
     def place_program(self, node: Node, program: str) -> None:
         """Return when the node's own copy is `program`, replaced atomically; the old copy is kept beside it."""
+
+    def check_program(self, node: Node, version: str) -> None:
+        """Return when the node's copy runs as the node's account and says this version.
+
+        ProgramFailed if it does not run, Transient if it says another one.
+        """
 
     def restore_program(self, node: Node) -> None:
         """Return when the copy kept by `place_program` is the node's program again. Permanent if there is none."""

@@ -48,6 +48,13 @@ def is_gone(reading: NodeReading) -> bool:
     )
 
 
+def is_well(reading: NodeReading) -> bool:
+    """Whether a node whose process runs shows that it works: it answers or, where there is no asking, has its key."""
+    if not reading.has_pages:
+        return reading.born is not None
+    return reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage)
+
+
 def delay_of(node: Node, settings: Settings) -> timedelta:
     """How long a node stays in the transition that it is in; zero when it is in none."""
     match node.status:
@@ -287,8 +294,10 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
     elapsed = now - node.status_since
     if elapsed < delay:
         return node
-    if reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage):
-        healthy = moved(node, Status.RUNNING, now, "answers")
+    if is_well(reading):
+        healthy = moved(
+            node, Status.RUNNING, now, "answers" if reading.has_pages else "stays up, with its key"
+        )
         return replace(healthy, failures=0, retry_at=None, last_error=None)
     if elapsed >= delay * STUCK_AFTER_DELAYS:
         stuck = (
@@ -301,11 +310,7 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
 def _after_calm(node: Node, reading: NodeReading, now: datetime) -> Node:
     """What went wrong once is forgotten when the node has answered for as long as the longest pause."""
     troubled = node.failures or node.retry_at or node.last_error
-    if (
-        not troubled
-        or reading.reachable is not Reachability.ANSWERS
-        or not isinstance(reading.page, NodePage)
-    ):
+    if not troubled or not is_well(reading):
         return node
     if now - max(node.status_since, node.retry_at or node.status_since) < LONGEST_PAUSE:
         return node

@@ -132,7 +132,8 @@ class NodeReading:
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
     `critical_failure` is what a running node has written of one, looked for while it is on trial. `has_pages` is
-    False for a kind of node that answers nobody; then `stored_at` says when it last stored something.
+    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when its store
+    last changed.
     """
 
     process: ProcessReading | Unseen

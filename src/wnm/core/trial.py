@@ -136,7 +136,7 @@ def _was_restarted(node: Node, reading: NodeReading, pid_before: int | None) -> 
 
 def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
     if not reading.has_pages:
-        return _missing_in_files(node, reading)
+        return _missing_in_files(node, reading, trial)
     page = reading.page
     if reading.reachable is not Reachability.ANSWERS or not isinstance(page, NodePage):
         return _Missing(words="it does not answer")
@@ -147,10 +147,13 @@ def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
     return None
 
 
-def _missing_in_files(node: Node, reading: NodeReading) -> _Missing | None:
+def _missing_in_files(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
     """For a node that answers nobody: it must have stayed up, with its key, and have stored something."""
     if reading.born is None:
         return _Missing(words="its key is not there")
+    said = reading.page.version if isinstance(reading.page, NodePage) else None
+    if said is not None and said != trial:
+        return _Missing(words=f"its log says that it is {said} and not {trial}", final=True)
     if reading.stored_at is None or reading.stored_at <= node.status_since:
         return _Missing(words="its store has not grown")
     return None

@@ -1,30 +1,69 @@
 """What wnm needs to know of a kind of node program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from wnm.core.node import Node
+from wnm.node_kinds.extra_options import lacks_value
+from wnm.node_kinds.log_health import LogHealth
+
+
+class CommandLine(Protocol):
+    """Program and arguments of a node.
+
+    `supervised` says that a service manager starts the node again whenever it ends; without one, a node that
+    replaced its own program has to go on by itself.
+    """
+
+    def __call__(self, node: Node, *, supervised: bool = False) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeKind:
     """How a kind of node program is started and recognised.
 
-    `parse_version_output` takes what `--version` printed and returns (kind, version), or None for a text
-    that is not its own; the kind may be another one, known well enough to be named. `command_line` is
-    complete, program first. `reserved_options` may not be given as extra arguments, because wnm sets them.
-    `identity_file_name` lies in a node's root directory, `last_words_file`
-    in its log directory, where a node that ends itself says why.
+    `program_name` is the file name of a node's own copy; `companion_files` lie beside the program that is
+    installed and must lie beside every copy of it. `parse_version_output` takes what `--version` printed and
+    returns (kind, version), or None for a text that is not its own. `command_line` is complete, program first,
+    and so is `environment`, in which what was decided for the node wins. `reserved_options` may not be given as
+    extra arguments, because wnm sets them; `options_with_value` are all that are followed by a value.
+
+    `identity_file_name` lies in a node's root directory. `last_words_file` lies in its log directory, where a
+    node that ends itself says why; None for a kind that only prints it. `has_metrics` is False for a kind whose
+    metrics port nothing listens on. `store_files` are the files and folders below the root directory in which
+    data is kept: they change while a node works, and how much they take up is what is allocated, not their
+    length, which a sparse file only pretends. `log_files` is the pattern of the log files' names in the log
+    directory, and `read_log` what their last lines tell.
     """
 
     name: str
+    program_name: str
+    companion_files: tuple[str, ...]
     identity_file_name: str
-    last_words_file: str
+    last_words_file: str | None
+    has_metrics: bool
+    store_files: tuple[str, ...]
+    log_files: str
     reserved_options: frozenset[str]
+    options_with_value: frozenset[str]
     parse_version_output: Callable[[str], tuple[str, str] | None]
-    command_line: Callable[[Node], tuple[str, ...]]
+    command_line: CommandLine
+    environment: Callable[[Node], tuple[tuple[str, str], ...]]
+    read_log: Callable[[Sequence[str]], LogHealth]
     fingerprint: Callable[[str], tuple[str, str]]
 
     def identity_file(self, root_dir: str) -> str:
         """The file whose age is the node's age; whoever has it is the node."""
         return f"{root_dir}/{self.identity_file_name}"
+
+    def problem_with(self, start_args: Sequence[str]) -> str | None:
+        """What is wrong with extra arguments that no node of this kind can be started with, else None."""
+        for word in start_args:
+            option = word.partition("=")[0]
+            if not option.startswith("--"):
+                option = option[:2]  # a short option may have its value attached: -p12000
+            if option in self.reserved_options:
+                return f"{option} is set by wnm itself for every node; leave it out"
+        alone = lacks_value(start_args, self.options_with_value)
+        return f"{alone} needs a value" if alone else None

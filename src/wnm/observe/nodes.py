@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from posixpath import basename, dirname, join
+from posixpath import basename, dirname
 
 from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, ProcessManager
-from wnm.core.node import Node, ProcessState, Status, output_log
+from wnm.core.node import Node, ProcessState, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.machine import StorageSeen
+from wnm.sensors.last_words import critical_failure, last_words
+from wnm.sensors.node_files import FilesReading, LogReading, StoreReading, read_node_files
 from wnm.sensors.node_http import ask_all
 from wnm.sensors.programs import read_program
-from wnm.system.files import last_lines, tree_bytes
+from wnm.system.files import tree_bytes
 
 MEASURING_SECONDS = 0.03
 MEASURING_ONE_SECONDS = 0.25
 MEASURED_EVERY = timedelta(minutes=30)
-LONGEST_LAST_WORDS = 300
-LAST_LINES = 3
 ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
 
@@ -51,7 +51,7 @@ def read_nodes(
         [
             Target(id=node.id, host=settings.host, port=node.metrics_port)
             for node in nodes
-            if not _is_gone(processes.get(node.id))
+            if kind.has_metrics and not _is_gone(processes.get(node.id))
         ],
         poll_timeout=settings.poll_timeout,
         survey_delay=settings.pause_between_polls,
@@ -81,10 +81,13 @@ def _reading(
     kind: NodeKind,
 ) -> NodeReading:
     page: NodePage | Unseen = Unseen(reason="not asked: its process does not run")
+    stored_at = None
     if answer is not None:
         page = parse_page(answer.metadata, answer.metrics)
         if isinstance(page, Unseen) and answer.error:
             page = Unseen(reason=answer.error)
+    elif not kind.has_metrics and not _is_gone(process):
+        page, stored_at = _from_files(read_node_files(kind, node.root_dir, node.log_dir), kind)
     return NodeReading(
         process=process,
         reachable=None if answer is None else answer.reachable,
@@ -93,11 +96,27 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
-        critical_failure=_critical_failure(node, kind) if node.trial is not None else None,
-        last_words=_last_words(node, kind)
+        critical_failure=critical_failure(node, kind) if node.trial is not None else None,
+        has_pages=kind.has_metrics,
+        stored_at=stored_at,
+        last_words=last_words(node, kind)
         if node.trial is not None or (_is_gone(process) and node.status is not Status.STOPPED)
         else None,
     )
+
+
+def _from_files(files: FilesReading, kind: NodeKind) -> tuple[NodePage | Unseen, datetime | None]:
+    """What the log of a node that answers nobody tells of it, and when its store last changed."""
+    stored_at = files.store.changed_at if isinstance(files.store, StoreReading) else None
+    if not isinstance(files.log, LogReading):
+        reason = (
+            files.log.reason
+            if isinstance(files.log, Unseen)
+            else f"{kind.name} has no metrics and no log yet"
+        )
+        return Unseen(reason=reason), stored_at
+    health = files.log.health
+    return NodePage(version=health.version, connected_peers=health.connected_peers), stored_at
 
 
 def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind, *, ask: bool) -> NodeFiles:
@@ -127,21 +146,6 @@ def _born(identity_file: str) -> datetime | None:
         return datetime.fromtimestamp(Path(identity_file).stat().st_mtime, UTC)
     except OSError:
         return None
-
-
-def _critical_failure(node: Node, kind: NodeKind) -> str | None:
-    """What a node wrote of a failure that ends it. It is cleared when the node starts."""
-    reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
-    return reason[0][:LONGEST_LAST_WORDS] if reason else None
-
-
-def _last_words(node: Node, kind: NodeKind) -> str | None:
-    """Why the node ended, if it said so before it ended itself, else what its program printed last."""
-    reason = last_lines(join(node.log_dir, kind.last_words_file), 1)
-    if reason:
-        return reason[0][:LONGEST_LAST_WORDS]
-    printed = " | ".join(last_lines(output_log(node), LAST_LINES))
-    return f"it last printed: {printed[-LONGEST_LAST_WORDS:]}" if printed else None
 
 
 def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:

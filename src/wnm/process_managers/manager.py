@@ -6,14 +6,14 @@ import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
-from wnm.core.errors import Bug, Permanent, Transient, WnmError
+from wnm.core.errors import Bug, Permanent, ProgramFailed, Transient, WnmError
 from wnm.core.host import SYSTEM_DATA
 from wnm.core.node import Node, output_log
-from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.observation import ProcessReading, ProgramReading, Unseen
 from wnm.process_managers.keys import back_up_key
 from wnm.system.accounts import Account, ensure, give, open_way
 from wnm.system.files import keep_beside, make_private_dir, place_file, trim_log
@@ -22,14 +22,17 @@ from wnm.system.removal import remove_file, remove_tree, require_inside
 
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 PROGRAM_MODE = 0o755
+COMPANION_MODE = 0o644
 
 
 class NodeManager:
     """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver.
 
-    `command_line`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring arguments its
-    process is recognised, and where its secret key is. Nothing outside of
-    `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
+    `command_line`, `environment`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring
+    arguments its process is recognised, and where its secret key is; `companions` are the names of files that are
+    copied along with the program if they lie beside it; `own_words` is what a node has written of its end since a
+    moment, `ask` asks its program what it is. Nothing outside of `storages` and `log_storage` is ever written or
+    deleted, whatever a node's row says.
     """
 
     def __init__(
@@ -37,6 +40,10 @@ class NodeManager:
         driver: UnitDriver,
         *,
         command_line: Callable[[Node], tuple[str, ...]],
+        environment: Callable[[Node], tuple[tuple[str, str], ...]] = lambda node: node.environment,
+        companions: Sequence[str] = (),
+        own_words: Callable[[Node, datetime], str | None] = lambda node, since: None,
+        ask: Callable[[Node], ProgramReading | Unseen],
         fingerprint: Callable[[Node], tuple[str, str]],
         identity_file: Callable[[Node], str],
         storages: Sequence[str],
@@ -49,6 +56,10 @@ class NodeManager:
     ) -> None:
         self._driver = driver
         self._command_line = command_line
+        self._environment_of = environment
+        self._companions = tuple(companions)
+        self._own_words = own_words
+        self._ask = ask
         self._fingerprint = fingerprint
         self._identity_file = identity_file
         self._storages = tuple(storages)
@@ -66,7 +77,7 @@ class NodeManager:
         Permanent if a name or path is not allowed, or the root directory holds anything but our program copy.
         """
         self._require_ours(node)
-        _require_fresh(node)
+        _require_fresh(node, self._companions)
         unit = self._unit(node)
         try:
             if node.user is None:
@@ -95,6 +106,15 @@ class NodeManager:
             keep_beside(node.program, _previous(node))
         self._place(program, node)
 
+    def check_program(self, node: Node, version: str) -> None:
+        """Ask the node's copy for its version, as the node would run it. ProgramFailed if it does not say it."""
+        found = self._ask(node)
+        said = found if isinstance(found, Unseen) else found.version
+        if isinstance(said, Unseen):
+            raise ProgramFailed(f"{node.name} cannot use the new program: {said.reason}")
+        if said != version:
+            raise Transient(f"{node.program} says that it is {said}, and not {version}")
+
     def restore_program(self, node: Node) -> None:
         """Make the kept copy the node's program again; it is kept on. Permanent if there is none."""
         self._require_ours(node)
@@ -112,7 +132,15 @@ class NodeManager:
         self._require_ours(node)
         if not os.access(node.program, os.X_OK):
             raise Permanent(f"{node.name} cannot start: {node.program} is missing or may not be run")
-        self._driver.start(self._unit(node))
+        began = self._clock.now()
+        try:
+            self._driver.start(self._unit(node))
+        except Transient as error:
+            # Not all that a node has to say goes to where its output goes.
+            words = self._own_words(node, began)
+            if words is None or words in str(error):
+                raise
+            raise Transient(f"{error}; {words}") from error
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
@@ -186,7 +214,7 @@ class NodeManager:
         return Unit(
             name=_plain_name(node),
             argv=argv,
-            environment=_environment(node),
+            environment=_with_home(node, self._environment_of(node)),
             working_dir=node.root_dir,
             log_file=output_log(node),
             fingerprint=fingerprint,
@@ -206,6 +234,10 @@ class NodeManager:
     def _place(self, program: str, node: Node) -> None:
         """Copy the program. It belongs to us, so that the node's account can run it and not write it."""
         place_file(program, node.program, PROGRAM_MODE)
+        for name in self._companions:
+            beside = Path(program).with_name(name)
+            if beside.is_file():
+                place_file(str(beside), str(Path(node.program).with_name(name)), COMPANION_MODE)
         if node.user is not None and self._self_upgrade:
             give(node.program, ensure(node.user))
 
@@ -236,21 +268,21 @@ def _plain_name(node: Node) -> str:
     return node.name
 
 
-def _environment(node: Node) -> tuple[tuple[str, str], ...]:
+def _with_home(node: Node, environment: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     """What a node with an account of its own keeps in its home goes to its folder: such an account has no home."""
-    if node.user is None or any(name == "HOME" for name, _ in node.environment):
-        return node.environment
-    return (("HOME", node.root_dir), *node.environment)
+    if node.user is None or any(name == "HOME" for name, _ in environment):
+        return environment
+    return (("HOME", node.root_dir), *environment)
 
 
 def _previous(node: Node) -> str:
     return f"{node.program}.previous"
 
 
-def _require_fresh(node: Node) -> None:
+def _require_fresh(node: Node, companions: Sequence[str]) -> None:
     """Whatever an operator or another program put there is not ours to build on, nor to delete later."""
-    program = Path(node.program).name
-    ours = {program, f".{program}.new"}
+    placed = (Path(node.program).name, *companions)
+    ours = {*placed, *(f".{name}.new" for name in placed)}
     try:
         seen = os.lstat(node.root_dir)
         foreign = (

@@ -34,6 +34,7 @@ class SetsidDriver:
     """
 
     name = "setsid"
+    restarts = False
 
     def __init__(
         self, clock: Clock, *, cores: float | None = None, environ: Mapping[str, str] | None = None
@@ -43,6 +44,11 @@ class SetsidDriver:
         self._cores = cores or float(os.cpu_count() or 1)
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """There are no files of units."""
+        return ()
 
     def install(self, unit: Unit) -> None:
         """Make the folder of its log; there is nobody to register it with."""

@@ -75,7 +75,7 @@ def checks_of(material: Material) -> tuple[Check, ...]:
 
 def _last_cycle(material: Material) -> Iterable[Check]:
     cycle, now = material.cycle, material.generated_at
-    remedy = "let cron start wnm every minute: crontab -e, then * * * * * and the path of wnm"
+    remedy = "let cron start wnm every minute: wnm cron install"
     if cycle is None:
         yield Check(name="last cycle", ok=False, detail="there was none yet", remedy=remedy)
         return

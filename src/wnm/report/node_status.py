@@ -1,5 +1,6 @@
 """The reports node-status and node-status-details: one table, and everything."""
 
+from wnm.node_kinds.kinds import KINDS
 from wnm.report.facts import NodeFacts, all_facts, payload_of
 from wnm.report.material import Material
 from wnm.report.payload import Payload, moment, report_of, write_env
@@ -16,6 +17,9 @@ def payload(material: Material) -> Payload:
         material,
         {
             "observed_at": moment(material.observed_at),
+            "health_sources": {
+                name: health_source(name) for name in sorted({each.node.kind for each in material.nodes})
+            },
             "nodes": [payload_of(facts) for facts in all_facts(material)],
         },
     )
@@ -52,12 +56,30 @@ def known(value: object) -> str:
     return NOTHING if value is None else printable(str(value))
 
 
+def _kinds(material: Material) -> list[str]:
+    return sorted({each.node.kind for each in material.nodes})
+
+
+def health_source(kind: str) -> str:
+    """What the health of nodes of a kind is judged by."""
+    found = KINDS.get(kind)
+    return "process, key, store and log" if found is not None and not found.has_metrics else "metrics pages"
+
+
+def reachability(facts: NodeFacts) -> str:
+    """How a node's metrics port behaved; for one that has none, what stands for it."""
+    found = KINDS.get(facts.kind)
+    if facts.reachable is None and found is not None and not found.has_metrics:
+        return "by files"
+    return known(facts.reachable)
+
+
 def _row(facts: NodeFacts) -> tuple[str, ...]:
     return (
         printable(facts.name),
         facts.status,
         facts.process,
-        known(facts.reachable),
+        reachability(facts),
         known(facts.version or facts.binary_version),
         known(facts.connected_peers),
         known(facts.records),

@@ -1,6 +1,7 @@
 """Node programs on disk: which file it is, and what it says it is when asked once."""
 
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from wnm.core.observation import ProgramReading, Unseen
 from wnm.node_kinds.kind import NodeKind
-from wnm.node_kinds.kinds import KINDS
+from wnm.node_kinds.kinds import KINDS, kind_of_version_output
 from wnm.system.command import CommandFailed, run
 from wnm.system.files import stamp
 
@@ -21,6 +22,7 @@ def read_program(
     remembered: ProgramReading | None,
     *,
     timeout: timedelta,
+    user: str | None = None,
     kinds: Mapping[str, NodeKind] = KINDS,
 ) -> ProgramReading | Unseen:
     """The program at `path` (absolute). It is started, with `--version`, only when its file has changed.
@@ -28,10 +30,11 @@ def read_program(
     Unseen when there is no executable regular file; a reading with an Unseen version when the program does
     not say within `timeout` what it is, or may not be asked now because `timeout` is zero. Every reason names
     the path. A program whose version is not known is asked again the next time: being slow once is no
-    property of a file.
+    property of a file. `user` is the account to ask it as; without it root asks as the file's owner, since what
+    somebody else can write must not run as root.
     """
     try:
-        mark, changed_at = _mark_of_program(path)
+        mark, changed_at, owner = _mark_of_program(path)
     except (OSError, ValueError) as error:
         return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
     if (
@@ -44,25 +47,33 @@ def read_program(
     if timeout <= timedelta(0):
         return replace(reading, version=Unseen(reason=f"{path} was not asked yet"))
     try:
-        output = run((path, "--version"), timeout).stdout
+        output = run((path, "--version"), timeout, user=user or owner).stdout
     except CommandFailed as error:
         return replace(reading, version=Unseen(reason=str(error)))
-    for kind in kinds.values():
-        if recognised := kind.parse_version_output(output):
-            name, version = recognised
-            return replace(reading, version=version, kind=name)
+    if recognised := kind_of_version_output(output, kinds):
+        name, version = recognised
+        return replace(reading, version=version, kind=name)
     reason = f"{path} --version does not name a known node program: {_quoted(output)}"
     return replace(reading, version=Unseen(reason=reason))
 
 
-def _mark_of_program(path: str) -> tuple[str, datetime]:
-    """The stamp of the file and when it was written. Raises OSError, also for what cannot be run."""
+def _mark_of_program(path: str) -> tuple[str, datetime, str | None]:
+    """The stamp of the file, when it was written, and for root its owner if that is somebody else.
+
+    Raises OSError, also for what cannot be run.
+    """
     seen = Path(path).stat()
     if not stat.S_ISREG(seen.st_mode):
         raise OSError("not a regular file")
     if not os.access(path, os.X_OK):
         raise OSError("not executable")
-    return stamp(path), datetime.fromtimestamp(seen.st_mtime, UTC)
+    owner = None
+    if os.geteuid() == 0 and seen.st_uid != 0:
+        try:
+            owner = pwd.getpwuid(seen.st_uid).pw_name
+        except KeyError:
+            raise OSError(f"owned by user {seen.st_uid}, who has no account") from None
+    return stamp(path), datetime.fromtimestamp(seen.st_mtime, UTC), owner
 
 
 def _quoted(output: str) -> str:

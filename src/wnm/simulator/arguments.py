@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 type Check = Callable[[str], bool]
@@ -15,8 +15,9 @@ class UsageError(Exception):
 class Arguments(NamedTuple):
     """A checked command line.
 
-    `root_dir` is empty when not given; `metrics_port` is None when no metrics page is
-    wanted, and 0 (like `port`) for any free port; `show` is the version flag given, or `--help`.
+    `root_dir` is empty when not given; `metrics_port` is None when there is no metrics page,
+    and 0 (like `port`) for any free port; `log_output_dest` is empty when nothing is logged;
+    `show` is the version flag given, or `--help`.
     """
 
     show: str
@@ -31,11 +32,13 @@ class Arguments(NamedTuple):
     evm_network: str
 
 
-def _whole_number(most: int) -> Check:
+def whole_number(most: int) -> Check:
+    """A check for the numbers from 0 to `most`."""
     return lambda text: text.isascii() and text.isdigit() and int(text) <= most
 
 
-def _one_of(*allowed: str) -> Check:
+def one_of(*allowed: str) -> Check:
+    """A check for one of these words."""
     return lambda text: text in allowed
 
 
@@ -49,34 +52,36 @@ def _ip_address(text: str) -> bool:
     return False
 
 
-def _address_and_port(text: str) -> bool:
+def address_and_port(text: str) -> bool:
+    """Whether this is `ADDRESS:PORT`."""
     address, _, port = text.rpartition(":")
-    return _ip_address(address.strip("[]")) and _port(port)
+    return _ip_address(address.strip("[]")) and port_number(port)
 
 
-def _hex_address(text: str) -> bool:
+def hex_address(text: str) -> bool:
+    """Whether this is the address of a wallet."""
     return re.fullmatch("0x[0-9a-fA-F]{40}", text) is not None
 
 
-_text: Check = bool
-_port = _whole_number(65535)
-_count = _whole_number(2**63 - 1)
+any_text: Check = bool
+port_number = whole_number(65535)
+any_count = whole_number(2**63 - 1)
 
 _WITH_VALUE: dict[str, Check] = {
-    "--root-dir": _text,
-    "--port": _port,
+    "--root-dir": any_text,
+    "--port": port_number,
     "--ip": _ip_address,
-    "--rewards-address": _hex_address,
-    "--log-output-dest": _text,
-    "--log-format": _one_of("default", "json"),
-    "--max-log-files": _count,
-    "--max-archived-log-files": _count,
-    "--metrics-server-port": _port,
-    "--network-id": _whole_number(255),
-    "--peer": _text,
-    "--network-contacts-url": _text,
-    "--bootstrap-cache-dir": _text,
-    "--rpc": _address_and_port,
+    "--rewards-address": hex_address,
+    "--log-output-dest": any_text,
+    "--log-format": one_of("default", "json"),
+    "--max-log-files": any_count,
+    "--max-archived-log-files": any_count,
+    "--metrics-server-port": port_number,
+    "--network-id": whole_number(255),
+    "--peer": any_text,
+    "--network-contacts-url": any_text,
+    "--bootstrap-cache-dir": any_text,
+    "--rpc": address_and_port,
 }
 _VERSIONS = ("--version", "--crate-version", "--package-version", "--protocol-version")
 _SWITCHES = (
@@ -86,10 +91,10 @@ _SWITCHES = (
 )
 _REPEATABLE = ("--peer", "--network-contacts-url")
 _CUSTOM_NETWORK: dict[str, Check] = {
-    "--rpc-url": _text,
-    "--payment-token-address": _hex_address,
-    "--data-payments-address": _hex_address,
-    "--merkle-payments-address": _hex_address,
+    "--rpc-url": any_text,
+    "--payment-token-address": hex_address,
+    "--data-payments-address": hex_address,
+    "--merkle-payments-address": hex_address,
 }
 _EVM_NETWORKS: dict[str, Mapping[str, Check]] = {
     "evm-arbitrum-one": {},
@@ -98,13 +103,14 @@ _EVM_NETWORKS: dict[str, Mapping[str, Check]] = {
 }
 
 
-def parse(words: Sequence[str]) -> Arguments:
+def parse(words: Sequence[str], refused: Collection[str] = ()) -> Arguments:
     """Check a command line (without the program name).
 
-    Raises UsageError for an unknown or repeated flag, a missing or impossible value, a
-    missing rewards address, and anything but its own options after the payment network.
+    `refused` are flags that this node does not know. Raises UsageError for an unknown or
+    repeated flag, a missing or impossible value, a missing rewards address, and anything but
+    its own options after the payment network.
     """
-    given, rest = _flags(words, _WITH_VALUE, _SWITCHES)
+    given, rest = read_flags(words, _WITH_VALUE, _SWITCHES, refused)
     network = rest[0] if rest else ""
     if rest:
         _payment_network(network, rest[1:])
@@ -136,7 +142,7 @@ def usage() -> str:
 def _payment_network(name: str, words: Sequence[str]) -> None:
     if name not in _EVM_NETWORKS:
         raise UsageError(f"unrecognized subcommand '{name}'")
-    given, rest = _flags(words, _EVM_NETWORKS[name], ())
+    given, rest = read_flags(words, _EVM_NETWORKS[name], ())
     if rest:
         raise UsageError(f"unexpected argument '{rest[0]}' found")
     for flag in _EVM_NETWORKS[name]:
@@ -144,17 +150,21 @@ def _payment_network(name: str, words: Sequence[str]) -> None:
             raise UsageError(f"the required argument '{flag} <VALUE>' was not provided")
 
 
-def _flags(
-    words: Sequence[str], with_value: Mapping[str, Check], switches: Sequence[str]
+def read_flags(
+    words: Sequence[str],
+    with_value: Mapping[str, Check],
+    switches: Collection[str],
+    refused: Collection[str] = (),
+    repeatable: Collection[str] = _REPEATABLE,
 ) -> tuple[dict[str, str], list[str]]:
-    """Values by flag (a switch has none), and the words from the first that is no flag."""
+    """Values by flag (a switch has none), and the words from the first that is no flag. Raises UsageError."""
     given: dict[str, str] = {}
     waiting = list(words)
     while waiting and waiting[0].startswith("-"):
         flag, has_value, value = waiting.pop(0).partition("=")
-        if flag not in with_value and flag not in switches:
+        if flag in refused or (flag not in with_value and flag not in switches):
             raise UsageError(f"unexpected argument '{flag}' found")
-        if flag in given and flag not in _REPEATABLE:
+        if flag in given and flag not in repeatable:
             raise UsageError(f"the argument '{flag}' cannot be used multiple times")
         if flag in switches:
             if has_value:

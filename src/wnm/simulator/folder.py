@@ -22,17 +22,21 @@ class NodeFolder:
         self._store = root / "record_store"
         self.records = 0
 
-    def prepare(self) -> None:
+    def prepare(self, *, grows: bool = True) -> None:
         """Make the record store and its first records; count those of earlier starts."""
         self._store.mkdir(exist_ok=True)
         self.records = sum(1 for record in self._store.iterdir() if record.name != _FILLER)
-        self.grow_to(FIRST_RECORDS)
+        if grows:
+            self.grow_to(FIRST_RECORDS)
 
-    def grow_to(self, records: int) -> None:
-        """Store more records until there are so many, or as many as a simulation needs."""
+    def grow_to(self, records: int) -> list[str]:
+        """Store more records until there are so many, or as many as a simulation needs; returns the new ones."""
+        stored: list[str] = []
         while self.records < min(records, _MOST_RECORDS):
-            (self._store / os.urandom(32).hex()).write_bytes(os.urandom(_RECORD_BYTES))
+            stored.append(os.urandom(32).hex())
+            (self._store / stored[-1]).write_bytes(os.urandom(_RECORD_BYTES))
             self.records += 1
+        return stored
 
     def fill(self, length_bytes: int) -> None:
         """Use up this much more disk. Raises OSError when the disk is full."""

@@ -17,11 +17,11 @@ def new_key() -> bytes:
     return os.urandom(_KEY_BYTES)
 
 
-def kept_key(root: Path, fresh: bytes) -> bytes:
-    """The key in `<root>/secret-key`; on the first start that file is made of `fresh`, mode 0600."""
-    path = root / "secret-key"
+def kept_key(root: Path, fresh: bytes, name: str = "secret-key") -> bytes:
+    """The key in the file `name` in `root`; on the first start that file is made of `fresh`, mode 0600."""
+    path = root / name
     if not path.exists():
-        unfinished = root / ".secret-key.new"  # renamed when whole: a kill leaves no half key
+        unfinished = root / f".{name}.new"  # renamed when whole: a kill leaves no half key
         handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(fresh)
@@ -48,9 +48,7 @@ def peer_id(key: bytes) -> str:
     return "1" + digits  # a leading zero byte is written as 1
 
 
-def default_root(peer: str) -> Path:
+def default_root(peer: str, *folders: str) -> Path:
     """The root directory of a node that was given none."""
-    data = ".local/share/autonomi/node"
-    if sys.platform == "darwin":
-        data = "Library/Application Support/autonomi/node"
-    return Path.home() / data / peer
+    data = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
+    return Path.home().joinpath(data, *(folders or ("autonomi", "node")), peer)

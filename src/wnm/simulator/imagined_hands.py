@@ -41,6 +41,9 @@ class ImaginedManager:
         self._world.step()
         self._copy(node, program, keep=True)
 
+    def check_program(self, node: Node, version: str) -> None:
+        self._try("check", node)
+
     def restore_program(self, node: Node) -> None:
         folder = self._require_folder(node)
         if folder.previous is None:

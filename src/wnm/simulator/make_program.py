@@ -6,14 +6,17 @@ import shlex
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
-from wnm.simulator.version_text import DEFAULT_VERSION, version_text
+from wnm.simulator import ant_node, version_text
+from wnm.simulator.misbehave import parse_behaviour
 
 # Every module that a running node imports, in no special order.
 _MODULES = (
+    *("ant_node", "ant_node_arguments", "ant_node_folder", "ant_node_journal"),
     *("answers", "arguments", "bell", "exposition", "folder", "identity", "journal", "misbehave"),
     *("node", "page_server", "pages", "process_figures", "self_upgrade", "strain", "swarm_page"),
     *("version_text", "vitals"),
@@ -26,8 +29,7 @@ _LAUNCHER = """\
 # A simulated node, written by wnm.simulator.make_program.
 for word do
   if [ "$word" = --version ]; then
-    printf '%s\\n' {version_text}
-    exit 0
+    {answer}
   fi
 done
 exec {python} -I -S "$0" "$@"
@@ -36,47 +38,87 @@ exit 127
 _MAIN = """\
 import sys
 from pathlib import Path
+from wnm.simulator.misbehave import Behaviour
 from wnm.simulator.node import run
-sys.exit(run(sys.argv[1:], version={version!r}, program=Path(sys.argv[0]).absolute()))
+from {module} import {flavour}
+program = Path(sys.argv[0]).absolute()
+sys.exit(run(sys.argv[1:], version={version!r}, program=program, flavour={flavour}, built_in={built_in!r}))
 """
+_ANSWERS = {
+    "": "printf '%s\\n' {text}; exit 0",
+    "hang": "exec sleep 3600",
+    "exit": "echo 'no version today' >&2; exit 1",
+}
 
 
-def write_program(path: Path, version: str, python: str = sys.executable) -> None:
+class _Kind(NamedTuple):
+    """A node program that can be written: where its part is played, and what it says of itself."""
+
+    module: str
+    flavour: str
+    default_version: str
+    version_text: Callable[[str], str]
+
+
+KINDS = {
+    "antnode": _Kind(
+        "wnm.simulator.node", "ANTNODE", version_text.DEFAULT_VERSION, version_text.version_text
+    ),
+    "ant-node": _Kind("wnm.simulator.ant_node", "ANT_NODE", ant_node.DEFAULT_VERSION, ant_node.version_text),
+}
+
+
+def write_program(
+    path: Path, version: str, python: str = sys.executable, *, kind: str = "antnode", misbehave: str = ""
+) -> None:
     """Write an executable node program of this version to `path`, replacing a file there.
 
     `version` is like `0.4.17`, `0.4.18-rc.1` or `nightly-2026.02.23`; `python` is the
-    interpreter that runs it. A running copy of an older file is not disturbed: the
-    new file takes its name by a rename. Raises OSError when `path` cannot be written.
+    interpreter that runs it; `kind` is one of KINDS. `misbehave` is a JSON object as in
+    `misbehave.json`: what such a program does wrong when nobody orders it otherwise. A running
+    copy of an older file is not disturbed: the new file takes its name by a rename. Raises
+    OSError when `path` cannot be written, ValueError for an order that means nothing.
     """
-    launcher = _LAUNCHER.format(version_text=shlex.quote(version_text(version)), python=shlex.quote(python))
+    plays = KINDS[kind]
+    built_in, unknown = parse_behaviour(misbehave or "{}")
+    if unknown:
+        raise ValueError(f"unknown orders: {', '.join(unknown)}")
+    answer = _ANSWERS[built_in.refuse_version].format(text=shlex.quote(plays.version_text(version)))
+    main = _MAIN.format(module=plays.module, flavour=plays.flavour, version=version, built_in=built_in)
+    launcher = _LAUNCHER.format(answer=answer, python=shlex.quote(python))
     unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_bytes(launcher.encode() + _archive(version))
+    unfinished.write_bytes(launcher.encode() + _archive(main))
     unfinished.chmod(0o755)
     unfinished.replace(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line: `--version VERSION --out PATH [--python INTERPRETER]`."""
+    """The command line: `--out PATH [--kind KIND] [--version VERSION] [--misbehave JSON] [--python INTERPRETER]`."""
     parser = argparse.ArgumentParser(prog="python -m wnm.simulator.make_program", description=__doc__)
-    parser.add_argument("--version", default=DEFAULT_VERSION, help="0.4.17, 0.4.18-rc.1, nightly-2026.02.23")
+    parser.add_argument("--kind", choices=tuple(KINDS), default="antnode", help="the node program to play")
+    parser.add_argument("--version", help="0.4.17, 0.4.18-rc.1, nightly-2026.02.23; for ant-node 0.14.2")
     parser.add_argument("--out", required=True, type=Path, help="the file to write")
+    parser.add_argument("--misbehave", default="", metavar="JSON", help="what this version does wrong")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs it")
     asked = parser.parse_args(argv)
+    version = asked.version or KINDS[asked.kind].default_version
     try:
-        write_program(asked.out, asked.version, asked.python)
+        write_program(asked.out, version, asked.python, kind=asked.kind, misbehave=asked.misbehave)
+    except ValueError as problem:
+        parser.error(f"--misbehave: {problem}")
     except OSError as problem:
         print(f"{asked.out} cannot be written: {problem.strerror}", file=sys.stderr)
         return 1
     return 0
 
 
-def _archive(version: str) -> bytes:
+def _archive(main: str) -> bytes:
     here = Path(__file__).parent
     sources = {f"wnm/simulator/{name}": (here / f"{name}.py").read_text("utf-8") for name in _MODULES}
     packages = {"wnm/__init__": "", "wnm/simulator/__init__": ""}
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as archive, tempfile.TemporaryDirectory() as scratch:
-        for name, source in (packages | sources | {"__main__": _MAIN.format(version=version)}).items():
+        for name, source in (packages | sources | {"__main__": main}).items():
             # A ZipInfo carries no time: the same version is the same bytes. Python opens
             # the compressed source only when the byte code is not its own.
             archive.writestr(zipfile.ZipInfo(f"{name}.py"), source, zipfile.ZIP_DEFLATED)

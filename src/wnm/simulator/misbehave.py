@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 FILE_NAME = "misbehave.json"
 ENVIRONMENT_NAME = "SIMULATED_NODE_MISBEHAVE"
+VERSION_REFUSALS = ("", "hang", "exit")
 METRICS_MODES = ("ok", "hang", "drip", "lie", "garbage", "refuse", "huge", "error500")
 
 
@@ -16,9 +17,14 @@ class Behaviour(NamedTuple):
     slow_start_seconds: the metrics port opens only this long after the start.
     exit_after_seconds, exit_code, exit_reason: stop by itself so long after this order was read.
     crash_loop: stop with code 1 as soon as it has started.
+    critical_failure: leave this reason as a node does that ends itself, and go on.
     ignore_term: go on after SIGTERM and SIGINT.
-    metrics: how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`.
+    metrics: how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`, in a log too.
     connected_peers, shunned_by_close_group, min_node_version: figures on its pages.
+    stores_nothing: its store does not grow; otherwise it grows every stores_every_seconds.
+    refuse_flags: flags that it does not know, as an older or a newer version may not.
+    refuse_version: when asked for `--version` it says nothing, for ever or with code 1; one of
+    VERSION_REFUSALS, and only where it was built in: nobody says then which node is meant.
     fill_disk_bytes_per_second, use_cpu_percent (of one core), use_memory_bytes: strain.
     self_upgrade_to: a newer program to put in the place of its own; it restarts
     self_upgrade_restart_after_seconds later.
@@ -40,6 +46,14 @@ class Behaviour(NamedTuple):
     use_memory_bytes: int = 0
     self_upgrade_to: str = ""
     self_upgrade_restart_after_seconds: float = 0
+    critical_failure: str = ""
+    stores_nothing: bool = False
+    stores_every_seconds: float = 10
+    refuse_flags: tuple[str, ...] = ()
+    refuse_version: str = ""
+
+
+GOOD = Behaviour()
 
 
 def _amount(value: object) -> bool:
@@ -52,6 +66,10 @@ def _whole(value: object) -> bool:
 
 def _text(value: object) -> bool:
     return isinstance(value, str)
+
+
+def _flags(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(flag, str) and flag[:1] == "-" for flag in value)
 
 
 def _truth(value: object) -> bool:
@@ -75,11 +93,16 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "use_memory_bytes": _whole,
     "self_upgrade_to": _text,
     "self_upgrade_restart_after_seconds": _amount,
+    "critical_failure": _text,
+    "stores_nothing": _truth,
+    "stores_every_seconds": lambda value: _amount(value) and value != 0,
+    "refuse_flags": _flags,
+    "refuse_version": lambda value: value in VERSION_REFUSALS,
 }
 
 
-def parse_behaviour(text: str) -> tuple[Behaviour, tuple[str, ...]]:
-    """The behaviour that a JSON object orders, and its keys that mean nothing.
+def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple[str, ...]]:
+    """The behaviour that a JSON object orders, and its keys that mean nothing; `base` is what it leaves open.
 
     Raises ValueError when the text is no JSON object or a value is impossible.
     """
@@ -90,20 +113,26 @@ def parse_behaviour(text: str) -> tuple[Behaviour, tuple[str, ...]]:
     for key, value in known.items():
         if not _CHECKS[key](value):
             raise ValueError(f"{key} cannot be {value!r}")
-    return Behaviour(**known), tuple(key for key in orders if key not in _CHECKS)
+    if "refuse_flags" in known:
+        known["refuse_flags"] = tuple(known["refuse_flags"])
+    return base._replace(**known), tuple(key for key in orders if key not in _CHECKS)
 
 
 class BehaviourFile:
     """The orders in one file, read again whenever it changes.
 
-    While the file is missing, `initial` (JSON text, may be empty) holds. Text that
-    cannot be understood leaves the last orders in force and is reported to `complain`.
+    While the file is missing, `initial` (JSON text, may be empty) holds. What neither says is
+    as `built_in` has it. Text that cannot be understood leaves the last orders in force and is
+    reported to `complain`.
     """
 
-    def __init__(self, path: Path, *, initial: str, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: Path, *, initial: str, complain: Callable[[str], None], built_in: Behaviour = GOOD
+    ) -> None:
         self._path = path
         self._complain = complain
-        self._initial = Behaviour()
+        self._built_in = built_in
+        self._initial = built_in
         self._initial = self._parsed(initial, ENVIRONMENT_NAME, self._initial)
         self._stamp: tuple[int, int, int] | None = None
         self.current = self._initial
@@ -137,7 +166,7 @@ class BehaviourFile:
         if not text.strip():
             return otherwise
         try:
-            behaviour, unknown = parse_behaviour(text)
+            behaviour, unknown = parse_behaviour(text, self._built_in)
         except ValueError as problem:
             self._complain(f"{source} is left aside: {problem}")
             return otherwise

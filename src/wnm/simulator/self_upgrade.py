@@ -9,11 +9,12 @@ class CannotUpgrade(Exception):
     """The node goes on with the program it has; the text says why."""
 
 
-def replace_program(own: Path | None, newer: Path) -> bool:
+def replace_program(own: Path | None, newer: Path, *, keep_backup: bool = False) -> bool:
     """Rename a copy of `newer` over `own`; False when both are already the same.
 
-    `own` is None when this process was not started from a program file.
-    Raises CannotUpgrade when there is no such file or no permission.
+    With `keep_backup` the old one stays as `<own>.backup`. `own` is None when this process was
+    not started from a program file. Raises CannotUpgrade when there is no such file or no
+    permission.
     """
     if own is None:
         raise CannotUpgrade("this process was not started from a node program")
@@ -21,6 +22,10 @@ def replace_program(own: Path | None, newer: Path) -> bool:
         content = newer.read_bytes()
         if own.read_bytes() == content:
             return False
+        if keep_backup:
+            backup = own.with_name(f"{own.name}.backup")
+            backup.write_bytes(own.read_bytes())
+            backup.chmod(own.stat().st_mode)
         copy = own.with_name(f"{own.name}.upgrade")
         copy.write_bytes(content)
         copy.chmod(own.stat().st_mode)

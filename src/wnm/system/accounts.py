@@ -1,10 +1,12 @@
 """Accounts of the system that nodes run as: looked up, made when missing, and removed if wnm made them."""
 
+import fcntl
 import grp
 import os
 import pwd
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,8 @@ from wnm.system.command import CommandFailed, run
 MADE_BY_WNM = "runs nodes for wnm"
 """What the account file says of an account that wnm made, so that it removes no other one."""
 PATIENCE = timedelta(seconds=10)
+LOCK = "/etc/.pwd.lock"
+"""Root's own, so nobody else can keep us waiting; those who change the account files use it in another way."""
 NO_SHELL = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 
 
@@ -45,13 +49,33 @@ def ensure(name: str) -> Account:
     """
     found = find(name)
     if found is None:
-        _make(name)
-        found = find(name)
+        with _alone(name):
+            found = find(name)
+            if found is None:
+                _make(name)
+                found = find(name)
     if found is None:
         raise NeedsOperator(f"account {name} was made and is not there", remedy=f"run: id {name}")
     if found.user_id == 0:
         raise Permanent(f"account {name} is the superuser: nodes need an account of their own")
     return found
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Of two useradd at once, each makes an account of that name: it looks before it locks."""
+    try:
+        descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise NeedsOperator(
+            f"account {name} is missing and cannot be made: {LOCK}: {error.strerror}",
+            remedy="run wnm as root",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make(name: str) -> None:
@@ -60,13 +84,19 @@ def _make(name: str) -> None:
     # A group of that name may be left from an account that was deleted.
     options += ["--gid", name] if _has_group(name) else ["--user-group"]
     try:
-        run(("useradd", *options, "--comment", MADE_BY_WNM, name), PATIENCE)
+        run(("useradd", *options, "--comment", MADE_BY_WNM, name), PATIENCE, _environment())
     except CommandFailed as error:
         if find(name) is None:
             raise NeedsOperator(
                 f"account {name} is missing and cannot be made: {error}",
                 remedy=f"run: useradd --system --user-group --shell {shell} {name}",
             ) from error
+
+
+def _environment() -> dict[str, str]:
+    """What an administrator's program gets: cron's PATH does not have its folder."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return {**os.environ, "LC_ALL": "C", "PATH": path}
 
 
 def remove_if_made_here(name: str) -> bool:
@@ -78,7 +108,7 @@ def remove_if_made_here(name: str) -> bool:
     if entry.pw_gecos != MADE_BY_WNM:
         return False
     try:
-        run(("userdel", name), PATIENCE)
+        run(("userdel", name), PATIENCE, _environment())
     except CommandFailed as error:
         raise Transient(f"account {name} was made by wnm and cannot be removed: {error}") from error
     return True

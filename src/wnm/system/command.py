@@ -2,14 +2,16 @@
 
 import errno
 import os
+import pwd
 import selectors
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
@@ -51,33 +53,85 @@ class CommandFailed(Transient):
         self.stderr = stderr
 
 
-def run(argv: Sequence[str], timeout: timedelta, env: Mapping[str, str] | None = None) -> Completed:
-    """Run a program to its end, without input and outside of our terminal. Never through a shell.
+def run(
+    argv: Sequence[str],
+    timeout: timedelta,
+    env: Mapping[str, str] | None = None,
+    *,
+    user: str | None = None,
+    stdin_bytes: bytes = b"",
+    decode_errors: str = "replace",
+    most_output_bytes: int = MOST_OUTPUT_BYTES,
+) -> Completed:
+    """Run a program to its end, outside of our terminal. Never through a shell. It reads `stdin_bytes`.
 
-    `env` is its whole environment; without it, it gets ours with messages in English. Raises CommandFailed
-    if it cannot start, does not end with code 0, or (with all that it started, killed) outlives `timeout` or
-    writes more than MOST_OUTPUT_BYTES.
+    `env` is its whole environment; without it, it gets ours with messages in English. `user` is the account that
+    it runs as, if it is not ours, with that account's own group and no other. `decode_errors` says what becomes
+    of output that is not UTF-8. Raises CommandFailed if it cannot start, does not end with code 0, or (with all
+    that it started, killed) outlives `timeout` or writes more than `most_output_bytes`.
     """
-    process = _popen(
-        argv,
-        env={**os.environ, "LC_ALL": "C"} if env is None else env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    with _reading(argv, stdin_bytes) as stdin:
+        process = _popen(
+            argv,
+            env={**os.environ, "LC_ALL": "C"} if env is None else env,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            user=user,
+        )
     assert process.stdout is not None
     assert process.stderr is not None
     out, err = bytearray(), bytearray()
     try:
-        why = _collect(process, {process.stdout: out, process.stderr: err}, timeout)
+        why = _collect(process, {process.stdout: out, process.stderr: err}, timeout, most_output_bytes)
     finally:
         _end(process)
-    stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
+    stdout, stderr = out.decode(errors=decode_errors), err.decode(errors="replace")
     if why:
         raise CommandFailed(argv, None, stderr, why)
     if process.returncode:
         why = f"{_ending(process.returncode)}{_last_line(stderr or stdout)}"
         raise CommandFailed(argv, process.returncode, stderr, why)
     return Completed(stdout=stdout, stderr=stderr)
+
+
+def run_attached(
+    argv: Sequence[str], *, input_text: str, timeout: timedelta, held_back: str
+) -> tuple[int, str]:
+    """Run a program on our output until its end; returns its exit code and what it said of itself.
+
+    It reads `input_text`. Lines on its stderr that begin with `held_back` are not shown but returned, without
+    that, in one line. Raises CommandFailed if it cannot start or outlives `timeout`, and is killed then.
+    """
+    try:
+        process = subprocess.Popen(list(argv), stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise CommandFailed(argv, None, "", f"cannot start ({error.strerror})") from error
+    own_words: list[str] = []
+    reader = threading.Thread(target=_pass_on, args=(process, held_back, own_words), daemon=True)
+    reader.start()
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.write(input_text.encode())
+        process.stdin.close()
+    try:
+        code = process.wait(timeout.total_seconds())
+    except subprocess.TimeoutExpired as error:
+        with suppress(PermissionError):  # it may have become another account's
+            process.kill()
+        raise CommandFailed(argv, None, "", f"not done after {timeout.total_seconds():g} s") from error
+    reader.join(1)
+    return code, " | ".join(own_words)
+
+
+def _pass_on(process: "subprocess.Popen[bytes]", held_back: str, own_words: list[str]) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(held_back.encode()):
+            own_words.append(line.decode(errors="replace").removeprefix(held_back).strip())
+        else:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
 
 
 def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log_file: str) -> int:
@@ -122,20 +176,26 @@ def _popen(
     env: Mapping[str, str],
     stdout: int,
     stderr: int,
+    stdin: int = subprocess.DEVNULL,
     cwd: str | None = None,
+    user: str | None = None,
 ) -> "subprocess.Popen[bytes]":
     pause = 0.001
+    account = _account(argv, user)
     while True:
         try:
             return subprocess.Popen(
                 list(argv),
                 env=env,
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 close_fds=True,
                 start_new_session=True,
+                user=account and account.pw_uid,
+                group=account and account.pw_gid,
+                extra_groups=account and [],
             )
         except OSError as error:
             # A child that another thread forked may for an instant hold open for writing what that thread copied.
@@ -149,8 +209,22 @@ def _popen(
             raise CommandFailed(argv, None, "", f"cannot start ({error})") from error
 
 
+def _account(argv: Sequence[str], user: str | None) -> pwd.struct_passwd | None:
+    """The account to change to; None if it is ours anyway."""
+    if user is None:
+        return None
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError as error:
+        raise CommandFailed(argv, None, "", f"cannot start (there is no account {user})") from error
+    return None if account.pw_uid == os.geteuid() else account
+
+
 def _collect(
-    process: "subprocess.Popen[bytes]", streams: Mapping[IO[bytes], bytearray], timeout: timedelta
+    process: "subprocess.Popen[bytes]",
+    streams: Mapping[IO[bytes], bytearray],
+    timeout: timedelta,
+    most_output_bytes: int,
 ) -> str | None:
     """Read until the program has ended; says why it has to be cut short, else None."""
     deadline = time.monotonic() + timeout.total_seconds()
@@ -167,8 +241,8 @@ def _collect(
                 received += chunk
                 if not chunk:
                     selector.unregister(key.fileobj)
-                if len(received) > MOST_OUTPUT_BYTES:
-                    return f"wrote more than {MOST_OUTPUT_BYTES} bytes and was ended"
+                if len(received) > most_output_bytes:
+                    return f"wrote more than {most_output_bytes} bytes and was ended"
             if over and not ready:
                 return None
             if not over and time.monotonic() >= deadline:
@@ -190,6 +264,25 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     for stream in (process.stdout, process.stderr):
         if stream:
             stream.close()
+
+
+@contextmanager
+def _reading(argv: Sequence[str], content: bytes) -> Iterator[int]:
+    """A descriptor that gives these bytes: a file without a name, as a pipe would need somebody to fill it."""
+    if not content:
+        yield subprocess.DEVNULL
+        return
+    import tempfile  # takes a while to load, and hardly anything is given input
+
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            file.write(content)
+            file.seek(0)
+        except OSError as error:
+            what = f"cannot start (no room for its input: {error.strerror})"
+            raise CommandFailed(argv, None, "", what) from error
+        yield file.fileno()
 
 
 @contextmanager

@@ -54,12 +54,20 @@ def open_regular(path: str, *, follow_link: bool = True, write: bool = False) ->
 
 def write_private(path: str, content: bytes) -> None:
     """Return when the file has this content and mode 0600, safe on disk; before that it is what it was."""
+    write_file(path, content, 0o600)
+
+
+def write_file(path: str, content: bytes, mode: int) -> None:
+    """Return when the file has this content and mode, safe on disk; before that it is what it was.
+
+    Transient if it cannot be written.
+    """
 
     def write(descriptor: int) -> None:
         with os.fdopen(descriptor, "wb", closefd=False) as writer:
             writer.write(content)
 
-    _replace(path, write, 0o600)
+    _replace(path, write, mode)
 
 
 def keep_beside(source: str, target: str) -> None:

@@ -59,6 +59,16 @@ class ProcessTable:
         return self.found.get(_normal(fingerprint), ())
 
 
+def read_pids(pids: Collection[int]) -> Mapping[int, Process]:
+    """The living processes with these numbers; those that are gone by now are left out. Costs nothing for others."""
+    boot_time = _boot_time()
+    if sys.platform == "linux":
+        found = [_read_proc(pid, (), boot_time) for pid in pids]
+    else:
+        found = [next(iter(_from_psutil((), only=pid)), None) for pid in pids]
+    return {process.pid: process for process in found if process}
+
+
 def holds(argv: Collection[str], fingerprint: Fingerprint) -> bool:
     """Whether a command line has the flag directly followed by exactly this value, or `flag=value`."""
     return _normal(fingerprint) in _fingerprints(tuple(argv), (fingerprint[0],))

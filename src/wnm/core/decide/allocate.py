@@ -98,7 +98,7 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
         manager=settings.process_manager,
         root_dir=root_dir,
         log_dir=join(settings.log_storage, name),
-        program=join(root_dir, "antnode"),
+        program=join(root_dir, settings.node_kind),
         port=port,
         metrics_port=metrics_port,
         wallet=draw_wallet(settings, seed, node_id),

@@ -1,0 +1,147 @@
+"""What the last lines of a node's log tell about its health."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from wnm.core.version import tidy_version
+
+LONGEST_QUOTE = 300
+_LONGEST_LINE = 16 * 1024
+# `[TIME LEVEL module 12] message` of antnode, `TIME  LEVEL module: message` of ant-node.
+_LINE = re.compile(
+    r"\[?(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?Z) {1,2}"
+    r"(?:TRACE|DEBUG|INFO|WARN|ERROR) (?P<rest>.*)"
+)
+_ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# What programs written in Rust print when they give up; none of it is a log line.
+_ENDINGS = (
+    re.compile(r"The application panicked"),
+    re.compile(r"thread '[^']*'(?: \([0-9]+\))? panicked at"),
+    re.compile(r"Error:"),
+)
+_CAUSE = re.compile(r"\s{0,8}0: (?P<cause>.*)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHealth:
+    """What a log tells about the process that wrote its last lines; what it does not tell is None or False.
+
+    `last_line_at` is when the last line that bears a time was written, `started_at` when the process began,
+    with the `version` it named then. `listens` is True once its port is open. `refuses_data` is True from the
+    moment it had no disk left until it stored something again. `fatal` is why it ended or cannot go on.
+    """
+
+    last_line_at: datetime | None = None
+    started_at: datetime | None = None
+    version: str | None = None
+    listens: bool = False
+    connected_peers: int | None = None
+    stored_at: datetime | None = None
+    refuses_data: bool = False
+    fatal: str | None = None
+
+
+def message(pattern: str) -> re.Pattern[str]:
+    """A pattern that is found at the beginning of a message, wherever in a line that is."""
+    return re.compile(rf"(?:^|: |\] ){pattern}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogWords:
+    """The messages of one kind of node program that mean something, built by `message`.
+
+    `started` may have a group `version`, `peers` has a group `peers`, `fatal` a group `why`.
+    """
+
+    started: re.Pattern[str]
+    listens: re.Pattern[str]
+    peers: re.Pattern[str]
+    stored: re.Pattern[str]
+    refuses: re.Pattern[str]
+    fatal: re.Pattern[str]
+
+    def read(self, lines: Sequence[str]) -> LogHealth:
+        """What these lines tell, oldest first. Any text is safe to give; the time is linear in its length."""
+        health = LogHealth()
+        cause_follows = False
+        for raw in lines:
+            line = _ESCAPE.sub("", raw[:_LONGEST_LINE]).rstrip("\r\n")
+            if not line.strip():
+                continue
+            if cause_follows and (cause := _CAUSE.fullmatch(line)):
+                health = replace(health, fatal=_quoted(cause["cause"]))
+            cause_follows = False
+            parsed = _parsed(line)
+            if parsed is not None:
+                health = self._after(health, *parsed)
+            elif self.started.search(line):  # the second line of a message that began with an empty one
+                health = self._after(health, health.last_line_at, line)
+            elif fatal := self.fatal.search(line):  # in a file that holds nothing else
+                health = replace(health, fatal=_quoted(fatal["why"]))
+            elif any(ending.match(line) for ending in _ENDINGS):
+                said = line.removeprefix("Error:").strip()
+                health = replace(health, fatal=_quoted(said or "it ended with an error"))
+                cause_follows = not said
+        return health
+
+    def _after(self, health: LogHealth, time: datetime | None, message: str) -> LogHealth:
+        if started := self.started.search(message):
+            # What an earlier process wrote says nothing about this one.
+            version = started.groupdict().get("version")
+            named = tidy_version(version) if version else None
+            return LogHealth(last_line_at=time, started_at=time, version=named)
+        health = replace(health, last_line_at=time)
+        if self.listens.search(message):
+            health = replace(health, listens=True)
+        if peers := self.peers.search(message):
+            health = replace(health, connected_peers=int(peers["peers"]))
+        if self.stored.search(message):
+            health = replace(health, stored_at=time, refuses_data=False)
+        if self.refuses.search(message):
+            health = replace(health, refuses_data=True)
+        if fatal := self.fatal.search(message):
+            health = replace(health, fatal=_quoted(fatal["why"]))
+        return health
+
+
+def _parsed(line: str) -> tuple[datetime, str] | None:
+    """When a line was logged, and its message with what names the module before it; None for any other line."""
+    if line.startswith("{"):
+        return _parsed_json(line)
+    found = _LINE.fullmatch(line)
+    time = _time(found["time"]) if found else None
+    if found is None or time is None:
+        return None
+    return time, found["rest"]
+
+
+def _parsed_json(line: str) -> tuple[datetime, str] | None:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(fields, dict) or not isinstance(fields.get("timestamp"), str):
+        return None
+    time = _time(fields["timestamp"])
+    if time is None:
+        return None
+    others = (f"{name}={value}" for name, value in fields.items() if name not in _JSON_FRAME)
+    return time, " ".join([str(fields.get("message", "")), *others])
+
+
+_JSON_FRAME = frozenset({"timestamp", "level", "target", "message"})
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else None
+
+
+def _quoted(text: str) -> str:
+    return "".join(char for char in text if char.isprintable()).strip()[:LONGEST_QUOTE]

@@ -1,0 +1,367 @@
+"""Nodes as agents of launchd, the service manager of macOS, in the account of whoever runs wnm."""
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+from wnm.core.contracts import Clock, Unit
+from wnm.core.errors import NeedsOperator, Permanent, Transient, WnmError
+from wnm.core.node import ProcessState
+from wnm.core.observation import ProcessReading, Unseen
+from wnm.formats.launchd_plist import LABEL_PREFIX, label_of, plist_bytes, read_plist, unit_name_of
+from wnm.process_managers.launchctl import Domain, Launchctl
+from wnm.process_managers.unit_processes import UnitProcesses
+from wnm.system.command import CommandFailed
+from wnm.system.files import last_lines, make_private_dir, open_regular, write_private
+from wnm.system.processes import Process
+from wnm.system.wait import until
+
+PATIENCE_WITH_LAUNCHCTL = timedelta(seconds=10)
+WATCH_AFTER_START = timedelta(seconds=0.3)
+# Loading a label that launchd is still letting go of fails, and has been seen to for five seconds.
+PATIENCE_WITH_LABEL = timedelta(seconds=12)
+# Then it is kicked, and given more time.
+PATIENCE_FOR_PROCESS = (timedelta(seconds=1), timedelta(seconds=5))
+PATIENCE_AFTER_KILL = timedelta(seconds=5)
+LOOK_AGAIN = timedelta(seconds=0.2)
+LAST_WORDS_LINES = 5
+LAST_WORDS_CHARACTERS = 500
+LARGEST_PLIST_BYTES = 4 * 1024 * 1024
+
+
+class LaunchdDriver:
+    """Implements `wnm.core.contracts.UnitDriver` with a property list for each unit in the user's LaunchAgents.
+
+    launchd says what is loaded and how it ended; what runs is read from the process table by fingerprint, so that
+    a process is found whichever session it was started in. Stopped means unloaded and disabled: launchd keeps
+    that over reboots. It cannot enforce a unit's `writable` and `read_only`.
+    """
+
+    name = "launchd"
+    restarts = True
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        cores: float | None = None,
+        agents_folder: str | None = None,
+        launchctl: str = "/bin/launchctl",
+        uid: int | None = None,
+        prefix: str = LABEL_PREFIX,
+        patience: timedelta = PATIENCE_WITH_LAUNCHCTL,
+    ) -> None:
+        """`cores` is how many cores 100 % of CPU stands for, `patience` how long one call of launchctl may take."""
+        self._clock = clock
+        self._folder = Path(agents_folder or Path.home() / "Library" / "LaunchAgents")
+        self._program = launchctl
+        self._uid = os.getuid() if uid is None else uid
+        self._prefix = prefix
+        self._launchctl = Launchctl(launchctl, self._uid, patience)
+        self._found = UnitProcesses(clock, cores or float(os.cpu_count() or 1))
+        self._locks: dict[str, threading.Lock] = {}
+        self._locks_lock = threading.Lock()
+
+    def why_not_here(self) -> NeedsOperator | None:
+        """Why this machine or account cannot have agents; None if it can."""
+        if not os.access(self._program, os.X_OK):
+            return NeedsOperator(
+                f"the launchd process manager works only on macOS: there is no {self._program} here",
+                remedy="give --process_manager systemd or setsid",
+            )
+        if self._uid == 0:
+            return NeedsOperator(
+                "agents of launchd belong to a user who logs in, and this is root",
+                remedy="run wnm as that user, without sudo",
+            )
+        return None
+
+    def install(self, unit: Unit) -> None:
+        """Write its property list, disabled until it is started. Permanent if somebody else's is there."""
+        with self._alone(unit) as label:
+            self._put(unit, label, self._launchctl.domain(), to_run=False)
+
+    def start(self, unit: Unit) -> None:
+        """Return when one process runs, this one or one from before. Transient, with its last words, if it ends."""
+        if unit.user:
+            raise Permanent(f"{unit.name} is to run as {unit.user}: agents of launchd run as who loads them")
+        if not os.access(unit.argv[0], os.X_OK):
+            raise Transient(f"{unit.name} cannot start: {unit.argv[0]} is missing or may not be run")
+        with self._alone(unit) as label:
+            domain = self._launchctl.domain()
+            self._put(unit, label, domain, to_run=True)
+            self._launchctl.enable(domain, label)
+            if self._found.of(unit):
+                return
+            # Also what is loaded but does not run: it may be held back for minutes after failures, which no
+            # kickstart shortens, or be an older version of the property list.
+            self._unload(label, PATIENCE_WITH_LABEL)
+            before = _size(unit.log_file)
+            try:
+                self._load(unit, label, domain)
+                ended = self._ended_at_once(unit, label, domain)
+            except WnmError:
+                self._end(unit, label, WATCH_AFTER_START)
+                raise
+            if ended:
+                self._end(unit, label, WATCH_AFTER_START)
+                words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))
+                words = words[-LAST_WORDS_CHARACTERS:] or f"it wrote nothing ({unit.argv[0]})"
+                raise Transient(f"{unit.name} ended at once with {ended}: {words}")
+
+    def stop(self, unit: Unit, grace: timedelta) -> bool:
+        """Disable and unload it, which sends TERM; after `grace` KILL. Other processes of the unit are ended too."""
+        with self._alone(unit) as label:
+            if not self._is_ours(unit, label):
+                return self._end_processes(unit, grace, spare=None)
+            return self._end(unit, label, grace)
+
+    def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
+        """Ask launchd once and read the process table once, and both again if they contradict each other."""
+        if not units:
+            return {}
+        for attempt in range(3):
+            if attempt:
+                self._clock.sleep(LOOK_AGAIN.total_seconds())
+            try:
+                seen = self._look(units)
+            except Transient as error:
+                return {unit.name: Unseen(reason=str(error)) for unit in units}
+            if not any(isinstance(each, Unseen) for each in seen.values()):
+                break
+        return seen
+
+    def remove(self, unit: Unit) -> None:
+        """Unload it and delete its property list.
+
+        launchd keeps a line that says that the label is enabled; there is no call that takes it away.
+        """
+        with self._alone(unit) as label:
+            if not self._is_ours(unit, label):
+                return
+            self._unload(label, PATIENCE_WITH_LABEL)
+            try:
+                self._path(label).unlink(missing_ok=True)
+            except OSError as error:
+                raise Transient(f"cannot remove {self._path(label)}: {error.strerror}") from error
+            # Whoever uses this label next would wonder why it does not start.
+            self._launchctl.enable(self._launchctl.domain(), label)
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folder of the user's agents."""
+        return (str(self._folder),)
+
+    def claimed(self) -> Mapping[str, str]:
+        """The names whose label is loaded or in a property list, by file name or content."""
+        found: dict[str, str] = {}
+        for path in self._plists():
+            content = _content(path)
+            written = read_plist(content) if content else None
+            for label in (path.name.removesuffix(".plist"), written and written.label):
+                name = unit_name_of(label or "", self._prefix)
+                if name:
+                    found[name] = str(path)
+        domain = self._launchctl.domain()
+        for label in domain.services:
+            name = unit_name_of(label, self._prefix)
+            if name:
+                found.setdefault(name, f"{domain.name}/{label}")
+        return found
+
+    def settle(self) -> None:
+        """launchd has taken note of each change when the call that made it returned."""
+
+    def _plists(self) -> list[Path]:
+        try:
+            return sorted(path for path in self._folder.iterdir() if path.suffix == ".plist")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Transient(f"cannot look into {self._folder}: {error.strerror}") from error
+
+    def _path(self, label: str) -> Path:
+        return self._folder / f"{label}.plist"
+
+    @contextmanager
+    def _alone(self, unit: Unit) -> Iterator[str]:
+        """The unit's label, while no other thread works on the unit."""
+        label = label_of(unit.name, self._prefix)
+        with self._locks_lock:
+            lock = self._locks.setdefault(label, threading.Lock())
+        with lock:
+            yield label
+
+    def _standing(self, unit: Unit, label: str) -> bytes | None:
+        """Its property list as it is; None if there is none. Permanent if wnm did not write it for this unit."""
+        path = self._path(label)
+        content = _content(path)
+        if content is None:
+            return None
+        found = read_plist(content)
+        own = (label, unit.name, unit.working_dir)
+        if not found or (found.label, found.unit, found.working_dir) != own:
+            raise Permanent(
+                f"{path} was not written by wnm for {unit.name} in {unit.working_dir}: move it away"
+            )
+        return content
+
+    def _is_ours(self, unit: Unit, label: str) -> bool:
+        """Whether launchd has anything of this unit that may be changed."""
+        try:
+            if self._standing(unit, label) is not None:
+                return True
+        except Permanent:
+            return False
+        if label not in self._launchctl.domain().services:
+            return False
+        return all(self._is_own_path(label, path) for path in self._launchctl.origins(label).values())
+
+    def _is_own_path(self, label: str, path: str) -> bool:
+        return os.path.realpath(path) == os.path.realpath(self._path(label))
+
+    def _put(self, unit: Unit, label: str, domain: Domain, *, to_run: bool) -> None:
+        """Make its property list what it is to be, and the folders of that and of its log."""
+        standing = self._standing(unit, label)
+        if standing is None:
+            for where, path in self._launchctl.origins(label).items():
+                if not self._is_own_path(label, path):
+                    raise Permanent(
+                        f"{where} has {label} already, loaded from {path}: unload it, or rename it"
+                    )
+            if not to_run:
+                # Or the next login would start it.
+                self._launchctl.disable(domain, label)
+        make_private_dir(str(Path(unit.log_file).parent))
+        content = plist_bytes(unit, label, domain.session)
+        # launchd refuses what others could have written.
+        if content == standing and not self._path(label).lstat().st_mode & 0o022:
+            return
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Transient(f"cannot make {self._folder}: {error.strerror}") from error
+        write_private(str(self._path(label)), content)
+
+    def _load(self, unit: Unit, label: str, domain: Domain) -> None:
+        """Return when launchd has loaded it; it starts it by itself."""
+        failure: CommandFailed | None = None
+
+        def is_loaded() -> bool:
+            nonlocal failure
+            try:
+                self._launchctl.bootstrap(domain, str(self._path(label)))
+            except CommandFailed as error:
+                failure = error
+                # Its codes do not tell "already there" from "not now": what is there does.
+                return domain.name in self._launchctl.origins(label)
+            return True
+
+        if not until(is_loaded, PATIENCE_WITH_LABEL, self._clock):
+            raise Transient(f"launchd does not load {unit.name}: {failure}") from failure
+
+    def _ended_at_once(self, unit: Unit, label: str, domain: Domain) -> str | None:
+        """How a program that was just loaded ended; None if it runs. Transient if launchd does not even start it."""
+        for patience in PATIENCE_FOR_PROCESS:
+            if patience is not PATIENCE_FOR_PROCESS[0]:
+                # It has been seen to load an agent and forget to start it.
+                self._launchctl.kickstart(domain, label)
+            if until(lambda: bool(self._found.of(unit)), WATCH_AFTER_START, self._clock) or until(
+                lambda: bool(self._found.of(unit)) or self._last_end(label) is not None,
+                patience,
+                self._clock,
+            ):
+                break
+        else:
+            raise Transient(f"launchd does not start {unit.name}: it is loaded as {domain.name}/{label}")
+        if self._found.of(unit) and not until(
+            lambda: not self._found.of(unit), WATCH_AFTER_START, self._clock
+        ):
+            return None
+        until(lambda: self._last_end(label) is not None, WATCH_AFTER_START, self._clock)
+        return self._last_end(label) or "an unknown code"
+
+    def _last_end(self, label: str) -> str | None:
+        """How the last process of a loaded agent ended; None if it runs, or has not ended yet."""
+        found = self._launchctl.domain().services.get(label)
+        if found is None or found.pid or found.status is None:
+            return None
+        return f"code {found.status}"
+
+    def _end(self, unit: Unit, label: str, grace: timedelta) -> bool:
+        """Disable, unload and end it; True if it had to be killed."""
+        deadline = self._clock.monotonic() + grace.total_seconds()
+        domain = self._launchctl.domain()
+        loaded = domain.services.get(label)
+        # First of all: whatever happens from here on, a reboot does not bring it back.
+        self._launchctl.disable(domain, label)
+        self._launchctl.bootout(label, grace)
+        left = timedelta(seconds=max(deadline - self._clock.monotonic(), 0))
+        killed = self._end_processes(unit, left, spare=loaded.pid if loaded else None)
+        self._require_unloaded(label, PATIENCE_WITH_LABEL)
+        return killed
+
+    def _end_processes(self, unit: Unit, grace: timedelta, *, spare: int | None) -> bool:
+        """TERM, but not to `spare`, then after `grace` KILL; True if that was needed."""
+        if not self._found.outlast(unit, SIGTERM, grace, spare=spare):
+            return False
+        left: Sequence[Process] = self._found.outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
+        if left:
+            pids = ", ".join(str(process.pid) for process in left)
+            raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
+        return True
+
+    def _unload(self, label: str, patience: timedelta) -> None:
+        self._launchctl.bootout(label, patience)
+        self._require_unloaded(label, patience)
+
+    def _require_unloaded(self, label: str, patience: timedelta) -> None:
+        if not until(lambda: not self._launchctl.origins(label), patience, self._clock):
+            raise Transient(f"launchd still holds {label} after {patience.total_seconds():g} s")
+
+    def _look(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
+        # launchd first: what it has just started has become its program by the time the table is read.
+        services = self._launchctl.domain().services
+        table = self._found.table(units)
+        seen: dict[str, ProcessReading | Unseen] = {}
+        for unit in units:
+            processes = table.holding(unit.fingerprint)
+            try:
+                loaded = services.get(label_of(unit.name, self._prefix))
+            except Permanent as error:
+                seen[unit.name] = Unseen(reason=str(error))
+                continue
+            if processes:
+                seen[unit.name] = self._found.reading(processes)
+            elif loaded and loaded.pid:
+                seen[unit.name] = Unseen(reason=f"launchd runs something else as {unit.name}: {loaded.pid}")
+            else:
+                failed = loaded is not None and loaded.status not in (None, 0)
+                seen[unit.name] = ProcessReading(
+                    state=ProcessState.FAILED if failed else ProcessState.STOPPED
+                )
+        return seen
+
+
+def _content(path: Path) -> bytes | None:
+    """A property list; None if there is none, nothing (which nobody wrote for a unit) if it is not a file."""
+    try:
+        with open_regular(str(path), follow_link=False) as file:
+            return file.read(LARGEST_PLIST_BYTES)
+    except FileNotFoundError:
+        return None
+    except PermissionError as error:
+        raise Transient(f"cannot read {path}: {error.strerror}") from error
+    except OSError:
+        return b""
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,278 @@
+"""Nodes as services of systemd: of the whole system, or of one account's own systemd."""
+
+import os
+import pwd
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from wnm.core.contracts import Clock, Unit
+from wnm.core.errors import NeedsOperator, Permanent, Transient, WnmError
+from wnm.core.node import ProcessState
+from wnm.core.observation import ProcessReading, Unseen
+from wnm.formats.systemctl_show import Shown
+from wnm.formats.systemd_unit import Scope, service_name
+from wnm.process_managers.systemd_control import SHORTLY, Systemctl, is_unknown, runtime_folder
+from wnm.process_managers.systemd_files import UnitFiles, search_path
+from wnm.system.command import CommandFailed
+from wnm.system.files import last_lines
+from wnm.system.processes import Process, holds, read_pids
+
+# Less than the pause before systemd starts one again that ended: it is caught in that pause.
+WATCH_AFTER_START = timedelta(seconds=0.3)
+PATIENCE_AFTER_KILL = timedelta(seconds=5)
+LAST_WORDS_LINES = 5
+LAST_WORDS_CHARACTERS = 500
+
+
+class SystemdDriver:
+    """Implements `wnm.core.contracts.UnitDriver`; a unit is a service of its name.
+
+    Only files that wnm wrote for the very unit are ever changed, and only their services started or stopped.
+    Drop-ins are the operator's and stay, whatever happens to the unit.
+    """
+
+    restarts = True
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        scope: Scope,
+        cores: float | None = None,
+        unit_folder: str | None = None,
+        systemctl: str = "systemctl",
+    ) -> None:
+        """`cores` is how many cores 100 % of CPU stands for, `unit_folder` where unit files are written."""
+        home = _home(os.geteuid())
+        usual = f"{home}/.config/systemd/user" if scope == "user" else "/etc/systemd/system"
+        self.name = "systemd" if scope == "system" else "systemd+user"
+        self._clock = clock
+        self._scope = scope
+        self._cores = cores or float(os.cpu_count() or 1)
+        self._systemctl = Systemctl(systemctl, scope)
+        self._files = UnitFiles(
+            unit_folder or usual,
+            scope=scope,
+            search_path=search_path(scope, home=home, runtime=runtime_folder(os.geteuid())),
+        )
+        self._locks: dict[str, threading.Lock] = {}
+
+    def install(self, unit: Unit) -> None:
+        """Write its file. systemd finds a new one by itself; one that changed it reads at `settle` or `start`."""
+        with self._alone(unit):
+            self._require_account(unit)
+            known = self._files.is_ours(unit)
+            if self._files.place(unit) and known:
+                self._systemctl.note_change()
+
+    def start(self, unit: Unit) -> None:
+        """Return when it runs and its boot link is there. Transient, with its last words, if it ends at once."""
+        with self._alone(unit):
+            self._require_account(unit)
+            if self._files.place(unit):
+                self._systemctl.note_change()
+                self._systemctl.catch_up()
+            self._files.link_to_boot(unit)
+            log = Path(unit.log_file)
+            before = log.stat().st_size if log.exists() else 0
+            trouble = self._run(unit)
+            if trouble:
+                self._files.unlink_from_boot(unit)
+                self._end(unit, unit.stop_grace)
+                words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))
+                raise Transient(f"{trouble}: {words[-LAST_WORDS_CHARACTERS:] or 'it wrote nothing'}")
+
+    def stop(self, unit: Unit, grace: timedelta) -> bool:
+        """End it and what it started; it comes back neither by itself nor after a reboot. True if it was killed."""
+        with self._alone(unit):
+            ours = self._files.is_ours(unit)
+            self._files.unlink_from_boot(unit)
+            if not ours and not self._is_left_of(unit):
+                return False
+            return self._end(unit, grace)
+
+    def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
+        """Ask systemd once for all of them; figures are those of their main processes."""
+        readings: dict[str, ProcessReading | Unseen] = {}
+        asked: dict[str, tuple[Unit, bool]] = {}
+        for unit in units:
+            try:
+                asked[service_name(unit)] = unit, self._files.is_ours(unit)
+            except WnmError as error:
+                readings[unit.name] = Unseen(reason=str(error))
+        try:
+            shown = self._systemctl.survey(tuple(asked))
+        except WnmError as error:
+            return readings | {unit.name: Unseen(reason=str(error)) for unit, _ in asked.values()}
+        processes = read_pids([each.pid for each in shown.values() if each.pid])
+        for service, (unit, ours) in asked.items():
+            each = shown.get(service)
+            process = processes.get(each.pid or 0) if each else None
+            foreign = self._foreign(unit, each, process, ours=ours)
+            readings[unit.name] = Unseen(reason=foreign) if foreign else self._reading(each, process)
+        return readings
+
+    def remove(self, unit: Unit) -> None:
+        """Delete its file and boot link; systemd forgets it at `settle`."""
+        with self._alone(unit):
+            if self._files.delete(unit):
+                self._systemctl.note_change()
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folder of the unit files, and that of the boot links."""
+        return self._files.folders
+
+    def claimed(self) -> Mapping[str, str]:
+        """The names of all services that systemd could be asked for, and the file of each."""
+        return self._files.claimed()
+
+    def settle(self) -> None:
+        """One reload, if files were changed or deleted that systemd may have read."""
+        self._systemctl.catch_up()
+
+    def _alone(self, unit: Unit) -> threading.Lock:
+        """One thing at a time with a unit."""
+        return self._locks.setdefault(unit.name, threading.Lock())
+
+    def _require_account(self, unit: Unit) -> None:
+        own = os.geteuid()
+        if self._scope == "user" and unit.user and unit.user not in (str(own), _user_name(own)):
+            raise Permanent(
+                f"{unit.name} is to run as {unit.user}: an account's own systemd cannot change the user"
+            )
+
+    def _run(self, unit: Unit) -> str | None:
+        """Start it; says what is wrong if it does not stay up."""
+        service = service_name(unit)
+        failed: CommandFailed | None = None
+        for attempt in ("first", "second"):
+            failed = None
+            try:
+                self._systemctl("start", service, timeout=unit.stop_grace + SHORTLY)
+                self._clock.sleep(WATCH_AFTER_START.total_seconds())
+            except CommandFailed as error:
+                failed = error
+            shown = self._systemctl.show(service)
+            if not failed and shown.state is ProcessState.RUNNING:
+                return None
+            if attempt == "first" and failed and shown.active == "failed":
+                # It was started too often; that we want it now is a new beginning.
+                self._systemctl("reset-failed", service)
+            elif attempt == "first" and shown.load == "not-found":
+                # A folder that changed twice within one tick of its clock looks unchanged.
+                self._systemctl.note_change()
+                self._systemctl.catch_up()
+            else:
+                break
+        if failed and shown.state is not ProcessState.FAILED:
+            return f"{unit.name} does not start: {failed}"
+        return f"{unit.name} ({unit.argv[0]}) ended at once with {shown.ending}"
+
+    def _end(self, unit: Unit, grace: timedelta) -> bool:
+        service = service_name(unit)
+        began = self._clock.monotonic()
+        killed = False
+        try:
+            self._systemctl("stop", service, timeout=grace)
+        except CommandFailed as error:
+            if is_unknown(error):
+                return False
+            if self._clock.monotonic() - began < grace.total_seconds():
+                raise
+            killed = True
+            self._kill(unit)
+        shown = self._systemctl.show(service)
+        if shown.active not in ("inactive", "failed"):
+            raise Transient(f"{unit.name} does not end: process {shown.pid} is still there after KILL")
+        if shown.active == "failed":
+            self._systemctl("reset-failed", service)
+        return killed or shown.result == "timeout"
+
+    def _kill(self, unit: Unit) -> None:
+        try:
+            self._systemctl("kill", "--signal=KILL", service_name(unit))
+            self._systemctl("stop", service_name(unit), timeout=PATIENCE_AFTER_KILL)
+        except CommandFailed as error:
+            # It ended between the two; whether it did is looked at next.
+            if error.code is None:
+                raise Transient(f"{unit.name} does not end: it is still there after KILL") from error
+
+    def _is_left_of(self, unit: Unit) -> bool:
+        """Whether a process of this unit still runs although its file is gone. Permanent if another unit's does."""
+        shown = self._systemctl.survey([service_name(unit)]).get(service_name(unit))
+        processes = read_pids([shown.pid] if shown and shown.pid else [])
+        foreign = self._foreign(unit, shown, next(iter(processes.values()), None), ours=False)
+        if foreign:
+            raise Permanent(foreign)
+        return shown is not None
+
+    def _foreign(self, unit: Unit, shown: Shown | None, process: Process | None, *, ours: bool) -> str | None:
+        """What is wrong if systemd has another unit under this name: judged by its file, else by its process."""
+        if ours:
+            stranger = shown.fragment if shown and shown.fragment != str(self._files.path(unit)) else ""
+        else:
+            started_by_another = process and not holds(process.argv, unit.fingerprint)
+            stranger = str(self._files.elsewhere(unit) or (service_name(unit) if started_by_another else ""))
+        return f"{stranger} is a unit that wnm did not write" if stranger else None
+
+    def _reading(self, shown: Shown | None, process: Process | None) -> ProcessReading:
+        state = shown.state if shown else ProcessState.STOPPED
+        if state is not ProcessState.RUNNING or process is None:
+            return ProcessReading(state=state, pid=shown.pid if shown else None)
+        alive_seconds = max((self._clock.now() - process.started_at).total_seconds(), 0.01)
+        return ProcessReading(
+            state=ProcessState.RUNNING,
+            pid=process.pid,
+            started_at=process.started_at,
+            cpu_percent=process.cpu_seconds / (alive_seconds * self._cores) * 100,
+            memory_bytes=process.memory_bytes,
+        )
+
+
+def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -> NeedsOperator | None:
+    """Why systemd cannot run nodes here, None if it can: judged by a few files below `root`, no program is run.
+
+    `user_id` is the account in question, else the effective one.
+    """
+    account = os.geteuid() if user_id is None else user_id
+    if not Path(root, "run/systemd/system").is_dir():
+        return NeedsOperator(
+            "systemd does not run on this machine", remedy="choose another one: --process_manager setsid"
+        )
+    if scope == "system":
+        if account == 0:
+            return None
+        return NeedsOperator(
+            "services of the whole system are for root", remedy="run wnm as root, or use systemd+user"
+        )
+    if account == 0:
+        return NeedsOperator("root's nodes are services of the whole system", remedy="use systemd")
+    user = _user_name(account)
+    if not Path(root, "var/lib/systemd/linger", user).exists():
+        return NeedsOperator(
+            f"without lingering, {user}'s nodes would end when {user} logs out",
+            remedy=f"run: sudo loginctl enable-linger {user}",
+        )
+    if not Path(root, runtime_folder(account).lstrip("/"), "systemd/private").exists():
+        return NeedsOperator(
+            f"the systemd of {user} does not run",
+            remedy=f"run: sudo systemctl restart user@{account}.service",
+        )
+    return None
+
+
+def _user_name(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
+def _home(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_dir
+    except KeyError:
+        return str(Path.home())

@@ -1,0 +1,228 @@
+"""The unit files and boot links of systemd: which are ours, which are taken, and how ours come and go."""
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from wnm.core.contracts import Unit
+from wnm.core.errors import Permanent, Transient
+from wnm.formats.systemd_unit import (
+    BOOT_TARGET,
+    MARKER,
+    SLICE,
+    SLICE_TEXT,
+    Scope,
+    owner,
+    service_name,
+    unit_text,
+)
+from wnm.system.files import make_private_dir, open_regular, write_file
+
+MOST_UNIT_BYTES = 4 * 1024 * 1024
+
+
+class UnitFiles:
+    """The folder that our units are written to, among those that systemd reads units from.
+
+    Everything raises Transient when the disk does not do it. May be used from threads.
+    """
+
+    def __init__(self, folder: str, *, scope: Scope, search_path: tuple[str, ...]) -> None:
+        self._folder = Path(folder)
+        self._scope = scope
+        self._links = self._folder / f"{BOOT_TARGET[scope]}.wants"
+        self._elsewhere = tuple(_distinct(search_path, but=folder))
+        self._slice = threading.Lock()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Where files and links are written."""
+        return (str(self._folder), str(self._links))
+
+    def path(self, unit: Unit) -> Path:
+        """Its file. Permanent if its name is more than a name."""
+        return self._folder / service_name(unit)
+
+    def is_ours(self, unit: Unit) -> bool:
+        """Whether the file that wnm wrote for this very unit is there; False if there is none.
+
+        Permanent if something else has its name in our folder.
+        """
+        path = self.path(unit)
+        try:
+            if path.is_symlink():
+                masked = str(path.readlink()) == os.devnull
+                why = "is masked" if masked else f"is a link to {path.readlink()}"
+                raise Permanent(f"{path} {why}: it is not a unit that wnm wrote")
+            with open_regular(str(path), follow_link=False) as file:
+                text = file.read(MOST_UNIT_BYTES).decode(errors="replace")
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Transient(f"cannot read {path}: {error.strerror}") from error
+        if (whose := owner(text)) is None:
+            raise Permanent(f"{path} is a unit that wnm did not write")
+        if whose != unit.working_dir:
+            raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
+        return True
+
+    def elsewhere(self, unit: Unit) -> Path | None:
+        """A file of its name in another folder that systemd reads: none of ours is ever there."""
+        paths = (folder / service_name(unit) for folder in self._elsewhere)
+        return next(filter(os.path.lexists, paths), None)
+
+    def place(self, unit: Unit) -> bool:
+        """Write its file and make its log; True if the file is another one now, False if it was as it should be.
+
+        Permanent, and nothing is changed, if something else has its name anywhere, or systemd cannot express it.
+        """
+        text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
+        path = self.path(unit)
+        ours = self.is_ours(unit)
+        if foreign := self.elsewhere(unit):
+            raise Permanent(f"{foreign} is a unit that wnm did not write")
+        _make_log(unit.log_file)
+        try:
+            if ours and path.read_bytes() == text:
+                return False
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Transient(f"cannot write {path}: {error.strerror}") from error
+        with self._slice:
+            self._place_slice()
+            write_file(str(path), text, 0o644)
+        return True
+
+    def delete(self, unit: Unit) -> bool:
+        """Delete its file and boot link, and with the last one the slice; True if anything was there.
+
+        Permanent, and nothing is changed, if something else has its name in our folder.
+        """
+        ours = self.is_ours(unit)
+        linked = self.unlink_from_boot(unit)
+        path = self.path(unit)
+        try:
+            with self._slice:
+                path.with_name(f".{path.name}.new").unlink(missing_ok=True)
+                if ours:
+                    path.unlink(missing_ok=True)
+                self._drop_slice()
+        except OSError as error:
+            raise Transient(f"cannot delete {error.filename or path}: {error.strerror}") from error
+        return ours or linked
+
+    def link_to_boot(self, unit: Unit) -> None:
+        """Let it start with the machine."""
+        link = self._links / service_name(unit)
+        try:
+            self._links.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                link.symlink_to(self.path(unit))
+        except OSError as error:
+            raise Transient(f"cannot write {link}: {error.strerror}") from error
+
+    def unlink_from_boot(self, unit: Unit) -> bool:
+        """Let it no longer start with the machine; True if it would have."""
+        link = self._links / service_name(unit)
+        try:
+            link.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise Transient(f"cannot delete {link}: {error.strerror}") from error
+        return True
+
+    def claimed(self) -> dict[str, str]:
+        """The names of all services that systemd could be asked for, and the file of each."""
+        found: dict[str, str] = {}
+        for folder in (self._folder, *self._elsewhere):
+            try:
+                with os.scandir(folder) as entries:
+                    names = sorted(each.name for each in entries if not each.is_dir())
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise Transient(f"cannot look into {folder}: {error.strerror}") from error
+            for name in names:
+                if name.endswith(".service") and not name.startswith("."):
+                    found.setdefault(name.removesuffix(".service"), str(folder / name))
+        return found
+
+    def _place_slice(self) -> None:
+        if not any(os.path.lexists(folder / SLICE) for folder in (self._folder, *self._elsewhere)):
+            write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
+
+    def _drop_slice(self) -> None:
+        path = self._folder / SLICE
+        if any(_is_by_wnm(each) for each in self._folder.glob("*.service")):
+            return
+        with suppress(FileNotFoundError):
+            if not path.is_symlink() and path.read_bytes() == SLICE_TEXT.encode():
+                path.unlink()
+
+
+def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
+    """Where systemd looks for units, the first place first, as systemd.unit(5) has it."""
+    if scope == "system":
+        config, volatile, data = ["/etc/systemd/system"], "/run/systemd", []
+        shared = ["/run/systemd/system", "/run/systemd/system.attached"]
+    else:
+        config = [f"{home}/.config/systemd/user", "/etc/xdg/systemd/user", "/etc/systemd/user"]
+        volatile = f"{runtime}/systemd"
+        shared = [f"{runtime}/systemd/user", "/run/systemd/user"]
+        data = [
+            f"{place}/systemd/user" for place in (f"{home}/.local/share", "/usr/local/share", "/usr/share")
+        ]
+    return (
+        f"{config[0]}.control",
+        *(f"{volatile}/{name}" for name in (f"{scope}.control", "transient", "generator.early")),
+        *config,
+        *(["/etc/systemd/system.attached"] if scope == "system" else []),
+        *shared,
+        f"{volatile}/generator",
+        *data,
+        *(f"{place}/systemd/{scope}" for place in ("/usr/local/lib", "/usr/lib", "/lib")),
+        f"{volatile}/generator.late",
+    )
+
+
+def _distinct(folders: tuple[str, ...], *, but: str) -> Iterator[Path]:
+    """On most machines /lib is a link to /usr/lib."""
+    seen = {Path(but).resolve()}
+    for folder in map(Path, folders):
+        if folder.resolve() not in seen:
+            seen.add(folder.resolve())
+            yield folder
+
+
+def _behind_links(unit: Unit) -> set[str]:
+    found = set()
+    for path in (unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only):
+        with suppress(OSError, ValueError):
+            found.add(str(Path(path).resolve()))
+    return found
+
+
+def _is_by_wnm(path: Path) -> bool:
+    try:
+        with open_regular(str(path), follow_link=False) as file:
+            return file.read(len(MARKER)) == MARKER.encode()
+    except OSError:
+        return False
+
+
+def _make_log(path: str) -> None:
+    """systemd opens it as root and follows links: it must be a file of its own before."""
+    folder = Path(path).parent
+    if not folder.is_dir():  # the folder of several logs has to stay as passable as it was made
+        make_private_dir(str(folder))
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise Permanent(f"{path} is not a plain file: move it away, it is to become a log") from None
+    except OSError as error:
+        raise Transient(f"cannot write {path}: {error.strerror}") from error

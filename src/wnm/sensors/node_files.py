@@ -1,0 +1,199 @@
+"""What a node's files tell about its health: its key, its store and the end of its log."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from wnm.core.observation import Unseen
+from wnm.node_kinds.kind import NodeKind
+from wnm.node_kinds.log_health import LogHealth
+from wnm.system.files import allocated_bytes
+
+LOG_TAIL_BYTES = 64 * 1024
+MOST_ENTRIES = 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreReading:
+    """What a node keeps: the bytes it takes up on its disk, None where counting would take too long.
+
+    `changed_at` is when anything in it was last written, added or removed.
+    """
+
+    bytes: int | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReading:
+    """The end of a node's newest log file; `file_bytes` is how long that file was."""
+
+    file_name: str
+    file_bytes: int
+    health: LogHealth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesReading:
+    """A node's files. Each part is None where there is nothing, and Unseen where it cannot be read."""
+
+    identity_at: datetime | Unseen | None
+    store: StoreReading | Unseen | None
+    log: LogReading | Unseen | None
+
+
+def read_node_files(
+    kind: NodeKind, root_dir: str, log_dir: str, *, since_bytes: int | None = None
+) -> FilesReading:
+    """Look at the files of one node; takes a few milliseconds whatever is in its folders.
+
+    A node may write what it likes there, so no link is followed, nothing but regular files is opened, and at
+    most 64 KiB of one log file are read. With `since_bytes` only what the log holds after its first so many
+    bytes counts; a file shorter than that is another one and counts whole.
+    """
+    return FilesReading(
+        identity_at=_guarded(root_dir, lambda: _identity_at(root_dir, kind.identity_file_name)),
+        store=_guarded(root_dir, lambda: _store(root_dir, kind.store_files)),
+        log=_guarded(log_dir, lambda: _log(log_dir, kind, since_bytes)),
+    )
+
+
+def _guarded[T](folder: str, read: Callable[[], T | Unseen | None]) -> T | Unseen | None:
+    try:
+        return read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        # A link where there should be none is ELOOP, and ENOTDIR where a folder should be.
+        followed = error.errno in (errno.ELOOP, errno.ENOTDIR)
+        why = "a link or a file is in the way" if followed else error.strerror or str(error)
+        return Unseen(reason=f"{folder}: {why}")
+    except (ValueError, OverflowError) as error:
+        return Unseen(reason=f"{folder}: {error}")
+
+
+@contextmanager
+def _opened(path: str, flags: int, folder: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, flags, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _identity_at(root_dir: str, name: str) -> datetime | Unseen:
+    with _opened(root_dir, _FOLDER) as folder:
+        seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISREG(seen.st_mode):
+        return Unseen(reason=f"{root_dir}/{name} is not a regular file")
+    return _time(seen.st_mtime)
+
+
+class _Extent(NamedTuple):
+    """Something in the store: its bytes, how many entries that were, when it was last changed (seconds)."""
+
+    bytes: int
+    entries: int
+    changed: float
+
+
+def _store(root_dir: str, places: tuple[str, ...]) -> StoreReading | None:
+    extents = []
+    with _opened(root_dir, _FOLDER) as root:
+        for place in places:
+            try:
+                extents.append(_extent(root, place.split("/")))
+            except FileNotFoundError:
+                continue
+    if not extents:
+        return None
+    return StoreReading(
+        bytes=None
+        if any(each.entries > MOST_ENTRIES for each in extents)
+        else sum(each.bytes for each in extents),
+        changed_at=_time(max(each.changed for each in extents)),
+    )
+
+
+def _extent(folder: int, path: list[str]) -> _Extent:
+    if len(path) > 1:
+        with _opened(path[0], _FOLDER, folder) as inner:
+            return _extent(inner, path[1:])
+    seen = os.stat(path[0], dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISREG(seen.st_mode):
+        return _Extent(allocated_bytes(seen), 1, seen.st_mtime)
+    with _opened(path[0], _FOLDER, folder) as inner:  # a link is refused here
+        return _folder_extent(inner, MOST_ENTRIES)
+
+
+def _folder_extent(folder: int, most: int) -> _Extent:
+    """All that is in a folder, until there are more entries than `most`.
+
+    A folder changes when a file is added or removed, so the folders in it are looked at before what they hold.
+    """
+    seen = os.fstat(folder)
+    total, entries, changed = allocated_bytes(seen), 0, seen.st_mtime
+    folders = []
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entries > most:
+                break
+            with suppress(FileNotFoundError):
+                each = entry.stat(follow_symlinks=False)
+                entries += 1
+                changed = max(changed, each.st_mtime)
+                if stat.S_ISDIR(each.st_mode):
+                    folders.append(entry.name)
+                else:
+                    total += allocated_bytes(each)
+    for name in folders:
+        if entries > most:
+            break
+        with suppress(FileNotFoundError), _opened(name, _FOLDER, folder) as inner:
+            inside = _folder_extent(inner, most - entries)
+            total, entries = total + inside.bytes, entries + inside.entries
+            changed = max(changed, inside.changed)
+    return _Extent(total, entries, changed)
+
+
+def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | None:
+    with _opened(log_dir, _FOLDER) as folder:
+        name = _newest(folder, kind.log_files)
+        if name is None:
+            return None
+        with _opened(name, _FILE, folder) as file:
+            seen = os.fstat(file)
+            if not stat.S_ISREG(seen.st_mode):
+                raise OSError(f"{name} is not a regular file")
+            since = since_bytes if since_bytes is not None and since_bytes <= seen.st_size else 0
+            begin = max(since, seen.st_size - LOG_TAIL_BYTES)
+            text = os.pread(file, min(LOG_TAIL_BYTES, seen.st_size - begin), begin)
+    if begin > since:
+        text = text.partition(b"\n")[2]  # most likely half a line
+    lines = text.decode(errors="replace").split("\n")
+    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.read_log(lines))
+
+
+def _newest(folder: int, pattern: str) -> str | None:
+    """The regular file of this pattern that was written last; of those written together, the last by name."""
+    newest: tuple[float, str] | None = None
+    with os.scandir(folder) as found:
+        for place, entry in enumerate(found):
+            if place >= MOST_ENTRIES:
+                break
+            if fnmatchcase(entry.name, pattern) and entry.is_file(follow_symlinks=False):
+                written = (entry.stat(follow_symlinks=False).st_mtime, entry.name)
+                newest = written if newest is None else max(newest, written)
+    return newest[1] if newest else None
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
