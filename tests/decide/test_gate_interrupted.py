@@ -191,6 +191,43 @@ def test_going_back_is_done_again_when_it_was_interrupted() -> None:
     assert briefly(look(restored, actions=(back,))) == BACK
 
 
+@cases(
+    "known, failure",
+    {
+        "it does not run": (
+            tried(minutes=1, state=GONE, binary_version=VERSION),
+            "it did not start, and wnm was interrupted while it went back",
+        ),
+        "it runs as another process": (
+            tried(
+                minutes=1,
+                binary_version=VERSION,
+                sees={"process": process_of(pid=77, started=0.2), "page": NodePage(version=VERSION)},
+            ),
+            "it did not start, and wnm was interrupted while it went back",
+        ),
+        "it runs as it did": (tried(minutes=1, binary_version=VERSION, sees=SILENT), None),
+        "its process was not seen": (
+            tried(minutes=1, binary_version=VERSION, sees={"process": Unseen(reason="-"), **SILENT}),
+            None,
+        ),
+    },
+)
+def test_killed_while_an_upgrade_that_failed_was_taken_back(known: NodeSeen, failure: str | None) -> None:
+    """A node is stopped after its program was replaced: with its former one again it must have failed."""
+    decision = look(known, actions=(UPGRADE,))
+    row = after(decision, known)
+    assert row.trial_failure == failure
+    assert briefly(decision) == (BACK if failure else "")
+    assert any(each.failures for each in decision.releases) is (failure is not None)
+
+
+def test_after_a_reboot_nobody_knows_whether_it_failed() -> None:
+    known = tried(minutes=1, state=GONE, binary_version=VERSION)
+    row = after(look(known, actions=(UPGRADE,), rebooted=True), known)
+    assert (row.status, row.trial, row.trial_failure) == (STOPPED, None, None)
+
+
 def test_one_that_has_its_former_program_back_and_does_not_run_is_an_ordinary_stopped_node() -> None:
     """Its former program may not start either: then it is started again and again like any other."""
     known = tried(

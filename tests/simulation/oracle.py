@@ -1,6 +1,7 @@
 """What must hold in every cycle, told independently of the code that decides."""
 
 from collections import Counter
+from datetime import datetime
 from posixpath import dirname
 
 from tests.builders import briefly
@@ -14,6 +15,7 @@ from wnm.core.action import (
     RemoveNode,
     RestartNode,
     RetireNode,
+    RollBackNode,
     StartNode,
     StopNode,
     UpgradeNode,
@@ -48,7 +50,7 @@ def check_decision(seen: Observation, decision: Decision, settings: Settings, *,
         return
     if missing_disks(seen):
         assert decision.actions == (), f"acts with a disk away: {briefly(decision)}"
-    check_limits(actions, rows, settings)
+    check_limits(actions, {number: row for number, row in rows.items() if not rests(row, seen.now)}, settings)
     check_cap(actions, rows, settings)
     for action in actions:
         check_grounds(action, seen, rows, settings)
@@ -80,6 +82,12 @@ def check_new_nodes(seen: Observation, actions: tuple[NodeAction, ...], rows: di
         assert each.metrics_port not in seen.bound_ports
 
 
+def rests(row: Node, now: datetime) -> bool:
+    """Whether a node's way out, or back to its former program, failed: until it goes on it takes up no place."""
+    pauses = row.retry_at is not None and row.retry_at > now
+    return pauses and (row.status is Status.REMOVING or row.trial_failure is not None)
+
+
 def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], settings: Settings) -> None:
     """No transition has more nodes than its limit, unless it had before."""
     leaving = {each.node for each in actions if isinstance(each, RemoveNode)}
@@ -95,6 +103,8 @@ def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], setting
             UpgradeNode: Status.UPGRADING,
             RetireNode: Status.REMOVING,
         }.get(type(action))
+        if isinstance(action, RestartNode) and row is not None and row.trial is not None:
+            continue  # the restart that its upgrade lacks
         if status is not None and (row is None or row.status is not status):
             entering[status] += 1
             if row is not None:
@@ -143,13 +153,26 @@ def too_full(mount_point: str | None, seen: Observation, settings: Settings) -> 
 def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], settings: Settings) -> None:
     """Nothing is stopped or removed without a reason that can be seen, and disabled nodes are left alone."""
     if not isinstance(
-        action, RemoveNode | RetireNode | StopNode | StartNode | RestartNode | UpgradeNode | DisableNode
+        action,
+        RemoveNode
+        | RetireNode
+        | StopNode
+        | StartNode
+        | RestartNode
+        | UpgradeNode
+        | RollBackNode
+        | DisableNode,
     ):
         assert not isinstance(action, EnableNode)
         return
     known: NodeSeen = next(each for each in seen.nodes if each.node.id == action.node)
     cut_off = [each.action for each in seen.interrupted if node_of(each.action) == action.node]
     status = rows[action.node].status
+    if isinstance(action, RollBackNode):
+        row = rows[action.node]
+        assert row.trial_failure is not None
+        assert row.trial is not None
+        assert row.former_version not in (None, row.trial)
     if isinstance(action, DisableNode) or status is Status.DISABLED:
         assert any(isinstance(each, DisableNode) for each in cut_off)
         return

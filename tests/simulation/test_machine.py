@@ -19,7 +19,7 @@ from wnm.core.node import Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
 from wnm.simulator.machine import ImaginedCycle, ImaginedMachine
-from wnm.simulator.world import GB, new_world
+from wnm.simulator.world import GB, Flaw, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
 MINUTES = st.sampled_from([timedelta(0), timedelta(minutes=1), timedelta(minutes=3)])
@@ -33,6 +33,15 @@ LIMITS = (
 )
 
 MOST_CYCLES = 1500
+FLAWS = [
+    Flaw(ends_at_start=True),
+    Flaw(ends_after_minutes=3),
+    Flaw(has_no_peers=True),
+    Flaw(says="0.0.1"),
+    Flaw(says="9.9.9"),
+    Flaw(ends_at_start=True, share=0.3),
+    Flaw(has_no_peers=True, share=0.3),
+]
 NAMELESS = (ForcedAction.ADD, ForcedAction.SURVEY, ForcedAction.TEARDOWN)
 
 
@@ -204,6 +213,37 @@ class AnyMachine(RuleBasedStateMachine):
         self.machine.world.program = version
         for _ in range(cycles):
             self.one_cycle()
+
+    @rule(
+        version=st.sampled_from(["0.4.1", "0.4.2", "0.5.0"]),
+        flaw=st.sampled_from(FLAWS),
+        cycles=st.integers(0, 12),
+    )
+    def a_bad_program_is_there(self, version: str, flaw: Flaw, cycles: int) -> None:
+        self.machine.world.flaws[version] = flaw
+        self.machine.world.program = version
+        for _ in range(cycles):
+            self.one_cycle()
+
+    @rule(keeps_up=st.booleans())
+    def the_service_manager_is_changed(self, keeps_up: bool) -> None:
+        self.machine.world.keeps_up = keeps_up
+
+    @rule(version=st.sampled_from([None, "0.4.1", "0.4.2"]))
+    def the_network_takes_only_newer_ones(self, version: str | None) -> None:
+        self.machine.world.least_version = version
+
+    @precondition(lambda self: self.machine.world.folders)
+    @rule(pick=st.integers(0, 99), version=st.sampled_from(["0.4.1", "0.4.2", "0.5.1"]))
+    def a_node_upgrades_itself(self, pick: int, version: str) -> None:
+        world = self.machine.world
+        folders = sorted(path for path, each in world.folders.items() if each.version is not None)
+        if folders:
+            world.upgrade_itself(folders[pick % len(folders)], version)
+
+    @rule(allowed=st.integers(1, 3))
+    def other_failures_are_allowed(self, allowed: int) -> None:
+        self.machine.settings = replace(self.machine.settings, upgrade_failures_allowed=allowed)
 
     @rule(cap=st.integers(0, 8))
     def the_cap_is_changed(self, cap: int) -> None:

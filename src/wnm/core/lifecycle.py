@@ -86,6 +86,8 @@ def conclude(
     if node.status is Status.DEAD:
         back = seen.reading.root_dir_present is True
         return moved(node, Status.STOPPED, now, "its folder is back") if back else node
+    if _was_taken_back(node, seen.reading, pid_before=pid_before, cut_off=None if rebooted else cut_off):
+        return _failed_trial(node, now, "it did not start, and wnm was interrupted while it went back")
     node = _without_void_trial(node, seen.reading, now)
     if rebooted:
         return _after_reboot(node, seen.reading, now)
@@ -111,6 +113,22 @@ def lacks_restart(
     if isinstance(cut_off, UpgradeNode) and pid is not None and pid == pid_before:
         return True
     return runs_former(node, reading, now)
+
+
+def _was_taken_back(
+    node: Node, reading: NodeReading, *, pid_before: int | None, cut_off: NodeAction | None
+) -> bool:
+    """Whether an interrupted upgrade had put the former program back already.
+
+    A node is stopped after its program was replaced: one that has its former program and was stopped has it again.
+    """
+    if not isinstance(cut_off, UpgradeNode) or node.trial is None or node.trial_failure is not None:
+        return False
+    program, process = reading.program, reading.process
+    if not isinstance(program, ProgramReading) or program.version != node.former_version:
+        return False
+    pid = process.pid if isinstance(process, ProcessReading) else None
+    return is_gone(reading) or (runs(reading) and None not in (pid, pid_before) and pid != pid_before)
 
 
 def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node:

@@ -31,7 +31,7 @@ class ImaginedManager:
         world.step()
         world.log_folders.add(node.log_dir)
         world.step()
-        self._copy(node, keep=False)
+        self._copy(node, program, keep=False)
         world.step()
         world.units.add(node.name)
 
@@ -39,7 +39,7 @@ class ImaginedManager:
         self._try("place", node)
         self._require_folder(node)
         self._world.step()
-        self._copy(node, keep=True)
+        self._copy(node, program, keep=True)
 
     def check_program(self, node: Node, version: str) -> None:
         self._try("check", node)
@@ -54,9 +54,10 @@ class ImaginedManager:
         )
 
     def forget_former_program(self, node: Node) -> None:
-        folder = self._require_folder(node)
         self._world.step()
-        self._world.folders[node.root_dir] = replace(folder, previous=None)
+        if self._world.is_there(node.root_dir):
+            folder = self._world.folders[node.root_dir]
+            self._world.folders[node.root_dir] = replace(folder, previous=None)
 
     def start_node(self, node: Node) -> None:
         world = self._world
@@ -68,6 +69,8 @@ class ImaginedManager:
         self._try("start", node)
         world.step()
         world.started += 1
+        if world.flaw_of(folder.version, node.root_dir).ends_at_start:
+            raise Transient(f"{node.name} ended at once: no such flag")
         world.log_folders.add(node.log_dir)
         world.units.add(node.name)
         world.processes[node.root_dir] = self._process(node, folder.version)
@@ -140,8 +143,10 @@ class ImaginedManager:
             raise Permanent(f"{node.root_dir} is not there")
         return self._world.folders[node.root_dir]
 
-    def _copy(self, node: Node, *, keep: bool) -> None:
-        version = self._world.program
+    def _copy(self, node: Node, program: str, *, keep: bool) -> None:
+        """Give the node the program at that path: another node's, or the one that is there for all."""
+        other = self._world.folders.get(dirname(program))
+        version = self._world.program if other is None else other.version
         if version is None:
             raise Permanent("there is no node program")
         folder = self._world.folders[node.root_dir]

@@ -50,14 +50,20 @@ class ImaginedMachine:
             intended = self.ledger.intend(seen, decision)
             self.world.step()
             outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
-            for node in passed_gates(decision):
-                ImaginedManager(self.world).forget_former_program(node)
+            self._forget(passed_gates(decision))
             self._mend_ports(decision.ports)
             self.world.step()
             self.ledger.conclude(seen, intended, outcomes)
         except PowerCutError:
             return ImaginedCycle(seen=seen, decision=decision, outcomes=None)
         return ImaginedCycle(seen=seen, decision=decision, outcomes=outcomes)
+
+    def _forget(self, passed: tuple[Node, ...]) -> None:
+        for node in passed:
+            try:
+                ImaginedManager(self.world).forget_former_program(node)
+            except WnmError:
+                continue  # replaced by the next upgrade
 
     def _mend_ports(self, changes: tuple[PortChange, ...]) -> None:
         firewall = ImaginedFirewall(self.world)

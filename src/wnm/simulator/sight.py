@@ -41,6 +41,7 @@ def observe(world: World, ledger: MemoryLedger, settings: Settings, *, blind: bo
         bound_ports=frozenset(each.metrics_port for each in world.processes.values()),
         interrupted=ledger.interrupted,
         remembered=ledger.remembered,
+        machine_seed=world.seed,
         firewall=UNSEEN if blind else ImaginedFirewall(world).read(),
     )
 
@@ -125,7 +126,14 @@ def _asked(world: World, node: Node) -> tuple[Reachability | None, NodePage | Un
         return Reachability.TIMES_OUT, UNSEEN
     if world.now < process.answers_at:
         return Reachability.REFUSES, Unseen(reason="refused")
-    return Reachability.ANSWERS, NodePage(version=process.version, peer_id=f"peer of {node.name}")
+    flaw = world.flaw_of(process.version, node.root_dir)
+    page = NodePage(
+        version=flaw.says or process.version,
+        peer_id=f"peer of {node.name}",
+        min_version=world.least_version,
+        connected_peers=0 if flaw.has_no_peers else 50,
+    )
+    return Reachability.ANSWERS, page
 
 
 def _is_due(node: Node, now: datetime) -> bool:

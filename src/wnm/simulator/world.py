@@ -55,9 +55,30 @@ class Process:
     hung: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """What is wrong with a version, for a share of all nodes.
+
+    It does not start, ends so many minutes after its start, never gets peers, or says that it is another version.
+    """
+
+    ends_at_start: bool = False
+    ends_after_minutes: float | None = None
+    has_no_peers: bool = False
+    says: str | None = None
+    share: float = 1.0
+
+
+SOUND = Flaw()
+
+
 @dataclass(slots=True)
 class World:
-    """Everything outside of wnm, by what it is called there. `steps_left` counts down to a power cut."""
+    """Everything outside of wnm, by what it is called there. `steps_left` counts down to a power cut.
+
+    `flaws` are those of versions, `least_version` is the oldest that the network takes; where the service manager
+    `keeps_up` nodes, it starts again what ends by itself.
+    """
 
     seed: int
     now: datetime = START
@@ -79,6 +100,9 @@ class World:
     keys: set[str] = field(default_factory=set)
     failing: dict[str, int] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
+    flaws: dict[str, Flaw] = field(default_factory=dict)
+    least_version: str | None = None
+    keeps_up: bool = False
     started: int = 0
     steps: int = 0
     steps_left: int | None = None
@@ -142,6 +166,32 @@ class World:
         )
         for root_dir in self.sick & set(self.processes):
             del self.processes[root_dir]
+        for root_dir, process in list(self.processes.items()):
+            minutes_lived = (self.now - process.started_at) / timedelta(minutes=1)
+            limit = self.flaw_of(process.version, root_dir).ends_after_minutes
+            if limit is not None and minutes_lived >= limit:
+                self.crash(root_dir)
+
+    def flaw_of(self, version: str, root_dir: str) -> Flaw:
+        """What is wrong with a version for one node."""
+        flaw = self.flaws.get(version)
+        if flaw is None:
+            return SOUND
+        digest = sha256(f"{self.seed}:{root_dir}:{version}".encode()).digest()
+        return flaw if int.from_bytes(digest[:4]) / 2**32 < flaw.share else SOUND
+
+    def upgrade_itself(self, root_dir: str, version: str) -> None:
+        """A node puts another version in the place of its program, and restarts on it if it runs."""
+        self.folders[root_dir] = replace(self.folders[root_dir], version=version, changed_at=self.now)
+        process = self.processes.get(root_dir)
+        if process is not None:
+            self._replace(process, version)
+
+    def _replace(self, process: Process, version: str) -> None:
+        self.started += 1
+        self.processes[process.root_dir] = replace(
+            process, pid=1000 + self.started, started_at=self.now, version=version, hung=False
+        )
 
     def reboot(self) -> None:
         """Every process ends, and no node starts by itself."""
@@ -150,7 +200,10 @@ class World:
 
     def crash(self, root_dir: str) -> None:
         """A node's process ends by itself."""
-        self.processes.pop(root_dir, None)
+        process = self.processes.pop(root_dir, None)
+        folder = self.folders.get(root_dir)
+        if self.keeps_up and process is not None and folder is not None and folder.version is not None:
+            self._replace(process, folder.version)
 
     def hang(self, root_dir: str) -> None:
         """A node's process goes on and answers no more."""
@@ -172,6 +225,7 @@ class World:
         """Nothing fails by itself any more."""
         self.failing.clear()
         self.sick.clear()
+        self.flaws.clear()
 
 
 def _towards(present: float, goal: float, periods: float) -> float:
