@@ -36,7 +36,7 @@ ENV PATH=/opt/wnm-venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
     PYTHONDONTWRITEBYTECODE=1 \
     PYTEST_ADDOPTS="-p no:cacheprovider" \
     HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis \
-    WNM_IN_CONTAINER=1
+    IN_WNM_TEST_MACHINE=1
 WORKDIR /srv/wnm
 STOPSIGNAL SIGRTMIN+3
 ENTRYPOINT ["/opt/entrypoint.sh"]

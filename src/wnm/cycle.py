@@ -14,7 +14,7 @@ from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation
-from wnm.core.outcome import Outcome, Result
+from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.recall import Recall
 from wnm.core.settings import Settings
 from wnm.node_kinds.kind import NodeKind
@@ -134,11 +134,12 @@ def time_limit(began: float, settings: Settings) -> TimeLimit:
 
 
 def exit_code(decision: Decision, outcomes: Sequence[Outcome]) -> int:
-    """1 when an action failed, 3 when only the operator can make something go on, else 0.
+    """3 when only the operator can make something go on, 1 when an action failed otherwise, else 0.
 
     What the ladder had no time for comes again by itself; what was asked for by hand does not.
     """
     bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
-    if any(outcome.result in bad for outcome in outcomes):
-        return 1
+    failed = [outcome for outcome in outcomes if outcome.result in bad]
+    if failed:
+        return 3 if any(outcome.retry is Retry.OPERATOR for outcome in failed) else 1
     return 3 if any(held.remedy is not None for held in decision.held) else 0

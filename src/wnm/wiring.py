@@ -154,9 +154,27 @@ def check_buildable(settings: Settings) -> None:
     problem = problem or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
     if problem is not None:
         raise problem
+    _check_paths(settings)
     wrong = _pick(KINDS, "node_kind", settings.node_kind).problem_with(settings.start_args)
     if wrong is not None:
         raise BadInput(f"start_args: {wrong}")
+
+
+def _check_paths(settings: Settings) -> None:
+    """BadInput for folders that the process manager cannot be told of."""
+    if not settings.process_manager.startswith("systemd"):
+        return
+    from wnm.formats.systemd_syntax import bare_path, program
+
+    for name, folder in [
+        *(("node_storage", each) for each in settings.node_storage),
+        ("log_storage", settings.log_storage),
+    ]:
+        try:
+            program(f"{folder}/antnode0001/antnode")
+            bare_path(f"{folder}/antnode0001")
+        except ValueError as reason:
+            raise BadInput(f"{name} cannot be {folder} with {settings.process_manager}: {reason}") from None
 
 
 def _pick[T](known: Mapping[str, T], option: str, name: str) -> T:

@@ -32,7 +32,7 @@ def _anywhere() -> None:
 
 def _no_test_machine() -> object:
     """Units have their names for the whole machine, where somebody's nodes may have the same ones."""
-    if os.environ.get("WNM_IN_CONTAINER") != "1":
+    if os.environ.get("IN_WNM_TEST_MACHINE") != "1":
         return "needs the test machine with systemd: scripts/test.sh"
     return why_not_here(SCOPE)
 

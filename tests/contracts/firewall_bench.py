@@ -20,7 +20,7 @@ ETC = Path("/etc")
 
 def real_ufw() -> str | None:
     """The ufw that may be tried here: only that of a machine which is there for tests."""
-    mine = os.environ.get("WNM_IN_CONTAINER") == "1" and os.geteuid() == 0
+    mine = os.environ.get("IN_WNM_TEST_MACHINE") == "1" and os.geteuid() == 0
     return shutil.which("ufw") if mine else None
 
 

@@ -213,7 +213,7 @@ def test_what_drifted_is_seen_and_repaired(bench: UfwBench) -> None:
     assert port_changes(bench.seen(), wanted) == ()
 
 
-def test_while_it_is_switched_off_nothing_is_done_and_nothing_fails(bench: UfwBench) -> None:
+def test_while_it_is_switched_off_nothing_is_opened_and_nothing_fails(bench: UfwBench) -> None:
     bench.firewall().open_port(55001, ONE)
     bench.do("disable")
     before = bench.do("show", "added")
@@ -224,11 +224,26 @@ def test_while_it_is_switched_off_nothing_is_done_and_nothing_fails(bench: UfwBe
     assert "switched off" in seen.note
     assert ufw_active(bench.program) is False
     firewall.open_port(55002, TWO)
-    firewall.close_port(55001, ONE)
+    firewall.close_port(55001, TWO)
     assert bench.do("show", "added") == before
     bench.do("--force", "enable")
     assert ufw_active(bench.program) is True
     assert bench.seen().own == (PortRule(port=55001, comment=ONE),)
+
+
+def test_what_is_closed_while_it_is_switched_off_is_not_back_one_day(bench: UfwBench) -> None:
+    foreign_shapes(bench)
+    before = bench.everything()
+    for port, comment in ((55101, ONE), (55102, TWO)):
+        bench.firewall().open_port(port, comment)
+    bench.do("disable")
+    firewall = bench.firewall()
+    assert reading(firewall).active is False
+    for port, comment in ((55101, ONE), (55102, TWO), (55001, ONE), (55103, "wnm antnode0103")):
+        for _ in range(2):
+            firewall.close_port(port, comment)
+    bench.do("--force", "enable")
+    assert bench.everything() == before
 
 
 def test_two_hundred_ports_are_one_call(bench: UfwBench) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.workbench import Workbench, names_in
 
 from wnm.core.contracts import Unit
-from wnm.core.errors import NeedsOperator, Permanent
+from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import Node
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.system.accounts import Account, find
@@ -54,6 +54,14 @@ class NotingDriver:
 
     def settle(self) -> None:
         pass
+
+
+class FailingDriver(NotingDriver):
+    """Makes the log, as that of systemd does, and finds no room for the unit."""
+
+    def install(self, unit: Unit) -> None:
+        Path(unit.log_file).touch()
+        raise Transient("no room")
 
 
 @pytest.fixture
@@ -138,6 +146,27 @@ def test_the_account_can_run_its_program_and_not_write_it(bench: Workbench) -> N
     assert Path(node.program).read_bytes() == Path("/bin/echo").read_bytes()
 
 
+@pytest.mark.parametrize("kind", ["a link", "a file of its own"])
+def test_what_a_node_puts_in_place_of_the_kept_program_is_not_gone_back_to(
+    bench: Workbench, nobody: Account, kind: str
+) -> None:
+    node = owned(bench)
+    manager = bench.manager()
+    manager.create_node(node, str(bench.program))
+    manager.place_program(node, str(bench.newer))
+    kept = Path(f"{node.program}.previous")
+    kept.unlink()
+    if kind == "a link":
+        kept.symlink_to("/bin/true")
+    else:
+        kept.write_bytes(bench.program.read_bytes())
+    os.chown(kept, nobody.user_id, nobody.group_id, follow_symlinks=False)
+    with pytest.raises(Permanent, match="not what was kept there"):
+        manager.restore_program(node)
+    assert Path(node.program).read_bytes() == bench.newer.read_bytes()
+    assert not Path(node.program).is_symlink()
+
+
 def test_removal_takes_the_log_beside_the_folder_too(bench: Workbench) -> None:
     node = owned(bench)
     bench.manager().create_node(node, str(bench.program))
@@ -172,3 +201,12 @@ def test_the_superuser_is_refused(bench: Workbench) -> None:
     with pytest.raises(Permanent, match="superuser"):
         bench.manager().create_node(replace(bench.node(), user="root"), str(bench.program))
     assert not bench.storage.exists()
+
+
+@pytest.mark.parametrize("user", ["nobody", None])
+def test_what_could_not_be_added_leaves_nothing(bench: Workbench, user: str | None) -> None:
+    failing = replace(bench, driver=FailingDriver())
+    node = replace(failing.node(), user=user)
+    with pytest.raises(Transient, match="no room"):
+        failing.manager().create_node(node, str(bench.program))
+    assert names_in(bench.storage) == names_in(bench.logs) == []

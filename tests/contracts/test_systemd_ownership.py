@@ -7,11 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.contracts.services import FOLDER, OTHER_FOLDER, boot_link, drop_in, shown, systemctl, unit_file
+from tests.contracts.services import (
+    FOLDER,
+    OTHER_FOLDER,
+    SCOPE,
+    boot_link,
+    drop_in,
+    shown,
+    systemctl,
+    unit_file,
+)
 from tests.contracts.workbench import GRACE, Workbench, answers, eventually, names_in
 
 from wnm.core.contracts import Unit
-from wnm.core.errors import Permanent
+from wnm.core.errors import NeedsOperator, Permanent
 from wnm.core.node import ProcessState
 from wnm.core.observation import Unseen
 from wnm.formats.systemd_unit import SLICE_TEXT
@@ -212,6 +221,29 @@ def test_a_log_that_is_a_link_is_not_written_to(systemd: Workbench, unit: Unit) 
             refused(unit)
     assert precious.read_text() == "years of work"
     assert not unit_file(unit).exists()
+
+
+@pytest.mark.skipif(SCOPE == "user", reason="a user's own systemd opens nothing as root")
+def test_a_log_that_others_could_put_a_link_in_place_of_is_refused(systemd: Workbench, unit: Unit) -> None:
+    logs = Path(unit.log_file).parent
+    logs.mkdir(parents=True)
+    link = systemd.folder / "link"
+    link.symlink_to(logs)
+    through_link = replace(unit, log_file=str(link / Path(unit.log_file).name))
+    for owner, mode in ((0, 0o777), (65534, 0o755)):
+        os.chown(logs, owner, -1)
+        logs.chmod(mode)
+        for each in (unit, through_link):
+            for refused in (systemd.driver.install, systemd.driver.start):
+                with pytest.raises(NeedsOperator, match=f"can change what lies in {logs}") as caught:
+                    refused(each)
+                assert f"chown root {logs}" in caught.value.remedy
+        assert names_in(logs) == []
+        assert not unit_file(unit).exists()
+    os.chown(logs, 0, -1)
+    logs.chmod(0o1777)
+    systemd.driver.install(unit)
+    assert names_in(logs) == [Path(unit.log_file).name]
 
 
 def test_files_are_readable_by_all_and_logs_by_nobody_else(systemd: Workbench, unit: Unit) -> None:

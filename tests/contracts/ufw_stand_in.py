@@ -28,7 +28,7 @@ def main(words: list[str]) -> str:
             ACTIVE.unlink(missing_ok=True)
             RULES.unlink(missing_ok=True)
         case ["show", "added"]:
-            return "\n".join(json.dumps(rule) for rule in rules)
+            return "\n".join(dict.fromkeys(written(rule) for rule in rules))
         case ["status", "numbered"]:
             return status(rules)
         case ["delete", *rest]:
@@ -38,6 +38,14 @@ def main(words: list[str]) -> str:
         case _:
             sys.exit(f"ERROR: Invalid syntax: {words}")
     return ""
+
+
+def written(rule: dict[str, object]) -> str:
+    """A rule as `ufw show added` writes it; what it does not say in short follows as it is."""
+    comment = f" comment '{rule['comment']}'" if rule["comment"] else ""
+    if rule["source"] == "Anywhere" and rule["flags"] is None:
+        return f"ufw {rule['action']} {rule['to']}{comment}"
+    return f"ufw {json.dumps(rule)}"
 
 
 def parsed(words: list[str]) -> list[dict[str, object]]:

@@ -4,14 +4,16 @@ import os
 import pwd
 import secrets
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from wnm.core.errors import NeedsOperator, Permanent
+from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system import accounts
 from wnm.system.accounts import Account, ensure, find, give, open_way, remove_if_made_here
+from wnm.system.traces import absent_account
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change accounts and owners")
 
@@ -57,6 +59,36 @@ def test_an_account_that_wnm_made_is_removed_and_no_other(fresh_name: str) -> No
     assert remove_if_made_here(fresh_name) is False
     assert remove_if_made_here("nobody") is False
     assert find("nobody") is not None
+
+
+@needs_root
+def test_an_account_stays_while_a_service_is_to_run_as_it(fresh_name: str, tmp_path: Path) -> None:
+    ensure(fresh_name)
+    unit = tmp_path / "antnode0007.service"
+    unit.write_text(f"[Service]\nExecStart=/bin/true\nUser={fresh_name}\n")
+    (tmp_path / "dangling.service").symlink_to(tmp_path / "nowhere")
+    assert remove_if_made_here(fresh_name, units=str(tmp_path)) is False
+    assert find(fresh_name) is not None
+    unit.write_text(f"[Service]\nExecStart=/bin/true\nUser={fresh_name}-2\n")
+    assert remove_if_made_here(fresh_name, units=str(tmp_path)) is True
+
+
+@needs_root
+def test_an_account_stays_while_a_process_of_its_own_is_left(fresh_name: str) -> None:
+    ensure(fresh_name)
+    with subprocess.Popen(["sleep", "60"], user=fresh_name) as left:
+        try:
+            with pytest.raises(Transient, match=f"process {left.pid} runs as it"):
+                remove_if_made_here(fresh_name)
+            assert find(fresh_name) is not None
+        finally:
+            left.kill()
+
+
+@needs_root
+def test_an_account_that_wnm_made_is_noted_by_each_database(fresh_name: str) -> None:
+    ensure(fresh_name)
+    assert absent_account(fresh_name) == [f"account:{fresh_name}"]
 
 
 def test_the_superuser_is_no_account_for_nodes() -> None:

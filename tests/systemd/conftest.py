@@ -14,5 +14,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker("systemd")
-            if os.environ.get("WNM_IN_CONTAINER") != "1":
+            if os.environ.get("IN_WNM_TEST_MACHINE") != "1":
                 item.add_marker(ELSEWHERE)

@@ -16,7 +16,7 @@ from shutil import which
 
 from wnm.cli.invocation import Command, Invocation
 from wnm.cli.run import Run
-from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import SYSTEM_SERVICES, Host
 from wnm.core.layers import Layer
 from wnm.core.settings import SPECS
@@ -54,6 +54,8 @@ def act_as_root(run: Run) -> int:
         raise NeedsOperator(f"sudo cannot be used: {error}", remedy="see what sudo -n true says") from error
     if code == 0:
         return 0
+    if code < 0:
+        raise Transient(f"the part of the cycle that runs as root was ended by signal {-code}")
     if code < CODE_OFFSET:
         raise NeedsOperator(
             f"sudo -n was refused ({refusal or f'exit code {code}'}), and nodes are services of the system",

@@ -94,7 +94,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     )
     if missing_storage(seen, settled.seen):
         return decision
-    return with_ports(decision, seen, (each.node for each in settled.nodes))
+    return with_ports(decision, seen, settings, (each.node for each in settled.nodes))
 
 
 def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:

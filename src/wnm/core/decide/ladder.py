@@ -78,7 +78,7 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         held=tuple(held),
         releases=settled.releases,
     )
-    return with_ports(decision, seen, (each.node for each in latest))
+    return with_ports(decision, seen, settings, (each.node for each in latest))
 
 
 def _without_taken(proposal: Proposal, taken: set[NodeId]) -> Proposal:
