@@ -3,7 +3,8 @@
 import os
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,15 +39,30 @@ def _act() -> int:
 
 
 def _give_back(run: Run, owner: tuple[int, int]) -> None:
-    """What was made beside the user's database is the user's, so that reports need no sudo."""
-    database = Path(run.database_path)
-    with suppress(FileNotFoundError):
-        if database.parent.stat().st_uid != owner[0]:
+    """What was made beside the user's database is the user's, so that reports need no sudo.
+
+    Only in a folder of the user's own, and only what was looked at: the user may put something else in its place.
+    """
+    database, lock = Path(run.database_path), Path(run.lock_path)
+    with suppress(OSError), _opened(database.parent, os.O_DIRECTORY) as folder:
+        if os.fstat(folder).st_uid != owner[0]:
             return
-        for file in (*database.parent.glob(f"{database.name}*"), Path(run.lock_path)):
-            seen = file.lstat()
-            if seen.st_uid == 0 and stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1:
-                os.chown(file, *owner, follow_symlinks=False)
+        for name in os.listdir(folder):  # noqa: PTH208 - of what is open
+            if name != lock.name and not name.startswith(database.name):
+                continue
+            with suppress(OSError), _opened(name, os.O_NONBLOCK, folder) as file:
+                seen = os.fstat(file)
+                if seen.st_uid == 0 and stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1:
+                    os.fchown(file, *owner)
+
+
+@contextmanager
+def _opened(path: str | Path, kind: int, folder: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | kind, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ class UfwFirewall:
         self._lock = Lock()
         self._ipv6 = False
         self._seen: UfwStatus | WnmError | None = None
+        self._kept: frozenset[str] | None = None
 
     def read(self) -> FirewallReading | Unseen:
         """All rules, by one call of ufw. Inactive with a note where ufw is switched off or not installed."""
@@ -93,17 +94,36 @@ class UfwFirewall:
             self._seen = UfwStatus(active=True, rules=(*seen.rules, *added))
 
     def close_port(self, port: int, comment: str) -> None:
-        """Return when no rule of ours with this comment opens the port."""
+        """Return when no rule of ours with this comment opens the port, also once ufw is switched on again."""
         _check(port, comment)
         with self._lock:
             seen = self._known()
+            if not seen.active:
+                self._close_while_off(port, comment)
+                return
             staying = tuple(rule for rule in seen.rules if not (rule.udp_port == port and _is(rule, comment)))
             if len(staying) == len(seen.rules):
                 return
             self._delete(port, comment)
             self._seen = UfwStatus(active=True, rules=staying)
 
+    def _close_while_off(self, port: int, comment: str) -> None:
+        """The status says nothing then, but the rules are kept, and would be in force again one day."""
+        program = _find(self._ufw)
+        if program is None:
+            return
+        if self._kept is None:
+            told = _call(program, "show", "added", timeout=self._read_timeout).stdout
+            self._kept = frozenset(told.splitlines())
+        if any(
+            line.startswith("ufw allow ") and line.endswith(f" comment '{comment}'") for line in self._kept
+        ):
+            seen = self._seen
+            self._delete(port, comment)
+            self._seen = seen
+
     def _look(self) -> UfwStatus | WnmError:
+        self._kept = None
         try:
             self._seen = self._status()
         except WnmError as error:

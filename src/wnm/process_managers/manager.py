@@ -90,6 +90,7 @@ class NodeManager:
         except WnmError:
             # It was fresh: nothing in it is worth keeping, and the next attempt may be on another disk.
             remove_tree(node.root_dir, inside=self._storages)
+            _remove_if_empty(output_log(node))
             with suppress(OSError):
                 Path(node.log_dir).rmdir()
             raise
@@ -118,8 +119,16 @@ class NodeManager:
     def restore_program(self, node: Node) -> None:
         """Make the kept copy the node's program again; it is kept on. Permanent if there is none."""
         self._require_ours(node)
-        if not Path(_previous(node)).is_file():
-            raise Permanent(f"{node.name} has no earlier program to go back to: {_previous(node)} is missing")
+        try:
+            kept = os.lstat(_previous(node))
+        except FileNotFoundError:
+            raise Permanent(
+                f"{node.name} has no earlier program to go back to: {_previous(node)} is missing"
+            ) from None
+        # It lies in a folder of the node's, which could have put anything there.
+        foreign = node.user is not None and not self._self_upgrade and kept.st_uid != os.geteuid()
+        if foreign or not stat.S_ISREG(kept.st_mode):
+            raise Permanent(f"{node.name} cannot go back to {_previous(node)}: it is not what was kept there")
         keep_beside(_previous(node), node.program)
 
     def forget_former_program(self, node: Node) -> None:
@@ -273,6 +282,13 @@ def _with_home(node: Node, environment: tuple[tuple[str, str], ...]) -> tuple[tu
     if node.user is None or any(name == "HOME" for name, _ in environment):
         return environment
     return (("HOME", node.root_dir), *environment)
+
+
+def _remove_if_empty(log: str) -> None:
+    with suppress(OSError):
+        seen = os.lstat(log)
+        if stat.S_ISREG(seen.st_mode) and seen.st_size == 0:
+            Path(log).unlink()
 
 
 def _previous(node: Node) -> str:

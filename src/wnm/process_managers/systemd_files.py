@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wnm.core.contracts import Unit
-from wnm.core.errors import Permanent, Transient
+from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.formats.systemd_unit import (
     BOOT_TARGET,
     MARKER,
@@ -78,12 +78,15 @@ class UnitFiles:
         """Write its file and make its log; True if the file is another one now, False if it was as it should be.
 
         Permanent, and nothing is changed, if something else has its name anywhere, or systemd cannot express it.
+        NeedsOperator if somebody else could put something in the place of its log.
         """
         text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
         path = self.path(unit)
         ours = self.is_ours(unit)
         if foreign := self.elsewhere(unit):
             raise Permanent(f"{foreign} is a unit that wnm did not write")
+        if self._scope == "system":
+            _require_way_of_our_own(unit.log_file)
         _make_log(unit.log_file)
         try:
             if ours and path.read_bytes() == text:
@@ -214,6 +217,20 @@ def _is_by_wnm(path: Path) -> bool:
         return False
 
 
+def _require_way_of_our_own(log_file: str) -> None:
+    """systemd opens it as root at every start: whoever can put a link there could have any file written."""
+    logs = Path(log_file).parent
+    for folder in (logs.resolve(), *logs.resolve().parents, logs, *logs.parents):
+        with suppress(FileNotFoundError):
+            seen = folder.stat()
+            free_for_all = seen.st_mode & stat.S_IWOTH and not seen.st_mode & stat.S_ISVTX
+            if seen.st_uid != os.geteuid() or free_for_all:
+                raise NeedsOperator(
+                    f"systemd writes {log_file} as root, and others than root can change what lies in {folder}",
+                    remedy=f"choose another --log_storage, or run: chown root {folder}; chmod o-w {folder}",
+                )
+
+
 def _make_log(path: str) -> None:
     """systemd opens it as root and follows links: it must be a file of its own before."""
     folder = Path(path).parent
@@ -222,7 +239,10 @@ def _make_log(path: str) -> None:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise Permanent(f"{path} is not a plain file: move it away, it is to become a log") from None
+        seen = os.lstat(path)
+        if not stat.S_ISREG(seen.st_mode) or seen.st_uid != os.geteuid():
+            raise Permanent(
+                f"{path} is not a plain file of ours: move it away, it is to become a log"
+            ) from None
     except OSError as error:
         raise Transient(f"cannot write {path}: {error.strerror}") from error

@@ -6,19 +6,22 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system.command import CommandFailed, run
+from wnm.system.files import open_regular
 
 MADE_BY_WNM = "runs nodes for wnm"
 """What the account file says of an account that wnm made, so that it removes no other one."""
 PATIENCE = timedelta(seconds=10)
+LARGEST_UNIT_BYTES = 4 * 1024 * 1024
 LOCK = "/etc/.pwd.lock"
 """Root's own, so nobody else can keep us waiting; those who change the account files use it in another way."""
+SYSTEM_UNITS = "/etc/systemd/system"
 NO_SHELL = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 
 
@@ -99,14 +102,25 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", "PATH": path}
 
 
-def remove_if_made_here(name: str) -> bool:
-    """Remove the account if wnm made it; True if it did. Transient if it cannot be removed."""
+def made_here(name: str) -> bool:
+    """Whether there is an account of that name and wnm made it."""
     try:
-        entry = pwd.getpwnam(name)
+        return pwd.getpwnam(name).pw_gecos == MADE_BY_WNM
     except KeyError:
         return False
-    if entry.pw_gecos != MADE_BY_WNM:
+
+
+def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
+    """Remove the account if wnm made it; True if it did. Transient if it cannot be removed.
+
+    It stays while a service in the folder `units` is to run as it, which may be that of another wnm database, and
+    while a process of its own is left.
+    """
+    if not made_here(name) or _has_service(name, units):
         return False
+    pid = _process_of(pwd.getpwnam(name).pw_uid)
+    if pid is not None:
+        raise Transient(f"account {name} was made by wnm and stays: process {pid} runs as it")
     try:
         run(("userdel", name), PATIENCE, _environment())
     except CommandFailed as error:
@@ -130,12 +144,7 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
     """
     for folder in reversed(Path(path).parents):
         try:
-            _make_passable(folder)
-            seen = folder.stat()
-            if _may_pass(seen, account):
-                continue
-            if str(folder) in ours:
-                folder.chmod(stat.S_IMODE(seen.st_mode) | 0o011)
+            if _is_passable(folder, account, ours=str(folder) in ours):
                 continue
         except OSError as error:
             raise Transient(f"cannot open {folder} for {account.name}: {error.strerror}") from error
@@ -145,13 +154,26 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
         )
 
 
-def _make_passable(folder: Path) -> None:
-    """Make the folder if it is missing, whatever the umask is."""
+def _is_passable(folder: Path, account: Account, *, ours: bool) -> bool:
+    """Whether the account can pass through the folder, once it was made, or opened if it is ours.
+
+    What is changed is the folder that was looked at, even if somebody puts another one, or a link, in its place.
+    """
     try:
         folder.mkdir(0o755)
+        made = True
     except FileExistsError:
-        return
-    folder.chmod(0o755)
+        made = False
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if made else 0))
+    try:
+        seen = os.fstat(descriptor)
+        if made:
+            os.fchmod(descriptor, 0o755)  # whatever the umask is
+        elif not _may_pass(seen, account) and ours:
+            os.fchmod(descriptor, stat.S_IMODE(seen.st_mode) | 0o011)
+        return made or ours or _may_pass(seen, account)
+    finally:
+        os.close(descriptor)
 
 
 def _may_pass(seen: os.stat_result, account: Account) -> bool:
@@ -160,6 +182,23 @@ def _may_pass(seen: os.stat_result, account: Account) -> bool:
     if seen.st_gid in account.groups:
         return bool(seen.st_mode & 0o010)
     return bool(seen.st_mode & 0o001)
+
+
+def _has_service(name: str, units: str) -> bool:
+    for file in Path(units).glob("*.service"):
+        with suppress(OSError), open_regular(str(file)) as unit:
+            if f"User={name}".encode() in unit.read(LARGEST_UNIT_BYTES).splitlines():
+                return True
+    return False
+
+
+def _process_of(user_id: int) -> str | None:
+    """The id of a process of this account; userdel finds only some of them."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if process.stat().st_uid == user_id:
+                return process.name
+    return None
 
 
 def _has_group(name: str) -> bool:

@@ -110,28 +110,35 @@ def run_attached(
     own_words: list[str] = []
     reader = threading.Thread(target=_pass_on, args=(process, held_back, own_words), daemon=True)
     reader.start()
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        process.stdin.write(input_text.encode())
-        process.stdin.close()
+    # More than a pipe holds would be waited for as long as nobody reads it.
+    threading.Thread(target=_feed, args=(process, input_text.encode()), daemon=True).start()
     try:
         code = process.wait(timeout.total_seconds())
     except subprocess.TimeoutExpired as error:
-        with suppress(PermissionError):  # it may have become another account's
+        with suppress(PermissionError, subprocess.TimeoutExpired):  # it may have become another account's
             process.kill()
+            process.wait(1)
+        process.returncode = process.returncode or -signal.SIGKILL
         raise CommandFailed(argv, None, "", f"not done after {timeout.total_seconds():g} s") from error
     reader.join(1)
     return code, " | ".join(own_words)
 
 
+def _feed(process: "subprocess.Popen[bytes]", content: bytes) -> None:
+    assert process.stdin is not None
+    with suppress(OSError), process.stdin:  # it may have ended, or read enough
+        process.stdin.write(content)
+
+
 def _pass_on(process: "subprocess.Popen[bytes]", held_back: str, own_words: list[str]) -> None:
     assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith(held_back.encode()):
-            own_words.append(line.decode(errors="replace").removeprefix(held_back).strip())
-        else:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+    with process.stderr:
+        for line in process.stderr:
+            if line.startswith(held_back.encode()):
+                own_words.append(line.decode(errors="replace").removeprefix(held_back).strip())
+            else:
+                sys.stderr.buffer.write(line)
+                sys.stderr.buffer.flush()
 
 
 def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log_file: str) -> int:

@@ -21,14 +21,14 @@ def absent_folders(folders: Iterable[str]) -> list[str]:
 
 
 def absent_account(name: str) -> list[str]:
-    """The account, if there is none of that name."""
-    return [f"{ACCOUNT}{name}"] if accounts.find(name) is None else []
+    """The account, if there is none of that name but one that wnm made, which goes with the last database."""
+    return [f"{ACCOUNT}{name}"] if accounts.find(name) is None or accounts.made_here(name) else []
 
 
 def clear_away(absent_before: Sequence[str]) -> list[str]:
     """Remove the folders that are empty now and the account if wnm made it; returns what went wrong, a line each.
 
-    A folder that holds anything, such as keys that were backed up, stays.
+    A folder that holds anything, such as keys that were backed up, stays, and so does an account that is in use.
     """
     for folder in sorted((each for each in absent_before if each.startswith("/")), key=len, reverse=True):
         with suppress(OSError):
