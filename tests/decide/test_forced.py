@@ -341,3 +341,10 @@ def test_only_enabling_asks_for_room() -> None:
     assert briefly(forced(seen(FLEET), settings(node_cap=5), ask("enable"))) == "enable 5"
     with pytest.raises(BadInput, match="enabling 1 would make 1 too many"):
         forced(seen(FLEET), settings(node_cap=4), ask("enable", "antnode0005"))
+
+
+def test_a_teardown_is_refused_while_a_disk_is_away() -> None:
+    away = (storage(HOME, present=False, empty=True, mount_point=None),)
+    view = seen([folderless(1), folderless(2)], storages=away)
+    with pytest.raises(NeedsOperator, match="cannot tear everything down"):
+        forced(view, settings(), Request(action=ForcedAction.TEARDOWN, confirmed=True))

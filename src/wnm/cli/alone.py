@@ -21,12 +21,15 @@ def act_alone(run: Run) -> int:
     from wnm.record.peek import stored_absent
 
     _require_database(run.database_path)
-    tearing_down = run.asked.force_action == TEARDOWN and not run.asked.dry_run
-    absent_before = stored_absent(run.database_path) if tearing_down else ()
-    code = act_as_root(run) if needs_root(run) else act_here(run)
-    if tearing_down and not os.path.lexists(run.database_path):
-        from wnm.cli.cron import forget_schedule
+    act = act_as_root if needs_root(run) else act_here
+    if run.asked.force_action != TEARDOWN or run.asked.dry_run:
+        return act(run)
+    from wnm.cli.cron import forget_schedule, suspended_schedule
 
+    absent_before = stored_absent(run.database_path)
+    with suspended_schedule(run):
+        code = act(run)
+    if not os.path.lexists(run.database_path):
         forget_schedule(run)
         _clear_away(absent_before)
     return code

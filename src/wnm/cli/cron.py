@@ -6,8 +6,8 @@ One line for each database, with every path absolute, in a place of wnm's own; n
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
@@ -76,6 +76,24 @@ def forget_schedule(run: Run) -> None:
     if log.parent == SYSTEM_LOGS:
         with suppress(OSError):  # the log of another database may be in it
             log.parent.rmdir()
+
+
+@contextmanager
+def suspended_schedule(run: Run) -> Iterator[None]:
+    """Cron starts no cycle meanwhile, nor afterwards: one between two attempts at a teardown would build up again.
+
+    What is refused before anything was done gets its line back.
+    """
+    place = place_of(run)
+    line, _ = _told(place.line)
+    if line is not None:
+        place.remove()
+    try:
+        yield
+    except WnmError:
+        if line is not None:
+            place.install(line)
+        raise
 
 
 def wanted_line(run: Run, place: Place) -> str:

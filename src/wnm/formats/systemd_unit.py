@@ -31,6 +31,7 @@ SLICE_TEXT = """\
 # Written by wnm because there was none, and never written again: put limits for all nodes together here.
 [Unit]
 Description=All nodes kept by wnm
+StopWhenUnneeded=yes
 
 [Slice]
 """

@@ -73,6 +73,8 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     whole = replace(settled.seen, nodes=settled.nodes)
     actions: tuple[Action, ...]
     held: tuple[Held, ...] = ()
+    if request.action is ForcedAction.TEARDOWN:
+        _require_storages(seen, settled)
     match request.action:
         case ForcedAction.ADD:
             actions = _add(whole, settings, request.count or 1)
@@ -95,6 +97,16 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     if missing_storage(seen, settled.seen):
         return decision
     return with_ports(decision, seen, settings, (each.node for each in settled.nodes))
+
+
+def _require_storages(seen: Observation, settled: Settled) -> None:
+    """What lies on a disk that is away would stay behind, with keys that nobody has a copy of."""
+    missing = missing_storage(seen, settled.seen)
+    if missing:
+        raise NeedsOperator(
+            f"cannot tear everything down: {missing[0].waiting_for}",
+            remedy="bring it back, or first remove the nodes on it by name",
+        )
 
 
 def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:
