@@ -43,6 +43,16 @@ from wnm.core.observation import NodePage, NodeSeen, ProgramReading, Remembered,
         ),
         "another proven one is no proof": (FLEET, proven(VERSION, NEWEST), "upgrade 1 to 0.4.8"),
         "one that answers goes first": ((hung(1), node(2), node(3)), Remembered(), "upgrade 2 to 0.4.8"),
+        "the oldest goes when nobody has answered for long": (
+            (hung(1, silent_since=ago(14)), hung(2, silent_since=ago(15))),
+            Remembered(),
+            "upgrade 2 to 0.4.8",
+        ),
+        "one that answers goes before one that has not for long": (
+            (hung(1, silent_since=ago(600)), node(2)),
+            Remembered(),
+            "upgrade 2 to 0.4.8",
+        ),
         "nobody goes when nobody answers": ((hung(1), hung(2)), Remembered(), ""),
         "one of a kind that never answers goes": (
             (node(1, sees={"reachable": None, "page": Unseen(reason="-"), "has_pages": False}), node(2)),
