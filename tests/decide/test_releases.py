@@ -8,6 +8,7 @@ from tests.builders import (
     NOW,
     PROGRAM,
     VERSION,
+    ago,
     available,
     briefly,
     cases,
