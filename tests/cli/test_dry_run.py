@@ -113,12 +113,12 @@ def test_the_plan_is_what_the_next_cycle_does(
 ) -> None:
     words = arrange(three)
     with held_still(three):
-        # Silence is no reason to act, so the plan is the same as with nodes that answer.
+        # Silence is no reason to act, so the plan is the same as with nodes that answer; only a new version
+        # waits for one of them, because a silent node would prove nothing.
         changes_nothing(three, *words, "--poll_timeout=0.1")
         said = quiet_plan(three, *words, "--poll_timeout=0.1")
     assert said.code == 0, said
     plan = planned(quiet_plan(three, *words))
-    # Only a node that answers is the first to get a new version.
     assert planned(said) == ([] if arrange is there_is_a_new_version else plan)
     assert len(plan) == count, said.out
     assert three.unhurried_cycle(*words).code == 0

@@ -102,7 +102,8 @@ def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
     if process.started_at is None or program.changed_at is None or program.version != node.trial:
         return False
     # Times of processes follow the clock when it is set, those of files do not: alone they prove little.
-    if reading.has_pages and not (isinstance(page, NodePage) and page.version == node.former_version):
+    said = page.version if isinstance(page, NodePage) else None
+    if said != node.former_version and (reading.has_pages or said is not None):
         return False
     return process.started_at + PROGRAM_SLACK < program.changed_at <= now
 

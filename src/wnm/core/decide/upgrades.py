@@ -1,7 +1,7 @@
 """Rule 6: bring running nodes to the available version, oldest first, each through a gate, never downwards."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots, is_resting_removal
@@ -23,6 +23,7 @@ from wnm.core.lifecycle import backs_off, runs
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
 from wnm.core.settings import Settings
+from wnm.core.trial import patience
 from wnm.core.version import comparable, is_older
 
 KERNEL_TICKS = timedelta(milliseconds=100)
@@ -128,8 +129,15 @@ def _first_of(
         return urgent[:free]
     if on_trial(program.version, seen, settings):
         return []
-    healthy = [each for each in ready if is_healthy(each)]
-    return healthy[: min(free, 1)]
+    fit = [each for each in ready if is_healthy(each)]
+    # What never answers here may be mended by the very version that waits for an answer.
+    fit = fit or [each for each in ready if _silent_for_long(each, seen.now, settings)]
+    return fit[: min(free, 1)]
+
+
+def _silent_for_long(each: NodeSeen, now: datetime, settings: Settings) -> bool:
+    since = each.node.silent_since
+    return since is not None and now - since >= patience(settings)
 
 
 def _queue(chosen: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings) -> str:
