@@ -53,7 +53,9 @@ def test_what_is_missing_is_said_with_its_remedy(
 
 
 @pytest.mark.systemd
-@pytest.mark.skipif(os.environ.get("IN_WNM_TEST_MACHINE") != "1", reason="needs the test machine with systemd")
+@pytest.mark.skipif(
+    os.environ.get("IN_WNM_TEST_MACHINE") != "1", reason="needs the test machine with systemd"
+)
 def test_the_folders_are_those_that_systemd_itself_names() -> None:
     from tests.contracts.services import SCOPE, systemctl
 

@@ -343,7 +343,7 @@ def test_any_weeks_with_power_cuts(
     """wnm is killed after so many steps of a cycle, or the machine with it; hands fail now and then."""
     weeks = fleet(seed, limit, upgrade_failures_allowed=allowed)
     world = weeks.machine.world
-    planned: dict[int, tuple[int, bool]] = {}
+    planned: dict[int, tuple[int | None, bool]] = {}
     minute = 0
     for gap, steps, reboots in cuts:
         minute += gap
