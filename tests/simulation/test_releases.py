@@ -353,13 +353,13 @@ def test_any_weeks_with_power_cuts(
     for number, (flaw, minutes) in enumerate(flaws, 1):
         weeks.release(f"0.4.{number}", flaw)
         for _ in range(minutes):
-            steps, reboots = planned.get(minute, (None, False))
+            killed_after, power_cut = planned.get(minute, (None, False))
             if minute in verbs:
                 world.failing[verbs[minute]] = 1
-            world.steps_left = steps
+            world.steps_left = killed_after
             weeks.one_cycle()
             world.steps_left = None
-            if reboots:
+            if power_cut:
                 world.reboot()
             rows = weeks.machine.ledger.nodes
             assert sum(row.status in TRANSITIONS for row in rows) <= NODES
