@@ -286,11 +286,11 @@ SOME = st.one_of(
 )
 
 
-FEWER = {"max_examples": max(40, hypothesis.settings().max_examples // 6)}
+FEWER = max(40, hypothesis.settings().max_examples // 6)
 """One of these examples takes as long as many others do."""
 
 
-@hypothesis.settings(**FEWER)
+@hypothesis.settings(max_examples=FEWER)
 @given(
     flaws=st.lists(st.tuples(SOME, st.integers(1, 60)), min_size=1, max_size=5),
     seed=st.integers(0, 99),
@@ -321,7 +321,7 @@ def test_any_weeks(
     assert weeks.machine.world.started == started
 
 
-@hypothesis.settings(**FEWER)
+@hypothesis.settings(max_examples=FEWER)
 @given(
     flaws=st.lists(st.tuples(SOME, st.integers(1, 40)), min_size=1, max_size=4),
     cuts=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 14), st.booleans()), max_size=12),
@@ -343,11 +343,11 @@ def test_any_weeks_with_power_cuts(
     """wnm is killed after so many steps of a cycle, or the machine with it; hands fail now and then."""
     weeks = fleet(seed, limit, upgrade_failures_allowed=allowed)
     world = weeks.machine.world
-    planned: dict[int, tuple[int, bool]] = {}
+    planned: dict[int, tuple[int | None, bool]] = {}
     minute = 0
-    for gap, steps, reboots in cuts:
+    for gap, *cut in cuts:
         minute += gap
-        planned[minute] = (steps, reboots)
+        planned[minute] = (cut[0], bool(cut[1]))
     verbs = dict(stumbles)
     minute = 0
     for number, (flaw, minutes) in enumerate(flaws, 1):
