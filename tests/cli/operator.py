@@ -114,10 +114,10 @@ class Operator:
         self.offer(OLD)
         self.port_start, self.metrics_port_start = self.ports.reserve(), self.ports.reserve()
 
-    def offer(self, version: str) -> None:
-        """Put another version of the node program where new nodes take theirs from."""
+    def offer(self, version: str, **orders: object) -> None:
+        """Put another version of the node program where new nodes take theirs from; `orders` are what it does wrong."""
         unfinished = self.program.with_name("unfinished")
-        unfinished.write_bytes(program_bytes(version))
+        unfinished.write_bytes(program_bytes(version, json.dumps(orders) if orders else ""))
         unfinished.chmod(0o755)
         unfinished.replace(self.program)
 
@@ -360,11 +360,11 @@ def is_quiet(cpu_percent: float | Unseen) -> bool:
 
 
 @cache
-def program_bytes(version: str) -> bytes:
-    """The simulated node program of a version, made once."""
+def program_bytes(version: str, misbehave: str = "") -> bytes:
+    """The simulated node program of a version, made once; `misbehave` is a JSON object."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "antnode")
-        write_program(path, version)
+        write_program(path, version, misbehave=misbehave)
         return path.read_bytes()
 
 

@@ -345,9 +345,9 @@ def test_any_weeks_with_power_cuts(
     world = weeks.machine.world
     planned: dict[int, tuple[int | None, bool]] = {}
     minute = 0
-    for gap, steps, reboots in cuts:
+    for gap, *cut in cuts:
         minute += gap
-        planned[minute] = (steps, reboots)
+        planned[minute] = (cut[0], bool(cut[1]))
     verbs = dict(stumbles)
     minute = 0
     for number, (flaw, minutes) in enumerate(flaws, 1):
