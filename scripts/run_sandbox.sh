@@ -63,8 +63,7 @@ With a real node:
 
   1. install the program antnode, so that antnode --version answers
   2. .venv/bin/wnm --init --rewards_address 0x...      with your own address; starts nothing yet
-  3. let cron run a cycle every minute (crontab -e):
-     * * * * * $checkout/.venv/bin/wnm
+  3. .venv/bin/wnm cron install                        one cycle every minute from now on
 
 .venv/bin/wnm --help lists every setting.
 TEXT
