@@ -192,7 +192,7 @@ def test_a_node_that_is_killed_in_its_trial_goes_back(operator: Operator) -> Non
 def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) -> None:
     """Bad versions and good ones, and wnm is killed in any moment; at the end everybody runs the last good one."""
     chance = Random(seed)
-    operator.bring_up(3, delay_upgrade="1s", max_concurrent_upgrades=2, max_concurrent_operations=3)
+    operator.bring_up(3, delay_upgrade=DELAY, max_concurrent_upgrades=2, max_concurrent_operations=3)
     identities = keys(operator)
     bad: list[dict[str, object]] = [orders for orders, _ in BAD.values() if "refuse_version" not in orders]
     tried: dict[str, set[int]] = {}
@@ -219,7 +219,8 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
                     tried.setdefault(version, set()).add(int(node.id))
         assert keys(operator) == identities
     assert endings[-signal.SIGKILL] >= 8, endings
-    assert all(len(nodes) == 1 for nodes in tried.values()), tried
+    # One that was killed before it could write down that the first node failed lets a second one try.
+    assert all(len(nodes) <= 2 for nodes in tried.values()), tried
     operator.offer("0.6.0")
 
     def good() -> bool:

@@ -17,7 +17,7 @@ from tests.builders import (
 from tests.decide.trials import BACK, GONE, SILENT, after, look, process_of, tried
 
 from wnm.core.decide.releases import passed_gates
-from wnm.core.node import Status
+from wnm.core.node import Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
 
 
@@ -125,6 +125,19 @@ def test_passes(known: NodeSeen, delay: float) -> None:
             5,
             "it has no peers",
         ),
+        "of a kind without pages: another version in its log": (
+            tried(
+                minutes=5,
+                sees={
+                    "reachable": None,
+                    "page": NodePage(version="0.0.1"),
+                    "has_pages": False,
+                    "stored_at": ago(1),
+                },
+            ),
+            5,
+            "its log says that it is 0.0.1",
+        ),
         "of a kind without pages: nothing stored": (
             tried(minutes=15, sees={**SILENT, "has_pages": False, "stored_at": ago(16)}),
             5,
@@ -161,6 +174,12 @@ def test_fails(known: NodeSeen, delay: float, words: str) -> None:
         "good, until its delay is over": (tried(minutes=2), 5, "its delay to run out", ahead(3)),
         "good, a moment before": (tried(minutes=4.99), 5, "its delay to run out", ahead(0.01)),
         "silent": (tried(minutes=14.9, sees=SILENT), 5, "it does not answer", ahead(0.1)),
+        "silent, with a page from somewhere else": (
+            tried(minutes=6, sees={"reachable": Reachability.TIMES_OUT}),
+            5,
+            "it does not answer",
+            ahead(9),
+        ),
         "silent without a delay": (tried(minutes=0, sees=SILENT), 0, "it does not answer", ahead(1)),
         "without peers": (
             tried(minutes=6, sees={"page": NodePage(version=NEWER, connected_peers=0)}),

@@ -93,6 +93,8 @@ def test_one_that_upgraded_itself_meanwhile(state: ProcessState) -> None:
     row = after(decision, known)
     assert (row.trial, row.trial_failure) == (None, None)
     assert row.status is (Status.RUNNING if state is RUNS else STOPPED)
+    if state is RUNS:
+        assert row.because == "it has upgraded itself to 0.5.0"
     # It has not passed the gate of the version that it was given, and keeps no way back to what is older.
     assert row.former_version == "0.5.0"
     assert passed_gates(decision) == ()

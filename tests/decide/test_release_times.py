@@ -59,6 +59,12 @@ from wnm.core.release import MOST_FAILURES, MOST_RELEASES, Release, after_outcom
             "upgrade 1 to 0.4.8",
         ),
         "before older ones that are not": ((node(1), urgent(2)), {}, {}, "upgrade 2 to 0.4.8"),
+        "before older ones that are not, when it is proven too": (
+            (node(1), urgent(2)),
+            {"remembered": knowing(release(NEWER, passed=1))},
+            limits(1),
+            "upgrade 2 to 0.4.8",
+        ),
         "as many as may, though nothing is proven": (
             (urgent(1), urgent(2), node(3), urgent(4)),
             {},

@@ -106,6 +106,18 @@ from wnm.core.observation import NodePage, NodeSeen, ProgramReading, Remembered,
             Remembered(),
             "upgrade 2 to 0.4.8, upgrade 3 to 0.4.8",
         ),
+        "one that is on trial with it and was not seen is none": (
+            (
+                tried(
+                    1,
+                    status=Status.RUNNING,
+                    sees={"process": Unseen(reason="-"), "page": Unseen(reason="-"), "has_pages": False},
+                ),
+                node(2),
+            ),
+            Remembered(),
+            "",
+        ),
         "one that runs it and does not answer is none": (
             (hung(1, version=NEWER, binary_version=NEWER), node(2), node(3)),
             Remembered(),

@@ -15,7 +15,7 @@ from wnm.core.node import Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
 from wnm.simulator.machine import Choose, ImaginedMachine
-from wnm.simulator.world import GB, World, new_world
+from wnm.simulator.world import GB, SOUND, Flaw, World, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
 MOST_STEPS = 60
@@ -57,6 +57,51 @@ def crashed() -> ImaginedMachine:
 def outdated() -> ImaginedMachine:
     machine = settled()
     machine.world.program = "0.4.1"
+    return machine
+
+
+def on_trial(flaw: Flaw = SOUND) -> ImaginedMachine:
+    """A machine whose oldest node has been given another version, and nobody looked since."""
+    machine = outdated()
+    machine.world.flaws["0.4.1"] = flaw
+    machine.cycle(checked)
+    machine.world.pass_time()
+    return machine
+
+
+def failed() -> ImaginedMachine:
+    machine = on_trial(Flaw(ends_after_minutes=1))
+    assert "antnode0001" not in {path.rsplit("/", 1)[1] for path in machine.world.processes}
+    return machine
+
+
+def stopped_on_trial() -> ImaginedMachine:
+    machine = on_trial()
+    machine.cycle(asking(ForcedAction.STOP, "antnode0001"))
+    machine.world.pass_time()
+    return machine
+
+
+def stopped_on_a_trial_that_cannot_start() -> ImaginedMachine:
+    machine = stopped_on_trial()
+    machine.world.flaws["0.4.1"] = Flaw(ends_at_start=True)
+    return machine
+
+
+def broken_and_outdated() -> ImaginedMachine:
+    machine = outdated()
+    machine.world.flaws["0.4.1"] = Flaw(ends_at_start=True)
+    return machine
+
+
+def lacking_a_restart() -> ImaginedMachine:
+    machine = outdated()
+    # The plan is written down and the program replaced; the power goes before the node is stopped.
+    machine.world.steps_left = 3
+    assert machine.cycle(checked).outcomes is None
+    machine.world.pass_time()
+    assert machine.world.folders["/disk1/antnode0001"].version == "0.4.1"
+    assert machine.world.processes["/disk1/antnode0001"].version == "0.4.0"
     return machine
 
 
@@ -112,6 +157,26 @@ SCENES: dict[str, tuple[Callable[[], ImaginedMachine], Choose, str]] = {
     "AddNode": (fresh, checked, "AddNode"),
     "StartNode": (crashed, checked, "StartNode"),
     "UpgradeNode": (outdated, checked, "UpgradeNode"),
+    "UpgradeNode to what does not start": (broken_and_outdated, checked, "UpgradeNode"),
+    "UpgradeNode by hand in the middle of a trial": (
+        on_trial,
+        asking(ForcedAction.UPGRADE, "antnode0001"),
+        "UpgradeNode",
+    ),
+    "RollBackNode": (failed, checked, "RollBackNode"),
+    "RestartNode that an upgrade lacks": (lacking_a_restart, checked, "RestartNode"),
+    "RestartNode by hand in the middle of a trial": (
+        on_trial,
+        asking(ForcedAction.RESTART, "antnode0001"),
+        "RestartNode",
+    ),
+    "StartNode in the middle of a trial": (stopped_on_trial, checked, "StartNode"),
+    "StartNode of what does not start": (stopped_on_a_trial_that_cannot_start, checked, "StartNode"),
+    "DisableNode in the middle of a trial": (
+        on_trial,
+        asking(ForcedAction.DISABLE, "antnode0001"),
+        "DisableNode",
+    ),
     "StopNode": (busy, checked, "StopNode"),
     "RetireNode": (too_many, checked, "RetireNode"),
     "RemoveNode of a node whose delay is over": (leaving, checked, "RemoveNode"),
