@@ -5,21 +5,19 @@ import pwd
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGKILL, SIGTERM, Signals
+from signal import SIGKILL, SIGTERM
 
 from wnm.core.contracts import Clock, Unit
 from wnm.core.errors import Permanent, Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
+from wnm.process_managers.unit_processes import UnitProcesses
 from wnm.system.command import ended, spawn_detached
 from wnm.system.files import last_lines, make_private_dir
-from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
 from wnm.system.wait import until
 
 WATCH_AFTER_START = timedelta(seconds=0.3)
 PATIENCE_AFTER_KILL = timedelta(seconds=5)
-# While the old one is still ending, a new one may appear, or one just started may change its command line.
-LOOK_AGAIN = timedelta(seconds=0.5)
 LAST_WORDS_LINES = 5
 LAST_WORDS_CHARACTERS = 500
 # A node started by cron and one started from a terminal must not differ by what happened to be exported there.
@@ -41,7 +39,7 @@ class SetsidDriver:
     ) -> None:
         """`cores` is how many cores 100 % of CPU stands for, `environ` where INHERITED is taken from."""
         self._clock = clock
-        self._cores = cores or float(os.cpu_count() or 1)
+        self._found = UnitProcesses(clock, cores or float(os.cpu_count() or 1))
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
 
@@ -60,7 +58,7 @@ class SetsidDriver:
             raise Permanent(
                 f"{unit.name} is to run as {unit.user}: the setsid process manager cannot change the user"
             )
-        if self._processes(unit):
+        if self._found.of(unit):
             return
         self.install(unit)
         log = Path(unit.log_file)
@@ -79,7 +77,7 @@ class SetsidDriver:
             return code is not None
 
         # One that goes on in a child of its own has ended too, but is there.
-        if until(is_over, WATCH_AFTER_START, self._clock) and not self._processes(unit):
+        if until(is_over, WATCH_AFTER_START, self._clock) and not self._found.of(unit):
             words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))[
                 -LAST_WORDS_CHARACTERS:
             ]
@@ -87,9 +85,9 @@ class SetsidDriver:
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
         """End all its processes, those it starts meanwhile too: TERM, then after `grace` KILL."""
-        if not self._outlast(unit, SIGTERM, grace):
+        if not self._found.outlast(unit, SIGTERM, grace):
             return False
-        left = self._outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
+        left = self._found.outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
         if left:
             pids = ", ".join(str(process.pid) for process in left)
             raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
@@ -98,11 +96,12 @@ class SetsidDriver:
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """Read the process table once; of several processes of a unit the newest is reported."""
         try:
-            table = ProcessTable.read({unit.fingerprint[0] for unit in units})
-        except OSError as error:
-            unseen = Unseen(reason=f"cannot read the process table: {error.strerror or error}")
-            return {unit.name: unseen for unit in units}
-        return {unit.name: self._reading(table.holding(unit.fingerprint)) for unit in units}
+            table = self._found.table(units)
+        except Transient as error:
+            return {unit.name: Unseen(reason=str(error)) for unit in units}
+        stopped = ProcessReading(state=ProcessState.STOPPED)
+        found = {unit.name: table.holding(unit.fingerprint) for unit in units}
+        return {name: self._found.reading(each) if each else stopped for name, each in found.items()}
 
     def remove(self, unit: Unit) -> None:
         """Nothing knows it but its process."""
@@ -113,45 +112,6 @@ class SetsidDriver:
 
     def settle(self) -> None:
         """Nobody has to take note of anything."""
-
-    def _reading(self, processes: Sequence[Process]) -> ProcessReading:
-        if not processes:
-            return ProcessReading(state=ProcessState.STOPPED)
-        newest = processes[-1]
-        alive_seconds = max((self._clock.now() - newest.started_at).total_seconds(), 0.01)
-        return ProcessReading(
-            state=ProcessState.RUNNING,
-            pid=newest.pid,
-            started_at=newest.started_at,
-            cpu_percent=newest.cpu_seconds / (alive_seconds * self._cores) * 100,
-            memory_bytes=newest.memory_bytes,
-        )
-
-    def _processes(self, unit: Unit) -> tuple[Process, ...]:
-        """Its processes. Looked for twice: one that is being replaced can slip through a single pass."""
-        try:
-            for _ in range(2):
-                found = ProcessTable.read({unit.fingerprint[0]}).holding(unit.fingerprint)
-                if found:
-                    return found
-        except OSError as error:
-            raise Transient(f"cannot read the process table: {error.strerror or error}") from error
-        return ()
-
-    def _outlast(self, unit: Unit, number: Signals, patience: timedelta) -> tuple[Process, ...]:
-        """Signal each of its processes once and wait until none is left; returns those that are left after all."""
-        deadline = self._clock.monotonic() + patience.total_seconds()
-        signalled: set[tuple[int, float]] = set()
-        while found := self._processes(unit):
-            for process in found:
-                if (process.pid, process.birth) not in signalled and signal_exactly(process, number):
-                    signalled.add((process.pid, process.birth))
-            left_seconds = deadline - self._clock.monotonic()
-            if left_seconds <= 0:
-                return found
-            pause = min(timedelta(seconds=left_seconds), LOOK_AGAIN)
-            until(lambda seen=found: not any(map(is_alive, seen)), pause, self._clock)  # type: ignore[misc]
-        return ()
 
 
 def _own_user() -> str:
