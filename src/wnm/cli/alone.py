@@ -25,9 +25,10 @@ def act_alone(run: Run) -> int:
     if run.asked.force_action != TEARDOWN or run.asked.dry_run:
         return act(run)
     from wnm.cli.cron import forget_schedule, suspended_schedule
+    from wnm.cli.cron_places import place_of
 
     absent_before = stored_absent(run.database_path)
-    with suspended_schedule(run):
+    with suspended_schedule(place_of(run)):
         code = act(run)
     if not os.path.lexists(run.database_path):
         forget_schedule(run)

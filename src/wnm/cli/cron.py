@@ -79,12 +79,11 @@ def forget_schedule(run: Run) -> None:
 
 
 @contextmanager
-def suspended_schedule(run: Run) -> Iterator[None]:
+def suspended_schedule(place: Place) -> Iterator[None]:
     """Cron starts no cycle meanwhile, nor afterwards: one between two attempts at a teardown would build up again.
 
     What is refused before anything was done gets its line back.
     """
-    place = place_of(run)
     line, _ = _told(place.line)
     if line is not None:
         place.remove()
