@@ -15,21 +15,19 @@ import pytest
 
 from wnm.system.processes import Process, ProcessTable, _from_psutil, holds, is_alive, signal_exactly
 
-SLEEPER = "import time; time.sleep(60)"
+SLEEPER = "import time; print('started', flush=True); time.sleep(60)"
 
 
 @contextmanager
 def sleeping(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    process = subprocess.Popen([sys.executable, "-c", SLEEPER, *arguments])
-    try:
-        deadline = time.monotonic() + 10
-        while psutil.Process(process.pid).cmdline()[-len(arguments) :] != list(arguments):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    """A process that has these arguments and has started up: its memory grows no more."""
+    with subprocess.Popen([sys.executable, "-c", SLEEPER, *arguments], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"started\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def only(value: str) -> Process:
