@@ -50,6 +50,8 @@ class Node:
     `restarted` tells a RESTARTING node that ran before from one that was stopped: their delays differ.
     `trial` is the version that the node was given and has not passed the gate of, `former_version` the one that it
     can go back to, and `trial_failure` why it has to. `failed_version` is one that it has gone back from.
+    `command` are the arguments of its program as they were found, for a node that was taken over; it goes on with
+    them, and under the unit that was found, as they are.
     """
 
     id: NodeId
@@ -90,6 +92,7 @@ class Node:
     trial_failure: str | None = None
     former_version: str | None = None
     failed_version: str | None = None
+    command: tuple[str, ...] | None = None
 
 
 def output_log(node: Node) -> str:

@@ -35,6 +35,8 @@ def node_of_row(row: Row[Any]) -> Node:
         values["status"] = Status(values["status"])
         values["environment"] = tuple((str(name), str(value)) for name, value in values["environment"])
         values["start_args"] = tuple(str(argument) for argument in values["start_args"])
+        if values["command"] is not None:
+            values["command"] = tuple(str(argument) for argument in values["command"])
         return Node(**values)
     except (ValueError, TypeError) as error:
         raise UnreadableError(f"node {values.get('id')}: {error}") from None

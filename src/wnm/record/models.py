@@ -35,7 +35,7 @@ class Schema:
         return self.revisions[-1]
 
 
-SCHEMA = Schema(revisions=("0001", "0002", "0003"), scripts=Path(__file__).with_name("migrations"))
+SCHEMA = Schema(revisions=("0001", "0002", "0003", "0004"), scripts=Path(__file__).with_name("migrations"))
 HEAD = SCHEMA.head
 
 metadata = MetaData(
@@ -107,6 +107,7 @@ Node = Table(
     Column("trial_failure", Prose),
     Column("former_version", Prose),
     Column("failed_version", Prose),
+    Column("command", Json),
 )
 
 Cycle = Table(
