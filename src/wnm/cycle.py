@@ -30,10 +30,10 @@ type Choose = Callable[[Observation, Settings], Decision]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What a cycle works with: the hands, the kind of node and the time; `began` is when this run began."""
+    """What a cycle works with: the hands, the kinds of node and the time; `began` is when this run began."""
 
     hands: Hands
-    kind: NodeKind
+    kinds: Mapping[str, NodeKind]
     clock: Clock
     began: float
 
@@ -70,7 +70,7 @@ def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Cho
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
     started_at = machine.clock.now()
     seen = survey(
-        recall, settings, machine.hands.manager, machine.hands.firewall, machine.kind, machine.clock
+        recall, settings, machine.hands.manager, machine.hands.firewall, machine.kinds, machine.clock
     )
     return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
 

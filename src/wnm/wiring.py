@@ -6,7 +6,6 @@ Each is imported only where it is used.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING
 
 from wnm.act.steps import Hands
@@ -106,15 +105,16 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
     kind = _pick(KINDS, "node_kind", settings.node_kind)
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
     self_upgrade = settings.self_upgrade == "allow"
+    supervised = driver.restarts and self_upgrade
     manager = NodeManager(
         driver,
-        command_line=partial(kind.command_line, supervised=driver.restarts and self_upgrade),
-        environment=kind.environment,
+        command_line=lambda node: KINDS[node.kind].command_line(node, supervised=supervised),
+        environment=lambda node: KINDS[node.kind].environment(node),
         companions=kind.companion_files,
         ask=lambda node: read_program(node.program, None, timeout=PROGRAM_PATIENCE, user=node.user),
-        own_words=lambda node, since: critical_failure(node, kind, since),
-        fingerprint=lambda node: kind.fingerprint(node.root_dir),
-        identity_file=lambda node: kind.identity_file(node.root_dir),
+        own_words=lambda node, since: critical_failure(node, KINDS[node.kind], since),
+        fingerprint=lambda node: KINDS[node.kind].fingerprint(node.root_dir),
+        identity_file=lambda node: KINDS[node.kind].identity_file(node.root_dir),
         storages=settings.node_storage,
         log_storage=settings.log_storage,
         key_storage=settings.key_storage,
@@ -124,7 +124,7 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
         clock=clock,
     )
     firewall = _pick(FIREWALLS, "firewall", settings.firewall).build(clock)
-    return Machine(hands=Hands(manager=manager, firewall=firewall), kind=kind, clock=clock, began=began)
+    return Machine(hands=Hands(manager=manager, firewall=firewall), kinds=KINDS, clock=clock, began=began)
 
 
 def firewall_is_active() -> bool:

@@ -90,7 +90,7 @@ class Place:
             settings(**given),
             self.manager,
             FakeFirewall(log=[], rules=self.rules),
-            ANTNODE,
+            {ANTNODE.name: ANTNODE},
             CLOCK,
         )
 

@@ -144,4 +144,7 @@ def _gone_back(node: Node, hands: Hands, error: WnmError) -> WnmError:
 def _remove(node: Node, hands: Hands) -> Performed:
     freed_bytes = hands.manager.remove_node(node)
     hands.firewall.close_port(node.port, port_comment(node.name))
+    if node.command is not None:
+        # The rule that it came with has its bare name for a comment.
+        hands.firewall.close_port(node.port, node.name)
     return Performed(freed_bytes=freed_bytes)

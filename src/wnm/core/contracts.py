@@ -26,6 +26,10 @@ class Unit:
     as, None for the one that its service manager belongs to. `writable` are the folders that it may write,
     `read_only` files in them that it may not; `stop_grace` is how long it may take to end when the machine goes
     down. Drivers honour these three as far as their service manager can.
+
+    `found` says that it was there before wnm and was taken over: what its service manager has of it counts as ours,
+    provided that it runs a program with this fingerprint, and is never written. One that is missing is written as
+    ours.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Unit:
     writable: tuple[str, ...] = ()
     read_only: tuple[str, ...] = ()
     stop_grace: timedelta = timedelta(seconds=30)
+    found: bool = False
 
 
 class UnitDriver(Protocol):

@@ -13,6 +13,7 @@ from threading import Lock
 
 from wnm.core.decide.ports import node_in_comment
 from wnm.core.errors import NeedsOperator, Permanent, Transient, WnmError
+from wnm.core.node import id_in_name
 from wnm.core.observation import FirewallReading, Unseen
 from wnm.formats.ufw import (
     OPENING,
@@ -94,7 +95,10 @@ class UfwFirewall:
             self._seen = UfwStatus(active=True, rules=(*seen.rules, *added))
 
     def close_port(self, port: int, comment: str) -> None:
-        """Return when no rule of ours with this comment opens the port, also once ufw is switched on again."""
+        """Return when no rule with this comment opens the port, also once ufw is switched on again.
+
+        The comment is one of ours, or the bare name of a node that was taken over with its rule.
+        """
         _check(port, comment)
         with self._lock:
             seen = self._known()
@@ -178,14 +182,14 @@ def ufw_active(ufw: str = "ufw") -> bool | None:
 
 
 def _is(rule: UfwRule, comment: str) -> bool:
-    return rule.is_own and rule.comment == comment
+    return rule.is_plain and rule.comment == comment
 
 
 def _check(port: int, comment: str) -> None:
     """Permanent for what ufw would not take, or take for something else, or we would not know again."""
     if not 1 <= port <= 65535:
         raise Permanent(f"{port} is no port")
-    if node_in_comment(comment) is None:
+    if node_in_comment(comment) is None and id_in_name(comment) is None:
         raise Permanent(f"not the comment of a node's firewall rule: {comment[:80]!r}")
 
 

@@ -34,6 +34,7 @@ class Written:
     """What a property list says of itself; `unit` and `working_dir` are None if wnm did not write it."""
 
     label: str | None
+    argv: tuple[str, ...] = ()
     unit: str | None = None
     working_dir: str | None = None
 
@@ -109,10 +110,13 @@ def read_plist(content: bytes) -> Written | None:
     if not isinstance(found, Mapping):
         return None
     own = found.get(OWN_KEY)
+    words = found.get("ProgramArguments")
+    argv = tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
     if not isinstance(own, Mapping):
-        return Written(label=_text(found.get("Label")))
+        return Written(label=_text(found.get("Label")), argv=argv)
     return Written(
         label=_text(found.get("Label")),
+        argv=argv,
         unit=_text(own.get("unit")),
         working_dir=_text(own.get("working_dir")),
     )

@@ -54,15 +54,14 @@ class UfwRule:
         return port if port <= 65535 else None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it does what wnm's rules do: it opens one UDP port for everybody and logs nothing."""
+        return self.udp_port is not None and self.action == "ALLOW" and self.flags is None
+
+    @property
     def is_own(self) -> bool:
-        """Whether wnm wrote it: it opens one UDP port for everybody, logs nothing and names a node."""
-        return (
-            self.udp_port is not None
-            and self.action == "ALLOW"
-            and self.flags is None
-            and self.comment is not None
-            and node_in_comment(self.comment) is not None
-        )
+        """Whether wnm wrote it: then it also names a node in wnm's words."""
+        return self.is_plain and self.comment is not None and node_in_comment(self.comment) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

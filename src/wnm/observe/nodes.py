@@ -42,16 +42,16 @@ def read_nodes(
     storages: Mapping[str, StorageSeen],
     settings: Settings,
     manager: ProcessManager,
-    kind: NodeKind,
+    kinds: Mapping[str, NodeKind],
     clock: Clock,
 ) -> tuple[NodeSeen, ...]:
-    """Every node with its reading, in the order given."""
+    """Every node with its reading, in the order given; `kinds` are those that nodes may be of, by name."""
     processes = manager.survey_nodes(nodes)
     answers = ask_all(
         [
             Target(id=node.id, host=settings.host, port=node.metrics_port)
             for node in nodes
-            if kind.has_metrics and not _is_gone(processes.get(node.id))
+            if kinds[node.kind].has_metrics and not _is_gone(processes.get(node.id))
         ],
         poll_timeout=settings.poll_timeout,
         survey_delay=settings.pause_between_polls,
@@ -60,6 +60,7 @@ def read_nodes(
     ask_until = clock.monotonic() + ASKING_PROGRAMS_SECONDS
     seen = []
     for node in nodes:
+        kind = kinds[node.kind]
         files = _read_files(node, storages, kind, ask=clock.monotonic() < ask_until)
         process = processes.get(node.id, Unseen(reason="the process manager did not mention it"))
         seen.append(NodeSeen(node=node, reading=_reading(node, process, answers.get(node.id), files, kind)))

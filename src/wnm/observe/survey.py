@@ -1,7 +1,7 @@
 """One look at everything: from what is remembered and the machine as it is to an Observation."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from posixpath import basename, dirname
 
@@ -23,14 +23,14 @@ def survey(
     settings: Settings,
     manager: ProcessManager,
     firewall: Firewall,
-    kind: NodeKind,
+    kinds: Mapping[str, NodeKind],
     clock: Clock,
 ) -> Observation:
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
     storages = read_storages(storage_folders(recall.nodes, settings))
     by_path = {each.storage.path: each for each in storages}
     machine = read_machine(recall.counters, storages, clock)
-    nodes = read_nodes(recall.nodes, by_path, settings, manager, kind, clock)
+    nodes = read_nodes(recall.nodes, by_path, settings, manager, kinds, clock)
     rules = firewall.read()
     now = clock.now()
     return Observation(
@@ -44,7 +44,7 @@ def survey(
         claims=(
             *_claimed_by_folders(storages),
             *_claimed_by_units(manager),
-            *_claimed_by_processes(recall.nodes, settings, kind),
+            *_claimed_by_processes(recall.nodes, settings, kinds.values()),
         ),
         bound_ports=host.bound_ports(_port_ranges(settings)),
         interrupted=recall.interrupted,
@@ -82,15 +82,17 @@ def _claimed_by_units(manager: ProcessManager) -> Iterable[Claim]:
             yield Claim(id=node_id, by=f"the unit {place}")
 
 
-def _claimed_by_processes(nodes: Sequence[Node], settings: Settings, kind: NodeKind) -> Iterable[Claim]:
+def _claimed_by_processes(
+    nodes: Sequence[Node], settings: Settings, kinds: Iterable[NodeKind]
+) -> Iterable[Claim]:
     """Ids that programs in our folders run under. Not looked for at the cap, where no id is given away.
 
     What runs elsewhere on the machine may have the same name; it claims no more than its ports.
     """
     if len(nodes) >= settings.node_cap:
         return
-    flag = kind.fingerprint("")[0]
-    for (_, root_dir), processes in ProcessTable.read({flag}).found.items():
+    flags = {kind.fingerprint("")[0] for kind in kinds}
+    for (_, root_dir), processes in ProcessTable.read(flags).found.items():
         node_id = id_in_name(basename(root_dir))
         if node_id is not None and dirname(root_dir) in settings.node_storage:
             yield Claim(id=node_id, by=f"process {processes[0].pid}")

@@ -17,7 +17,7 @@ from wnm.process_managers.launchctl import Domain, Launchctl
 from wnm.process_managers.unit_processes import UnitProcesses
 from wnm.system.command import CommandFailed
 from wnm.system.files import last_lines, make_private_dir, open_regular, write_private
-from wnm.system.processes import Process
+from wnm.system.processes import Process, holds
 from wnm.system.wait import until
 
 PATIENCE_WITH_LAUNCHCTL = timedelta(seconds=10)
@@ -204,6 +204,8 @@ class LaunchdDriver:
             return None
         found = read_plist(content)
         own = (label, unit.name, unit.working_dir)
+        if unit.found and found and found.unit is None and holds(found.argv, unit.fingerprint):
+            return content
         if not found or (found.label, found.unit, found.working_dir) != own:
             raise Permanent(
                 f"{path} was not written by wnm for {unit.name} in {unit.working_dir}: move it away"
@@ -236,6 +238,8 @@ class LaunchdDriver:
             if not to_run:
                 # Or the next login would start it.
                 self._launchctl.disable(domain, label)
+        if standing is not None and unit.found and (found := read_plist(standing)) and found.unit is None:
+            return
         make_private_dir(str(Path(unit.log_file).parent))
         content = plist_bytes(unit, label, domain.session)
         # launchd refuses what others could have written.

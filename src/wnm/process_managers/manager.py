@@ -55,7 +55,7 @@ class NodeManager:
         clock: Clock,
     ) -> None:
         self._driver = driver
-        self._command_line = command_line
+        self._own_command_line = command_line
         self._environment_of = environment
         self._companions = tuple(companions)
         self._own_words = own_words
@@ -104,7 +104,7 @@ class NodeManager:
                     return
             except OSError as error:
                 raise Transient(f"cannot read {error.filename or program}: {error.strerror}") from error
-            keep_beside(node.program, _previous(node))
+            self._keep_former(node)
         self._place(program, node)
 
     def check_program(self, node: Node, version: str) -> None:
@@ -191,9 +191,10 @@ class NodeManager:
             self._back_up_key(node)
         self._driver.remove(self._unit(node))
         freed = remove_tree(node.root_dir, inside=self._storages)
-        freed += remove_tree(node.log_dir, inside=[self._log_storage])
-        for log in (output_log(node), f"{output_log(node)}.1"):
-            freed += remove_file(log, inside=[self._log_storage])
+        if not self._logs_elsewhere(node):
+            freed += remove_tree(node.log_dir, inside=[self._log_storage])
+            for log in (output_log(node), f"{output_log(node)}.1"):
+                freed += remove_file(log, inside=[self._log_storage])
         return freed
 
     def claimed_names(self) -> Mapping[str, str]:
@@ -210,6 +211,8 @@ class NodeManager:
         for node in nodes:
             try:
                 self._require_ours(node)
+                if self._logs_elsewhere(node):
+                    continue
                 trim_log(output_log(node), max_bytes)
             except WnmError as error:
                 problems.append(f"{node.name}: {error}")
@@ -231,7 +234,33 @@ class NodeManager:
             writable=(node.root_dir, node.log_dir),
             read_only=() if node.user is None or self._self_upgrade else (node.program,),
             stop_grace=self._stop_grace,
+            found=node.command is not None,
         )
+
+    def _command_line(self, node: Node) -> tuple[str, ...]:
+        if node.command is None:
+            return self._own_command_line(node)
+        return (node.program, *node.command)
+
+    def _logs_elsewhere(self, node: Node) -> bool:
+        """Whether a node that was taken over has its logs where nothing is ours to delete."""
+        if node.command is None:
+            return False
+        try:
+            require_inside(node.log_dir, [self._log_storage])
+        except Permanent:
+            return True
+        return False
+
+    def _keep_former(self, node: Node) -> None:
+        """Keep the program that is about to be replaced. A copy of ours, where a node's account owns the program."""
+        seen = os.lstat(node.program)
+        if not stat.S_ISREG(seen.st_mode):
+            raise Permanent(f"{node.program} is not a plain file: it is not replaced")
+        if node.user is None or seen.st_uid == os.geteuid():
+            keep_beside(node.program, _previous(node))
+        else:
+            place_file(node.program, _previous(node), PROGRAM_MODE, follow_link=False)
 
     def _make_owned_folders(self, node: Node, account: Account) -> None:
         """Make the node's folders, its account's and nobody else's, where that account can reach them."""
@@ -253,7 +282,8 @@ class NodeManager:
     def _require_ours(self, node: Node) -> None:
         _plain_name(node)
         require_inside(node.root_dir, self._storages)
-        require_inside(node.log_dir, [self._log_storage])
+        if not self._logs_elsewhere(node):
+            require_inside(node.log_dir, [self._log_storage])
         require_inside(node.program, [node.root_dir])
 
     def _back_up_key(self, node: Node) -> None:

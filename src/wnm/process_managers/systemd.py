@@ -81,7 +81,7 @@ class SystemdDriver:
             if trouble:
                 self._files.unlink_from_boot(unit)
                 self._end(unit, unit.stop_grace)
-                words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))
+                words = " | ".join(self._last_words(unit, since=before))
                 raise Transient(f"{trouble}: {words[-LAST_WORDS_CHARACTERS:] or 'it wrote nothing'}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
@@ -170,6 +170,11 @@ class SystemdDriver:
         if failed and shown.state is not ProcessState.FAILED:
             return f"{unit.name} does not start: {failed}"
         return f"{unit.name} ({unit.argv[0]}) ended at once with {shown.ending}"
+
+    def _last_words(self, unit: Unit, *, since: int) -> Sequence[str]:
+        if self._files.is_as_found(unit):
+            return self._systemctl.last_output(service_name(unit), LAST_WORDS_LINES)
+        return last_lines(unit.log_file, LAST_WORDS_LINES, since=since)
 
     def _end(self, unit: Unit, grace: timedelta) -> bool:
         service = service_name(unit)

@@ -47,6 +47,16 @@ class Systemctl:
         patterns = [f"{service[:-1]}[{service[-1]}]" for service in services]
         return {shown.id: shown for shown in self._shown(patterns)} if patterns else {}
 
+    def last_output(self, service: str, lines: int) -> Sequence[str]:
+        """The last lines of a unit whose output goes to the journal; none where that cannot be read."""
+        scope = ("--user",) if "--user" in self._argv else ()
+        argv = ("journalctl", *scope, "--no-pager", "--output=cat", f"--lines={lines}", "--unit", service)
+        try:
+            text = run(argv, SHORTLY, self._environment).stdout
+        except CommandFailed:
+            return ()
+        return ["".join(char for char in line if char.isprintable()) for line in text.splitlines()]
+
     def note_change(self) -> None:
         """A file that systemd may have read is another one now, or gone."""
         with self._counting:

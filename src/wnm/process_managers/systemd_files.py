@@ -20,6 +20,7 @@ from wnm.formats.systemd_unit import (
     unit_text,
 )
 from wnm.system.files import make_private_dir, open_regular, write_file
+from wnm.system.processes import holds
 
 MOST_UNIT_BYTES = 4 * 1024 * 1024
 
@@ -58,16 +59,22 @@ class UnitFiles:
                 why = "is masked" if masked else f"is a link to {path.readlink()}"
                 raise Permanent(f"{path} {why}: it is not a unit that wnm wrote")
             with open_regular(str(path), follow_link=False) as file:
-                text = file.read(MOST_UNIT_BYTES).decode(errors="replace")
+                content = file.read(MOST_UNIT_BYTES)
         except FileNotFoundError:
             return False
         except OSError as error:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
-        if (whose := owner(text)) is None:
+        if (whose := owner(content.decode(errors="replace"))) is None:
+            if unit.found and _runs(content, path, unit):
+                return True
             raise Permanent(f"{path} is a unit that wnm did not write")
         if whose != unit.working_dir:
             raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
         return True
+
+    def is_as_found(self, unit: Unit) -> bool:
+        """Whether its file is the one that was there before wnm."""
+        return unit.found and self.is_ours(unit) and not _is_by_wnm(self.path(unit))
 
     def elsewhere(self, unit: Unit) -> Path | None:
         """A file of its name in another folder that systemd reads: none of ours is ever there."""
@@ -80,9 +87,11 @@ class UnitFiles:
         Permanent, and nothing is changed, if something else has its name anywhere, or systemd cannot express it.
         NeedsOperator if somebody else could put something in the place of its log.
         """
-        text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
         path = self.path(unit)
         ours = self.is_ours(unit)
+        if ours and unit.found and not _is_by_wnm(path):
+            return False
+        text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
         if foreign := self.elsewhere(unit):
             raise Permanent(f"{foreign} is a unit that wnm did not write")
         if self._scope == "system":
@@ -206,6 +215,33 @@ def _behind_links(unit: Unit) -> set[str]:
     for path in (unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only):
         with suppress(OSError, ValueError):
             found.add(str(Path(path).resolve()))
+    return found
+
+
+def _runs(content: bytes, path: Path, unit: Unit) -> bool:
+    """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
+    from wnm.formats.systemd_reading import read_unit
+
+    found = read_unit(content, drop_ins_of(path), name=path.name)
+    return found.argv is not None and holds(found.argv, unit.fingerprint)
+
+
+def drop_ins_of(path: Path) -> list[tuple[str, bytes]]:
+    """The drop-ins of a unit in the folder beside its file, by name, in the order in which systemd reads them."""
+    try:
+        names = sorted(each.name for each in path.with_name(f"{path.name}.d").iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise Transient(f"cannot look into {path}.d: {error.strerror}") from error
+    found = []
+    for name in names:
+        if name.endswith(".conf"):
+            try:
+                with open_regular(str(path.with_name(f"{path.name}.d") / name)) as file:
+                    found.append((name, file.read(MOST_UNIT_BYTES)))
+            except OSError as error:
+                raise Transient(f"cannot read {path}.d/{name}: {error.strerror}") from error
     return found
 
 

@@ -16,14 +16,14 @@ LONGEST_LINE_BYTES = 4096
 CHUNK_BYTES = 1024 * 1024
 
 
-def place_file(source: str, target: str, mode: int) -> None:
+def place_file(source: str, target: str, mode: int, *, follow_link: bool = True) -> None:
     """Return when `target` is a copy of `source`, safe on disk; before that it is what it was.
 
     A program at `target` may be running meanwhile. Transient if the source is not a regular file, cannot be read or
     changes while it is copied, or the copy cannot be written.
     """
     try:
-        original = open_regular(source)
+        original = open_regular(source, follow_link=follow_link)
     except OSError as error:
         raise Transient(f"cannot read {source}: {error.strerror}") from error
     with original:

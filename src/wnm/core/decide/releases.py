@@ -121,6 +121,8 @@ def at_hand(version: str, seen: Observation, settings: Settings) -> ProgramChoic
         node, own = each.node, each.reading.program
         if node.status is not Status.RUNNING or node.trial is not None or node.binary_version is None:
             continue
+        if node.kind != settings.node_kind:
+            continue
         if not isinstance(own, ProgramReading) or own.version != node.binary_version:
             continue
         if not is_older(node.binary_version, version) or halted(node.binary_version, seen, settings):

@@ -200,7 +200,8 @@ def is_outdated(each: NodeSeen, program: ProgramChoice, settings: Settings) -> b
     """
     node = each.node
     running = node.version or node.binary_version
-    if running is None or not is_older(running, program.version):
+    # One of another kind that was taken over: this machine has no program for it.
+    if node.kind != settings.node_kind or running is None or not is_older(running, program.version):
         return False
     if node.binary_version is None or is_older(node.binary_version, program.version):
         return True
@@ -224,6 +225,8 @@ def may_be_renewed(
     running one rather than for this.
     """
     version = program.version
+    if each.node.kind != settings.node_kind:
+        return False
     if not copy_is_outdated(each, program) or each.node.failed_version == version:
         return False
     if halted(version, seen, settings) or not_yet("", version, seen, settings):
