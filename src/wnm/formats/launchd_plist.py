@@ -105,7 +105,7 @@ def read_plist(content: bytes) -> Written | None:
     """What a property list says of itself; None if it is not one."""
     try:
         found = plistlib.loads(content)
-    except (ValueError, ExpatError, AttributeError, IndexError, KeyError, TypeError, RecursionError):
+    except (ValueError, ExpatError, AttributeError, LookupError, TypeError, RecursionError):
         return None
     if not isinstance(found, Mapping):
         return None
