@@ -154,7 +154,7 @@ def test_a_full_disk_changes_nothing(store: Store, home: Path, tmp_path: Path) -
     opening = (
         "import sys\nfrom pathlib import Path\nfrom wnm.core.errors import NeedsOperator\n"
         "from wnm.record.database import open_for_writing\nfrom wnm.record.models import Schema\n"
-        "schema = Schema(revisions=('0001', '0002', '0003', '0004', '9000'), scripts=Path(sys.argv[2]))\n"
+        f"schema = Schema(revisions={schema.revisions!r}, scripts=Path(sys.argv[2]))\n"
         "try:\n    open_for_writing(sys.argv[1], schema=schema)\n"
         "except NeedsOperator as error:\n    print(error)\n"
     )

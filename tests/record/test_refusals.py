@@ -91,7 +91,7 @@ def test_a_database_of_the_earlier_tool(opener: Opener, tmp_path: Path) -> None:
         "CREATE TABLE node (id INTEGER PRIMARY KEY, service TEXT)",
     )
     said = refused(opener, path)
-    assert "written by an earlier tool named wnm" in said
+    assert "is the database of an older wnm" in said
     assert "move it away, then: wnm --init" in said
 
 

@@ -50,8 +50,7 @@ def missing(path: str) -> NeedsOperator:
 def foreign(path: str, *, earlier: bool = False) -> NeedsOperator:
     if earlier:
         return NeedsOperator(
-            f"{path} was written by an earlier tool named wnm, in a form that this one does not read",
-            remedy=f"move it away, then: {INIT}",
+            f"{path} is the database of an older wnm", remedy="take it over with: wnm --init"
         )
     return NeedsOperator(
         f"{path} is not a database of wnm", remedy=f"give another --dbpath, or move it away, then: {INIT}"
