@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from wnm.cli.escalation import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
+from wnm.cli.invocation import Command
 from wnm.cli.logs import set_up_logging
 from wnm.cli.main import finish, guarded
 from wnm.cli.run import Run
@@ -29,13 +30,27 @@ def _act() -> int:
         raise BadInput(f"{MODULE} is started by wnm itself through sudo")
     run = read(sys.stdin.read(LARGEST_HANDOVER))
     set_up_logging(run.asked.loglevel, run.asked.log_format)
-    from wnm.cli.alone import act_here
-
     owner = owner_of(run.host.user)
     try:
-        return act_here(run)
+        return _carry_out(run)
     finally:
         _give_back(run, owner)
+
+
+def _carry_out(run: Run) -> int:
+    match run.asked.command:
+        case Command.INIT:
+            from wnm.cli.taking_over import take_over
+
+            return take_over(run)
+        case Command.UNDO_MIGRATION:
+            from wnm.cli.undoing import undo
+
+            return undo(run)
+        case _:
+            from wnm.cli.alone import act_here
+
+            return act_here(run)
 
 
 def _give_back(run: Run, owner: tuple[int, int]) -> None:

@@ -41,13 +41,16 @@ def needs_root(run: Run) -> bool:
     return stored.get("process_manager") == SYSTEM_SERVICES
 
 
-def act_as_root(run: Run) -> int:
-    """Run the cycle under sudo and return its exit code. NeedsOperator, with the line to add, if sudo refuses."""
+def act_as_root(run: Run, *, patience: timedelta | None = None) -> int:
+    """Run it under sudo and return its exit code. NeedsOperator, with the line to add, if sudo refuses.
+
+    `patience` is how long it may take, else what a cycle may.
+    """
     try:
         code, refusal = run_attached(
             (which_sudo(), "-n", "--", *elevated_command()),
             input_text=written(run),
-            timeout=_cycle_timeout(run) + BEYOND_THE_CYCLE,
+            timeout=patience or _cycle_timeout(run) + BEYOND_THE_CYCLE,
             held_back="sudo: ",
         )
     except CommandFailed as error:

@@ -12,6 +12,7 @@ from wnm.core.layers import DEFAULT, Resolved
 from wnm.core.observation import ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.record.creation import already_there, create
+from wnm.record.old_colony import is_old_colony
 from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
 from wnm.system.traces import absent_account, absent_folders
@@ -21,7 +22,11 @@ PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
 def initialise(run: Run) -> int:
-    """Check everything, then write the database; refused when there is one."""
+    """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
+    if run.asked.takes_over or is_old_colony(run.database_path):
+        from wnm.cli.taking_over import take_over
+
+        return take_over(run)
     if os.path.lexists(run.database_path):
         raise already_there(run.database_path)
     resolved = run.resolve(None)

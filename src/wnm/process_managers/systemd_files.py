@@ -19,6 +19,7 @@ from wnm.formats.systemd_unit import (
     service_name,
     unit_text,
 )
+from wnm.system.drop_ins import drop_ins_of
 from wnm.system.files import make_private_dir, open_regular, write_file
 from wnm.system.processes import holds
 
@@ -224,25 +225,6 @@ def _runs(content: bytes, path: Path, unit: Unit) -> bool:
 
     found = read_unit(content, drop_ins_of(path), name=path.name)
     return found.argv is not None and holds(found.argv, unit.fingerprint)
-
-
-def drop_ins_of(path: Path) -> list[tuple[str, bytes]]:
-    """The drop-ins of a unit in the folder beside its file, by name, in the order in which systemd reads them."""
-    try:
-        names = sorted(each.name for each in path.with_name(f"{path.name}.d").iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise Transient(f"cannot look into {path}.d: {error.strerror}") from error
-    found = []
-    for name in names:
-        if name.endswith(".conf"):
-            try:
-                with open_regular(str(path.with_name(f"{path.name}.d") / name)) as file:
-                    found.append((name, file.read(MOST_UNIT_BYTES)))
-            except OSError as error:
-                raise Transient(f"cannot read {path}.d/{name}: {error.strerror}") from error
-    return found
 
 
 def _is_by_wnm(path: Path) -> bool:

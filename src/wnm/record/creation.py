@@ -11,8 +11,10 @@ from sqlalchemy import NullPool, create_engine, insert
 
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.node import Node as NodeValue
 from wnm.record import trouble
-from wnm.record.models import APPLICATION_ID, HEAD, Machine, metadata
+from wnm.record.mapping import node_row
+from wnm.record.models import APPLICATION_ID, HEAD, Machine, Node, metadata
 from wnm.record.snapshot import connect, uri_of
 
 # As alembic writes it, so that alembic finds its own.
@@ -25,11 +27,17 @@ CREATE TABLE alembic_version (
 
 
 def create(
-    path: str, *, settings: Mapping[str, str], now: datetime, absent_before: Sequence[str] = ()
+    path: str,
+    *,
+    settings: Mapping[str, str],
+    now: datetime,
+    absent_before: Sequence[str] = (),
+    nodes: Sequence[NodeValue] = (),
 ) -> None:
     """Make the database at `path`, with these settings as canonical texts by name.
 
-    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.traces`.
+    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.traces`. `nodes` are those
+    that are taken over from elsewhere.
 
     It is built under another name and then linked to its own, so that whoever comes second is refused.
     Raises BadInput when there is one already, NeedsOperator when it cannot be written; either leaves no trace.
@@ -46,7 +54,7 @@ def create(
     with trouble.database_errors(path), _folder(target.parent):
         temporary = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
         try:
-            _build(temporary, settings, now, absent_before)
+            _build(temporary, settings, now, absent_before, nodes)
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -56,6 +64,13 @@ def create(
                 with suppress(FileNotFoundError):
                     os.unlink(f"{temporary}{suffix}")  # noqa: PTH108
         sync_folder(target.parent)
+
+
+def clear_leftovers(path: str) -> None:
+    """Delete what a killed `create` left beside the database. Only for whoever holds its lock."""
+    target = Path(path)
+    for leftover in target.parent.glob(f".{target.name}.new-*"):
+        leftover.unlink(missing_ok=True)
 
 
 def already_there(path: str) -> BadInput:
@@ -80,7 +95,13 @@ def _folder(folder: Path) -> Iterator[None]:
         raise
 
 
-def _build(file: Path, settings: Mapping[str, str], now: datetime, absent_before: Sequence[str]) -> None:
+def _build(
+    file: Path,
+    settings: Mapping[str, str],
+    now: datetime,
+    absent_before: Sequence[str],
+    nodes: Sequence[NodeValue],
+) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=rw")), poolclass=NullPool)
     with engine.connect() as connection:
@@ -100,6 +121,8 @@ def _build(file: Path, settings: Mapping[str, str], now: datetime, absent_before
                 absent_before=list(absent_before),
             )
         )
+        if nodes:
+            connection.execute(insert(Node), [node_row(node) for node in nodes])
         connection.commit()
         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     engine.dispose()

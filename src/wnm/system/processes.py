@@ -1,6 +1,7 @@
 """The process table, read in one pass, and signals that never reach a wrong process."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ type Fingerprint = tuple[str, str]
 
 CHUNK_BYTES = 65536
 MOST_ARGUMENT_BYTES = 2 * 1024 * 1024
+_SLASHES = re.compile(r"//+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,10 @@ def _age(process: Process) -> tuple[float, int]:
 
 
 def _normal(fingerprint: Fingerprint) -> Fingerprint:
+    """The same for every way of writing the path: a doubled slash in it means no more than one."""
     flag, value = fingerprint
+    if "//" in value:
+        value = _SLASHES.sub("/", value)
     return flag, value.rstrip("/") or value
 
 

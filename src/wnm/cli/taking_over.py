@@ -1,0 +1,219 @@
+"""`wnm --init` where nodes are there already: plans, shows the plan, carries it out, and looks at what came of it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from posixpath import dirname
+from typing import Protocol
+
+from wnm.cli.rights import hand_over, lacks_rights
+from wnm.cli.run import Run
+from wnm.cli.verifying import verify
+from wnm.core.contracts import Clock
+from wnm.core.errors import NeedsOperator
+from wnm.core.layers import Layer, Resolved
+from wnm.core.node import Node, Status
+from wnm.core.observation import ProgramReading
+from wnm.node_kinds.kinds import KINDS
+from wnm.record.creation import already_there, clear_leftovers, create
+from wnm.record.old_colony import is_old_colony
+from wnm.sensors.programs import read_program
+from wnm.system.clock import SystemClock
+from wnm.system.lock import only_one
+from wnm.system.traces import absent_account, absent_folders
+from wnm.takeover.folder import TakeoverFolder, takeovers
+from wnm.takeover.judge import Adoption
+from wnm.takeover.manifest import Manifest, Step
+from wnm.takeover.plan import TakeoverPlan, plan_text
+from wnm.takeover.rows import as_our_own, is_running, row_of
+from wnm.takeover.switch import Surroundings, switch_over
+from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
+
+PROGRAM_PATIENCE = timedelta(seconds=10)
+UNDO = "wnm --undo_migration"
+
+
+class Source(Protocol):
+    """What can be taken over from."""
+
+    name: str
+
+    @property
+    def switches_off(self) -> bool:
+        """Whether files are changed on the way, which can be undone."""
+
+    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
+        """Plan from what is there now; what was moved to `folder` before is read there."""
+
+    def running(self) -> Sequence[int]:
+        """The processes of the old manager that have to end first."""
+
+    def remembered(self, node: Node) -> Node:
+        """The row with what else is known of the node."""
+
+
+def take_over(run: Run) -> int:
+    """Take over as the command line says. Exit code 3 if something is in the way; then nothing was changed."""
+    if lacks_rights(run):
+        return hand_over(run)
+    source = source_of(run)
+    begun = _unfinished(run, source)
+    if _is_there(run.database_path) and begun is None:
+        raise already_there(run.database_path)
+    if run.asked.dry_run:
+        return _rehearse(run, source, begun)
+    with only_one(run.lock_path):
+        clear_leftovers(run.database_path)
+        if _is_there(run.database_path) and begun is not None:
+            begun.done(Step.WRITTEN, SystemClock().now())
+        else:
+            _carry_out(run, source, begun)
+        begun = _unfinished(run, source)
+        code = verify(run)
+        if begun is not None:
+            begun.done(Step.VERIFIED, SystemClock().now())
+    _tell_next(run, begun)
+    return code
+
+
+def source_of(run: Run) -> Source:
+    """What the command line says to take over from."""
+    if run.asked.migrate_anm:
+        from wnm.cli.from_anm import FromAnm
+
+        return FromAnm(run)
+    if run.asked.import_services:
+        from wnm.cli.from_services import FromServices
+
+        return FromServices(run)
+    from wnm.cli.from_old_wnm import FromOldWnm
+
+    return FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
+
+
+def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
+    plan = source.look(begun)
+    print("dry run, nothing is changed")
+    print(plan_text(plan, database=run.database_path))
+    if not plan.problems:
+        _resolved(run, plan)
+    return 3 if plan.problems else 0
+
+
+def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
+    clock = SystemClock()
+    plan = source.look(begun)
+    _say(plan_text(plan, database=run.database_path) + "\n")
+    if plan.problems:
+        raise NeedsOperator(
+            f"{len(plan.problems)} thing(s) are in the way of taking over, nothing was changed: {plan.problems[0]}",
+            remedy="see the list above, then run the same command again",
+        )
+    resolved = _resolved(run, plan)
+    check_buildable(resolved.settings)
+    absent = _absent(run, resolved)
+    if not source.switches_off:
+        _write(run, source, plan, absent, clock)
+        return
+    folder = begun or TakeoverFolder.create(
+        dirname(run.database_path),
+        Manifest(
+            source=source.name,
+            database=run.database_path,
+            began_at=clock.now(),
+            absent_before=tuple(absent),
+            units=tuple(each.name for each in plan.adopted),
+        ),
+    )
+    around = Surroundings(
+        look=lambda: source.look(folder),
+        running=source.running,
+        write=lambda final: _write(run, source, final, list(folder.manifest.absent_before), clock),
+        is_written=lambda: _is_there(run.database_path),
+        tell=_say,
+        clock=clock,
+    )
+    switch_over(folder, plan, around)
+
+
+def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
+    """A takeover from the same source that was begun and neither finished nor undone."""
+    found = [
+        each
+        for each in takeovers(dirname(run.database_path))
+        if not each.manifest.finished
+        and (each.manifest.source, each.manifest.database) == (source.name, run.database_path)
+    ]
+    return found[-1] if found else None
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is a database that is not an older wnm's."""
+    return os.path.lexists(path) and not is_old_colony(path)
+
+
+def _resolved(run: Run, plan: TakeoverPlan) -> Resolved:
+    """The settings: what was given, then what was found. BadInput if they cannot be."""
+    return replace(run, layers=(*run.layers, Layer(name=plan.source, values=plan.settings))).resolve(None)
+
+
+def _absent(run: Run, resolved: Resolved) -> list[str]:
+    settings = resolved.settings
+    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
+    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
+
+
+def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock) -> None:
+    """Write the database, whole, from the plan and from what runs at this moment."""
+    resolved = _resolved(run, plan)
+    now = clock.now()
+    rows = [_row(each, now) for each in plan.adopted]
+    states = build_machine(resolved.settings, clock, began=run.began).hands.manager.survey_nodes(rows)
+    nodes = [
+        source.remembered(
+            replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)
+        )
+        for row in rows
+    ]
+    nodes += plan.rows
+    _say(f"writing {len(nodes)} nodes to {run.database_path}")
+    create(
+        run.database_path,
+        settings=resolved.initial_texts(),
+        now=now,
+        absent_before=absent,
+        nodes=nodes,
+    )
+
+
+def _row(adoption: Adoption, now: datetime) -> Node:
+    row = row_of(adoption, now=now, born=_born(adoption.kind, adoption.root_dir))
+    # A process without a unit has nothing but its command line: if wnm would start it so, it is one of wnm's.
+    return as_our_own(row) if adoption.own or adoption.manager == "setsid" else row
+
+
+def _born(kind: str, root_dir: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(Path(KINDS[kind].identity_file(root_dir)).stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
+def program_at(path: str) -> bool:
+    """Whether a node program lies there."""
+    found = read_program(path, None, timeout=PROGRAM_PATIENCE)
+    return isinstance(found, ProgramReading) and found.kind is not None
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _tell_next(run: Run, folder: TakeoverFolder | None) -> None:
+    _say("\nno node was restarted; nothing looks after the nodes until cron starts wnm:")
+    _say("  wnm --dry_run        # what the first cycle would do")
+    _say("  wnm cron install     # a cycle every minute from now on")
+    if folder is not None:
+        _say(f"  {UNDO}   # puts back everything; its copies are in {folder.path}")

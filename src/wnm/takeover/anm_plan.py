@@ -1,0 +1,198 @@
+"""From everything that was read of an installation of anm to the plan of taking it over."""
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wnm.core.host import Host, for_manager
+from wnm.core.settings import read, render
+from wnm.formats.anm_cron import AnmCron, read_cron_entries
+from wnm.takeover.anm_findings import AnmSettings, AnmTexts
+from wnm.takeover.anm_places import AnmPlaces
+from wnm.takeover.anm_settings import read_anm_settings
+from wnm.takeover.judge import Adoption, Judgement, judge
+from wnm.takeover.plan import TakeoverPlan
+from wnm.takeover.services import Circumstances, FoundService
+
+MANAGER = "systemd"
+NOT_STARTED_AT_BOOT = (
+    "anm's units do not start with the machine: after a restart wnm's first cycles start the nodes that ran"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Companion:
+    """A cron file of what belongs to anm; `replacement` is the file that stands in for it, if that is wished."""
+
+    path: str
+    text: str
+    wish: str
+    replacement: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnmSeen:
+    """All that was read. `tables` are other cron tables by path; `files` are paths of which copies are kept.
+
+    `not_ours` are folders of logs that are not root's. `wallet_script` is where the operator's own script is that
+    chooses wallets, None if there is none.
+    """
+
+    texts: AnmTexts
+    cron: AnmCron
+    cron_text: str | None
+    places: AnmPlaces
+    services: Sequence[FoundService]
+    around: Circumstances
+    tables: Mapping[str, str]
+    companions: Sequence[Companion]
+    files: Sequence[str]
+    program: str | None
+    wallet_script: str | None
+    firewall_active: bool
+    problems: Sequence[str] = ()
+    not_ours: Sequence[str] = ()
+
+
+def plan_from_anm(
+    seen: AnmSeen, host: Host, *, by_hand: Mapping[str, str], accept_defaults: bool
+) -> TakeoverPlan:
+    """The plan. Its problems are what only the operator can solve; with any of them nothing may be changed."""
+    first = judge(seen.services, seen.around)
+    found = _settings(seen, first, host, by_hand)
+    around = replace(
+        seen.around,
+        port_start=int(found.given.get("port_start", seen.around.port_start)),
+        storages_known=_folders(found.given.get("node_storage"), host),
+    )
+    judgement = judge(seen.services, around)
+    taken_out = [seen.places.cron] if seen.cron_text is not None else []
+    others, in_tables = _other_tables(seen)
+    companions = [each for each in seen.companions if each.wish != "leave"]
+    moved = [*taken_out, *others, *(each.path for each in companions)]
+    problems = [*_teardown(seen, found), *in_tables, *found.blocking(accept_defaults)]
+    if "process_manager" in by_hand and read("process_manager", by_hand["process_manager"], host) != MANAGER:
+        problems.append("anm's nodes are services of the system: leave out --process_manager")
+    return TakeoverPlan(
+        source="anm",
+        settings=_given(seen, found, judgement, host, by_hand),
+        adopted=judgement.adopted,
+        refused=judgement.refused,
+        kept=tuple(dict.fromkeys([*moved, *(each.path for each in seen.companions), *seen.files])),
+        taken_out=tuple(moved),
+        claimed=tuple(seen.not_ours),
+        made=tuple(each.replacement for each in companions if each.replacement is not None),
+        notes=(*found.notes, *seen.problems, *_notes(seen, found, judgement, by_hand)),
+        problems=tuple(problems),
+    )
+
+
+def _settings(seen: AnmSeen, judgement: Judgement, host: Host, by_hand: Mapping[str, str]) -> AnmSettings:
+    adopted = judgement.adopted
+    return read_anm_settings(
+        seen.texts,
+        cores=int(host.usable_cores),
+        host=for_manager(host, MANAGER),
+        unit_ports=[(each.id, each.port) for each in adopted],
+        unit_storages=sorted({posixpath.dirname(each.root_dir) for each in adopted}),
+        by_hand=frozenset(by_hand),
+    )
+
+
+def _given(
+    seen: AnmSeen, found: AnmSettings, judgement: Judgement, host: Host, by_hand: Mapping[str, str]
+) -> dict[str, str]:
+    given = {**found.given, "process_manager": MANAGER}
+    given["firewall"] = "ufw" if seen.firewall_active else "null"
+    if seen.program is not None:
+        given["antnode_path"] = seen.program
+    storages = (*_folders(given.get("node_storage"), host), *judgement.storages)
+    if storages:
+        given["node_storage"] = render("node_storage", tuple(dict.fromkeys(storages)))
+    logs = _most_common(
+        posixpath.dirname(each.log_dir) for each in _with_logs_of_their_own(judgement.adopted)
+    )
+    users = _most_common(each.user for each in judgement.adopted if each.user)
+    given |= {"log_storage": logs} if logs else {}
+    given |= {"node_user": users} if users else {}
+    return {name: text for name, text in given.items() if name not in by_hand}
+
+
+def _with_logs_of_their_own(adopted: Iterable[Adoption]) -> list[Adoption]:
+    return [each for each in adopted if not each.log_dir.startswith(f"{each.root_dir}/")]
+
+
+def _most_common(texts: Iterable[str]) -> str | None:
+    counted = Counter(texts).most_common(1)
+    return counted[0][0] if counted else None
+
+
+def _folders(text: str | None, host: Host) -> tuple[str, ...]:
+    folders = read("node_storage", text, host) if text else ()
+    return tuple(str(each) for each in folders) if isinstance(folders, tuple) else ()
+
+
+def _teardown(seen: AnmSeen, found: AnmSettings) -> list[str]:
+    if not found.teardown_pending:
+        return []
+    why = "its config is missing" if seen.texts.config is None else "its config says Action=4"
+    if not seen.cron.live:
+        return [
+            f"{why}, so what anm was to do cannot be told: take over the nodes alone, with wnm --init --import "
+            "--process_manager systemd --rewards_address ADDRESS"
+        ]
+    cron = seen.places.cron
+    return [
+        f"DANGER: {why}, so at the next full minute anm deletes every node, its data and its own files, and "
+        f"restarts the machine. Stop it now: sudo mv {cron} /root/anm.stopped; sudo pkill -f anms.sh. Then put the "
+        "config back, or take over the nodes alone: wnm --init --import --process_manager systemd "
+        "--rewards_address ADDRESS"
+    ]
+
+
+def _other_tables(seen: AnmSeen) -> tuple[list[str], list[str]]:
+    """Other files that start anm: those that do nothing else go too, those that do are for the operator."""
+    moved, problems = [], []
+    for path, text in seen.tables.items():
+        live = [entry for entry in read_cron_entries(text) if entry.live]
+        if not any(entry.starts_anm for entry in live) and not _starts_anm_for_a_user(text):
+            continue
+        if path.startswith(seen.places.at("/etc/cron.d/")) and all(entry.starts_anm for entry in live):
+            moved.append(path)
+        else:
+            problems.append(f"{path} starts anm too, and other things: take the line with anms.sh out of it")
+    return moved, problems
+
+
+def _starts_anm_for_a_user(text: str) -> bool:
+    """Whether a line of a user's own table, which names no account, starts it."""
+    return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())
+
+
+def _notes(seen: AnmSeen, found: AnmSettings, judgement: Judgement, by_hand: Mapping[str, str]) -> list[str]:
+    notes = []
+    if judgement.adopted:
+        notes.append(NOT_STARTED_AT_BOOT)
+    if not seen.cron.live:
+        notes.append(f"{seen.places.cron} does not start anm: it is switched off already")
+    cap = {**found.given, **by_hand}.get("node_cap", "")
+    if cap.isdigit() and int(cap) < len(judgement.adopted):
+        notes.append(
+            f"node_cap {cap} is below the {len(judgement.adopted)} nodes that are there: as anm would, wnm removes "
+            "the youngest; give --node_cap to keep them"
+        )
+    for each in seen.companions:
+        if each.wish == "leave":
+            notes.append(
+                f"{each.path} stays and reads files that anm no longer writes: give --companions disable, or replace "
+                "to have wnm's own report in its place"
+            )
+        elif each.replacement is None and each.wish == "replace":
+            notes.append(f"{each.path} goes without a replacement: wnm reads no web pages")
+    if seen.wallet_script is not None:
+        notes.append(
+            f"{seen.wallet_script} chose a wallet for each new node; it is not run: give --rewards_address, "
+            "which takes a weighted list too"
+        )
+    return notes

@@ -1,0 +1,126 @@
+"""The order of a takeover: keep, switch the old manager off, wait for its end, look again, write, and back again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from wnm.core.contracts import Clock
+from wnm.core.errors import NeedsOperator
+from wnm.takeover.folder import TakeoverFolder
+from wnm.takeover.manifest import Sort, Step
+from wnm.takeover.plan import TakeoverPlan
+
+# What cron has just begun may take this long to show.
+QUIET_FOR = timedelta(seconds=3)
+PATIENCE = timedelta(minutes=5)
+LOOK_EVERY = timedelta(seconds=0.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the order works with.
+
+    `look` plans from what is there now. `running` are the processes of the old manager, `write` makes the database
+    from a plan, `is_written` says whether it is there. `tell` says each step to people before it is taken.
+    """
+
+    look: Callable[[], TakeoverPlan]
+    running: Callable[[], Sequence[int]]
+    write: Callable[[TakeoverPlan], None]
+    is_written: Callable[[], bool]
+    tell: Callable[[str], None]
+    clock: Clock
+    patience: timedelta = PATIENCE
+    quiet_for: timedelta = QUIET_FOR
+
+
+def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings) -> TakeoverPlan:
+    """Return, when the database is written, the plan that it was written from.
+
+    May be killed anywhere and called again with the same folder. Whatever keeps it from going on gives the machine
+    back to its old manager first: NeedsOperator then says why.
+    """
+    clock = around.clock
+    if around.is_written():
+        folder.done(Step.WRITTEN, clock.now())
+        return plan
+    around.tell(f"keeping copies of {len(plan.kept)} files in {folder.path}")
+    folder.keep(plan.kept)
+    folder.done(Step.BACKED_UP, clock.now())
+    for path in plan.taken_out:
+        around.tell(f"moving {path} into {folder.path}")
+        folder.take_out(path)
+    folder.done(Step.DISABLED, clock.now())
+    try:
+        _wait_for_end(around)
+        folder.done(Step.QUIET, clock.now())
+        folder.keep_again()
+        around.tell("reading everything again")
+        final = around.look()
+        if final.problems:
+            raise NeedsOperator(
+                "what is there changed meanwhile: " + "; ".join(final.problems),
+                remedy="run the same command again",
+            )
+        for path in final.claimed:
+            around.tell(f"giving {path} to root")
+            folder.claim(path)
+        _make(folder, final, around)
+        around.write(final)
+    except BaseException:
+        if not around.is_written():
+            around.tell("giving the machine back to its old manager")
+            give_back(folder, clock)
+        raise
+    folder.done(Step.WRITTEN, clock.now())
+    return final
+
+
+def give_back(folder: TakeoverFolder, clock: Clock) -> None:
+    """Put back what was taken out and take away what was made, as if nothing had been."""
+    manifest = folder.manifest
+    for each in manifest.kept:
+        if each.sort is Sort.FOLDER:
+            folder.restore(each)
+    for path in manifest.made:
+        kept = manifest.kept_at(path)
+        if kept is not None:
+            folder.restore(kept)
+    for path in manifest.taken_out:
+        kept = manifest.kept_at(path)
+        if kept is not None:
+            folder.restore(kept)
+    folder.write(replace(folder.manifest, undone_at=clock.now()))
+
+
+def _make(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings) -> None:
+    for path, text in plan.made:
+        around.tell(f"writing {path}")
+        folder.keep([path])
+        folder.note_made(path)
+        folder.put(path, text)
+
+
+def _wait_for_end(around: Surroundings) -> None:
+    """Return when no process of the old manager has been seen for a while: cron may just have begun one."""
+    clock = around.clock
+    began = clock.monotonic()
+    quiet_since = began
+    told: tuple[int, ...] = ()
+    while True:
+        running = tuple(around.running())
+        now = clock.monotonic()
+        if not running and now - quiet_since >= around.quiet_for.total_seconds():
+            return
+        if running:
+            quiet_since = now
+            if running != told:
+                around.tell(f"waiting for process {', '.join(map(str, running))} of the old manager to end")
+                told = running
+            if now - began > around.patience.total_seconds():
+                raise NeedsOperator(
+                    f"process {running[0]} of the old manager still runs after "
+                    f"{around.patience.total_seconds():g} s",
+                    remedy="let it end, or end it if it hangs, then run the same command again",
+                )
+        clock.sleep(LOOK_EVERY.total_seconds())
