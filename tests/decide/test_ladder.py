@@ -65,7 +65,15 @@ def test_the_others_say_that_they_wait() -> None:
 
 def test_the_names_of_the_rules() -> None:
     names = [name for name, _ in LADDER]
-    assert names == ["reboot", "dead nodes", "pressure", "upgrades", "silent nodes", "growth"]
+    assert names == [
+        "reboot",
+        "dead nodes",
+        "pressure",
+        "upgrades",
+        "silent nodes",
+        "shunned nodes",
+        "growth",
+    ]
 
 
 def test_every_node_is_in_one_action_at_most() -> None:

@@ -18,6 +18,7 @@ WANTED = (
     "ant_node_current_reward_wallet_balance",
     "ant_networking_records_stored",
     "ant_networking_shunned_count_total",
+    "ant_networking_shunned_count_across_time_frames",
     "ant_networking_process_memory_used_mb",
     "ant_networking_process_cpu_usage_percentage",
 )
@@ -43,7 +44,7 @@ _lines = st.one_of(
     st.text(max_size=60),
     st.builds(lambda name, labels, value: f"{name}{labels} {value}",
               st.sampled_from(WANTED),
-              st.sampled_from(["", "{}", '{a="b"}', "{", '{x="}', '{version="}"}']),
+              st.sampled_from(["", "{}", '{a="b"}', "{", '{x="}', '{version="}"}', '{time_frame="LastDay"}']),
               st.one_of(st.integers().map(str), st.floats().map(repr), st.text(max_size=12))),
     st.builds(lambda text: f'ant_node_antnode_version_info{{antnode_version="{text}"}} 1', st.text(max_size=80)),
 )  # fmt: skip
@@ -58,6 +59,8 @@ def test_any_text_gives_a_page_with_possible_figures_or_none(metadata: str, metr
     for name, value in asdict(page).items():
         if name in ("version", "peer_id", "min_version"):
             assert value is None or (value.isascii() and value.isprintable() and len(value) <= 128)
+        elif name == "shun_rates":
+            assert value is None or all(count is None or count >= 0 for count in value.values())
         else:
             assert value is None or 0 <= value < float("inf")
 

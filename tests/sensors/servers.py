@@ -13,6 +13,7 @@ type Behaviour = Callable[[socket.socket, str], None]
 PAGES = {
     "/metadata": 'ant_node_antnode_version_info{antnode_version="0.4.17"} 1\n# EOF\n',
     "/metrics": "ant_node_uptime 77\n# EOF\n",
+    "/metrics_extended": "ant_node_uptime 77\nant_networking_shunned_count_across_time_frames 1\n# EOF\n",
 }
 
 

@@ -30,7 +30,9 @@ from wnm.system.clock import SystemClock
 
 LONG = timedelta(seconds=20)
 SHORT = timedelta(seconds=0.4)
-HEALTHY = Answer(reachable=Reachability.ANSWERS, metadata=PAGES["/metadata"], metrics=PAGES["/metrics"])
+HEALTHY = Answer(
+    reachable=Reachability.ANSWERS, metadata=PAGES["/metadata"], metrics=PAGES["/metrics_extended"]
+)
 
 
 def _ask(port: int, *, host: str = "127.0.0.1", timeout: timedelta = LONG) -> Answer:
@@ -163,7 +165,7 @@ def test_what_is_no_host_is_said(host: str) -> None:
     assert answer.error == f"cannot be reached: {host!r} has no address"
 
 
-@pytest.mark.parametrize("works", ["/metadata", "/metrics"])
+@pytest.mark.parametrize("works", ["/metadata", "/metrics_extended"])
 @pytest.mark.parametrize("other", [hanging, dripping, saying(b"garbage\r\n\r\n"), resetting])
 def test_one_page_is_an_answer(works: str, other: Behaviour) -> None:
     def behave(connection: socket.socket, path: str) -> None:
@@ -173,6 +175,45 @@ def test_one_page_is_an_answer(works: str, other: Behaviour) -> None:
     assert answer.reachable is Reachability.ANSWERS
     assert (answer.metadata, answer.metrics).count(None) == 1
     assert answer.error
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        saying(page("", status="404 Not Found", body="no")),
+        saying(page("", status="500 Oops", body="")),
+        saying(),
+    ],
+)
+def test_a_node_without_the_extended_page_gives_the_other(missing: Behaviour) -> None:
+    asked: list[str] = []
+
+    def behave(connection: socket.socket, path: str) -> None:
+        asked.append(path)
+        (missing if path == "/metrics_extended" else healthy)(connection, path)
+
+    answer = _ask_server(behave)
+    assert answer == Answer(
+        reachable=Reachability.ANSWERS, metadata=PAGES["/metadata"], metrics=PAGES["/metrics"]
+    )
+    assert sorted(asked) == ["/metadata", "/metrics", "/metrics_extended"]
+
+
+def test_a_node_with_the_extended_page_is_asked_for_two() -> None:
+    with serving(healthy) as server:
+        assert _ask(server.port) == HEALTHY
+        assert server.accepted == 2
+
+
+def test_the_page_in_the_place_of_another_has_the_time_that_is_left() -> None:
+    def behave(connection: socket.socket, path: str) -> None:
+        if path == "/metrics_extended":
+            connection.sendall(page("", status="404 Not Found", body="no"))
+        else:
+            hanging(connection, path)
+
+    answer = _ask_server(behave, SHORT)
+    assert answer == Answer(reachable=Reachability.TIMES_OUT, error="no complete page within 0.4 s")
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

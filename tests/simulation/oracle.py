@@ -1,7 +1,7 @@
 """What must hold in every cycle, told independently of the code that decides."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from posixpath import dirname
 
 from tests.builders import briefly
@@ -23,7 +23,7 @@ from wnm.core.action import (
 )
 from wnm.core.decision import Decision
 from wnm.core.node import Node, Status
-from wnm.core.observation import Load, NodeSeen, Observation, Unseen
+from wnm.core.observation import Load, NodePage, NodeSeen, Observation, Unseen
 from wnm.core.settings import Settings
 from wnm.simulator.machine import ImaginedMachine, node_actions
 
@@ -189,7 +189,38 @@ def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], sett
             or known.node.status is Status.REMOVING
             or over
             or too_full(known.node.mount_point, seen, settings)
+            or is_shunned(known, settings)
         ), f"{known.node.name} is to be removed without a reason: {action.because}"
+
+
+def is_shunned(known: NodeSeen, settings: Settings) -> bool:
+    """Whether a node may be given up because its peers shun it."""
+    page = known.reading.page
+    rates = page.shun_rates if isinstance(page, NodePage) else None
+    times = 0 if rates is None or rates.last_day is None else rates.last_day
+    return settings.shun_policy == "recycle" and settings.keep_keys and times > settings.shun_limit
+
+
+def check_shun_acts(
+    seen: Observation, decision: Decision, settings: Settings, earlier: list[datetime]
+) -> list[datetime]:
+    """What was done about shunned nodes until now, this cycle's included: never more in a day than the budget."""
+    acts = [each for each in node_actions(decision) if isinstance(each, RestartNode | RetireNode)]
+    marked = [each for each in acts if each.shunned]
+    assert not marked or settings.shun_policy in ("restart", "recycle")
+    for each in marked:
+        assert isinstance(each, RestartNode) == (settings.shun_policy == "restart")
+        row = rows_after_conclusions(seen, decision)[each.node]
+        assert row.status is Status.RUNNING
+    now = [*earlier, *([seen.now] * len(marked))]
+    of_a_day = sum(abs(seen.now - at) < timedelta(days=1) for at in now)
+    assert not marked or of_a_day <= settings.shun_budget, "more than the budget"
+    return now
+
+
+def check_keys(before: set[str], machine: ImaginedMachine) -> None:
+    """No folder with an identity went in this cycle without a copy of its key; `before` had one."""
+    assert before - set(machine.world.folders) <= machine.world.keys
 
 
 def check_program(action: Action, rows: dict[int, Node], settings: Settings, *, by_hand: bool) -> None:

@@ -2,13 +2,13 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.builders import settings
-from tests.simulation.oracle import check_decision, check_rest, check_world
+from tests.simulation.oracle import check_decision, check_keys, check_rest, check_shun_acts, check_world
 
 from wnm.core.action import AddNode, NodeAction, RemoveNode, Resurvey, RetireNode, StartNode, StopNode
 from wnm.core.decide.forced import ForcedAction, Request, forced
@@ -54,6 +54,7 @@ class AnyMachine(RuleBasedStateMachine):
 
     machine: ImaginedMachine
     abandoned: set[str]
+    shun_acts: list[datetime]
 
     @initialize(
         seed=st.integers(0, 1000),
@@ -62,17 +63,32 @@ class AnyMachine(RuleBasedStateMachine):
         delays=st.tuples(MINUTES, MINUTES, MINUTES, MINUTES),
         patience=st.sampled_from([0, 5]),
         cycles=st.sampled_from([25, 40, 10, 3, 0]),
+        policy=st.sampled_from(["report", "restart", "recycle"]),
+        budget=st.integers(1, 2),
     )
-    def populate(self, seed: int, cap: int, limit: int, delays: Any, patience: int, cycles: int) -> None:
+    def populate(
+        self,
+        seed: int,
+        cap: int,
+        limit: int,
+        delays: Any,
+        patience: int,
+        cycles: int,
+        policy: str,
+        budget: int,
+    ) -> None:
         names = ("delay_start", "delay_restart", "delay_upgrade", "delay_remove")
         chosen = settings(
             node_cap=cap,
             node_storage=tuple(STORAGES),
             unresponsive_restart=timedelta(minutes=patience),
+            shun_policy=policy,
+            shun_budget=budget,
             **dict.fromkeys(LIMITS, limit),
             **dict(zip(names, delays, strict=True)),
         )
         self.abandoned = set()
+        self.shun_acts = []
         self.machine = ImaginedMachine(world=new_world(seed, STORAGES, 20 * GB), settings=chosen)
         for _ in range(cycles):
             self.one_cycle()
@@ -82,7 +98,11 @@ class AnyMachine(RuleBasedStateMachine):
     def one_cycle(
         self, *, minutes: float = 1, blind: bool = False, request: Request | None = None
     ) -> ImaginedCycle:
-        self.machine.world.pass_time(minutes)
+        world, ledger = self.machine.world, self.machine.ledger
+        world.pass_time(minutes)
+        world.keys.clear()
+        identities = {path for path, each in world.folders.items() if each.born is not None}
+        operations = ledger.operations
 
         def choose(seen: Observation, chosen: Settings) -> Any:
             decision = decide(seen, chosen) if request is None else forced(seen, chosen, request)
@@ -91,7 +111,14 @@ class AnyMachine(RuleBasedStateMachine):
                 self.abandon(seen, decision.actions)
             return decision
 
-        return self.machine.cycle(choose, blind=blind)
+        result = self.machine.cycle(choose, blind=blind)
+        check_keys(identities, self.machine)
+        if result.decision is not None and ledger.operations != operations:
+            # What was written down may have been done, whether or not wnm came to its end.
+            self.shun_acts = check_shun_acts(
+                result.seen, result.decision, self.machine.settings, self.shun_acts
+            )
+        return result
 
     def abandon(self, seen: Observation, actions: tuple[NodeAction | Resurvey, ...]) -> None:
         """A node that is given up while its disk is away leaves its folder on that disk."""
@@ -181,6 +208,18 @@ class AnyMachine(RuleBasedStateMachine):
             world.hang(root_dir)
         else:
             world.sick.add(root_dir)
+
+    @precondition(lambda self: self.machine.world.processes)
+    @rule(pick=st.integers(0, 99), times=st.sampled_from([15, 16, 60]), cycles=st.integers(0, 20))
+    def peers_shun_a_node(self, pick: int, times: int, cycles: int) -> None:
+        world = self.machine.world
+        world.shuns[sorted(world.processes)[pick % len(world.processes)]] = times
+        for _ in range(cycles):
+            self.one_cycle()
+
+    @rule(hours=st.sampled_from([6, 23.9, 24, 30]))
+    def nobody_looks_for_hours(self, hours: float) -> None:
+        self.one_cycle(minutes=60 * hours)
 
     @precondition(lambda self: len(self.machine.world.folders) > 1)
     @rule(pick=st.integers(0, 99))

@@ -83,6 +83,20 @@ def test_lies_about_its_version_and_figures(node: NodeRun) -> None:
     assert node.figure("ant_networking_shunned_by_close_group") == 5
 
 
+def test_is_shunned_more_and_more_and_tells_by_time_frames(node: NodeRun) -> None:
+    node.start_and_wait()
+    name = "ant_networking_shunned_count_across_time_frames"
+    calm = node.page("/metrics_extended")
+    assert re.findall(rf'{name}{{time_frame="LastDay"}} (\d+)', calm) == ["0"]
+    # Ten a second: within the first minutes all time frames are alike, and they grow.
+    _order_and_wait(node, shunned_per_hour=36_000, rewards_attos=17)
+    eventually(lambda: node.figure("ant_networking_shunned_count_total") >= 20)
+    counts = [int(count) for count in re.findall(rf"{name}{{.*}} (\d+)", node.page("/metrics_extended"))]
+    assert len(counts) == 6
+    assert min(counts) == max(counts) >= 20
+    assert node.figure("ant_node_current_reward_wallet_balance") == 17
+
+
 def test_starts_slowly_by_an_order_in_the_environment(node: NodeRun) -> None:
     node.start({"SIMULATED_NODE_MISBEHAVE": json.dumps({"slow_start_seconds": 0.8})})
     eventually(node.recorded_pid)

@@ -87,6 +87,19 @@ def test_rewards_rise_and_stop_at_the_greatest_number_that_fits() -> None:
     assert _seen(10**9).rewards_attos == HIGHEST_REWARD_ATTOS
 
 
+def test_shuns_are_counted_within_their_time_frame() -> None:
+    text = page("/metrics_extended", _seen(2 * 86_400)._replace(shunned_per_hour=3))
+    assert text is not None
+    assert re.findall(r'across_time_frames\{time_frame="(\w+)"\} (\d+)', text) == [
+        ("LastTenMinutes", "0"),
+        ("LastHour", "3"),
+        ("LastSixHours", "18"),
+        ("LastDay", "72"),
+        ("LastWeek", "144"),
+        ("Indefinite", "144"),
+    ]
+
+
 def test_payments_and_age_go_on_after_a_restart_but_rewards_do_not() -> None:
     seen = _seen(0, earlier=History(payments=50, lived_seconds=7200))
     assert (seen.payments, seen.lived_seconds, seen.rewards_attos) == (50, 7200, 0)

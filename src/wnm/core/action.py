@@ -43,11 +43,15 @@ class StopNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartNode:
-    """End a node's process and start it again. `silent` marks one that had stopped answering."""
+    """End a node's process and start it again.
+
+    `silent` marks one that had stopped answering, `shunned` one that its peers shun.
+    """
 
     node: NodeId
     silent: bool
     because: str
+    shunned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +73,14 @@ class RollBackNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetireNode:
-    """End a node's process; it is removed when `delay_remove` has passed."""
+    """End a node's process; it is removed when `delay_remove` has passed.
+
+    `shunned` marks one that is given up because its peers shun it.
+    """
 
     node: NodeId
     because: str
+    shunned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +151,11 @@ type Action = NodeAction | Resurvey
 def port_comment(name: str) -> str:
     """The comment by which a firewall rule is known as that of the node of this name."""
     return f"wnm {name}"
+
+
+def is_about_shuns(action: Action) -> bool:
+    """Whether the policy for shunned nodes decided it."""
+    return isinstance(action, RestartNode | RetireNode) and action.shunned
 
 
 def node_of(action: NodeAction) -> NodeId:

@@ -56,6 +56,20 @@ class OperationRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecord:
+    """A node's status that became another one by itself; `node` is its name."""
+
+    id: int
+    cycle: int
+    at: datetime
+    node_id: NodeId
+    node: str
+    was: Status
+    became: Status
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleRecord:
     """The readings of one cycle; None is what could not be seen. `disk_used_percent` is of the fullest disk."""
 

@@ -99,6 +99,17 @@ class FirewallReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShunRates:
+    """How many times peers shunned a node's process within the time before; None where its page does not say it."""
+
+    last_ten_minutes: int | None = None
+    last_hour: int | None = None
+    last_six_hours: int | None = None
+    last_day: int | None = None
+    last_week: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodePage:
     """What a node says of itself; None where its pages do not say it. Rewards are this process's, in attos."""
 
@@ -113,6 +124,7 @@ class NodePage:
     rewards_attos: int | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
+    shun_rates: ShunRates | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +187,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShunAct:
+    """When a node was restarted or given up because its peers shunned it."""
+
+    node: NodeId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """What earlier cycles left behind that decisions depend on."""
 
@@ -186,6 +206,7 @@ class Remembered:
     add_retry_at: datetime | None = None
     add_last_error: str | None = None
     releases: tuple[Release, ...] = ()
+    shun_acts: tuple[ShunAct, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from posixpath import join
 
+from wnm.core.forms.alerts import message_addresses, web_address
 from wnm.core.forms.form import choice, optional, switch
 from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
 from wnm.core.forms.paths import folder, folders
@@ -211,6 +212,60 @@ class Settings:
     )
     history_days: int = setting(30, whole(1, 3650, "days"), "how long samples and cycles are kept")
 
+    shun_policy: str = setting(
+        "report",
+        choice("report", "restart", "recycle"),
+        "what is done about a node that its peers shun: say it, restart it, or remove it (its key is backed up) "
+        "to make room for a new one",
+    )
+    shun_limit: int = setting(
+        15, whole(1, 1_000_000, "shuns"), "how often a node may be shunned in a day before that counts"
+    )
+    shun_budget: int = setting(
+        1, whole(1, 100, "nodes"), "most nodes that are restarted or removed for it in a day"
+    )
+
+    prometheus_textfile: str | None = setting(
+        None,
+        optional(folder()),
+        "a file for the textfile collector of node_exporter (NAME.prom), written after each cycle",
+        shown="none",
+    )
+    prometheus_targets: str | None = setting(
+        None,
+        optional(folder()),
+        "a file for file_sd_configs of Prometheus (NAME.json): where the nodes' own metrics are",
+        shown="none",
+    )
+    status_page: str | None = setting(
+        None,
+        optional(folder()),
+        "a page for people (NAME.html), written after each cycle: everything about the machine in one file",
+        shown="none",
+    )
+
+    alert_urls: tuple[str, ...] = setting(
+        (),
+        message_addresses(),
+        "where alerts are sent: webhooks (https://…) and addresses of Apprise",
+        shown="none",
+    )
+    alert_command: tuple[str, ...] = setting(
+        (),
+        arguments(),
+        "a program that is given each alert as JSON on its standard input, run by the account that runs wnm",
+        shown="none",
+    )
+    dead_man_url: str | None = setting(
+        None,
+        optional(web_address()),
+        "an address that is asked for after each good cycle; whoever watches it notices when that stops",
+        shown="none",
+    )
+    alert_disk_days: float = setting(
+        7.0, decimal(0, 365, "days"), "a disk that will be full sooner than this is an alert; 0 = never"
+    )
+
     @property
     def pause_between_actions(self) -> timedelta:
         """The pause between two operations of this run."""
@@ -235,8 +290,21 @@ GROUPS: Mapping[str, str] = {
     "process_manager": "Processes and ports",
     "node_kind": "Nodes and their files",
     "poll_timeout": "Patience and memory",
+    "shun_policy": "Shunned nodes",
+    "prometheus_textfile": "Outputs",
+    "alert_urls": "Alerts",
 }
 """The heading above a setting, for those that begin a group."""
+
+SECRET = frozenset({"alert_urls", "alert_command", "dead_man_url"})
+"""Settings that may hold tokens: no report or log shows them, only exports that are meant to be read in again."""
+
+HIDDEN = "(set; hidden)"
+
+
+def shown(name: str, text: str) -> str:
+    """The text of a setting as it may be shown to anybody."""
+    return HIDDEN if name in SECRET and text else text
 
 
 def read(name: str, text: str, host: Host) -> object:

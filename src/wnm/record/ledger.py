@@ -12,14 +12,17 @@ from wnm.core.decision import Decision
 from wnm.core.deeds import after, during
 from wnm.core.errors import Bug
 from wnm.core.node import Node, NodeId
-from wnm.core.observation import Interrupted, Observation, ProgramReading, Remembered
+from wnm.core.observation import Interrupted, Observation, ProgramReading, Remembered, ShunAct
 from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.core.recall import Recall
 from wnm.core.release import after_outcomes
-from wnm.record import models, writing
+from wnm.record import earnings, models, writing
 from wnm.record.database import Database
 from wnm.record.mapping import action_of, node_of_row, operation_row, remembered_value
+
+MOST_SHUN_ACTS = 100
+"""The largest budget that there may be for a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,7 @@ class Ledger:
             number = writing.begin_cycle(connection, seen, settings, decision, started_at)
             writing.close_interrupted(connection, seen, started_at)
             intended = _write_operations(connection, number, decision, started_at)
+            earnings.begin(connection, [item.during for item in intended if item.before is None])
             writing.write_nodes(connection, [item.during for item in intended])
             return Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
 
@@ -214,7 +218,23 @@ def _remembered(connection: Connection, machine: Any) -> Remembered:
         add_retry_at=machine.add_retry_at,
         add_last_error=machine.add_last_error,
         releases=writing.releases_of(machine),
+        shun_acts=_shun_acts(connection),
     )
+
+
+def _shun_acts(connection: Connection) -> tuple[ShunAct, ...]:
+    """The latest actions on shunned nodes, oldest first; one that was never begun is none, whatever else it became."""
+    operation = models.Operation
+    begun = operation.c.result.is_distinct_from(Result.DEFERRED.value)
+    wanted = (
+        select(operation.c.node_id, operation.c.intended_at)
+        .where(operation.c.kind.in_(["RestartNode", "RetireNode"]), begun)
+        .where(func.json_extract(operation.c.action, "$.shunned") == 1)
+        .order_by(operation.c.id.desc())
+        .limit(MOST_SHUN_ACTS)
+    )
+    found = [ShunAct(node=NodeId(row.node_id), at=row.intended_at) for row in connection.execute(wanted)]
+    return tuple(reversed(found))
 
 
 def _write_operations(

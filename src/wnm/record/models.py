@@ -35,7 +35,10 @@ class Schema:
         return self.revisions[-1]
 
 
-SCHEMA = Schema(revisions=("0001", "0002", "0003", "0004"), scripts=Path(__file__).with_name("migrations"))
+SCHEMA = Schema(
+    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007"),
+    scripts=Path(__file__).with_name("migrations"),
+)
 HEAD = SCHEMA.head
 
 metadata = MetaData(
@@ -168,4 +171,101 @@ Sample = Table(
     Column("hdio_write_bytes_per_second", Float),
     Column("nodes_running", Integer, nullable=False),
     Column("nodes_total", Integer, nullable=False),
+)
+
+# Changes that nobody made: what wnm did itself is in the operations.
+StateChange = Table(
+    "state_change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cycle_id", ForeignKey("cycle.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("node_id", Integer, nullable=False, index=True),
+    Column("node_name", Text, nullable=False),
+    Column("was", Text, nullable=False),
+    Column("became", Text, nullable=False),
+    Column("because", Prose, nullable=False),
+)
+
+# Amounts are whole numbers of any size, which SQLite would round: they lie there as text.
+Counter = Table(
+    "counter",
+    metadata,
+    Column("node_id", Integer, primary_key=True, autoincrement=False),
+    Column("attos", Text, nullable=False),
+    Column("boot_id", Prose),
+    Column("pid", Integer),
+    Column("uptime_seconds", Integer),
+)
+
+Earning = Table(
+    "earning",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("node_name", Text, primary_key=True),
+    Column("wallet", Text, primary_key=True),
+    Column("node_id", Integer, nullable=False),
+    Column("attos", Text, nullable=False),
+)
+
+Alert = Table(
+    "alert",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("subject", Prose, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("text", Prose, nullable=False),
+    Column("remedy", Prose, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("sightings", Integer, nullable=False),
+    Column("started_at", Moment),
+    Column("gone_since", Moment),
+    Column("ended_at", Moment, index=True),
+)
+Index("ix_alert_running", Alert.c.key, Alert.c.subject, unique=True, sqlite_where=Alert.c.ended_at.is_(None))
+
+AlertMessage = Table(
+    "alert_message",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alert_id", ForeignKey("alert.id", ondelete="CASCADE"), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("channel", Prose, nullable=False),
+    Column("message", Json, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+    Column("delivered_at", Moment),
+    Column("given_up_at", Moment),
+    Column("last_error", Prose),
+)
+Index(
+    "ix_alert_message_once",
+    AlertMessage.c.alert_id,
+    AlertMessage.c.event,
+    AlertMessage.c.channel,
+    unique=True,
+)
+Index(
+    "ix_alert_message_waiting",
+    AlertMessage.c.id,
+    sqlite_where=AlertMessage.c.delivered_at.is_(None) & AlertMessage.c.given_up_at.is_(None),
+)
+
+DiskLevel = Table(
+    "disk_level",
+    metadata,
+    Column("mount_point", Prose, primary_key=True),
+    Column("at", Moment, primary_key=True),
+    Column("free_bytes", Integer, nullable=False),
+)
+
+# By how much the time of day is ahead of the seconds since the machine started.
+AlertClock = Table(
+    "alert_clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("boot_id", Prose, nullable=False),
+    Column("offset_seconds", Float, nullable=False),
 )

@@ -16,7 +16,7 @@ from wnm.core.observation import FirewallReading, Observation, ProgramReading
 from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.core.release import Release, merged
-from wnm.record import models
+from wnm.record import changes, earnings, models
 from wnm.record.mapping import node_of_row, node_row, pack, remembered_value, sample_row
 
 INTERRUPTED = "interrupted"
@@ -47,6 +47,7 @@ def delete_nodes(connection: Connection, ids: Iterable[int]) -> None:
     gone = list(ids)
     if gone:
         connection.execute(delete(models.Node).where(models.Node.c.id.in_(gone)))
+        earnings.forget(connection, gone)
 
 
 def begin_cycle(
@@ -56,7 +57,7 @@ def begin_cycle(
     decision: Decision,
     started_at: datetime,
 ) -> int:
-    """Write the cycle's row and what was concluded of the nodes; return the cycle's number."""
+    """Write the cycle's row, what was concluded of the nodes and what they earned; return the cycle's number."""
     number = connection.execute(
         insert(models.Cycle).values(
             started_at=started_at,
@@ -70,7 +71,10 @@ def begin_cycle(
     keep_releases(connection, decision.releases)
     changed = [item.after for item in decision.conclusions if item.after != item.before]
     write_nodes(connection, changed)
-    return int(number[0]) if number is not None else 0
+    earnings.note(connection, seen)
+    cycle_id = int(number[0]) if number is not None else 0
+    changes.note(connection, cycle_id, decision, seen.now)
+    return cycle_id
 
 
 def keep_releases(connection: Connection, news: Iterable[Release]) -> None:

@@ -18,7 +18,10 @@ from wnm.sensors.patience import read_with_timeout
 
 __all__ = ["Answer", "Target", "ask_all"]
 
-_PATHS = ("/metadata", "/metrics")
+_METADATA, _METRICS, _EXTENDED = "/metadata", "/metrics", "/metrics_extended"
+_PATHS = (_METADATA, _EXTENDED)
+# The longer page is the shorter one and a few lines more, so it costs no third connection; not every node has it.
+_INSTEAD = {_EXTENDED: _METRICS}
 _MOST_SOCKETS = 512
 _SOCKETS_FOR_OTHERS = 64  # of what the process may have open
 
@@ -64,7 +67,8 @@ class _Asked:
             reachable = Reachability.ANSWERS
         else:
             reachable = Reachability.TIMES_OUT if self.timed_out else Reachability.REFUSES
-        metadata, metrics = (self.pages.get(path) for path in _PATHS)
+        metadata = self.pages.get(_METADATA)
+        metrics = self.pages.get(_EXTENDED, self.pages.get(_METRICS))
         error = "; ".join(self.troubles) or None
         return Answer(reachable=reachable, metadata=metadata, metrics=metrics, error=error)
 
@@ -187,6 +191,9 @@ class _Round:
                 return
             page = fetch.receive()
         except (OSError, Unusable) as error:
+            if isinstance(error, Unusable) and path in _INSTEAD:
+                self._ask_instead(asked, path)
+                return
             asked.note(error)
             self._close(asked, path)
             return
@@ -194,11 +201,23 @@ class _Round:
             asked.pages[path] = page
             self._close(asked, path)
 
-    def _close(self, asked: _Asked, path: str) -> None:
+    def _ask_instead(self, asked: _Asked, path: str) -> None:
+        """Ask for the page that does in the place of one that is not to be had; in the time that is left."""
+        self._drop(asked, path)
+        address = self._address(asked.target.host)
+        if address is not None:
+            self._open(asked, _INSTEAD[path], *address)
+        if not asked.fetches:
+            self._settle(asked)
+
+    def _drop(self, asked: _Asked, path: str) -> None:
         fetch = asked.fetches.pop(path)
         self._selector.unregister(fetch.sock)
         fetch.sock.close()
         self._sockets -= 1
+
+    def _close(self, asked: _Asked, path: str) -> None:
+        self._drop(asked, path)
         if not asked.fetches:
             self._settle(asked)
 

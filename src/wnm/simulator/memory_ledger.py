@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from wnm.core.action import AddNode, NodeAction, RemoveNode, Resurvey, StopNode, node_of
+from wnm.core.action import (
+    AddNode,
+    NodeAction,
+    RemoveNode,
+    Resurvey,
+    StopNode,
+    is_about_shuns,
+    node_of,
+)
 from wnm.core.decision import Decision
 from wnm.core.deeds import after, during
 from wnm.core.lifecycle import retry_at
 from wnm.core.node import Node, NodeId
-from wnm.core.observation import Interrupted, Observation, Remembered
+from wnm.core.observation import Interrupted, Observation, Remembered, ShunAct
 from wnm.core.outcome import Outcome, Result
 from wnm.core.release import Release, after_outcomes, merged
 
@@ -69,6 +77,9 @@ class MemoryLedger:
             self.unconcluded[item.operation_id] = action
         for item in intended:
             self.rows[item.during.id] = item.during
+            if is_about_shuns(item.action):
+                act = ShunAct(node=item.during.id, at=seen.now)
+                self.remembered = replace(self.remembered, shun_acts=(*self.remembered.shun_acts, act))
         return tuple(intended)
 
     def conclude(self, seen: Observation, intended: Sequence[Intended], outcomes: Sequence[Outcome]) -> None:

@@ -20,7 +20,8 @@ class Behaviour(NamedTuple):
     critical_failure: leave this reason as a node does that ends itself, and go on.
     ignore_term: go on after SIGTERM and SIGINT.
     metrics: how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`, in a log too.
-    connected_peers, shunned_by_close_group, min_node_version: figures on its pages.
+    connected_peers, shunned_by_close_group, min_node_version, rewards_attos: figures on its pages.
+    shunned_per_hour: peers shun it so often from its start on; its pages tell by time frames.
     stores_nothing: its store does not grow; otherwise it grows every stores_every_seconds.
     refuse_flags: flags that it does not know, as an older or a newer version may not.
     refuse_version: when asked for `--version` it says nothing, for ever or with code 1; one of
@@ -41,6 +42,8 @@ class Behaviour(NamedTuple):
     connected_peers: int | None = None
     shunned_by_close_group: int = 0
     min_node_version: str = ""
+    rewards_attos: int | None = None
+    shunned_per_hour: float = 0
     fill_disk_bytes_per_second: int = 0
     use_cpu_percent: float = 0
     use_memory_bytes: int = 0
@@ -88,6 +91,8 @@ _CHECKS: dict[str, Callable[[object], bool]] = {
     "connected_peers": _whole,
     "shunned_by_close_group": _whole,
     "min_node_version": _text,
+    "rewards_attos": _whole,
+    "shunned_per_hour": _amount,
     "fill_disk_bytes_per_second": _whole,
     "use_cpu_percent": _amount,
     "use_memory_bytes": _whole,

@@ -354,7 +354,11 @@ class Node:
             seen = seen._replace(connected_peers=ordered.connected_peers)
         if ordered.min_node_version:
             seen = seen._replace(min_node_version=ordered.min_node_version)
-        return seen._replace(shunned_by_close_group=ordered.shunned_by_close_group)
+        if ordered.rewards_attos is not None:
+            seen = seen._replace(rewards_attos=ordered.rewards_attos)
+        return seen._replace(
+            shunned_by_close_group=ordered.shunned_by_close_group, shunned_per_hour=ordered.shunned_per_hour
+        )
 
 
 def _refused(words: Sequence[str], built_in: Behaviour) -> tuple[str, ...]:

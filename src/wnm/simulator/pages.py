@@ -4,7 +4,15 @@ from wnm.simulator import swarm_page
 from wnm.simulator.exposition import counter, document, gauge, histogram, info, labels
 from wnm.simulator.vitals import MAX_RECORDS, Vitals
 
-_TIME_FRAMES = ("LastTenMinutes", "LastHour", "LastSixHours", "LastDay", "LastWeek", "Indefinite")
+_TIME_FRAMES: dict[str, float] = {
+    "LastTenMinutes": 600,
+    "LastHour": 3600,
+    "LastSixHours": 21_600,
+    "LastDay": 86_400,
+    "LastWeek": 604_800,
+    "Indefinite": float("inf"),
+}
+"""Seconds that each of them looks back."""
 _RECORD_KINDS = ("Chunk", "GraphEntry", "Pointer", "Scratchpad")
 
 
@@ -150,8 +158,9 @@ def _peers(seen: Vitals) -> list[str]:
 def _reputation(seen: Vitals) -> list[str]:
     name = "ant_networking"
     shunned = seen.shunned_by_close_group
+    times = _shuns_within(seen, _TIME_FRAMES["Indefinite"])
     return [
-        *counter(f"{name}_shunned_count", "Times a peer shunned this node.", shunned),
+        *counter(f"{name}_shunned_count", "Times a peer shunned this node.", times),
         *counter(f"{name}_bad_peers_count", "Peers that this node blocked.", seen.uptime_seconds // 700),
         *gauge(f"{name}_shunned_by_close_group", "Near peers that shun this node.", shunned),
         *gauge(f"{name}_shunned_by_old_close_group", "Peers, once near, that shun this node.", 0),
@@ -185,8 +194,14 @@ def _shuns_by_time_frame(seen: Vitals) -> list[str]:
     return gauge(
         "ant_networking_shunned_count_across_time_frames",
         "Times a peer shunned this node, by how long ago.",
-        [(labels(time_frame=frame), seen.shunned_by_close_group) for frame in _TIME_FRAMES],
+        [(labels(time_frame=frame), _shuns_within(seen, seconds)) for frame, seconds in _TIME_FRAMES.items()],
     )
+
+
+def _shuns_within(seen: Vitals, seconds: float) -> int:
+    """Shuns since so long ago: evenly spread over the life of this process, and those of its near peers just now."""
+    spread = seen.shunned_per_hour * min(seen.uptime_seconds, seconds) / 3600
+    return seen.shunned_by_close_group + int(spread)
 
 
 def _routing_peers(seen: Vitals) -> int:

@@ -14,6 +14,7 @@ from wnm.core.observation import (
     Observation,
     ProcessReading,
     ProgramReading,
+    ShunRates,
     Storage,
     Unseen,
 )
@@ -132,6 +133,7 @@ def _asked(world: World, node: Node) -> tuple[Reachability | None, NodePage | Un
         peer_id=f"peer of {node.name}",
         min_version=world.least_version,
         connected_peers=0 if flaw.has_no_peers else 50,
+        shun_rates=ShunRates(last_day=world.shuns.get(node.root_dir, 0)),
     )
     return Reachability.ANSWERS, page
 

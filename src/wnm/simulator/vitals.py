@@ -31,6 +31,7 @@ class Vitals(NamedTuple):
     shunned_by_close_group: int
     memory_megabytes: float
     cpu_percent: float
+    shunned_per_hour: float
 
 
 class History(NamedTuple):
@@ -70,4 +71,5 @@ def vitals(
         shunned_by_close_group=0,
         memory_megabytes=memory_megabytes,
         cpu_percent=cpu_percent,
+        shunned_per_hour=0,
     )

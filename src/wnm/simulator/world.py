@@ -100,6 +100,7 @@ class World:
     keys: set[str] = field(default_factory=set)
     failing: dict[str, int] = field(default_factory=dict)
     sick: set[str] = field(default_factory=set)
+    shuns: dict[str, int] = field(default_factory=dict)
     flaws: dict[str, Flaw] = field(default_factory=dict)
     least_version: str | None = None
     keeps_up: bool = False
@@ -225,6 +226,7 @@ class World:
         """Nothing fails by itself any more."""
         self.failing.clear()
         self.sick.clear()
+        self.shuns.clear()
         self.flaws.clear()
 
 

@@ -9,6 +9,7 @@ from wnm.core.decide.growth import grow
 from wnm.core.decide.healing import restart_silent
 from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import relieve_pressure
+from wnm.core.decide.shunning import deal_with_shunned
 from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
 from wnm.core.decide.upgrades import upgrade_outdated
 from wnm.core.decision import Decision, Held, Proposal
@@ -33,6 +34,7 @@ LADDER: tuple[tuple[str, Rule], ...] = (
     ("pressure", relieve_pressure),
     ("upgrades", upgrade_outdated),
     ("silent nodes", restart_silent),
+    ("shunned nodes", deal_with_shunned),
     ("growth", grow),
 )
 BOOKKEEPING = "bookkeeping"

@@ -1,0 +1,21 @@
+"""The report of earnings, which alone reads the earnings ledger."""
+
+import sys
+
+from wnm.cli.run import Run
+from wnm.record.database import Database
+from wnm.record.earnings import Earnings
+from wnm.report.earnings import NAME as EARNINGS
+from wnm.report.earnings import only_of, render_earnings
+from wnm.system.clock import SystemClock
+
+__all__ = ["EARNINGS", "report_earnings"]
+
+
+def report_earnings(run: Run, database: Database) -> int:
+    """Print it in the format that was asked for, of the named nodes only if any are named."""
+    records = Earnings(database).all()
+    if run.asked.service_names:
+        records = tuple(only_of(records, run.asked.service_names))
+    sys.stdout.write(render_earnings(run.asked.report_format or "text", records, SystemClock().now()) + "\n")
+    return 0

@@ -1,0 +1,93 @@
+"""A condition that holds now, an episode of it with a beginning and an end, and a message about one of the two."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How bad it is: a warning can wait until somebody is awake."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Event(StrEnum):
+    """What a message tells of an alert."""
+
+    START = "start"
+    END = "end"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something that is wrong in this cycle. `key` names its rule, `subject` what it is about."""
+
+    key: str
+    subject: str
+    severity: Severity
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """All that is wrong now; of the rules in `blind` nothing could be told, so what was so stays so."""
+
+    conditions: tuple[Condition, ...]
+    blind: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A condition from when it was first seen (`since`) until it has been gone for long enough (`ended_at`).
+
+    It waits while `started_at` is None: nobody has been told. `sightings` counts the cycles in a row that saw it, or
+    from `gone_since` on those that did not, and stops counting where more make no difference. `id` is 0 before it
+    is written down. `text` and `remedy` are those of the moment at which it started.
+    """
+
+    id: int = 0
+    key: str
+    subject: str
+    severity: Severity
+    text: str
+    remedy: str
+    since: datetime
+    sightings: int = 1
+    started_at: datetime | None = None
+    gone_since: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody was told that it started and nobody that it ended."""
+        return self.started_at is not None and self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is sent. `id` is the same every time that this message is sent, and no other message has it.
+
+    `since` is when the alert started, `at` when this was written.
+    """
+
+    id: str
+    event: Event
+    key: str
+    subject: str
+    severity: Severity
+    text: str
+    remedy: str | None
+    since: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskLevel:
+    """How much was free on a file system at some time."""
+
+    mount_point: str
+    at: datetime
+    free_bytes: int

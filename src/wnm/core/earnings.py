@@ -1,0 +1,124 @@
+"""What nodes earned, from counters that begin again with every process; amounts are whole attos."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
+
+ATTOS_PER_ANT = 10**18
+FULL_COUNTER_ATTOS = 2**63 - 1
+"""Where a node's counter stays (9.22 ANT): what it earns above that is not counted until it is restarted."""
+PROCESS_AGE_SLACK_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CounterSeen:
+    """A node's counter as it was last seen, and the process that it belonged to, as far as that was seen."""
+
+    attos: int
+    boot_id: str | None = None
+    pid: int | None = None
+    uptime_seconds: int | None = None
+
+
+FROM_ZERO = CounterSeen(attos=0)
+"""What is known of a node that was just made: whatever its first process counts was earned under wnm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarningRecord:
+    """What was credited to a wallet by a node on a day, in attos.
+
+    `day` is in UTC; None stands for what was on the counter of a node when it was first seen, which it had
+    earned before wnm looked.
+    """
+
+    day: date | None
+    node: str
+    wallet: str
+    attos: int
+
+
+def counters_of(seen: Observation) -> dict[int, CounterSeen]:
+    """The counters of all nodes that showed theirs, by id."""
+    return {
+        each.node.id: CounterSeen(
+            attos=page.rewards_attos,
+            boot_id=seen.machine.boot_id,
+            pid=_pid_behind(page, each.reading.process, seen.now),
+            uptime_seconds=page.uptime_seconds,
+        )
+        for each in seen.nodes
+        if isinstance(page := each.reading.page, NodePage) and page.rewards_attos is not None
+    }
+
+
+def _pid_behind(page: NodePage, process: ProcessReading | Unseen, now: datetime) -> int | None:
+    """The process that the page is of; None if that is not known, or it is of an older one that is just ending."""
+    if not isinstance(process, ProcessReading):
+        return None
+    if page.uptime_seconds is not None and process.started_at is not None:
+        age = (now - process.started_at).total_seconds()
+        if page.uptime_seconds > age + PROCESS_AGE_SLACK_SECONDS:
+            return None
+    return process.pid
+
+
+def earned(before: CounterSeen | None, now: CounterSeen) -> int:
+    """What was credited since the counter was last seen, in attos; never negative.
+
+    A counter that was never seen is a baseline: nobody knows when it was earned. A process that is not the one
+    from before counts from zero.
+    """
+    if before is None:
+        return 0
+    return now.attos - before.attos if is_same_process(before, now) else now.attos
+
+
+def is_same_process(before: CounterSeen, now: CounterSeen) -> bool:
+    """Whether nothing speaks for another process than the one from before.
+
+    A process's start time is not asked: it shifts when the clock is set. What was not seen says nothing.
+    """
+    if now.attos < before.attos:
+        return False
+    if _differ(before.boot_id, now.boot_id) or _differ(before.pid, now.pid):
+        return False
+    known = before.uptime_seconds is not None and now.uptime_seconds is not None
+    return not known or (now.uptime_seconds or 0) >= (before.uptime_seconds or 0)
+
+
+def to_remember(before: CounterSeen | None, now: CounterSeen) -> CounterSeen | None:
+    """What the next cycle has to compare with; None if what is remembered still serves.
+
+    A growing uptime is no news by itself, or every cycle would write down every node. It is written down when it
+    has doubled: often enough to tell a process from a later one with the same pid.
+    """
+    if before is None or not is_same_process(before, now):
+        return now
+    pid = before.pid if now.pid is None else now.pid
+    uptime = before.uptime_seconds if now.uptime_seconds is None else now.uptime_seconds
+    has_doubled = (uptime or 0) >= 2 * (before.uptime_seconds or 0) + 60
+    if (now.attos, now.boot_id, pid) == (before.attos, before.boot_id, before.pid) and not has_doubled:
+        return None
+    return CounterSeen(attos=now.attos, boot_id=now.boot_id, pid=pid, uptime_seconds=uptime)
+
+
+def is_full(counter: CounterSeen) -> bool:
+    """Whether the counter cannot grow any more."""
+    return counter.attos >= FULL_COUNTER_ATTOS
+
+
+def has_filled_up(before: CounterSeen | None, now: CounterSeen) -> bool:
+    """Whether the counter is full and was not when it was last seen."""
+    return is_full(now) and (before is None or not is_full(before) or not is_same_process(before, now))
+
+
+def ant_text(attos: int) -> str:
+    """An amount in ANT, exact, without zeros at its end: `0.015`."""
+    whole, rest = divmod(attos, ATTOS_PER_ANT)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
+
+
+def _differ(before: object, now: object) -> bool:
+    return before is not None and now is not None and before != now

@@ -1,0 +1,82 @@
+"""The last weeks of a machine in short: readings in buckets, and what the latest cycles did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from wnm.core.history import OperationRecord
+
+MEASURES = (
+    "nodes_running",
+    "nodes_total",
+    "cpu_percent",
+    "memory_percent",
+    "load1",
+    "disk_used_percent",
+    "netio_read_bytes_per_second",
+    "netio_write_bytes_per_second",
+    "hdio_read_bytes_per_second",
+    "hdio_write_bytes_per_second",
+)
+"""The columns of samples that are summed up, as `SampleRecord` names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """How far back a summary goes, and into how many buckets of the same length it is cut."""
+
+    name: str
+    length: timedelta
+    buckets: int
+
+    @property
+    def bucket_seconds(self) -> float:
+        return self.length.total_seconds() / self.buckets
+
+
+RANGES = (
+    Range(name="day", length=timedelta(days=1), buckets=96),
+    Range(name="week", length=timedelta(days=7), buckets=96),
+    Range(name="month", length=timedelta(days=30), buckets=96),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What a reading was during a bucket: its lowest and highest value, and the mean."""
+
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """One bucket, counted from the beginning of its range; a measure that was never seen in it is missing."""
+
+    index: int
+    spreads: Mapping[str, Spread]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCycle:
+    """A cycle in short; `exit_code` is None if it was killed or still runs."""
+
+    number: int
+    started_at: datetime
+    rule: str
+    because: str
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The latest cycles and operations, newest first, and for each range by name its buckets, oldest first.
+
+    The ranges end at `until`.
+    """
+
+    until: datetime
+    cycles: tuple[PastCycle, ...]
+    operations: tuple[OperationRecord, ...]
+    trends: Mapping[str, tuple[Bucket, ...]]
