@@ -21,8 +21,9 @@ from tests.report.builders import (
 
 from wnm.core.action import StopNode
 from wnm.core.decide.ladder import decide
+from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import NodeId, Status
-from wnm.core.observation import Unseen
+from wnm.core.observation import NodePage, ShunRates, Unseen
 from wnm.core.outcome import Result
 from wnm.report.doctor import Check, checks_of, payload, text
 from wnm.report.material import Material
@@ -134,6 +135,30 @@ def test_failed_actions_of_the_last_cycle_are_named() -> None:
     )
     check = named(material(colony(1), of_cycle=ended))["its end"]
     assert (check.ok, check.detail) == (False, "at least one action failed: stop antnode0001")
+
+
+def paged(number: int, **figures: Any) -> Any:
+    """A running node whose page says this."""
+    return node(number, sees={"page": NodePage(**figures)})
+
+
+def test_shunned_nodes_are_warned_of_whatever_the_policy_is() -> None:
+    rates = ShunRates(last_day=31, last_hour=2)
+    for policy in ("report", "recycle"):
+        of = material((paged(1, shun_rates=rates),), wished=settings(shun_policy=policy))
+        check = named(of)["antnode0001"]
+        assert check.ok is None
+        assert check.detail.startswith("WARNING: shunned 31 times within a day, 2 of them in the last hour")
+        assert check.remedy is not None
+    assert "antnode0001" not in named(material((paged(1, shun_rates=rates),), wished=settings(shun_limit=31)))
+    crowd = tuple(paged(number, shun_rates=rates) for number in range(1, 14))
+    assert named(material(crowd))["shunned nodes"].detail == "WARNING: 3 more nodes are shunned too often"
+
+
+def test_a_full_counter_of_rewards_is_told() -> None:
+    check = named(material((paged(1, rewards_attos=FULL_COUNTER_ATTOS),)))["antnode0001"]
+    assert (check.ok, check.remedy) == (None, "wnm --force_action restart --service_name antnode0001")
+    assert "antnode0001" not in named(material((paged(1, rewards_attos=FULL_COUNTER_ATTOS - 1),)))
 
 
 CHECKS = (
