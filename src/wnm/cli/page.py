@@ -1,0 +1,24 @@
+"""From what is remembered to the status page."""
+
+import platform
+from typing import TYPE_CHECKING
+
+from wnm import __version__
+from wnm.record.past import read_past
+from wnm.report.page.frame import render
+from wnm.report.page.subject import Subject
+
+if TYPE_CHECKING:
+    from wnm.record.database import Database
+    from wnm.report.material import Material
+
+
+def status_page(material: "Material", database: "Database") -> str:
+    """The page of this machine, as HTML."""
+    subject = Subject(
+        machine_name=platform.node() or "this machine",
+        version=__version__,
+        material=material,
+        past=read_past(database, material.generated_at),
+    )
+    return render(subject)

@@ -1,0 +1,1 @@
+"""The status page: values in, one self-contained HTML text out."""

@@ -1,0 +1,199 @@
+"""The table of nodes: as data for the page's script, and the first of them for readers without it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from wnm.core.node import ProcessState
+from wnm.report.facts import NodeFacts, counts_of
+from wnm.report.node_status import reachability
+from wnm.report.page.markup import Markup, data_block, element, harmless, joined
+from wnm.report.page.subject import Subject
+from wnm.report.words import NOTHING, shorten, size, span
+
+WITHOUT_SCRIPT = 40
+_LONGEST = 240
+_ATTOS = 10**18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column. `kind` tells the script how to sort and write a value: word, text, count, bytes, percent, span, coin.
+
+    Words are few and repeat; they are sent once.
+    """
+
+    heading: str
+    kind: str
+    value: Callable[[NodeFacts, str | None], Any]
+
+
+COLUMNS = (
+    Column(heading="Name", kind="text", value=lambda node, why: node.name),
+    Column(heading="Status", kind="word", value=lambda node, why: str(node.status)),
+    Column(heading="Seen", kind="word", value=lambda node, why: _seen(node)),
+    Column(heading="Version", kind="word", value=lambda node, why: node.version or node.binary_version),
+    Column(heading="Peers", kind="count", value=lambda node, why: node.connected_peers),
+    Column(heading="Records", kind="count", value=lambda node, why: node.records),
+    Column(heading="Shunned", kind="count", value=lambda node, why: node.shunned),
+    Column(heading="Disk", kind="bytes", value=lambda node, why: node.disk_bytes),
+    Column(heading="Memory", kind="bytes", value=lambda node, why: node.memory_bytes),
+    Column(heading="CPU", kind="percent", value=lambda node, why: _rounded(node.cpu_percent, 2)),
+    Column(heading="Up for", kind="span", value=lambda node, why: node.uptime_seconds),
+    Column(heading="Earned", kind="coin", value=lambda node, why: _coins(node.rewards_attos)),
+    Column(heading="Port", kind="count", value=lambda node, why: node.port),
+    Column(heading="Why look", kind="word", value=lambda node, why: why),
+)
+_WHY = len(COLUMNS) - 1
+_PLAIN = ("Name", "Status", "Seen", "Version", "Peers", "Records", "Disk", "Why look")
+_NUMBERS = frozenset({"count", "bytes", "percent", "span", "coin"})
+
+
+def nodes(subject: Subject) -> Markup:
+    """The section with its controls, which the script shows when it is there to serve them."""
+    total = len(subject.nodes)
+    heading = element("h2", "Nodes", id="nodes")
+    if not total:
+        return element("section", heading, element("p", "There are none yet."), aria_labelledby="nodes")
+    counts = [f"{count:,} {status}" for status, count in counts_of(subject.material.nodes).items() if count]
+    cap = subject.material.settings.node_cap
+    tally = element("p", f"{', '.join(counts)}; at most {cap:,} are wanted (node_cap).", class_="quiet")
+    shown = _first(subject)
+    note = f"The first {len(shown)} of {total:,} nodes; with scripts allowed this page shows all of them."
+    return element(
+        "section",
+        heading,
+        tally,
+        _controls(subject),
+        element("p", note, id="without-script", class_="quiet") if len(shown) < total else None,
+        element(
+            "table",
+            element("caption", "Nodes with what was last seen of them", class_="hidden-text"),
+            element("thead", element("tr", *(_head(each) for each in COLUMNS), role="row"), role="rowgroup"),
+            element("tbody", *(_row(*each) for each in shown), role="rowgroup"),
+            id="node-table",
+            class_="nodes",
+            role="table",
+            aria_labelledby="nodes",
+        ),
+        element("button", "Show all", type="button", id="show-all", hidden=True),
+        data_block("node-data", _data(subject)),
+        aria_labelledby="nodes",
+    )
+
+
+def _controls(subject: Subject) -> Markup:
+    """The filter. The choice of a status is made from those that there are."""
+    concerns = sum(why is not None for _, why in subject.nodes)
+    options = [element("option", f"all {len(subject.nodes):,}", value="")]
+    if concerns:
+        options.append(element("option", f"worth a look ({concerns:,})", value="?"))
+    for status, count in counts_of(subject.material.nodes).items():
+        if count:
+            options.append(element("option", f"{status} ({count:,})", value=str(status)))
+    search = joined(
+        (
+            element("label", "Filter ", for_="filter"),
+            element(
+                "input",
+                type="search",
+                id="filter",
+                autocomplete="off",
+                spellcheck="false",
+                placeholder="name, version, reason …",
+            ),
+        )
+    )
+    which = joined((element("label", "Show ", for_="which"), element("select", *options, id="which")))
+    return element(
+        "div",
+        element("span", search, class_="control"),
+        element("span", which, class_="control"),
+        element("p", "", id="node-count", role="status", class_="quiet"),
+        id="node-controls",
+        hidden=True,
+    )
+
+
+def _data(subject: Subject) -> dict[str, Any]:
+    """Rows of values in the order of the columns; a word is its place in `words`, -1 for none."""
+    words: dict[str, int] = {}
+
+    def packed(column: Column, value: Any) -> Any:
+        if isinstance(value, str):
+            value = shorten(harmless(value), _LONGEST)
+        if column.kind != "word":
+            return value
+        return -1 if value is None else words.setdefault(value, len(words))
+
+    rows = [[packed(column, column.value(*each)) for column in COLUMNS] for each in subject.nodes]
+    columns = [[column.heading, column.kind] for column in COLUMNS]
+    return {"columns": columns, "status": 1, "why": _WHY, "rows": rows, "words": list(words)}
+
+
+def _first(subject: Subject) -> list[tuple[NodeFacts, str | None]]:
+    """Those that somebody may want to look at come first."""
+    return sorted(subject.nodes, key=lambda each: each[1] is None)[:WITHOUT_SCRIPT]
+
+
+def _head(column: Column) -> Markup:
+    kinds = [
+        "number" if column.kind in _NUMBERS else "",
+        "" if column.heading in _PLAIN else "extra",
+    ]
+    return element(
+        "th", column.heading, scope="col", role="columnheader", class_=" ".join(filter(None, kinds)) or None
+    )
+
+
+def _row(node: NodeFacts, why: str | None) -> Markup:
+    cells = [_cell(column, column.value(node, why)) for column in COLUMNS]
+    return element("tr", *cells, role="row")
+
+
+def _cell(column: Column, value: Any) -> Markup:
+    kind = "number" if column.kind in _NUMBERS else None
+    if column.heading == "Status":
+        kind = f"status {value}"
+    return element(
+        "td",
+        _written(column.kind, value),
+        class_=kind,
+        role="cell",
+        data_label=column.heading,
+        data_extra=column.heading not in _PLAIN,
+    )
+
+
+def _written(kind: str, value: Any) -> str:
+    if value is None:
+        return NOTHING
+    match kind:
+        case "bytes":
+            return size(value)
+        case "percent":
+            return f"{value:.1f} %"
+        case "span":
+            return span(timedelta(seconds=value))
+        case "coin":
+            return f"{value:.4g}"
+        case "count":
+            return f"{value:,}"
+        case _:
+            return shorten(str(value), _LONGEST)
+
+
+def _seen(node: NodeFacts) -> str:
+    """How it answers while its process runs, else what became of its process."""
+    answer = reachability(node)
+    return str(node.process) if node.process is not ProcessState.RUNNING or answer == NOTHING else answer
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _coins(attos: int | None) -> float | None:
+    """Whole tokens; six digits are more than anybody reads."""
+    return None if attos is None else float(f"{attos / _ATTOS:.6g}")

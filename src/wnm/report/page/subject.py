@@ -1,0 +1,31 @@
+"""What the status page is made of."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from wnm.core.past import Past
+from wnm.report.doctor import Check, checks_of
+from wnm.report.facts import NodeFacts, attention, facts_of
+from wnm.report.material import Material
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One machine at one moment. `machine_name` is what its operator calls it, `version` that of wnm."""
+
+    machine_name: str
+    version: str
+    material: Material
+    past: Past
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """What the ledger and the last cycle say of the machine's health."""
+        return checks_of(self.material)
+
+    @cached_property
+    def nodes(self) -> tuple[tuple[NodeFacts, str | None], ...]:
+        """Every node, and why somebody may want to look at it."""
+        observed_at = self.material.observed_at
+        facts = [(each, facts_of(each, observed_at)) for each in self.material.nodes]
+        return tuple((known, attention(each, known)) for each, known in facts)

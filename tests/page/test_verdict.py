@@ -1,0 +1,60 @@
+"""The sentence at the top of the page."""
+
+from dataclasses import replace
+
+import pytest
+from tests.builders import folderless, hung, node
+from tests.page.history import past, subject
+from tests.report.builders import colony, failing, material, stopped
+
+from wnm.core.node import Status
+from wnm.core.observation import NodeSeen
+from wnm.report.page.subject import Subject
+from wnm.report.page.verdict import State, verdict
+
+
+def of(*nodes: NodeSeen) -> Subject:
+    """The page of a machine with these nodes."""
+    return Subject(machine_name="m", version="0", material=material(nodes), past=past(len(nodes)))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "state", "sentence"),
+    [
+        ((), State.FINE, "All is well; there are no nodes yet"),
+        (colony(1), State.FINE, "The node is fine"),
+        (colony(42), State.FINE, "All 42 nodes are fine"),
+        (colony(1200), State.FINE, "All 1,200 nodes are fine"),
+        ((*colony(2), node(3, Status.DISABLED)), State.FINE, "All is well: 2 of 3 nodes run, 1 DISABLED"),
+        ((*colony(2), stopped(3)), State.NOTE, "2 of 3 nodes run, 1 wants a look"),
+        ((*colony(2), hung(3), hung(4)), State.NOTE, "4 of 4 nodes run, 2 want a look"),
+    ],
+)
+def test_nobody_is_needed(nodes: tuple[NodeSeen, ...], state: State, sentence: str) -> None:
+    found = verdict(of(*nodes))
+    assert (found.state, found.sentence, found.more) == (state, sentence, None)
+
+
+def test_a_node_that_keeps_failing_needs_somebody() -> None:
+    found = verdict(of(*colony(2), failing(3), failing(4)))
+    assert found.state is State.BAD
+    assert found.sentence.startswith("antnode0003: failed 3 times in a row: its process ended unexpectedly")
+    assert found.more == "1 more thing needs you"
+
+
+def test_a_dead_node_needs_somebody() -> None:
+    found = verdict(of(*colony(2), folderless(3, Status.DEAD)))
+    assert (found.state, found.sentence[:6]) == (State.BAD, "Nodes:")
+
+
+def test_what_the_cycle_gave_up_on_comes_first() -> None:
+    found = verdict(subject(42, halted=True))
+    assert found.state is State.BAD
+    assert found.sentence.startswith("Upgrade antnode0001 and 3 more to 0.4.8 waits for a version that works")
+    assert found.more is not None
+
+
+def test_before_the_first_cycle() -> None:
+    made = of(*colony(2))
+    found = verdict(replace(made, material=replace(made.material, cycle=None)))
+    assert (found.state, found.sentence) == (State.BAD, "No cycle has run yet")
