@@ -168,6 +168,16 @@ def test_after_three_days_a_message_is_given_up_and_so_is_its_end(machine: Machi
     assert machine.queued() == [("b", "start", "disk-crisis"), ("b", "end", "disk-crisis")]
 
 
+def test_nobody_hears_of_an_end_whose_start_was_given_up_long_before(machine: Machine) -> None:
+    machine.cycle(CRISIS)
+    machine.fail("a")
+    machine.deliver("b")
+    machine.cycle(CRISIS, minutes=3 * 24 * 60 + 1)
+    assert [each.message.event for each in machine.given_up] == [Event.START]
+    machine.cycles(32)
+    assert machine.queued() == [("b", "end", "disk-crisis")]
+
+
 def test_alerts_go_when_the_history_does(machine: Machine) -> None:
     machine.cycle(CRISIS)
     machine.cycles(32)
@@ -241,15 +251,6 @@ def test_nothing_is_due_where_there_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "odd.db").write_text("rubbish")
     assert not has_due(str(tmp_path / "odd.db"), NOW)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["odd.db"]
-
-
-def test_what_has_arrived_after_all_is_not_marked_as_failed(machine: Machine) -> None:
-    machine.cycle(CRISIS)
-    (first, _) = machine.waiting()
-    with machine.writing() as database:
-        Alerts(database).delivered(first, machine.now)
-        Alerts(database).failed(first, "late", next_try_at=machine.now)
-    assert [each.channel for each in machine.waiting()] == ["b"]
 
 
 def test_an_older_database_is_left_to_the_next_cycle(machine: Machine) -> None:

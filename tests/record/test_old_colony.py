@@ -155,7 +155,7 @@ def test_what_a_kill_left_half_done_is_rolled_back(tmp_path: Path) -> None:
     path = build(tmp_path, "0.6")
     subprocess.run([sys.executable, "-c", DIES_HALF_WAY, path], check=False)
     assert (tmp_path / "colony.db-journal").stat().st_size > 0
-    assert files_of(path) == (path, f"{path}-journal")
+    assert f"{path}-journal" in files_of(path)
     before = state(tmp_path)
     assert [row.status for row in read_old_colony(path).nodes] == ["RUNNING", "DISABLED"]
     assert state(tmp_path) == before

@@ -1,7 +1,8 @@
 """`wnm --init` where nodes are there already: plans, shows the plan, carries it out, and looks at what came of it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from wnm.cli.rights import hand_over, lacks_rights
 from wnm.cli.run import Run
 from wnm.cli.verifying import verify
 from wnm.core.contracts import Clock
-from wnm.core.errors import NeedsOperator
+from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, Status
 from wnm.core.observation import ProgramReading
@@ -21,6 +22,7 @@ from wnm.record.creation import already_there, clear_leftovers, create
 from wnm.record.old_colony import is_old_colony
 from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
+from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one
 from wnm.system.traces import absent_account, absent_folders
 from wnm.takeover.folder import TakeoverFolder, takeovers
@@ -64,7 +66,7 @@ def take_over(run: Run) -> int:
         raise already_there(run.database_path)
     if run.asked.dry_run:
         return _rehearse(run, source, begun)
-    with only_one(run.lock_path):
+    with _folder_of(run.database_path), only_one(run.lock_path):
         clear_leftovers(run.database_path)
         if _is_there(run.database_path) and begun is not None:
             begun.done(Step.WRITTEN, SystemClock().now())
@@ -76,6 +78,21 @@ def take_over(run: Run) -> int:
             begun.done(Step.VERIFIED, SystemClock().now())
     _tell_next(run, begun)
     return code
+
+
+@contextmanager
+def _folder_of(path: str) -> Iterator[None]:
+    """The folder of the database is there; one that was made goes again when nothing comes into it."""
+    folder = Path(dirname(path))
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    make_private_dir(str(folder))
+    try:
+        yield
+    except WnmError:
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
+        raise
 
 
 def source_of(run: Run) -> Source:
@@ -124,13 +141,18 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
             database=run.database_path,
             began_at=clock.now(),
             absent_before=tuple(absent),
-            units=tuple(each.name for each in plan.adopted),
         ),
     )
+
+    def write(final: TakeoverPlan) -> None:
+        names = tuple(each.name for each in (*final.adopted, *final.rows))
+        folder.write(replace(folder.manifest, units=names))
+        _write(run, source, final, list(folder.manifest.absent_before), clock)
+
     around = Surroundings(
         look=lambda: source.look(folder),
         running=source.running,
-        write=lambda final: _write(run, source, final, list(folder.manifest.absent_before), clock),
+        write=write,
         is_written=lambda: _is_there(run.database_path),
         tell=_say,
         clock=clock,

@@ -42,7 +42,7 @@ def undo(run: Run) -> int:
         _tell_plan(folder, run)
         return 0
     with only_one(run.lock_path):
-        _refuse_new_nodes(run)
+        _refuse_new_nodes(run, folder)
         if remove_cron_of(run):
             print("cron starts no cycles of wnm any more")
         _take_back_traces(run)
@@ -81,9 +81,9 @@ def _nodes(run: Run) -> tuple[Node, ...]:
         return Ledger(database).nodes()
 
 
-def _refuse_new_nodes(run: Run) -> None:
+def _refuse_new_nodes(run: Run, folder: TakeoverFolder) -> None:
     """Nodes that wnm added would be left without anybody: the old manager has never heard of them."""
-    own = [node.name for node in _nodes(run) if node.command is None]
+    own = [node.name for node in _nodes(run) if node.name not in folder.manifest.units]
     if own:
         raise NeedsOperator(
             f"{len(own)} node(s) were added since the takeover, and the old manager does not know them",
@@ -159,7 +159,7 @@ def _tell(replaced: str | None) -> None:
 
 
 def _tell_plan(folder: TakeoverFolder, run: Run) -> None:
-    _refuse_new_nodes(run)
+    _refuse_new_nodes(run, folder)
     print(f"dry run, nothing is changed\nwould undo the takeover in {folder.path}: would put back")
     paths: Iterable[str] = (each.path for each in folder.manifest.kept if each.sort is not Sort.ABSENT)
     for path in paths:

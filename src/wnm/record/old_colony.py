@@ -83,9 +83,8 @@ def read_old_colony(path: str) -> OldColony:
 
 
 def files_of(path: str) -> tuple[str, ...]:
-    """The database and what belongs to it: whoever moves it has to move all of them."""
-    names = (path, *(f"{path}{suffix}" for suffix in (*_HELPERS, "-shm")))
-    return tuple(name for name in names if Path(name).exists())
+    """The database and what may lie beside it: whoever moves it has to move all of them."""
+    return (path, *(f"{path}{suffix}" for suffix in (*_HELPERS, "-shm")))
 
 
 def _may_be_old(path: str) -> bool:

@@ -100,17 +100,27 @@ def _agent(path: Path) -> FoundService:
 
 
 def _process(process: Process) -> FoundService:
+    problem = _why_not_ours(process)
+    if problem is not None:
+        # What is somebody else's claims nothing of ours: it may even be on another machine's disk.
+        place = f"process {process.pid}"
+        return unusable(manager="setsid", name=place, place=place, problem=problem, inert=True)
+    argv = _without_interpreter(process.argv)
+    return of_process(process.pid, argv, environment=_environment(process.pid))
+
+
+def _why_not_ours(process: Process) -> str | None:
     service = _service_of(process.pid)
     if service is not None:
-        return unusable(
-            manager="setsid",
-            name=f"process {process.pid}",
-            place=f"process {process.pid}",
-            problem=f"it belongs to {service}: import that with --process_manager systemd",
-        )
-    user = None if process.user_id == os.geteuid() else _account(process.user_id)
-    argv = _without_interpreter(process.argv)
-    return of_process(process.pid, argv, environment=_environment(process.pid), user=user)
+        return f"it belongs to {service}: import that with --process_manager systemd"
+    if process.user_id != os.geteuid():
+        return f"it runs as {_account(process.user_id)}: import it as that account"
+    try:
+        if Path(f"/proc/{process.pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
+            return "it runs in a container, with a disk of its own"
+    except OSError:  # no /proc, as on macOS, or it has just ended
+        return None
+    return None
 
 
 def _without_interpreter(argv: tuple[str, ...]) -> tuple[str, ...]:

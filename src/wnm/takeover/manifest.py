@@ -50,7 +50,7 @@ class Manifest:
 
     `source` is what was taken over from, `database` the database that it writes. `kept` are the paths as they were;
     those in `taken_out` are moved into the takeover's folder, so that nothing starts from them; those in `made` were
-    made anew. `units` are the names of the units that were adopted, each with whether it started with the machine.
+    made anew. `units` are the names of the nodes that were adopted.
     `absent_before` are the folders and accounts that the machine lacked.
     """
 

@@ -1,7 +1,9 @@
 """Rows of nodes that are taken over."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import pairwise, product
 
 from wnm.core.node import Node, ProcessState, Status
 from wnm.core.observation import ProcessReading, Unseen
@@ -9,6 +11,7 @@ from wnm.node_kinds.kinds import KINDS
 from wnm.takeover.judge import Adoption
 
 BECAUSE = "taken over"
+_GIVEN_TO_EVERY_NODE = (("--max-log-files", "3"), ("--max-archived-log-files", "3"))
 
 
 def row_of(adoption: Adoption, *, now: datetime, born: datetime | None) -> Node:
@@ -52,7 +55,7 @@ def as_our_own(row: Node) -> Node:
     """
     kind = KINDS[row.kind]
     environment = tuple(pair for pair in row.environment if pair != ("HOME", row.root_dir))
-    for arguments in (row.start_args, _without_defaults(row.start_args)):
+    for arguments in _possible_arguments(row.start_args):
         made = replace(row, command=None, start_args=arguments, environment=environment)
         for supervised in (False, True):
             if kind.command_line(made, supervised=supervised) == (row.program, *(row.command or ())):
@@ -60,11 +63,13 @@ def as_our_own(row: Node) -> Node:
     return row
 
 
-def _without_defaults(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The arguments without what wnm gives to every node."""
-    left = list(words)
-    for option in ("--max-log-files", "--max-archived-log-files"):
-        if option in left[:-1]:
-            place = left.index(option)
-            del left[place : place + 2]
-    return tuple(word for word in left if word != "--stop-on-upgrade")
+def _possible_arguments(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """What may have been given for the node, if some of these words are what wnm gives to every node."""
+    defaults = [pair for pair in _GIVEN_TO_EVERY_NODE if pair in pairwise(words)]
+    for taken in product((False, True), repeat=len(defaults)):
+        left = [word for word in words if word != "--stop-on-upgrade"]
+        for pair, without in zip(defaults, taken, strict=True):
+            if without:
+                place = left.index(pair[0])
+                del left[place : place + 2]
+        yield tuple(left)

@@ -1,0 +1,75 @@
+"""`wnm --init --import` with the real systemd: of the whole system, and of an ordinary user."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.operator import LIMITS
+from tests.systemd.life import PROGRAM, Life, as_root, do, name, of_a_user, offer
+
+
+@pytest.fixture(params=["root", "user"])
+def life(request: pytest.FixtureRequest) -> Iterator[Life]:
+    """Two nodes that run and one that was stopped by hand."""
+    made = as_root() if request.param == "root" else of_a_user()
+    offer()
+    do("ufw", "--force", "enable")
+    if request.param == "user":
+        do("loginctl", "enable-linger", "operator")
+    try:
+        made.init()
+        made.bring_up(3)
+        made.good("--force_action=stop", "--service_name=antnode0003")
+        yield made
+    finally:
+        made.end()
+        if request.param == "user":
+            do("loginctl", "disable-linger", "operator")
+        do("ufw", "disable")
+
+
+def lose(life: Life) -> None:
+    for path in life.data.glob("colony.db*"):
+        path.unlink()
+
+
+def wishes(life: Life) -> list[str]:
+    """What only the operator can know."""
+    given = {"antnode_path": PROGRAM, **LIMITS, **life.wishes}
+    return [f"--{key}={value}" for key, value in given.items()]
+
+
+def test_the_lost_database_is_built_again_from_the_units(life: Life) -> None:
+    before, pids = life.rows(), life.pids()
+    units = {number: life.unit(number).read_bytes() for number in before}
+    lose(life)
+    told = life.good("--init", "--import", *wishes(life))
+    assert "antnode0003: STOPPED" in told.out
+    after = life.rows()
+    for number, row in after.items():
+        was = before[number]
+        assert row.command is None, "wnm's own unit, as it would write it again"
+        assert (row.port, row.metrics_port, row.wallet, row.user, row.root_dir, row.log_dir, row.start_args) == (
+            was.port, was.metrics_port, was.wallet, was.user, was.root_dir, was.log_dir, was.start_args,
+        )  # fmt: skip
+        assert row.environment == was.environment
+    assert life.pids() == pids
+    assert {number: life.unit(number).read_bytes() for number in before} == units
+    life.cycles_until(lambda: len(life.pids()) == 3, at_most=4)
+    assert {each: now for each, now in life.pids().items() if each in pids} == pids
+    assert {number: life.unit(number).read_bytes() for number in before} == units, "nothing is written anew"
+
+
+def test_units_of_strangers_are_named_and_left(life: Life) -> None:
+    stranger = Path(life.units, "antnode0007.service")
+    stranger.write_text("[Service]\nExecStart=/bin/sh -c 'touch /opt/ran-by-somebody'\n")
+    try:
+        lose(life)
+        told = life.good("--init", "--import", *wishes(life)).out
+        assert f"antnode0007.service ({stranger})" in told
+        assert sorted(life.rows()) == [1, 2, 3]
+        assert stranger.exists()
+        assert not Path("/opt/ran-by-somebody").exists()
+        assert name(7) not in life.pids()
+    finally:
+        stranger.unlink()
