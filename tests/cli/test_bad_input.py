@@ -115,7 +115,7 @@ def cut_short(path: Path) -> None:
 
 def scribbled_on(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[200:4000] = os.urandom(3800)
+    content[100:4000] = os.urandom(3900)
     path.write_bytes(bytes(content))
 
 

@@ -64,6 +64,7 @@ def test_it_holds_the_program_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert MIGRATION in names
     assert "wnm/record/migrations/env.py" in names
+    assert {"wnm/report/page/page.css", "wnm/report/page/page.js"} <= set(names)
     assert {name.partition("/")[0] for name in names} == {"wnm", f"wnm-{__version__}.dist-info"}
     assert [name for name in names if name.endswith((".pyc", ".db", ".log"))] == []
     sources = {path.relative_to(CHECKOUT / "src").as_posix() for path in (CHECKOUT / "src/wnm").rglob("*.py")}

@@ -220,6 +220,16 @@ def test_no_growth_although_there_is_room(
     assert [key for key, _ in found(view, wishes, **changes)] == ["no-growth"] * tells
 
 
+def test_a_disk_that_nodes_are_removed_from_keeps_the_others_from_growing_too() -> None:
+    view = seen(
+        [node(1)],
+        disks=[disk(used=90.0), disk("/b")],
+        storages=(storage(), storage("/b/nodes", "/b")),
+    )
+    wishes = settings(node_cap=5, node_storage=("/data/node", "/b/nodes"))
+    assert found(view, wishes) == [("pressure", "/")]
+
+
 def test_no_growth_says_why_as_far_as_that_is_known() -> None:
     view = seen([node(1)], remembered=Remembered(add_failures=2, add_last_error="no account ant"))
     (condition,) = find(looked(view, ROOMY), ROOMY).conditions

@@ -51,7 +51,7 @@ class Past:
         reading = self.healthy[number].reading
         assert isinstance(reading.page, NodePage)
         hours = (now - self.end).total_seconds() / 3600 + 24 * 9
-        earned = int(hours * 100) * number * 10**13
+        earned = int(hours * 100) * (number % 30) * 10**13
         page = replace(reading.page, rewards_attos=earned, connected_peers=60 + number, shunned=number % 5)
         return NodeSeen(node=row, reading=replace(reading, page=page))
 

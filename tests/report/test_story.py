@@ -69,7 +69,9 @@ def test_why_node_17_was_stopped_last_night_is_answered_in_the_first_screen(past
         "  because     cpu is 83.1 % (limit 80.0 %)",
         "  wanted by   wnm, by its rule pressure, in cycle 150",
     ]
-    assert any(line.split() == ["cpu", "83.1", "%", "70.0", "%", "80.0", "%", "too", "high"] for line in answer)
+    assert any(
+        line.split() == ["cpu", "83.1", "%", "70.0", "%", "80.0", "%", "too", "high"] for line in answer
+    )
 
 
 def test_every_moment_has_the_local_time_and_utc(past: Past) -> None:
@@ -210,3 +212,10 @@ def test_the_last_stop_is_at_least_as_long_ago_as_the_night(past: Past) -> None:
     stop = told(past, SHED).stop
     assert isinstance(stop, Happening)
     assert abs(LOOKED_AT - stop.at - NIGHT) < timedelta(minutes=10)
+
+
+def test_only_the_reading_that_was_too_high_is_marked(past: Past) -> None:
+    bad = [
+        each for each in story.text(told(past, SHED), UTC, 80) if any(one.tone is Tone.BAD for one in each)
+    ]
+    assert [each[1].text.strip() for each in bad] == ["cpu"]

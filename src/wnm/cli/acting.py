@@ -6,7 +6,10 @@ from functools import partial
 from pathlib import Path
 from posixpath import dirname
 
+from wnm.cli.alert_notes import forget_notes
+from wnm.cli.alerting import note_alerts
 from wnm.cli.invocation import Command
+from wnm.cli.outputs import remove_outputs, write_outputs
 from wnm.cli.run import Run
 from wnm.cli.telling import tell
 from wnm.cli.watchdog import Watchdog
@@ -15,7 +18,7 @@ from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
 from wnm.core.recall import Recall
-from wnm.core.settings import SPECS
+from wnm.core.settings import SECRET, SPECS, shown
 from wnm.cycle import Choose, Wishes, carry_through, exit_code, plan_cycle
 from wnm.record.database import open_for_reading, open_for_writing
 from wnm.record.ledger import Ledger
@@ -54,11 +57,18 @@ def act(run: Run, watchdog: Watchdog) -> Done:
         plan = plan_cycle(recall, settings, machine, _choice(run))
         # Only now: a request that is refused must not leave its settings behind.
         _keep_changes(ledger, resolved)
-        wishes = Wishes(settings=settings, texts={name: resolved.text(name) for name in SPECS})
+        # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
+        texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
+        wishes = Wishes(settings=settings, texts=texts)
         cycle = carry_through(ledger, plan, wishes, machine)
         left, absent_before = ledger.nodes(), ledger.absent_before()
+        note_alerts(database, cycle, left, recall, settings)
+        is_over = run.asked.force_action == ForcedAction.TEARDOWN and not left
+        problems = remove_outputs(settings) if is_over else write_outputs(resolved, database, clock.now())
     tell(cycle, left, firewall_note=recall.firewall_note)
-    if run.asked.force_action == ForcedAction.TEARDOWN and not left:
+    for problem in problems:
+        log.warning("%s", problem)
+    if is_over:
         _forget_everything(run)
         return Done(exit_code=cycle.exit_code, absent_before=absent_before)
     return Done(exit_code=cycle.exit_code)
@@ -69,7 +79,8 @@ def rehearse(run: Run) -> int:
     with open_for_reading(run.database_path) as database:
         resolved, recall = _checked(run, Ledger(database))
         for change in resolved.changes:
-            print(f"would set {change.name}: {change.old_text or 'default'} -> {change.new_text}")
+            old, new = (shown(change.name, text or "") for text in (change.old_text, change.new_text))
+            print(f"would set {change.name}: {old or 'default'} -> {new}")
         if run.asked.force_action == UPDATE_CONFIG:
             return 0
         machine = build_machine(resolved.settings, SystemClock(), began=run.began)
@@ -123,7 +134,8 @@ def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
     ledger.change_settings({change.name: change.new_text for change in resolved.changes})
     for change in resolved.changes:
         origin = resolved.origins[change.name]
-        log.info("%s: %s -> %s (%s)", change.name, change.old_text or "default", change.new_text, origin)
+        old, new = (shown(change.name, text or "") for text in (change.old_text, change.new_text))
+        log.info("%s: %s -> %s (%s)", change.name, old or "default", new, origin)
 
 
 def _update_config(ledger: Ledger, resolved: Resolved) -> None:
@@ -134,6 +146,7 @@ def _update_config(ledger: Ledger, resolved: Resolved) -> None:
 
 def _forget_everything(run: Run) -> None:
     """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
+    forget_notes(run.database_path)
     # The database last: what SQLite keeps beside it would be mixed into a new one of the same name.
     for suffix in ("-wal", "-shm", ""):
         Path(f"{run.database_path}{suffix}").unlink(missing_ok=True)

@@ -6,6 +6,7 @@ the others are turned away without having loaded what a cycle needs.
 
 import os
 import time
+from collections.abc import Callable
 
 from wnm.cli.run import Run
 from wnm.cli.watchdog import Watchdog
@@ -23,7 +24,7 @@ def act_alone(run: Run) -> int:
     _require_database(run.database_path)
     act = act_as_root if needs_root(run) else act_here
     if run.asked.force_action != TEARDOWN or run.asked.dry_run:
-        return act(run)
+        return _told_of(act, run)
     from wnm.cli.cron import forget_schedule, suspended_schedule
     from wnm.cli.cron_places import place_of
 
@@ -33,6 +34,19 @@ def act_alone(run: Run) -> int:
     if not os.path.lexists(run.database_path):
         forget_schedule(run)
         _clear_away(absent_before)
+    return code
+
+
+def _told_of(act: Callable[[Run], int], run: Run) -> int:
+    """Act, then have sent what there is to tell, without the lock and, where root acted, as whoever asked for it."""
+    from wnm.cli.alerting import send_alerts, send_trouble
+
+    try:
+        code = act(run)
+    except Exception as error:
+        send_trouble(run, error)
+        raise
+    send_alerts(run, code)
     return code
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from wnm.cli.alert_checkup import alert_checks
 from wnm.cli.cron import INSTALL, START_CRON, is_there
 from wnm.cli.cron_places import place_of
 from wnm.cli.escalation import elevated_command, needs_root, sudoers_line, which_sudo
@@ -33,6 +34,7 @@ def look_around(run: Run, settings: Settings) -> tuple[Check, ...]:
         _private(run.database_path),
         _lock(run.lock_path),
         _cron(run),
+        *alert_checks(run, settings),
     )
 
 

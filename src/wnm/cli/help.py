@@ -11,8 +11,10 @@ _WIDTH = 100
 _USAGE = """\
 usage: wnm [options]                     run one cycle (cron does this every minute)
        wnm --init --rewards_address ADDR [options]
-       wnm status | explain [CYCLE] | replay FILE | simulate | doctor
+       wnm status | explain [CYCLE | NODE] | history | watch | replay FILE | simulate | doctor
        wnm cron [show | install | remove]
+       wnm serve [--port N]
+       wnm alerts [show | test]
 
 Keeps this machine's Autonomi nodes running by itself: it starts, heals, upgrades and sheds nodes.
 Every option may also be written with hyphens (--node-cap 3) and with = (--node_cap=3).

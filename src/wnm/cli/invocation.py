@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from wnm.cli.view_options import EVERYTHING, View, check_view
 from wnm.core.errors import BadInput
 
 
@@ -15,25 +16,35 @@ class Command(StrEnum):
     FORCE = "--force_action"
     REPORT = "--report"
     REMOVE_LOCKFILE = "--remove_lockfile"
+    UNDO_MIGRATION = "--undo_migration"
     VERSION = "--version"
     HELP = "--help"
     STATUS = "status"
     EXPLAIN = "explain"
+    HISTORY = "history"
+    WATCH = "watch"
     REPLAY = "replay"
     SIMULATE = "simulate"
     DOCTOR = "doctor"
     CRON = "cron"
+    SERVE = "serve"
+    ALERTS = "alerts"
 
 
 SUBCOMMANDS: Mapping[Command, str] = {
-    Command.STATUS: "a table of the machine and its nodes",
-    Command.EXPLAIN: "why the last cycle, or the one with that number, did what it did",
+    Command.STATUS: "the machine against its limits, and its nodes",
+    Command.EXPLAIN: "why the last cycle, or the one with that number, did what it did; of a node its whole story",
+    Command.HISTORY: "what happened, and how the machine was, as charts",
+    Command.WATCH: "a live view of the machine and its nodes",
     Command.REPLAY: "plan again from an exported cycle",
     Command.SIMULATE: "run the decisions against a simulated machine",
     Command.DOCTOR: "check the set-up and print remedies",
+    Command.SERVE: "show the status page on 127.0.0.1 until it is ended",
+    Command.ALERTS: "what is or was wrong, and which messages wait; test sends one through every channel",
     Command.CRON: "the line that lets cron start a cycle every minute: show, install or remove it",
 }
 CRON_VERBS = ("show", "install", "remove")
+ALERTS_VERBS = ("show", "test")
 FORCED_ACTIONS = (
     "add",
     "start",
@@ -47,10 +58,30 @@ FORCED_ACTIONS = (
     "teardown",
     "update_config",
 )
-REPORTS = ("node-status", "node-status-details", "machine-config", "machine-metrics", "decisions")
-REPORT_FORMATS = ("text", "json", "env", "config")
+REPORTS = (
+    "node-status",
+    "node-status-details",
+    "machine-config",
+    "machine-metrics",
+    "decisions",
+    "prometheus",
+    "influx-resources",
+    "earnings",
+    "history",
+)
+REPORT_FORMATS = ("text", "json", "env", "config", "csv")
 _WITHOUT_NODES = frozenset({"survey", "teardown", "update_config"})
-_WITH_JSON = frozenset({Command.REPORT, Command.STATUS, Command.EXPLAIN, Command.DOCTOR, Command.CRON})
+_WITH_JSON = frozenset(
+    {
+        Command.REPORT,
+        Command.STATUS,
+        Command.EXPLAIN,
+        Command.HISTORY,
+        Command.DOCTOR,
+        Command.ALERTS,
+        Command.CRON,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +89,9 @@ class Invocation:
     """One command line. None means "not given"; `given` holds the settings' texts by name.
 
     `service_names` come without `.service`. `cycle` goes with explain, `file` with replay, `cycles` and `seed`
-    with simulate, `cron_verb` with cron.
+    with simulate, `cron_verb` with cron, `alerts_verb` with alerts, `port` with serve, `view` with status, explain,
+    history and watch; `migrate_anm`, `import_services`, `migrate_wnm` (the path of an older database),
+    `accept_defaults` and `companions` with --init.
     """
 
     command: Command = Command.CYCLE
@@ -74,6 +107,14 @@ class Invocation:
     cycles: int | None = None
     seed: int | None = None
     cron_verb: str | None = None
+    alerts_verb: str | None = None
+    port: int | None = None
+    migrate_anm: bool = False
+    import_services: bool = False
+    migrate_wnm: str | None = None
+    accept_defaults: bool = False
+    companions: str | None = None
+    view: View = EVERYTHING
     dbpath: str | None = None
     config: str | None = None
     loglevel: str | None = None
@@ -81,10 +122,16 @@ class Invocation:
     log_file: str | None = None
     given: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether --init takes over what is there already, as far as the command line says so."""
+        return self.migrate_anm or self.import_services or self.migrate_wnm is not None
+
 
 def refuse_conflicts(asked: Invocation) -> None:
     """BadInput if the parts of a request do not go together."""
-    if asked.dry_run and asked.command in (Command.INIT, Command.REMOVE_LOCKFILE):
+    rehearsable = asked.takes_over or asked.command not in (Command.INIT, Command.REMOVE_LOCKFILE)
+    if asked.dry_run and not rehearsable:
         raise BadInput(f"{asked.command} cannot be a dry run: leave out --dry_run (and WNM_DRY_RUN)")
     if asked.command is Command.FORCE:
         _check_forced(asked)
@@ -104,8 +151,26 @@ def refuse_conflicts(asked: Invocation) -> None:
     )
     _refuse_if(asked.cycles is not None and asked.command is not Command.SIMULATE, "--cycles", "simulate")
     _refuse_if(asked.seed is not None and asked.command is not Command.SIMULATE, "--seed", "simulate")
+    _refuse_if(asked.port is not None and asked.command is not Command.SERVE, "--port", "serve")
+    check_view(asked.view, asked.command, asked.report)
     if asked.command is Command.CRON:
         _check_cron(asked)
+    _check_takeover(asked)
+
+
+def _check_takeover(asked: Invocation) -> None:
+    sources = {
+        "--migrate_anm": asked.migrate_anm,
+        "--import": asked.import_services,
+        "--migrate_wnm": asked.migrate_wnm is not None,
+    }
+    given = [option for option, is_given in sources.items() if is_given]
+    for option in given:
+        _refuse_if(asked.command is not Command.INIT, option, "--init")
+    if len(given) > 1:
+        raise BadInput(f"{given[0]} and {given[1]} cannot be combined: take over from one at a time")
+    _refuse_if(asked.accept_defaults and asked.command is not Command.INIT, "--accept_defaults", "--init")
+    _refuse_if(asked.companions is not None and not asked.migrate_anm, "--companions", "--migrate_anm")
 
 
 def _check_cron(asked: Invocation) -> None:

@@ -103,6 +103,10 @@ def _handler(command: Command) -> "Callable[[Run], int]":
             from wnm.cli.alone import act_alone
 
             return act_alone
+        case Command.UNDO_MIGRATION:
+            from wnm.cli.undoing import undo
+
+            return undo
         case Command.REMOVE_LOCKFILE:
             from wnm.cli.alone import remove_lockfile
 
@@ -111,6 +115,18 @@ def _handler(command: Command) -> "Callable[[Run], int]":
             from wnm.cli.simulating import simulate
 
             return simulate
+        case Command.WATCH:
+            from wnm.cli.watch.loop import watch
+
+            return watch
+        case Command.SERVE:
+            from wnm.cli.serving import serve
+
+            return serve
+        case Command.ALERTS:
+            from wnm.cli.alert_commands import alerts
+
+            return alerts
         case Command.CRON:
             from wnm.cli.cron import cron
 

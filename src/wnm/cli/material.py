@@ -31,7 +31,7 @@ def material(database: Database, resolved: Resolved, now: datetime, cycle: int |
         settings=resolved.settings,
         origins=resolved.origins,
         texts={name: resolved.text(name) for name in SPECS},
-        cycle=None if record is None else _view(record, history.operations(record.number), names),
+        cycle=None if record is None else cycle_view(record, history.operations(record.number), names),
         readings_at=None if seen is None else seen.now,
     )
 
@@ -41,7 +41,8 @@ def _with_readings(nodes: tuple[Node, ...], seen: Observation | None) -> tuple[N
     return tuple(NodeSeen(node=node, reading=readings.get(node.id, UNREAD)) for node in nodes)
 
 
-def _view(record: CycleRecord, operations: tuple[OperationRecord, ...], names: Names) -> CycleView:
+def cycle_view(record: CycleRecord, operations: tuple[OperationRecord, ...], names: Names) -> CycleView:
+    """A cycle and its operations as reports have it."""
     recording = record.recording
     return CycleView(
         number=record.number,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wnm.cli.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
+from wnm.cli.view_options import RANGE_NAMES, SORTS
 from wnm.core.settings import NAMES, SPECS
 
 
@@ -54,6 +55,18 @@ RUN_OPTIONS: Mapping[str, Option] = {
         Option(name="cycles", meaning="how many cycles to simulate", shown="N"),
         Option(name="seed", meaning="makes a simulation repeatable", shown="N"),
         Option(
+            name="port", meaning="where serve listens, 8966 unless given; 0 = one that is free", shown="N"
+        ),
+        Option(name="sort", meaning="order the nodes by this", shown="COLUMN", choices=SORTS),
+        Option(name="filter", meaning="only the nodes of which something shown holds this", shown="TEXT"),
+        Option(name="wide", meaning="every column, however wide the terminal", takes=Takes.NOTHING),
+        Option(name="all", meaning="every node, however many there are", takes=Takes.NOTHING),
+        Option(name="days", meaning="how many days of history, 1 unless given", shown="N"),
+        Option(name="node", meaning="only this node, or the story of it", shown="NAME"),
+        Option(name="limit", meaning="at most so many of the latest events", shown="N"),
+        Option(name="range", meaning="what the charts are of", shown="RANGE", choices=RANGE_NAMES),
+        Option(name="every", meaning="how often watch looks, 2 unless given", shown="SECONDS"),
+        Option(
             name="dbpath",
             meaning="the database: a path or an sqlite:/// URL",
             shown="PATH",
@@ -83,6 +96,37 @@ RUN_OPTIONS: Mapping[str, Option] = {
             shown="PATH",
             from_environment=True,
             from_files=True,
+        ),
+        Option(
+            name="migrate_anm",
+            meaning="with --init: take over the nodes and settings of anm, and switch it off",
+            takes=Takes.NOTHING,
+        ),
+        Option(
+            name="import",
+            meaning="with --init: take over the nodes that the process manager already has",
+            takes=Takes.NOTHING,
+        ),
+        Option(
+            name="migrate_wnm",
+            meaning="with --init: take over from this database of wnm 0.5 or 0.6; one that lies at --dbpath is found",
+            shown="PATH",
+        ),
+        Option(
+            name="accept_defaults",
+            meaning="with --init: put the default in the place of a setting that cannot be right",
+            takes=Takes.NOTHING,
+        ),
+        Option(
+            name="companions",
+            meaning="with --migrate_anm: what becomes of anm's influx_resources and scrape in cron.d",
+            shown="WHAT",
+            choices=("leave", "disable", "replace"),
+        ),
+        Option(
+            name="undo_migration",
+            meaning="put back all that --migrate_anm or --migrate_wnm changed",
+            takes=Takes.NOTHING,
         ),
         Option(name="remove_lockfile", meaning="free the lock unless a cycle holds it", takes=Takes.NOTHING),
         Option(name="version", meaning="print the version of wnm", takes=Takes.NOTHING),

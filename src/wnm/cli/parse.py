@@ -6,21 +6,24 @@ from dataclasses import replace
 from typing import Any
 
 from wnm.cli.arguments import Word, words_of
-from wnm.cli.invocation import CRON_VERBS, Command, Invocation, refuse_conflicts
+from wnm.cli.invocation import ALERTS_VERBS, CRON_VERBS, Command, Invocation, refuse_conflicts
 from wnm.cli.options import RUN_OPTIONS, known_commands
+from wnm.cli.view_options import NAMES as VIEW_NAMES
+from wnm.cli.view_options import View, node_text, view_of, view_value
 from wnm.core.errors import BadInput
 from wnm.core.node import id_in_name
 from wnm.core.settings import NAMES
 from wnm.core.suggest import did_you_mean, shortened
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1, Command.CRON: 1}
+_MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1, Command.CRON: 1, Command.ALERTS: 1}
 # Options that are the whole request.
 _REQUESTS = {
     "init": Command.INIT,
     "force_action": Command.FORCE,
     "report": Command.REPORT,
     "remove_lockfile": Command.REMOVE_LOCKFILE,
+    "undo_migration": Command.UNDO_MIGRATION,
 }
 
 
@@ -42,9 +45,8 @@ def parse(argv: Sequence[str]) -> Invocation:
         else:
             found[word.name] = _run_value(word)
     command = _command(found, plain)
-    asked = replace(
-        Invocation(command=command, given=given, **_plain_fields(found)), **_arguments(command, plain[1:])
-    )
+    asked = Invocation(command=command, given=given, **_plain_fields(found))
+    asked = replace(asked, **_arguments(command, plain[1:], asked.view))
     refuse_conflicts(asked)
     return asked
 
@@ -73,6 +75,10 @@ def _run_value(word: Word) -> object:
         return _whole(f"--{name}", text, at_least=1)
     if name == "seed":
         return _whole("--seed", text, at_least=0)
+    if name == "port":
+        return _port(text)
+    if name in VIEW_NAMES and not RUN_OPTIONS[name].choices:
+        return view_value(name, text)
     return run_text(name, text)
 
 
@@ -93,6 +99,12 @@ def _whole(what: str, text: str, *, at_least: int) -> int:
     return int(text)
 
 
+def _port(text: str) -> int:
+    if not _WHOLE.fullmatch(text) or not 0 <= int(text) <= 65535:
+        raise BadInput(f"--port cannot be {shortened(text)}: give a port, or 0 for one that is free")
+    return int(text)
+
+
 def _command(found: Mapping[str, Any], plain: Sequence[str]) -> Command:
     """The one thing that is asked for. BadInput if it is more than one, or not known."""
     requests = [command for name, command in _REQUESTS.items() if name in found]
@@ -108,9 +120,14 @@ def _command(found: Mapping[str, Any], plain: Sequence[str]) -> Command:
 
 def _plain_fields(found: Mapping[str, Any]) -> dict[str, Any]:
     """The run options as fields of an Invocation."""
-    fields = {name: value for name, value in found.items() if name not in ("init", "remove_lockfile", "json")}
+    requests = ("init", "remove_lockfile", "undo_migration", "json")
+    fields = {name: value for name, value in found.items() if name not in requests}
+    if "import" in fields:
+        fields["import_services"] = fields.pop("import")
     if "service_name" in fields:
         fields["service_names"] = fields.pop("service_name")
+    fields = {name: value for name, value in fields.items() if name not in VIEW_NAMES}
+    fields["view"] = view_of(found)
     if "json" in found:
         if fields.get("report_format", "json") != "json":
             raise BadInput("--json and --report_format cannot be combined: leave one out")
@@ -118,8 +135,8 @@ def _plain_fields(found: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _arguments(command: Command, words: Sequence[str]) -> dict[str, Any]:
-    """The words after a command as fields of an Invocation."""
+def _arguments(command: Command, words: Sequence[str], view: View) -> dict[str, Any]:
+    """The words after a command as fields of an Invocation; `view` is what its options said."""
     if len(words) > _MOST_ARGUMENTS.get(command, 0):
         surplus = words[_MOST_ARGUMENTS.get(command, 0)]
         raise BadInput(f"{command} does not take {shortened(surplus)}: leave it out")
@@ -128,14 +145,18 @@ def _arguments(command: Command, words: Sequence[str]) -> dict[str, Any]:
             raise BadInput("replay needs a FILE: one that wnm explain has exported")
         return {"file": words[0]}
     if command is Command.CRON:
-        return {"cron_verb": _cron_verb(words[0]) if words else CRON_VERBS[0]}
+        return {"cron_verb": _verb("cron", words[0], CRON_VERBS) if words else CRON_VERBS[0]}
+    if command is Command.ALERTS:
+        return {"alerts_verb": _verb("alerts", words[0], ALERTS_VERBS) if words else ALERTS_VERBS[0]}
     if command is Command.EXPLAIN and words:
+        if words[0].startswith("antnode"):
+            return {"view": replace(view, node=node_text("the node of explain", words[0]))}
         return {"cycle": _whole("the CYCLE of explain", words[0], at_least=1)}
     return {}
 
 
-def _cron_verb(word: str) -> str:
-    if word not in CRON_VERBS:
-        remedy = did_you_mean(word, CRON_VERBS, f"give one of {', '.join(CRON_VERBS)}")
-        raise BadInput(f"cron cannot {shortened(word)}: {remedy}")
+def _verb(command: str, word: str, verbs: Sequence[str]) -> str:
+    if word not in verbs:
+        remedy = did_you_mean(word, verbs, f"give one of {', '.join(verbs)}")
+        raise BadInput(f"{command} cannot {shortened(word)}: {remedy}")
     return word

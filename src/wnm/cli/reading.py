@@ -5,16 +5,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wnm.cli.checkup import look_around
+from wnm.cli.earning_report import EARNINGS, report_earnings
+from wnm.cli.histories import is_wanted, tell_history
 from wnm.cli.invocation import Command
 from wnm.cli.material import material
 from wnm.cli.run import Run
+from wnm.cli.show import tell_status
+from wnm.cli.stories import explain_node, node_meant
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.record.database import open_for_reading
 from wnm.record.ledger import Ledger
-from wnm.report import doctor, explain, replay, status
+from wnm.report import doctor, explain, replay
 from wnm.report.material import Material, only
 from wnm.report.payload import write_json
 from wnm.report.registry import render
@@ -27,29 +31,36 @@ def read(run: Run) -> int:
         return _replay(run)
     with open_for_reading(run.database_path) as database:
         resolved = run.resolve(Ledger(database).settings())
-        found = material(database, resolved, SystemClock().now(), run.asked.cycle)
+        if run.asked.report == EARNINGS:
+            return report_earnings(run, database)
+        if is_wanted(run):
+            return tell_history(run, database)
+        node = node_meant(run, database)
+        found = material(database, resolved, SystemClock().now(), None if node else run.asked.cycle)
+        if node is not None:
+            return explain_node(run, database, found, node)
+        if run.asked.command is Command.STATUS:
+            return tell_status(run, database, found)
     return _COMMANDS[run.asked.command](run, found)
 
 
 def _report(run: Run, found: Material) -> int:
     chosen = only(found, run.asked.service_names) if run.asked.service_names else found
-    _print(render(run.asked.report or "", run.asked.report_format or "text", chosen))
-    return 0
+    if run.asked.report == "influx-resources" and run.asked.report_format in (None, "text"):
+        from wnm.cli.board import points_for_boards  # the only report that asks the nodes
 
-
-def _status(run: Run, found: Material) -> int:
-    if run.asked.report_format == "json":
-        _print(write_json(status.payload(found)))
+        _print(points_for_boards(chosen))
         return 0
-    from wnm.cli.show import show_status  # rich takes a while to import
-
-    show_status(found, sys.stdout)
+    _print(render(run.asked.report or "", run.asked.report_format or "text", chosen))
     return 0
 
 
 def _explain(run: Run, found: Material) -> int:
     form = run.asked.report_format or "text"
     _print(explain.explain(found) if form == "text" else render("decisions", form, found))
+    namesake = next((each.node.name for each in found.nodes if each.node.id == run.asked.cycle), None)
+    if form == "text" and namesake is not None:
+        print(f"\nthis is the cycle with that number; for the story of the node: wnm explain {namesake}")
     return 0
 
 
@@ -95,7 +106,6 @@ def _print(text: str) -> None:
 
 _COMMANDS: Mapping[Command, Callable[[Run, Material], int]] = {
     Command.REPORT: _report,
-    Command.STATUS: _status,
     Command.EXPLAIN: _explain,
     Command.DOCTOR: _doctor,
 }

@@ -82,10 +82,14 @@ def take_over(run: Run) -> int:
 
 @contextmanager
 def _folder_of(path: str) -> Iterator[None]:
-    """The folder of the database is there; one that was made goes again when nothing comes into it."""
+    """The folder of the database is there; one that was made goes again when nothing comes into it.
+
+    One that is there stays as it is: nodes may have to pass through it.
+    """
     folder = Path(dirname(path))
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    make_private_dir(str(folder))
+    if missing:
+        make_private_dir(str(folder))
     try:
         yield
     except WnmError:
@@ -145,7 +149,7 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
     )
 
     def write(final: TakeoverPlan) -> None:
-        names = tuple(each.name for each in (*final.adopted, *final.rows))
+        names = (*(each.name for each in final.adopted), *(node.name for node in final.rows))
         folder.write(replace(folder.manifest, units=names))
         _write(run, source, final, list(folder.manifest.absent_before), clock)
 

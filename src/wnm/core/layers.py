@@ -8,7 +8,7 @@ from wnm.core.errors import BadInput
 from wnm.core.host import Host, for_manager
 from wnm.core.setting import REQUIRED, Spec
 from wnm.core.setting_checks import check_together
-from wnm.core.settings import NAMES, SPECS, Settings
+from wnm.core.settings import NAMES, SECRET, SPECS, Settings
 from wnm.core.suggest import did_you_mean, shortened
 
 DATABASE = "database"
@@ -118,8 +118,9 @@ def _read(spec: Spec, layer: Layer, host: Host) -> object:
     try:
         return spec.form.read(text, host)
     except ValueError as reason:
+        given = "what is given" if spec.name in SECRET else shortened(text)
         raise BadInput(
-            f"{spec.name} cannot be {shortened(text)} ({layer.name}): {reason}; give {spec.form.accepts}"
+            f"{spec.name} cannot be {given} ({layer.name}): {reason}; give {spec.form.accepts}"
         ) from None
 
 

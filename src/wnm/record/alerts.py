@@ -109,8 +109,7 @@ class Alerts:
 
     def _mark(self, message: Waiting, **values: Any) -> None:
         rows = models.AlertMessage
-        # What was given up meanwhile and has arrived all the same has arrived.
-        change = update(rows).where(rows.c.id == message.id, rows.c.delivered_at.is_(None)).values(**values)
+        change = update(rows).where(rows.c.id == message.id).values(**values)
         self._database.write(lambda connection: connection.execute(change))
 
 

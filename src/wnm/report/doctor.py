@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wnm.core.decide.gauges import in_crisis
+from wnm.core.decide.shunning import is_shunned, shun_words
+from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import Status
-from wnm.core.observation import ProgramReading, Unseen
+from wnm.core.observation import NodePage, ProgramReading, Unseen
 from wnm.report.facts import counts_of
 from wnm.report.machine_metrics import measured
 from wnm.report.material import CycleView, Material
@@ -69,6 +71,8 @@ def checks_of(material: Material) -> tuple[Check, ...]:
         *_readings(material),
         _nodes(material),
         *_failing(material),
+        *_shunned(material),
+        *_full_counters(material),
         *_remedies(material.cycle),
     )
 
@@ -165,6 +169,28 @@ def _failing(material: Material) -> Iterable[Check]:
     if len(failing) > _MOST_NODES:
         rest = f"{len(failing) - _MOST_NODES} more nodes fail repeatedly"
         yield Check(name="failing nodes", ok=False, detail=rest, remedy="see wnm --report node-status")
+
+
+def _shunned(material: Material) -> Iterable[Check]:
+    """Nodes that their peers shun: whatever the policy does about it, somebody may want to look why."""
+    shunned = [each for each in material.nodes if is_shunned(each, material.settings)]
+    for each in shunned[:_MOST_NODES]:
+        detail = f"WARNING: {shun_words(each)} (shun_limit {material.settings.shun_limit})"
+        remedy = "see that its port is reachable and the machine not too busy; shun_policy acts by itself"
+        yield Check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
+    if len(shunned) > _MOST_NODES:
+        detail = f"WARNING: {len(shunned) - _MOST_NODES} more nodes are shunned too often"
+        yield Check(name="shunned nodes", ok=None, detail=detail)
+
+
+def _full_counters(material: Material) -> Iterable[Check]:
+    for each in material.nodes:
+        page = each.reading.page
+        attos = page.rewards_attos if isinstance(page, NodePage) else None
+        if attos is not None and attos >= FULL_COUNTER_ATTOS and each.node.status is Status.RUNNING:
+            detail = "its rewards counter is full: what it earns is not seen until it is restarted"
+            remedy = f"wnm --force_action restart --service_name {each.node.name}"
+            yield Check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
 
 
 def _remedies(cycle: CycleView | None) -> Iterable[Check]:

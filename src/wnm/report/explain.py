@@ -78,7 +78,7 @@ def port_words(change: PortChange) -> str:
 
 def outcome_words(outcome: OutcomeView) -> str:
     """An action and how it ended."""
-    return f"{printable(outcome.action)}: {_ended(outcome)}"
+    return f"{printable(outcome.action)}: {ended_words(outcome)}"
 
 
 def limits_then(cycle: CycleView, settings: Settings) -> Settings:
@@ -177,12 +177,13 @@ def _deeds(cycle: CycleView, names: Names) -> list[str]:
     lines = []
     for action in () if cycle.decision is None else cycle.decision.actions:
         end = None if isinstance(action, Resurvey) else ends.pop(node_name_of(action, names), None)
-        ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else _ended(end)
+        ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else ended_words(end)
         lines.append(f"{_planned(action, names)}\n  {ended}")
     return [*lines, *(outcome_words(end) for end in ends.values())]
 
 
-def _ended(outcome: OutcomeView) -> str:
+def ended_words(outcome: OutcomeView) -> str:
+    """How an action ended: `stopped: it had to be killed`."""
     match outcome.result:
         case None:
             words = (

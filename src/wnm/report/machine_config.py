@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from wnm.core.errors import BadInput
-from wnm.core.settings import SPECS
+from wnm.core.settings import SPECS, shown
 from wnm.formats.config_file import render_config
 from wnm.report.material import Material
 from wnm.report.payload import Payload, report_of, write_env
@@ -25,8 +25,8 @@ def payload(material: Material) -> Payload:
         {
             "settings": {
                 name: {
-                    "value": _value(getattr(material.settings, name), text),
-                    "text": text,
+                    "value": _value(getattr(material.settings, name), shown(name, text)),
+                    "text": shown(name, text),
                     "origin": material.origins[name],
                 }
                 for name, text in material.texts.items()
@@ -37,7 +37,10 @@ def payload(material: Material) -> Payload:
 
 def text(material: Material) -> str:
     """`name  value  (origin)` for each setting; a dash where a value is empty."""
-    rows = [(name, value or NOTHING, f"({material.origins[name]})") for name, value in material.texts.items()]
+    rows = [
+        (name, shown(name, value) or NOTHING, f"({material.origins[name]})")
+        for name, value in material.texts.items()
+    ]
     return table(rows, widest=_WIDEST_ALIGNED)
 
 

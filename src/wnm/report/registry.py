@@ -15,6 +15,18 @@ def _as_json(payload: Callable[[Material], Payload]) -> Renderer:
     return lambda material: write_json(payload(material))
 
 
+def _prometheus(material: Material) -> str:
+    from wnm.report import prometheus  # only for those who ask for it
+
+    return prometheus.text(material)
+
+
+def _influx_resources(material: Material) -> str:
+    from wnm.report import influx_resources  # the same
+
+    return influx_resources.text(material)
+
+
 _NODES_JSON = _as_json(node_status.payload)
 _CYCLE_JSON = _as_json(decisions.payload)
 REPORTS: Mapping[str, Mapping[str, Renderer]] = {
@@ -32,6 +44,9 @@ REPORTS: Mapping[str, Mapping[str, Renderer]] = {
         "env": machine_metrics.env,
     },
     "decisions": {"text": decisions.text, "json": _CYCLE_JSON, "env": decisions.env},
+    # Texts that other programs read; the same for JSON is in the reports above.
+    "prometheus": {"text": _prometheus},
+    "influx-resources": {"text": _influx_resources},
     # The subcommands; the text of status is a table of the terminal's, and not made here.
     "explain": {"text": explain.explain, "json": _CYCLE_JSON},
     "status": {"json": _as_json(status.payload)},

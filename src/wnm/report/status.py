@@ -7,33 +7,45 @@ from wnm.core.decision import Held
 from wnm.core.node import Status
 from wnm.report import machine_metrics, node_status
 from wnm.report.explain import last_cycle_line, program_words
-from wnm.report.facts import NodeFacts, attention, counts_of, facts_of
+from wnm.report.facts import counts_of, payload_of
 from wnm.report.machine_metrics import Measured, measured
 from wnm.report.material import Material
+from wnm.report.node_table import NO_EXTRAS, Extras, Row, matching, ordered, rows_of
 from wnm.report.payload import Payload
 
-MOST_NODES_IN_FULL = 40
+MOST_NODES_IN_FULL = 60
+_MOST_CONCERNS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Concern:
-    """A node that somebody may want to look at, and why."""
+class Choice:
+    """Which nodes the table shows and in which order; where nothing is chosen, all up to `most` of them.
 
-    facts: NodeFacts
-    why: str
+    `every_column` is whether those are there too for which the terminal is too narrow.
+    """
+
+    sort: str | None = None
+    filter: str | None = None
+    every_node: bool = False
+    every_column: bool = False
+    most: int = MOST_NODES_IN_FULL
+
+
+AS_IT_IS = Choice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """One look at a machine. `nodes` are those for the table: all of them, or where these are too many,
-    the ones with concerns. `hidden_concerns` of the latter found no place in it.
+    """One look at a machine. `nodes` are those for the table: the chosen ones, else all of them, or where these
+    are too many, the ones with concerns. `concerns` are nodes to look at; `hidden_concerns` more found no place.
     """
 
     measured: Measured
     counts: Mapping[Status, int]
     node_cap: int
-    nodes: tuple[NodeFacts, ...]
-    concerns: tuple[Concern, ...]
+    every: tuple[Row, ...]
+    nodes: tuple[Row, ...]
+    concerns: tuple[Row, ...]
     summarised: bool
     hidden_concerns: int
     needs: tuple[Held, ...]
@@ -45,20 +57,20 @@ class Overview:
         return sum(self.counts.values())
 
 
-def overview(material: Material) -> Overview:
+def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Overview:
     """What the status table shows of this material."""
-    pairs = [(each, facts_of(each, material.observed_at)) for each in material.nodes]
-    concerns = tuple(
-        Concern(facts=facts, why=why) for each, facts in pairs if (why := attention(each, facts)) is not None
-    )
-    summarised = len(pairs) > MOST_NODES_IN_FULL
-    shown = concerns[:MOST_NODES_IN_FULL] if summarised else concerns
+    every = rows_of(material, extras)
+    nodes = _chosen(every, choice)
+    summarised = nodes is every and len(every) > choice.most and not choice.every_node
+    concerns = tuple(row for row in nodes if row.why is not None)
+    shown = concerns[:_MOST_CONCERNS] if summarised else concerns
     cycle = material.cycle
     return Overview(
         measured=measured(material),
         counts=counts_of(material.nodes),
         node_cap=material.settings.node_cap,
-        nodes=tuple(each.facts for each in shown) if summarised else tuple(facts for _, facts in pairs),
+        every=every,
+        nodes=shown if summarised else nodes,
         concerns=shown,
         summarised=summarised,
         hidden_concerns=len(concerns) - len(shown),
@@ -77,6 +89,14 @@ def _program(material: Material) -> str | None:
     return program_words(seen.available) + (f", pinned to {pin}" if pin else "")
 
 
-def payload(material: Material) -> Payload:
-    """node-status-details and machine-metrics in one object."""
-    return {**machine_metrics.payload(material), **node_status.payload(material)}
+def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
+    """The very same rows where nothing was chosen."""
+    rows = every if choice.filter is None else matching(every, choice.filter)
+    return rows if choice.sort is None else ordered(rows, choice.sort)
+
+
+def payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
+    """node-status-details and machine-metrics in one object; of the nodes the chosen ones, in their order."""
+    whole = {**machine_metrics.payload(material), **node_status.payload(material)}
+    rows = _chosen(rows_of(material, extras), choice)
+    return {**whole, "nodes": [payload_of(row.facts) for row in rows]}

@@ -1,0 +1,121 @@
+"""`wnm history` and the report of that name: from what is remembered to what happened."""
+
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from wnm.cli.invocation import Command
+from wnm.cli.paint import has_drawings, say, width_of
+from wnm.cli.run import Run
+from wnm.cli.stories import node_known
+from wnm.cli.view_options import View
+from wnm.core.earnings import EarningRecord
+from wnm.core.errors import BadInput
+from wnm.core.node import Node
+from wnm.core.settings import Settings
+from wnm.record.database import Database
+from wnm.record.earnings import Earnings
+from wnm.record.events import read_events
+from wnm.record.history import History
+from wnm.record.ledger import Ledger
+from wnm.record.past import read_past
+from wnm.report import history
+from wnm.report.happenings import happenings
+from wnm.report.history import Chronicle
+from wnm.report.payload import write_json
+from wnm.report.trends import Days, Trends, range_named
+from wnm.system.clock import SystemClock
+
+REPORT = "history"
+SHOWN_ON_TERMINAL = 40
+
+
+def is_wanted(run: Run) -> bool:
+    """Whether the history was asked for, as a command or as a report."""
+    return run.asked.command is Command.HISTORY or run.asked.report == REPORT
+
+
+def tell_history(run: Run, database: Database) -> int:
+    """Print it as text or JSON. BadInput for another format, and for a node of which nothing is known."""
+    form = run.asked.report_format or "text"
+    if form not in ("text", "json"):
+        raise BadInput(f"history does not come as {form}: use text or json")
+    settings = run.resolve(Ledger(database).settings()).settings
+    chronicle = chronicle_of(database, settings, run.asked.view, _node_wanted(run), SystemClock().now())
+    if form == "json":
+        print(write_json(history.payload(chronicle)))
+        return 0
+    if sys.stdout.isatty() and run.asked.view.limit is None:
+        chronicle = _shortened(chronicle, SHOWN_ON_TERMINAL)
+    say(history.text(chronicle, None, width_of(sys.stdout), dots=has_drawings(sys.stdout)))
+    return 0
+
+
+def earned_by_day(records: tuple[EarningRecord, ...]) -> Days:
+    """What all nodes and wallets earned on each day; what they had before wnm belongs to none."""
+    days: dict[date, int] = {}
+    for each in records:
+        if each.day is not None:
+            days[each.day] = days.get(each.day, 0) + each.attos
+    return days
+
+
+def earned_today(records: tuple[EarningRecord, ...], now: datetime) -> dict[str, int]:
+    """What each node earned today, in UTC and in attos, by its name."""
+    today = now.astimezone(UTC).date()
+    found: dict[str, int] = {}
+    for each in records:
+        if each.day == today:
+            found[each.node] = found.get(each.node, 0) + each.attos
+    return found
+
+
+def chronicle_of(
+    database: Database, settings: Settings, view: View, wanted: str | None, now: datetime
+) -> Chronicle:
+    """What happened over the days of the view, to the wanted node or to all, and the charts of all."""
+    rows = History(database).nodes()
+    days = view.days or 1
+    since = now - timedelta(days=days)
+    node_id = None if wanted is None else node_known(rows, wanted)
+    events = read_events(database, node_id=node_id, since=since, limit=view.limit)
+    return Chronicle(
+        generated_at=now,
+        since=since,
+        days=days,
+        node=None if node_id is None else _name(rows, node_id),
+        happened=happenings(events, {int(each.id): each.name for each in rows}),
+        earlier=events.earlier,
+        trends=None if node_id is not None else _trends(database, view.range or "day", now),
+        settings=settings,
+    )
+
+
+def _node_wanted(run: Run) -> str | None:
+    named = run.asked.service_names
+    if len(named) > 1:
+        raise BadInput("--report history is of one node or of all: give one --service_name")
+    return named[0] if named else run.asked.view.node
+
+
+def _name(rows: tuple[Node, ...], node_id: int) -> str:
+    return next((each.name for each in rows if each.id == node_id), f"antnode{node_id:04d}")
+
+
+def _trends(database: Database, name: str, now: datetime) -> Trends:
+    trends = read_past(database, now).trends
+    finest = trends["day"]
+    return Trends(
+        range=range_named(name),
+        until=now,
+        buckets=trends[name],
+        latest=finest[-1] if finest else None,
+        earned=earned_by_day(Earnings(database).all()),
+    )
+
+
+def _shortened(chronicle: Chronicle, most: int) -> Chronicle:
+    surplus = len(chronicle.happened) - most
+    if surplus <= 0:
+        return chronicle
+    return replace(chronicle, happened=chronicle.happened[surplus:], earlier=chronicle.earlier + surplus)

@@ -1,0 +1,70 @@
+"""Lines with tones on a stream: in colours on a terminal that has them, else as plain text."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from typing import IO, TYPE_CHECKING
+
+from wnm.report.tones import Line, Tone, plain
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+UNWRAPPED = 100_000
+"""As wide as any line: where nobody looks at a terminal every event is one line, for grep and the like."""
+NARROWEST = 40
+STYLES: Mapping[Tone, str] = {
+    Tone.PLAIN: "",
+    Tone.STRONG: "bold",
+    Tone.QUIET: "dim",
+    Tone.GOOD: "green",
+    Tone.BUSY: "cyan",
+    Tone.WARN: "yellow",
+    Tone.BAD: "red",
+    Tone.ALARM: "bold reverse red",
+    Tone.CHOSEN: "reverse",
+}
+
+
+def width_of(stream: IO[str]) -> int:
+    """The columns of the terminal; without one what COLUMNS says, else as many as it takes."""
+    if not stream.isatty():
+        columns = os.environ.get("COLUMNS", "")
+        return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else UNWRAPPED
+    return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
+
+
+def height_of(stream: IO[str]) -> int | None:
+    """The rows of the terminal, None without one."""
+    return shutil.get_terminal_size((80, 24)).lines if stream.isatty() else None
+
+
+def has_drawings(stream: IO[str]) -> bool:
+    """Whether the stream can show characters outside of ASCII: dots and blocks."""
+    encoding = str(getattr(stream, "encoding", None) or "ascii").lower().replace("_", "-")
+    return encoding in ("utf-8", "utf8") and os.environ.get("TERM") != "linux"
+
+
+def say(lines: Iterable[Line], stream: IO[str] | None = None) -> None:
+    """Print the lines; colours only on a terminal, and not where NO_COLOR is set or the terminal is a dumb one."""
+    out = sys.stdout if stream is None else stream
+    if not out.isatty():
+        out.write(f"{plain(lines)}\n")
+        return
+    from rich.console import Console  # it takes a while to import
+
+    console = Console(file=out, highlight=False, emoji=False, markup=False, soft_wrap=True)
+    for each in lines:
+        console.print(text_of(each), soft_wrap=True)
+
+
+def text_of(each: Line) -> "Text":
+    """A line for rich: nothing in it is read as markup."""
+    from rich.text import Text
+
+    made = Text(no_wrap=True, overflow="crop", end="")
+    for part in each:
+        made.append(part.text, STYLES[part.tone] or None)
+    made.end = "\n"
+    return made

@@ -1,0 +1,107 @@
+"""`wnm explain NODE`: from what is remembered of a node to its story."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+
+from wnm.cli.invocation import Command
+from wnm.cli.material import cycle_view
+from wnm.cli.paint import height_of, say, width_of
+from wnm.cli.run import Run
+from wnm.core.errors import BadInput
+from wnm.core.events import Events
+from wnm.core.node import Node, node_name
+from wnm.core.suggest import did_you_mean, shortened
+from wnm.record.database import Database
+from wnm.record.events import read_events, sample_of
+from wnm.record.history import History
+from wnm.report import story
+from wnm.report.happenings import happenings
+from wnm.report.material import CycleView, Material
+from wnm.report.payload import write_json
+from wnm.report.story import Story, last_stop
+
+FEWEST_EVENTS = 6
+_ROWS_OF_HEAD = 32
+"""What stands above and around the events; with fewer rows than that the fewest events are shown."""
+
+
+def explain_node(run: Run, database: Database, found: Material, wanted: str) -> int:
+    """Print the story of this node, as text or JSON. BadInput if nothing was ever known of it."""
+    told = story_of(database, found, wanted)
+    if run.asked.view.limit is not None:
+        told = _shortened(told, run.asked.view.limit)
+    if run.asked.report_format == "json":
+        print(write_json(story.payload(told)))
+        return 0
+    if run.asked.report_format not in (None, "text"):
+        raise BadInput("the story of a node comes as text or json: leave out --report_format, or give --json")
+    rows = height_of(sys.stdout)
+    if rows is not None and run.asked.view.limit is None:
+        told = _shortened(told, max(FEWEST_EVENTS, rows - _ROWS_OF_HEAD))
+    say(story.text(told, None, width_of(sys.stdout)))
+    return 0
+
+
+def node_meant(run: Run, database: Database) -> str | None:
+    """The node that `wnm explain` is asked about; None where it is a cycle.
+
+    A bare number is a cycle's; where there is no such cycle it is the node with that id.
+    """
+    asked = run.asked
+    if asked.command is not Command.EXPLAIN:
+        return None
+    if asked.view.node is not None and asked.cycle is not None:
+        raise BadInput("a cycle and --node cannot be combined: leave one out")
+    if asked.cycle is None:
+        return asked.view.node
+    history = History(database)
+    is_node = any(node.id == asked.cycle for node in history.nodes())
+    return str(asked.cycle) if is_node and history.cycle(asked.cycle) is None else None
+
+
+def story_of(database: Database, found: Material, wanted: str) -> Story:
+    """Everything that is remembered of the node. BadInput, naming it, if that is nothing."""
+    node_id = node_known([each.node for each in found.nodes], wanted)
+    events = read_events(database, node_id=node_id)
+    seen = next((each for each in found.nodes if each.node.id == node_id), None)
+    if seen is None and not (events.operations or events.changes):
+        known = [each.node.name for each in found.nodes]
+        remedy = did_you_mean(node_name(node_id), known, "see wnm --report node-status for those that exist")
+        raise BadInput(f"nothing is known of a node {shortened(wanted)}: {remedy}")
+    name = seen.node.name if seen is not None else _name_then(events, node_id)
+    happened = happenings(events, {node_id: name})
+    stop = last_stop(happened)
+    return Story(
+        name=name,
+        material=found,
+        seen=seen,
+        happened=happened,
+        stop=stop,
+        stop_cycle=None if stop is None else _cycle(database, stop.cycle, node_id, name),
+        stop_sample=None if stop is None else sample_of(database, stop.cycle),
+        earlier=events.earlier,
+    )
+
+
+def node_known(rows: Iterable[Node], wanted: str) -> int:
+    """The id that is meant: of a node of that very name, else the number in it."""
+    named = next((int(each.id) for each in rows if each.name == wanted), None)
+    return int(wanted.removeprefix("antnode")) if named is None else named
+
+
+def _name_then(events: Events, node_id: int) -> str:
+    return events.changes[0].node if events.changes else node_name(node_id)
+
+
+def _cycle(database: Database, number: int, node_id: int, name: str) -> CycleView | None:
+    history = History(database)
+    record = history.cycle(number)
+    return None if record is None else cycle_view(record, history.operations(number), {node_id: name})
+
+
+def _shortened(told: Story, most: int) -> Story:
+    surplus = len(told.happened) - most
+    if surplus <= 0:
+        return told
+    return replace(told, happened=told.happened[surplus:], earlier=told.earlier + surplus)

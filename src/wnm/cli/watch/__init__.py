@@ -1,0 +1,1 @@
+"""`wnm watch`: a live view that reads what cycles recorded, and collects nothing itself."""

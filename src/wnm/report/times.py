@@ -1,0 +1,37 @@
+"""Moments for people at a terminal: in the time of their clock, and in UTC where that is another."""
+
+from datetime import UTC, datetime, tzinfo
+
+from wnm.report.words import relative
+
+
+def local(moment: datetime, zone: tzinfo | None) -> datetime:
+    """The moment in this zone; None is that of the machine, with the rules that held then."""
+    return moment.astimezone(zone)
+
+
+def at(moment: datetime, zone: tzinfo | None) -> str:
+    """`2026-03-01 13:00:00 CET (12:00:00 UTC)`; where the clock shows UTC, `2026-03-01 12:00:00 UTC`."""
+    here, there = local(moment, zone), moment.astimezone(UTC)
+    if not here.utcoffset():
+        return f"{there:%Y-%m-%d %H:%M:%S} UTC"
+    day = "" if here.date() == there.date() else f"{there:%Y-%m-%d} "
+    return f"{here:%Y-%m-%d %H:%M:%S} {here.tzname()} ({day}{there:%H:%M:%S} UTC)"
+
+
+def at_and_ago(moment: datetime, now: datetime, zone: tzinfo | None) -> str:
+    """`2026-03-01 13:00:00 CET (12:00:00 UTC), 3 h ago`."""
+    return f"{at(moment, zone)}, {relative(moment, now)}"
+
+
+def day(moment: datetime, zone: tzinfo | None) -> str:
+    """`Sunday 2026-03-01`, never in the words of another language."""
+    names = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    here = local(moment, zone)
+    return f"{names[here.weekday()]} {here:%Y-%m-%d}"
+
+
+def zone_name(moment: datetime, zone: tzinfo | None) -> str:
+    """What the clock's time is called then: `CET`, `UTC`."""
+    here = local(moment, zone)
+    return (here.tzname() or "local time") if here.utcoffset() else "UTC"

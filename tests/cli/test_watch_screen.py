@@ -1,0 +1,103 @@
+"""Every frame of the live view fits the screen, whatever the state, the size and the texts."""
+
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.builders import NOW
+from tests.report.builders import LATER, colony, failing, material
+from tests.report.past import remember
+from tests.report.terminal_pictures import found_in
+from tests.report.test_formats import HOSTILE
+
+from wnm.cli.watch.screen import Painter, with_found
+from wnm.cli.watch.source import Found
+from wnm.cli.watch.state import Show, State
+from wnm.record.database import open_for_reading
+from wnm.report.material import Material
+from wnm.report.node_table import COLUMNS, NO_EXTRAS
+from wnm.report.status import overview
+from wnm.report.tones import Tone, length, line, plain, text_of
+
+BODY = [line(f"line {number} {'x' * (number % 90)}") for number in range(60)]
+
+
+def found(of: Material) -> Found:
+    return Found(number=1, material=of, extras=NO_EXTRAS, overview=overview(of), cycles=())
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    path: Path = tmp_path_factory.mktemp("past") / "colony.db"
+    with open_for_reading(remember(path, NOW).path) as database:
+        return found_in(database)
+
+
+@pytest.fixture(scope="module")
+def look(past: Found) -> Callable[[], Found]:
+    """The same as a function, which is shorter to print where a test fails."""
+    return lambda: past
+
+
+STATES = st.builds(
+    State,
+    show=st.sampled_from(Show),
+    chosen=st.none() | st.integers(1, 25),
+    cycle=st.none() | st.integers(1, 300),
+    scroll=st.integers(0, 100),
+    sort=st.sampled_from(sorted(COLUMNS)),
+    reverse=st.booleans(),
+    filter=st.sampled_from(["", "stopped", "nonsense", "antnode001", "[red]"]),
+    typing=st.booleans(),
+)
+
+
+@settings(deadline=None)
+@given(state=STATES, width=st.integers(20, 250), height=st.integers(8, 80))
+def test_every_frame_has_the_size_of_the_screen(
+    look: Callable[[], Found], state: State, width: int, height: int
+) -> None:
+    frame = Painter(UTC, dots=True).frame(state, look(), BODY, NOW, width, height)
+    assert len(frame.lines) == height
+    if state.show in (Show.NODES, Show.CYCLES) and width >= 80:
+        assert max(length(each) for each in frame.lines) <= width
+    assert all(text_of(each).isprintable() for each in frame.lines)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 500])
+def test_only_visible_nodes_are_drawn_and_the_selected_one_is_among_them(count: int) -> None:
+    view = found(material(colony(count)))
+    painter = Painter(UTC, dots=False)
+    for chosen in {1, count // 2, count}:
+        lines = painter.frame(State(chosen=chosen), view, [], LATER, 100, 24).lines
+        nodes = [each for each in lines if text_of(each).startswith("antnode")]
+        assert len(nodes) == min(count, 24 - 8)
+        marked = [each for each in lines if each and each[0].tone is Tone.CHOSEN]
+        assert len(marked) == min(count, 1)
+        if count and chosen:
+            assert text_of(marked[0]).startswith(f"antnode{chosen:04d}")
+
+
+def test_hostile_texts_are_not_obeyed() -> None:
+    view = found(material((failing(1, error=f"[bold]{HOSTILE}\x1b[2J"), failing(2))))
+    lines = Painter(UTC, dots=True).frame(State(), view, [], LATER, 200, 24).lines
+    assert all(text_of(each).isprintable() for each in lines)
+    assert "[bold]" in plain(lines)
+
+
+def test_what_is_wrong_stands_at_the_top() -> None:
+    painter = Painter(UTC, dots=True)
+    late = painter.frame(State(), found(material(colony(2))), [], LATER + timedelta(hours=2), 80, 24)
+    assert text_of(late.lines[0]).startswith("CYCLES HAVE STOPPED: the last one began 2 h ago")
+    never = painter.frame(State(), found(material(of_cycle=None)), [], LATER, 80, 24)
+    assert text_of(never.lines[0]).startswith("NO CYCLE HAS RUN YET")
+    fine = painter.frame(State(), found(material(colony(2))), [], LATER, 80, 24)
+    assert text_of(fine.lines[0]).startswith("2 of 2 nodes running")
+
+
+def test_a_node_that_is_gone_leads_back_to_the_list(past: Found) -> None:
+    assert with_found(State(show=Show.NODE, chosen=99), past).show is Show.NODES
+    assert with_found(State(show=Show.NODE, chosen=17), past).show is Show.NODE
