@@ -92,7 +92,7 @@ def test_a_database_of_the_earlier_tool(opener: Opener, tmp_path: Path) -> None:
     )
     said = refused(opener, path)
     assert "is the database of an older wnm" in said
-    assert "move it away, then: wnm --init" in said
+    assert "take it over with: wnm --init" in said
 
 
 @OPENERS
