@@ -2,7 +2,7 @@
 # where the container suite cannot be run; without it the last lines say so.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check sim bench format setup
+.PHONY: help run stop test check docs sim bench format setup
 
 ARGS ?=
 CONTAINER ?= --if-possible
@@ -22,6 +22,10 @@ test: setup ## run all tests (ARGS="-k word" for some)
 
 check: setup ## lint, types, direction rules, generated files
 	@scripts/check.sh
+
+docs: setup ## build the documentation site
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+	@echo 'open .site/index.html: no server is needed'
 
 sim: setup ## watch the decision engine run a simulated machine
 	@.venv/bin/wnm simulate $(ARGS)

@@ -13,7 +13,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def asked(pyproject: str) -> list[Requirement]:
     """Every requirement in the text of a pyproject.toml: to run, and to develop."""
     parsed = tomllib.loads(pyproject)
-    texts: list[str] = [*parsed["project"]["dependencies"], *parsed["dependency-groups"]["dev"]]
+    groups = parsed["dependency-groups"]
+    texts: list[str] = [*parsed["project"]["dependencies"], *groups["dev"], *groups.get("docs", ())]
     return [Requirement(text) for text in texts]
 
 

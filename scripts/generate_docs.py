@@ -6,10 +6,27 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wnm.cli.reference import settings_markdown
+from wnm.cli.reference_commands import commands_markdown, exit_codes_markdown
+from wnm.cli.reference_json import json_markdown
+from wnm.cli.reference_metrics import metrics_markdown
+from wnm.cli.reference_schema import schema_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
+# The tests hold these to what wnm really writes; every metric is in the one or the other.
+EXPOSITIONS = ("tests/report/cases/busy.prom", "tests/report/cases/three_nodes.prom")
+
+
+def _metrics() -> str:
+    return metrics_markdown((ROOT / name).read_text(encoding="utf-8") for name in EXPOSITIONS)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_markdown,
+    "docs/reference/commands.md": commands_markdown,
+    "docs/reference/exit-codes.md": exit_codes_markdown,
+    "docs/reference/database.md": schema_markdown,
+    "docs/reference/metrics.md": _metrics,
+    "docs/reference/json.md": json_markdown,
 }
 
 

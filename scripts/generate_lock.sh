@@ -19,7 +19,7 @@ print(tomllib.load(open("pyproject.toml", "rb"))["project"]["requires-python"].r
 ')
 {
     echo '# Generated from pyproject.toml by scripts/generate_lock.sh; do not edit.'
-    "$scratch/venv/bin/uv" pip compile --quiet --no-config --universal --python-version "$oldest" --group dev \
+    "$scratch/venv/bin/uv" pip compile --quiet --no-config --universal --python-version "$oldest" --group dev --group docs \
         --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml
 } >"$scratch/lock"
 cat "$scratch/lock" >requirements-dev.lock

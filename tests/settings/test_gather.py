@@ -126,6 +126,21 @@ def test_with_the_prefix_they_count(place: Place) -> None:
     assert place.given(environ=environ) == {"environment": meant}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'# edit this file\nRewardsAddress="--rewards-address 0x1"\nENVIRONMENT=prod\nNODE_CAP=7\n',
+        b"export NodeStorage=/mnt\nWNM_NO_SUCH=1\n",
+        b"HDLessThan=3\n\xff\xfe not UTF-8 $(touch /tmp/never)\n",
+    ],
+)
+def test_a_config_of_anm_in_the_place_of_ours_is_passed_over(place: Place, content: bytes) -> None:
+    file = place.root_file
+    file.write_bytes(content)
+    file.chmod(0o666)
+    assert place.given(root=True) == {}
+
+
 def test_in_files_of_our_own_they_count(place: Place) -> None:
     place.root_file.write_text("HOST=a\nINTERVAL=1\n")
     config = place.write("~/wnm/config", "host = b\ninterval = 2\nenvironment = A=1\n")

@@ -95,6 +95,18 @@ class AnmMachine:
         for folder in (self.home / ".local", program.parent, program):
             shutil.chown(folder, self.user, self.user)
         do("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", "ant")
+        self._write_files()
+        for number in self.nodes:
+            self.add(number)
+        do("systemctl", "daemon-reload")
+        for number in self.started:
+            do("systemctl", "start", f"{self.name(number)}.service")
+        time.sleep(1)
+        # Last of all: from here on cron may run it.
+        CRON.write_text(CRON_TEXT.format(user=self.user))
+
+    def _write_files(self) -> None:
+        """Its folders and files, which belong to whoever its cron runs it as."""
         for folder in (DATA, SERVICES, LOGS, DATA / "bootstrap-cache"):
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         shutil.chown(DATA, self.user, self.user)
@@ -117,14 +129,8 @@ class AnmMachine:
                     if folder.is_relative_to(self.home):
                         shutil.chown(folder, self.user, self.user)
             path.write_text(text)
-        for number in self.nodes:
-            self.add(number)
-        do("systemctl", "daemon-reload")
-        for number in self.started:
-            do("systemctl", "start", f"{self.name(number)}.service")
-        time.sleep(1)
-        # Last of all: from here on cron may run it.
-        CRON.write_text(CRON_TEXT.format(user=self.user))
+            if path.parent == DATA:
+                shutil.chown(path, self.user, self.user)
 
     def add(self, number: int) -> None:
         """One node: folder, program, unit, rule."""

@@ -84,14 +84,17 @@ def test_taking_out_leaves_nothing_and_is_remembered_before(folder: TakeoverFold
     assert picture(machine) == before
 
 
-def test_a_file_that_changed_after_it_was_kept_is_not_taken_out(
-    folder: TakeoverFolder, machine: Path
-) -> None:
+def test_a_file_that_changed_after_it_was_kept_is_kept_anew(folder: TakeoverFolder, machine: Path) -> None:
     folder.keep(paths(machine))
     (machine / "cron").write_text("an operator was here")
-    with pytest.raises(NeedsOperator, match="was changed"):
-        folder.take_out(str(machine / "cron"))
+    folder.take_out(str(machine / "cron"))
+    assert not (machine / "cron").exists()
+    assert not folder.is_back()
+    restore_all(folder)
     assert (machine / "cron").read_text() == "an operator was here"
+    assert folder.is_back()
+    copies = [copy.read_text(errors="replace") for copy in (folder.path / COPIES).iterdir()]
+    assert "* * * * * root true\n" in copies, "the first copy stays too"
 
 
 def test_a_damaged_copy_is_found_before_anything_is_lost(folder: TakeoverFolder, machine: Path) -> None:

@@ -16,7 +16,7 @@ from wnm.formats.anm_cron import AnmCron, read_anm_cron
 from wnm.formats.anm_files import read_node_details
 from wnm.takeover.anm_findings import AnmTexts
 from wnm.takeover.anm_places import COMPANIONS, AnmPlaces, cron_tables, read_text, running_anms
-from wnm.takeover.anm_plan import AnmSeen, plan_from_anm
+from wnm.takeover.anm_plan import MARK, AnmSeen, plan_from_anm
 from wnm.takeover.folder import TakeoverFolder
 from wnm.takeover.looking import units_in
 from wnm.takeover.plan import TakeoverPlan
@@ -52,7 +52,7 @@ class FromAnm:
                 f"there is no anm here: {places.cron}, {places.data('config')} and {places.script} are missing"
             )
         cron = read_anm_cron(cron_text or "")
-        services = units_in(places.units, "systemd")
+        services = units_in(places.units, "systemd", places.other_units)
         by_hand = given_by_hand(self._run)
         details = read_node_details(texts.node_details or "")
         around = replace(
@@ -82,6 +82,8 @@ class FromAnm:
                 wallet_script=_wallet_script(places, home),
                 firewall_active=firewall_is_active(),
                 problems=details.problems,
+                database=self._run.database_path,
+                mark=read_text(places.data(MARK)),
                 not_ours=_not_ours(places.at(SYSTEM_LOGS)),
             ),
             self._run.host,
@@ -120,6 +122,7 @@ class FromAnm:
                 found.append(str(path))
         for path in sorted(units.glob("antnode*.service")):
             found.append(str(units / "multi-user.target.wants" / path.name))
+            found += [str(link) for link in sorted(units.glob(f"*.wants/{path.name}"))]
         return (*found, *(places.of_user(home) if home else ()))
 
 

@@ -11,7 +11,8 @@ from wnm.cli.run import Run
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager
 from wnm.core.node import Node
 from wnm.core.settings import read
-from wnm.takeover.anm_places import AnmPlaces
+from wnm.takeover.anm_places import AnmPlaces, cron_tables, read_text, running_anms
+from wnm.takeover.anm_plan import starts_anm
 from wnm.takeover.folder import TakeoverFolder
 from wnm.takeover.judge import Adoption, Judgement, judge, paths_of_interest
 from wnm.takeover.looking import agents_in, look_at_folders, running_nodes, units_in
@@ -19,6 +20,7 @@ from wnm.takeover.plan import TakeoverPlan
 from wnm.takeover.services import Circumstances, FoundService
 
 SYSTEM_UNITS = "/etc/systemd/system"
+USER_UNITS = ("/etc/systemd/user", "/run/systemd/user", "/usr/lib/systemd/user")
 
 
 class FromServices:
@@ -35,8 +37,10 @@ class FromServices:
         manager = manager_wanted(self._run)
         judgement = judged(services_of(manager, self._run.host), self._run)
         settings, problems = settings_of(judgement.adopted, manager, given_by_hand(self._run))
-        if manager == SYSTEM_SERVICES and os.path.lexists(AnmPlaces().cron):
-            problems.append(f"anm still looks after these nodes ({AnmPlaces().cron}): use --migrate_anm")
+        if manager == SYSTEM_SERVICES and (alive := _live_anm(AnmPlaces())):
+            problems.append(
+                f"anm still looks after these nodes ({alive}): use --migrate_anm, or switch it off first"
+            )
         if not judgement.adopted:
             problems.append(f"{manager} has no node that can be taken over: leave out --import")
         return TakeoverPlan(
@@ -75,9 +79,9 @@ def services_of(manager: str, host: Host) -> list[FoundService]:
     """What a process manager has of nodes."""
     match manager:
         case "systemd":
-            return units_in(SYSTEM_UNITS, manager)
+            return units_in(SYSTEM_UNITS, manager, AnmPlaces().other_units)
         case "systemd+user":
-            return units_in(join(host.home, ".config/systemd/user"), manager)
+            return units_in(join(host.home, ".config/systemd/user"), manager, USER_UNITS)
         case "launchd":
             return agents_in(join(host.home, "Library/LaunchAgents"))
         case _:
@@ -146,6 +150,16 @@ def settings_of(
     if kinds:
         found["node_kind"] = kinds.most_common(1)[0][0]
     return {name: text for name, text in found.items() if name not in by_hand}, problems
+
+
+def _live_anm(places: AnmPlaces) -> str | None:
+    """What starts anm, or the process that it is at this moment; None if nothing does."""
+    text = read_text(places.cron)
+    tables = {**cron_tables(places), **({places.cron: text} if text is not None else {})}
+    for path, content in sorted(tables.items()):
+        if starts_anm(content):
+            return path
+    return next((f"process {pid}" for pid in running_anms(places.script)), None)
 
 
 def _notes(adopted: Sequence[Adoption], settings: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from wnm.cli.invocation import Invocation, refuse_conflicts
 from wnm.cli.options import RUN_OPTIONS
 from wnm.cli.parse import run_text
-from wnm.cli.setting_files import read_config_file, read_environment_file
+from wnm.cli.setting_files import read_config_file, read_environment_file, read_shared_file
 from wnm.core.errors import BadInput
 from wnm.core.forms.form import BOOLEAN_WORDS, TRUE_WORDS
 from wnm.core.host import Host
@@ -58,9 +58,7 @@ def gather(
     if folder is not None:
         sources.append(_from_environment(read_environment_file(folder / ".env", known), str(folder / ".env")))
     if host.is_root:
-        sources.append(
-            _from_environment(read_environment_file(root_file, known), str(root_file), own_file=True)
-        )
+        sources.append(_from_environment(read_shared_file(root_file, known), str(root_file), own_file=True))
     sources.extend(
         _from_config(path, explicit=explicit) for path, explicit in _config_files(invocation, host)
     )

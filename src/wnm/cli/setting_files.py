@@ -2,14 +2,21 @@
 
 import io
 import os
+import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from wnm.core.errors import BadInput, NeedsOperator
+from wnm.system.files import open_regular
 
 _LARGEST_BYTES = 1_000_000
 _LONGEST_LINE = 12_000
+# Keys that anm writes when it is installed, and that nobody else has.
+_OF_ANM = re.compile(
+    rb"^\s*(?:export\s+)?(?:RewardsAddress|NodeStorage|DelayReStart|HDLessThan)=", re.MULTILINE
+)
 
 
 def read_config_file(path: Path, *, explicit: bool) -> Mapping[str, str]:
@@ -56,6 +63,15 @@ def read_environment_file(path: Path, known: frozenset[str]) -> Mapping[str, str
         if binding.key is not None and binding.value is not None:
             entries[binding.key] = binding.value
     return entries
+
+
+def read_shared_file(path: Path, known: frozenset[str]) -> Mapping[str, str]:
+    """The same for a file that anm has under this name too: anm's own is not for wnm to read or to complain of."""
+    # Whatever is wrong with the file is said by the one that reads it.
+    with suppress(OSError), open_regular(str(path)) as file:
+        if _OF_ANM.search(file.read(_LARGEST_BYTES)):
+            return {}
+    return read_environment_file(path, known)
 
 
 def _text_of(path: Path, *, explicit: bool) -> str | None:

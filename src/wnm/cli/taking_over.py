@@ -1,6 +1,7 @@
 """`wnm --init` where nodes are there already: plans, shows the plan, carries it out, and looks at what came of it."""
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from wnm.cli.rights import hand_over, lacks_rights
 from wnm.cli.run import Run
 from wnm.cli.verifying import verify
 from wnm.core.contracts import Clock
-from wnm.core.errors import NeedsOperator, WnmError
+from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, Status
 from wnm.core.observation import ProgramReading
@@ -23,7 +24,7 @@ from wnm.record.old_colony import is_old_colony
 from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
-from wnm.system.lock import only_one
+from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import absent_account, absent_folders
 from wnm.takeover.folder import TakeoverFolder, takeovers
 from wnm.takeover.judge import Adoption
@@ -35,6 +36,7 @@ from wnm.wiring import build_machine, check_buildable, places_of, runs_as_accoun
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 UNDO = "wnm --undo_migration"
+MACHINE_LOCK = "/run/wnm-takeover"
 
 
 class Source(Protocol):
@@ -61,12 +63,13 @@ def take_over(run: Run) -> int:
     if lacks_rights(run):
         return hand_over(run)
     source = source_of(run)
+    _refuse_half_undone(run)
     begun = _unfinished(run, source)
     if _is_there(run.database_path) and begun is None:
         raise already_there(run.database_path)
     if run.asked.dry_run:
         return _rehearse(run, source, begun)
-    with _folder_of(run.database_path), only_one(run.lock_path):
+    with _folder_of(run.database_path), alone_on_the_machine(source.name), only_one(run.lock_path):
         clear_leftovers(run.database_path)
         if _is_there(run.database_path) and begun is not None:
             begun.done(Step.WRITTEN, SystemClock().now())
@@ -78,6 +81,20 @@ def take_over(run: Run) -> int:
             begun.done(Step.VERIFIED, SystemClock().now())
     _tell_next(run, begun)
     return code
+
+
+@contextmanager
+def alone_on_the_machine(source: str) -> Iterator[None]:
+    """Two accounts, each with a database of its own, do not take over from the same anm at one time."""
+    if source != "anm":
+        yield
+        return
+    try:
+        with only_one(MACHINE_LOCK):
+            yield
+    finally:
+        with suppress(WnmError):
+            release_stale(MACHINE_LOCK)
 
 
 @contextmanager
@@ -151,7 +168,8 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
     def write(final: TakeoverPlan) -> None:
         names = (*(each.name for each in final.adopted), *(node.name for node in final.rows))
         folder.write(replace(folder.manifest, units=names))
-        _write(run, source, final, list(folder.manifest.absent_before), clock)
+        running = _write(run, source, final, list(folder.manifest.absent_before), clock)
+        folder.write(replace(folder.manifest, running=running))
 
     around = Surroundings(
         look=lambda: source.look(folder),
@@ -161,7 +179,34 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
         tell=_say,
         clock=clock,
     )
-    switch_over(folder, plan, around)
+    with _told_of_its_end():
+        switch_over(folder, plan, around)
+
+
+@contextmanager
+def _told_of_its_end() -> Iterator[None]:
+    """A lost connection or an impatient person ends this at once, but not before the machine has a manager again."""
+
+    def end(number: int, frame: object) -> None:
+        raise Transient(
+            f"ended by {signal.Signals(number).name}: the takeover is not finished, run the same command again"
+        )
+
+    before = {each: signal.signal(each, end) for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _refuse_half_undone(run: Run) -> None:
+    """One that is on its way back has to arrive there first."""
+    for each in takeovers(dirname(run.database_path)):
+        if each.manifest.undoing_at is not None and each.manifest.undone_at is None:
+            raise NeedsOperator(
+                f"the takeover in {each.path} is half undone", remedy=f"finish it with: {UNDO}"
+            )
 
 
 def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
@@ -170,6 +215,7 @@ def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
         each
         for each in takeovers(dirname(run.database_path))
         if not each.manifest.finished
+        and (each.manifest.has(Step.WRITTEN) or not each.is_back() or _is_there(run.database_path))
         and (each.manifest.source, each.manifest.database) == (source.name, run.database_path)
     ]
     return found[-1] if found else None
@@ -191,8 +237,8 @@ def _absent(run: Run, resolved: Resolved) -> list[str]:
     return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
 
 
-def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock) -> None:
-    """Write the database, whole, from the plan and from what runs at this moment."""
+def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock) -> tuple[str, ...]:
+    """Write the database, whole, from the plan and from what runs at this moment; the names of nodes that do."""
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [_row(each, now) for each in plan.adopted]
@@ -212,6 +258,7 @@ def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], cloc
         absent_before=absent,
         nodes=nodes,
     )
+    return tuple(node.name for node in nodes if node.status is Status.RUNNING)
 
 
 def _row(adoption: Adoption, now: datetime) -> Node:

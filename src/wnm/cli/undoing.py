@@ -11,42 +11,55 @@ from pathlib import Path
 from posixpath import dirname
 
 from wnm.cli.cron import remove_cron_of
+from wnm.cli.cron_places import place_of
 from wnm.cli.rights import hand_over, lacks_rights
 from wnm.cli.run import Run
+from wnm.cli.taking_over import alone_on_the_machine
 from wnm.core.action import port_comment
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
-from wnm.core.node import Node
+from wnm.core.node import Node, Status
 from wnm.record.creation import clear_leftovers
 from wnm.record.database import open_for_reading
 from wnm.record.ledger import Ledger
-from wnm.record.old_colony import files_of
+from wnm.record.old_colony import files_of, is_old_colony
 from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
 from wnm.takeover.folder import TakeoverFolder, takeovers
 from wnm.takeover.manifest import Kept, Sort, Step
+from wnm.takeover.switch import give_back, require_needed
 from wnm.wiring import build_machine
 
 RELOAD_PATIENCE = timedelta(seconds=60)
 UNITS = "/etc/systemd/system/"
+NO_CYCLES = "cron starts no cycles of wnm any more"
 log = logging.getLogger(__name__)
 
 
 def undo(run: Run) -> int:
     """Undo the newest takeover that was not undone yet; killed anywhere, the same command goes on."""
     if lacks_rights(run):
-        return hand_over(run)
+        return hand_over(run) if run.asked.dry_run else _hand_over_without_schedule(run)
     folder = _newest(run)
     if run.asked.dry_run:
         _tell_plan(folder, run)
         return 0
-    with only_one(run.lock_path):
+    with alone_on_the_machine(folder.manifest.source), only_one(run.lock_path):
+        if not folder.manifest.has(Step.WRITTEN) and not _is_ours(run.database_path):
+            give_back(folder, SystemClock())
+            print("nothing had been written yet: what was switched off is on again")
+            return 0
         _refuse_new_nodes(run, folder)
+        _refuse_live(folder)
+        require_restorable(folder)
+        folder.write(replace(folder.manifest, undoing_at=SystemClock().now()))
         if remove_cron_of(run):
-            print("cron starts no cycles of wnm any more")
+            print(NO_CYCLES)
+        changed = _changed_since(run, folder)
         _take_back_traces(run)
         _restore(folder)
+        require_needed(folder)
         clear_leftovers(run.database_path)
         _put_database_away(run, folder)
         for problem in clear_away(folder.manifest.absent_before):
@@ -57,9 +70,71 @@ def undo(run: Run) -> int:
             print(f"{each.path} is back")
         folder.write(replace(folder.manifest, undone_at=SystemClock().now()))
     release_stale(run.lock_path)
+    for line in changed:
+        print(line)
     print(f"the machine is as it was before {folder.manifest.began_at:%Y-%m-%d %H:%M:%S} UTC")
     print(f"what was kept stays in {folder.path}; delete it when it is of no use any more")
     return 0
+
+
+def _hand_over_without_schedule(run: Run) -> int:
+    """Root's part does not see the account's own crontab; its line is back there if nothing was undone."""
+    place = place_of(run)
+    line = place.line()
+    if line is not None:
+        place.remove()
+        print(NO_CYCLES)
+    code = 1
+    try:
+        code = hand_over(run)
+    finally:
+        if code != 0 and line is not None and os.path.lexists(run.database_path):
+            place.install(line)
+    return code
+
+
+def _is_ours(path: str) -> bool:
+    return os.path.lexists(path) and not is_old_colony(path)
+
+
+def _refuse_live(folder: TakeoverFolder) -> None:
+    """Files of an old manager that works again are its own: what is kept of them is out of date."""
+    back = [path for path in folder.manifest.taken_out if os.path.lexists(path)]
+    if back and folder.manifest.undoing_at is None:
+        raise NeedsOperator(
+            f"{back[0]} is there again, so two managers look after the same nodes",
+            remedy=f"move {back[0]} away to undo the takeover, or stop wnm with wnm cron remove",
+        )
+
+
+def require_restorable(folder: TakeoverFolder) -> None:
+    """NeedsOperator, before anything is changed, if a folder is gone that files have to be put back in."""
+    for each in folder.manifest.kept:
+        parent = Path(each.path).parent
+        if each.path in folder.manifest.needed and not parent.is_dir():
+            raise NeedsOperator(
+                f"{parent} is gone, and without {each.path} the old manager would delete every node",
+                remedy=f"put {parent} back first; its manager stays switched off until then",
+            )
+
+
+def _changed_since(run: Run, folder: TakeoverFolder) -> list[str]:
+    """What the files of the old manager do not know: nodes that are in another state than it left them in."""
+    before = set(folder.manifest.running)
+    rows = _nodes(run)
+    lines = []
+    for node in rows if before else ():
+        runs = node.status in (Status.RUNNING, Status.RESTARTING, Status.UPGRADING)
+        if node.name in before and not runs:
+            lines.append(f"{node.name} ran before and is stopped now: sudo systemctl start {node.name}")
+        elif node.name not in before and runs:
+            lines.append(
+                f"{node.name} was stopped before and runs now: its manager thinks that it is stopped"
+            )
+    gone = (
+        [name for name in folder.manifest.units if name not in {node.name for node in rows}] if rows else []
+    )
+    return lines + [f"{name} was removed since: its unit is back, its data is not" for name in gone]
 
 
 def _newest(run: Run) -> TakeoverFolder:
@@ -67,7 +142,9 @@ def _newest(run: Run) -> TakeoverFolder:
     open_ones = [
         each
         for each in takeovers(data)
-        if each.manifest.undone_at is None and each.manifest.database == run.database_path
+        if each.manifest.undone_at is None
+        and each.manifest.database == run.database_path
+        and (each.manifest.has(Step.WRITTEN) or not each.is_back() or _is_ours(run.database_path))
     ]
     if not open_ones:
         raise BadInput(f"there is no takeover to undo in {data}: nothing was changed")
@@ -77,8 +154,12 @@ def _newest(run: Run) -> TakeoverFolder:
 def _nodes(run: Run) -> tuple[Node, ...]:
     if not os.path.lexists(run.database_path):
         return ()
-    with open_for_reading(run.database_path) as database:
-        return Ledger(database).nodes()
+    try:
+        with open_for_reading(run.database_path) as database:
+            return Ledger(database).nodes()
+    except WnmError as error:
+        log.warning("the database is of no use, so what wnm did since cannot be told: %s", error)
+        return ()
 
 
 def _refuse_new_nodes(run: Run, folder: TakeoverFolder) -> None:

@@ -139,14 +139,20 @@ class UnitFiles:
 
     def unlink_from_boot(self, unit: Unit) -> bool:
         """Let it no longer start with the machine; True if it would have."""
-        link = self._links / service_name(unit)
-        try:
-            link.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except OSError as error:
-            raise Transient(f"cannot delete {link}: {error.strerror}") from error
-        return True
+        links = [self._links / service_name(unit)]
+        if unit.found:
+            # Whoever enabled it may have done so for another target.
+            links += sorted(self._folder.glob(f"*.wants/{service_name(unit)}"))
+        linked = False
+        for link in links:
+            try:
+                link.unlink()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise Transient(f"cannot delete {link}: {error.strerror}") from error
+            linked = True
+        return linked
 
     def claimed(self) -> dict[str, str]:
         """The names of all services that systemd could be asked for, and the file of each."""

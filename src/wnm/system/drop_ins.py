@@ -1,5 +1,6 @@
 """The drop-ins beside a unit file of systemd."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from wnm.core.errors import Transient
@@ -8,9 +9,25 @@ from wnm.system.files import open_regular
 LARGEST_BYTES = 4 * 1024 * 1024
 
 
+def all_drop_ins(path: Path, folders: Sequence[str]) -> list[tuple[str, bytes]]:
+    """The drop-ins of a unit in every folder of units, those for all services too, in the order of their names.
+
+    `folders` come with the strongest first: of two with one name that in the stronger folder counts, and one for the
+    unit itself more than one for all.
+    """
+    found: dict[str, bytes] = {}
+    for kind in ("service.d", f"{path.name}.d"):
+        for folder in reversed(folders):
+            found.update(_in_folder(Path(folder, kind)))
+    return sorted(found.items())
+
+
 def drop_ins_of(path: Path) -> list[tuple[str, bytes]]:
-    """Name and content of each, in the order in which systemd reads them. Transient if they cannot be read."""
-    folder = path.with_name(f"{path.name}.d")
+    """Name and content of those beside it, in the order of their names. Transient if they cannot be read."""
+    return _in_folder(path.with_name(f"{path.name}.d"))
+
+
+def _in_folder(folder: Path) -> list[tuple[str, bytes]]:
     try:
         names = sorted(each.name for each in folder.iterdir() if each.name.endswith(".conf"))
     except (FileNotFoundError, NotADirectoryError):

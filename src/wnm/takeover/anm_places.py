@@ -42,6 +42,12 @@ class AnmPlaces:
         """The folder of the units that it writes."""
         return self.at("/etc/systemd/system")
 
+    @property
+    def other_units(self) -> tuple[str, ...]:
+        """The other folders that systemd reads units from, the strongest first."""
+        folders = ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+        return tuple(self.at(folder) for folder in folders)
+
     def data(self, name: str) -> str:
         """A file of its own folder."""
         return self.at(f"/var/antctl/{name}")
@@ -99,7 +105,8 @@ def cron_tables(places: AnmPlaces) -> Mapping[str, str]:
             paths += sorted(Path(folder).iterdir())
     found = {}
     for path in paths:
-        if str(path) != places.cron:
+        # cron passes over names that begin with a dot.
+        if str(path) != places.cron and not path.name.startswith("."):
             with suppress(OSError), open_regular(str(path), follow_link=False) as file:
                 found[str(path)] = file.read(LARGEST_BYTES).decode(errors="surrogateescape")
     return found

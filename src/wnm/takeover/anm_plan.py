@@ -16,6 +16,9 @@ from wnm.takeover.plan import TakeoverPlan
 from wnm.takeover.services import Circumstances, FoundService
 
 MANAGER = "systemd"
+MARK = "wnm-takeover"
+"""The file in anm's folder that says which database its nodes went to: another account must not take them too."""
+
 NOT_STARTED_AT_BOOT = (
     "anm's units do not start with the machine: after a restart wnm's first cycles start the nodes that ran"
 )
@@ -35,6 +38,7 @@ class Companion:
 class AnmSeen:
     """All that was read. `tables` are other cron tables by path; `files` are paths of which copies are kept.
 
+    `database` is the one to be written, `mark` the text of the file that a takeover by another one has left.
     `not_ours` are folders of logs that are not root's. `wallet_script` is where the operator's own script is that
     chooses wallets, None if there is none.
     """
@@ -53,6 +57,8 @@ class AnmSeen:
     firewall_active: bool
     problems: Sequence[str] = ()
     not_ours: Sequence[str] = ()
+    database: str = ""
+    mark: str | None = None
 
 
 def plan_from_anm(
@@ -71,7 +77,12 @@ def plan_from_anm(
     others, in_tables = _other_tables(seen)
     companions = [each for each in seen.companions if each.wish != "leave"]
     moved = [*taken_out, *others, *(each.path for each in companions)]
-    problems = [*_teardown(seen, found), *in_tables, *found.blocking(accept_defaults)]
+    problems = [*_teardown(seen, found), *_other_jobs(seen), *in_tables, *found.blocking(accept_defaults)]
+    if seen.mark is not None and seen.mark.strip() != seen.database:
+        problems.append(
+            f"these nodes were taken over already, by the wnm with the database {seen.mark.strip():.200}: go on with "
+            "that one, or undo it there with wnm --undo_migration"
+        )
     if "process_manager" in by_hand and read("process_manager", by_hand["process_manager"], host) != MANAGER:
         problems.append("anm's nodes are services of the system: leave out --process_manager")
     return TakeoverPlan(
@@ -82,7 +93,11 @@ def plan_from_anm(
         kept=tuple(dict.fromkeys([*moved, *(each.path for each in seen.companions), *seen.files])),
         taken_out=tuple(moved),
         claimed=tuple(seen.not_ours),
-        made=tuple(each.replacement for each in companions if each.replacement is not None),
+        needed=(seen.places.data("config"),),
+        made=(
+            (seen.places.data(MARK), f"{seen.database}\n"),
+            *(each.replacement for each in companions if each.replacement is not None),
+        ),
         notes=(*found.notes, *seen.problems, *_notes(seen, found, judgement, by_hand)),
         problems=tuple(problems),
     )
@@ -151,22 +166,32 @@ def _teardown(seen: AnmSeen, found: AnmSettings) -> list[str]:
     ]
 
 
+def _other_jobs(seen: AnmSeen) -> list[str]:
+    """What else anm's own cron file starts would be switched off with it."""
+    others = [each for each in read_cron_entries(seen.cron_text or "") if each.live and not each.starts_anm]
+    return [
+        f"{seen.places.cron}:{each.line} starts something else too ({each.command:.60}): move that line to a file of "
+        "its own"
+        for each in others
+    ]
+
+
 def _other_tables(seen: AnmSeen) -> tuple[list[str], list[str]]:
     """Other files that start anm: those that do nothing else go too, those that do are for the operator."""
     moved, problems = [], []
     for path, text in seen.tables.items():
         live = [entry for entry in read_cron_entries(text) if entry.live]
-        if not any(entry.starts_anm for entry in live) and not _starts_anm_for_a_user(text):
+        if not starts_anm(text):
             continue
         if path.startswith(seen.places.at("/etc/cron.d/")) and all(entry.starts_anm for entry in live):
             moved.append(path)
         else:
-            problems.append(f"{path} starts anm too, and other things: take the line with anms.sh out of it")
+            problems.append(f"{path} starts anm too: take the line with anms.sh out of it")
     return moved, problems
 
 
-def _starts_anm_for_a_user(text: str) -> bool:
-    """Whether a line of a user's own table, which names no account, starts it."""
+def starts_anm(text: str) -> bool:
+    """Whether a line of a cron table starts it; in a user's own table no line names an account."""
     return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())
 
 

@@ -76,21 +76,48 @@ class TakeoverFolder:
         return self.path / COPIES / f"{number:04d}{mark}-{Path(path).name}"
 
     def take_out(self, path: str) -> None:
-        """Return when nothing has this path any more and its content is here. What is not kept stays where it is."""
-        kept = self.manifest.kept_at(path)
+        """Return when nothing has this path any more and its content is here. What is not kept stays where it is.
+
+        What was changed since it was kept is kept anew; the earlier copy stays too.
+        """
+        kept = self._renewed(path)
         if kept is None or kept.sort is Sort.ABSENT:
             return
         if path not in self.manifest.taken_out:
             self.write(replace(self.manifest, taken_out=(*self.manifest.taken_out, path)))
         if not os.path.lexists(path):
             return
+        self._check_copy(kept)
         if not _is_as_kept(kept):
             raise NeedsOperator(
                 f"{path} was changed while it was taken over", remedy="run the same command again"
             )
-        self._check_copy(kept)
         _guarded(path, lambda: Path(path).unlink())
         _sync(Path(path).parent)
+
+    def _renewed(self, path: str) -> Kept | None:
+        kept = self.manifest.kept_at(path)
+        if kept is None or not os.path.lexists(path) or _is_as_kept(kept):
+            return kept
+        place = len(self.manifest.kept) + len(list((self.path / COPIES).iterdir()))
+        fresh = _keep(path, self._fresh_copy(path, place, "-again"))
+        self.write(
+            replace(
+                self.manifest,
+                kept=tuple(fresh if each.path == path else each for each in self.manifest.kept),
+            )
+        )
+        return fresh
+
+    def is_back(self) -> bool:
+        """Whether everything that was taken out is in its place again, as it was."""
+        manifest = self.manifest
+        kept = [manifest.kept_at(path) for path in manifest.taken_out]
+        return all(each is not None and _is_as_kept(each) for each in kept)
+
+    def missing(self) -> list[str]:
+        """The files without which the old manager must not be started again, as far as they are not there."""
+        return [path for path in self.manifest.needed if not os.path.lexists(path)]
 
     def claim(self, path: str) -> None:
         """Return when the folder is ours and nobody else may write in it; whose it was is kept. Links are refused."""

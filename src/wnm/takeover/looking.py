@@ -14,7 +14,7 @@ from wnm.formats.launchd_reading import read_agent
 from wnm.formats.systemd_reading import read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.patience import read_with_timeout
-from wnm.system.drop_ins import drop_ins_of
+from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
 from wnm.system.processes import Process, ProcessTable, holds
 from wnm.takeover.services import FolderFacts, FoundService, of_agent, of_process, of_unit, unusable
@@ -27,11 +27,22 @@ _OF_NODES = re.compile(r"antnode|ant-node|safenode")
 _OF_A_NODE = re.compile(r"(ANT|EVM|RUST)_[A-Z0-9_]+")
 
 
-def units_in(folder: str, manager: str) -> list[FoundService]:
-    """Everything in a folder of units that has to do with nodes, by name. NeedsOperator if it cannot be listed."""
-    return [
-        _unit(path, manager) for path in _listed(folder) if not (path.name.endswith(".d") and path.is_dir())
-    ]
+def units_in(folder: str, manager: str, elsewhere: Sequence[str] = ()) -> list[FoundService]:
+    """Everything in a folder of units that has to do with nodes, by name. NeedsOperator if it cannot be listed.
+
+    `elsewhere` are the other folders that systemd reads, the strongest first: their drop-ins count, and units that
+    are only there are named.
+    """
+    here = [path for path in _listed(folder) if not (path.name.endswith(".d") and path.is_dir())]
+    names = {path.name for path in here}
+    found = [_unit(path, manager, (folder, *elsewhere)) for path in here]
+    for other in elsewhere:
+        for path in _listed(other):
+            if path.name.endswith(".service") and path.name not in names and not path.is_symlink():
+                names.add(path.name)
+                problem = f"it is in {other}, where wnm writes nothing: move it to {folder}"
+                found.append(unusable(manager=manager, name=path.name, place=str(path), problem=problem))
+    return found
 
 
 def agents_in(folder: str) -> list[FoundService]:
@@ -68,7 +79,7 @@ def _listed(folder: str) -> list[Path]:
         ) from error
 
 
-def _unit(path: Path, manager: str) -> FoundService:
+def _unit(path: Path, manager: str, folders: Sequence[str]) -> FoundService:
     def no_unit(problem: str, *, inert: bool = False) -> FoundService:
         return unusable(manager=manager, name=path.name, place=str(path), problem=problem, inert=inert)
 
@@ -82,7 +93,7 @@ def _unit(path: Path, manager: str) -> FoundService:
     try:
         with open_regular(str(path), follow_link=False) as file:
             content = file.read(LARGEST_BYTES)
-        drop_ins = drop_ins_of(path)
+        drop_ins = all_drop_ins(path, folders)
     except (OSError, WnmError) as error:
         return no_unit(f"it cannot be read ({getattr(error, 'strerror', None) or error})")
     found = read_unit(content, drop_ins, name=path.name)

@@ -51,7 +51,9 @@ class Manifest:
     `source` is what was taken over from, `database` the database that it writes. `kept` are the paths as they were;
     those in `taken_out` are moved into the takeover's folder, so that nothing starts from them; those in `made` were
     made anew. `units` are the names of the nodes that were adopted.
-    `absent_before` are the folders and accounts that the machine lacked.
+    `absent_before` are the folders and accounts that the machine lacked, `running` the nodes that ran. Without the
+    files in `needed` the old manager must not be started again: it would take their absence for an order. From
+    `undoing_at` on, nothing but undoing it to its end is left to be done.
     """
 
     format: int = FORMAT
@@ -63,6 +65,9 @@ class Manifest:
     made: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     absent_before: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    undoing_at: datetime | None = None
     steps: tuple[tuple[Step, datetime], ...] = ()
     undone_at: datetime | None = None
 

@@ -15,8 +15,9 @@ class TakeoverPlan:
     `source` is what is taken over from. `settings` are texts by name as they were found; what was given by hand
     stands above them. `rows` are nodes that lie still and that nothing but an older database tells of. `kept` are the
     paths of which copies are kept, `taken_out` those of them that are moved away so that nothing starts from them,
-    `made` the path and text of files that are written, `claimed` folders that become root's. `notes` are worth
-    knowing, `problems` keep it from happening.
+    `made` the path and text of files that are written, `claimed` folders that become root's. `needed` are files
+    without which the old manager must not be started again. `notes` are worth knowing, `problems` keep it from
+    happening.
     """
 
     source: str
@@ -28,6 +29,7 @@ class TakeoverPlan:
     taken_out: tuple[str, ...] = ()
     made: tuple[tuple[str, str], ...] = ()
     claimed: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 

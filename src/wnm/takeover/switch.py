@@ -45,18 +45,20 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings
         folder.done(Step.WRITTEN, clock.now())
         return plan
     around.tell(f"keeping copies of {len(plan.kept)} files in {folder.path}")
+    folder.write(replace(folder.manifest, needed=plan.needed))
     folder.keep(plan.kept)
     folder.done(Step.BACKED_UP, clock.now())
-    for path in plan.taken_out:
-        around.tell(f"moving {path} into {folder.path}")
-        folder.take_out(path)
-    folder.done(Step.DISABLED, clock.now())
     try:
+        for path in plan.taken_out:
+            around.tell(f"moving {path} into {folder.path}")
+            folder.take_out(path)
+        folder.done(Step.DISABLED, clock.now())
         _wait_for_end(around)
         folder.done(Step.QUIET, clock.now())
         folder.keep_again()
         around.tell("reading everything again")
         final = around.look()
+        folder.keep(final.kept)
         if final.problems:
             raise NeedsOperator(
                 "what is there changed meanwhile: " + "; ".join(final.problems),
@@ -77,7 +79,11 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings
 
 
 def give_back(folder: TakeoverFolder, clock: Clock) -> None:
-    """Put back what was taken out and take away what was made, as if nothing had been."""
+    """Put back what was taken out and take away what was made, as if nothing had been.
+
+    NeedsOperator, and the old manager stays switched off, if it would take the machine for one to be torn down.
+    """
+    require_needed(folder)
     manifest = folder.manifest
     for each in manifest.kept:
         if each.sort is Sort.FOLDER:
@@ -91,6 +97,16 @@ def give_back(folder: TakeoverFolder, clock: Clock) -> None:
         if kept is not None:
             folder.restore(kept)
     folder.write(replace(folder.manifest, undone_at=clock.now()))
+
+
+def require_needed(folder: TakeoverFolder) -> None:
+    """NeedsOperator if the old manager must not be started: a file is gone whose absence is an order to it."""
+    missing = folder.missing()
+    if missing:
+        raise NeedsOperator(
+            f"{missing[0]} is gone: with its manager switched on again every node would be deleted, so it stays off",
+            remedy=f"put {missing[0]} back (a copy is in {folder.path}), then run wnm --undo_migration",
+        )
 
 
 def _make(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings) -> None:

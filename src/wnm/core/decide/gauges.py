@@ -17,6 +17,11 @@ class Gauge:
     remove: float | None
 
     @property
+    def is_rate(self) -> bool:
+        """Whether it is an average over the time since the last cycle."""
+        return self.name == "cpu" or self.unit == "B/s"
+
+    @property
     def is_load(self) -> bool:
         return self.unit == "load"
 

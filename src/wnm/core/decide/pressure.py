@@ -14,6 +14,7 @@ from wnm.core.settings import Settings
 
 LONGEST_SETTLING = timedelta(minutes=2)
 USELESS_SHARE = 0.01
+A_MOMENT_SECONDS = 0.5
 UNCOUNTED = (Status.DISABLED, Status.REMOVING, Status.DEAD)
 
 
@@ -51,8 +52,17 @@ def excess(seen: Observation, settings: Settings) -> int:
 
 
 def high_gauges(seen: Observation, settings: Settings) -> tuple[Gauge, ...]:
-    """The readings, disks apart, that are above their removal limit."""
-    return tuple(gauge for gauge in gauges(seen.machine, settings) if gauge.too_high)
+    """The readings, disks apart, that are above their removal limit.
+
+    Rates that were taken over a moment, as in the very first cycle, are no reason to stop anything.
+    """
+    window = seen.machine.window_seconds
+    momentary = window is not None and window < A_MOMENT_SECONDS
+    return tuple(
+        gauge
+        for gauge in gauges(seen.machine, settings)
+        if gauge.too_high and not (momentary and gauge.is_rate)
+    )
 
 
 def short_file_systems(seen: Observation, settings: Settings) -> tuple[FileSystem, ...]:
