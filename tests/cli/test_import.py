@@ -31,9 +31,7 @@ def settled(node: Node) -> dict[str, object]:
 
 def import_again(operator: Operator, *words: object) -> str:
     """`--init --import` with what only the operator can know: where programs, logs and keys are."""
-    wished = [
-        word for word in operator.wishes() if not word.startswith(("--rewards", "--node_storage", "--port"))
-    ]
+    wished = [word for word in operator.wishes() if not word.startswith(("--rewards", "--port"))]
     result = operator.run("--init", "--import", *wished, *words)
     assert result.code == 0, result
     return result.out

@@ -17,7 +17,7 @@ ONE = "wnm antnode0001"
 
 @pytest.mark.parametrize(
     "comment",
-    ["", "antnode0001", "wnm ", f"{ONE}\n", f"{ONE}\nx", f"{ONE}'", f"'{ONE}'", f'{ONE}"', f"{ONE} # x",
+    ["", "wnm ", f"{ONE}\n", f"{ONE}\nx", f"{ONE}'", f"'{ONE}'", f'{ONE}"', f"{ONE} # x",
      f"{ONE}\0", "wnm größe", "wnm " + "a" * 101, "--force", f"{ONE} comment"],
 )  # fmt: skip
 def test_comments_that_would_not_be_known_again_are_refused(tmp_path: Path, comment: str) -> None:
@@ -26,6 +26,15 @@ def test_comments_that_would_not_be_known_again_are_refused(tmp_path: Path, comm
             with pytest.raises(Permanent):
                 act(55001, comment)
         assert bench.calls() == []
+
+
+def test_a_bare_name_may_be_closed_but_not_opened(tmp_path: Path) -> None:
+    """It is the comment of a rule that came with a node that was taken over."""
+    with stand_in(tmp_path) as bench:
+        with pytest.raises(Permanent):
+            bench.firewall().open_port(55001, "antnode0001")
+        assert bench.calls() == []
+        bench.firewall().close_port(55001, "antnode0001")
 
 
 @pytest.mark.parametrize("port", [0, -1, 65536])

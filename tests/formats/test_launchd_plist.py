@@ -107,7 +107,7 @@ def test_every_value_comes_back_as_it_was(
     assert found["WorkingDirectory"] == folder
     assert found["StandardOutPath"] == found["StandardErrorPath"] == log
     assert found["Umask"] == 0o077
-    own = Written(label="com.autonomi.antnode-1", unit="antnode0001", working_dir=folder)
+    own = Written(label="com.autonomi.antnode-1", argv=argv, unit="antnode0001", working_dir=folder)
     assert read_plist(content) == own
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.cli.operator import program_bytes
 from tests.systemd.life import do
+from tests.systemd.picture import Picture, picture
 
 WALLET = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
 DATA = Path("/var/antctl")
@@ -23,6 +24,9 @@ SCRIPT = Path("/usr/bin/anms.sh")
 TORN_DOWN = Path("/opt/torn-down-by-anm")
 RAN = Path("/opt/ran-by-somebody")
 SLOWNESS = Path("/opt/anm-takes-seconds")
+
+MIGRATE = ("--init", "--migrate_anm")
+CHANGES_BY_ITSELF = ("/var/antctl/simplelog", "/var/antctl/log", "/var/antctl/block")
 
 SCRIPT_TEXT = f"""#!/usr/bin/env bash
 # A stand-in for tests: it manages nothing.
@@ -220,3 +224,13 @@ def _delete_account() -> None:
     known = {line.split(":")[0] for line in Path("/etc/passwd").read_text().splitlines()}
     if "ant" in known:
         do("userdel", "ant")
+
+
+def seen() -> Picture:
+    """The machine without what a takeover keeps for itself and what anm writes while it runs."""
+    return {
+        # What a node writes while it runs is its own business; that nothing is added to it is not.
+        path: None if path.startswith(f"{SERVICES}/antnode") and not path.endswith("/antnode") else what
+        for path, what in picture().items()
+        if "/takeover-" not in path and path not in CHANGES_BY_ITSELF and path != "processes"
+    }

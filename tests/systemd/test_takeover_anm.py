@@ -1,11 +1,10 @@
-"""Taking over from anm on a machine that it really manages: units that run, a cron that fires, rules of UFW."""
+"""Taking over from anm on a machine that it really manages: units that run, rules of UFW, its own files."""
 
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.systemd.anm_machine import (
     CONFIG,
     CRON,
     DATA,
+    MIGRATE,
     RAN,
     SCRIPT,
     SERVICES,
@@ -22,55 +22,10 @@ from tests.systemd.anm_machine import (
     UNITS,
     WALLET,
     AnmMachine,
+    seen,
 )
-from tests.systemd.life import Life, added_rules, as_root, do, with_sudo
-from tests.systemd.picture import Picture, difference, picture
-
-MIGRATE = ("--init", "--migrate_anm")
-CHANGES_BY_ITSELF = ("/var/antctl/simplelog", "/var/antctl/log", "/var/antctl/block")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _firewall() -> Iterator[None]:
-    do("ufw", "--force", "enable")
-    yield
-    do("ufw", "disable")
-
-
-@pytest.fixture
-def anm() -> Iterator[AnmMachine]:
-    """A stock installation of three nodes; afterwards nothing of it is left."""
-    machine = AnmMachine()
-    machine.build()
-    yield machine
-    machine.wipe()
-
-
-@pytest.fixture
-def root() -> Life:
-    return as_root()
-
-
-def seen() -> Picture:
-    """The machine without what a takeover keeps for itself and what anm writes while it runs."""
-    return {
-        # What a node writes while it runs is its own business; that nothing is added to it is not.
-        path: None if path.startswith(f"{SERVICES}/antnode") and not path.endswith("/antnode") else what
-        for path, what in picture().items()
-        if "/takeover-" not in path and path not in CHANGES_BY_ITSELF and path != "processes"
-    }
-
-
-def switch_cron_off() -> None:
-    """anm's own runs would change the picture: the ones that matter are started by hand."""
-    do("systemctl", "stop", "cron")
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    switch_cron_off()
-    yield
-    do("systemctl", "start", "cron")
+from tests.systemd.life import Life, added_rules, do, offer, with_sudo
+from tests.systemd.picture import difference, picture
 
 
 def test_a_rehearsal_says_everything_and_changes_nothing(anm: AnmMachine, root: Life) -> None:
@@ -134,7 +89,6 @@ def test_adopted_nodes_live_on_under_wnm(anm: AnmMachine, root: Life) -> None:
     assert "Written by wnm" not in (UNITS / "antnode0003.service").read_text()
     # Upgraded: the program in its folder is another one, the unit is not.
     program = anm.home / ".local/bin/antnode"
-    from tests.systemd.life import offer
 
     offer("0.4.18", program)
     shutil.chown(program, anm.user, anm.user)
@@ -151,54 +105,6 @@ def test_adopted_nodes_live_on_under_wnm(anm: AnmMachine, root: Life) -> None:
     assert not (SERVICES / "antnode0002").exists()
     assert not any("57002/udp" in rule for rule in added_rules())
     assert list((DATA / "keys").iterdir()), "its key is kept"
-
-
-def test_undone_the_machine_is_what_it_was_bit_for_bit(anm: AnmMachine, root: Life) -> None:
-    before, pids = seen(), anm.pids()
-    root.good(*MIGRATE)
-    root.good()
-    root.good("--force_action=stop", "--service_name=antnode0001")
-    root.good("--force_action=start", "--service_name=antnode0001")
-    told = root.good("--undo_migration")
-    assert "proven by checksum" in told.out
-    assert difference(before, seen()) == {}
-    assert (anm.pids()[2], anm.pids()[3]) == (pids[2], pids[3])
-    assert CRON.stat().st_mtime_ns
-    # anm works again.
-    subprocess.run(["bash", str(SCRIPT)], check=True)
-    assert "tick" in (DATA / "simplelog").read_text()
-    assert root.run("--undo_migration").code == 2
-    # And it can be taken over again.
-    root.good(*MIGRATE)
-    root.good("--undo_migration")
-
-
-STEPS = ("keeping copies", "moving /etc/cron.d/anm", "reading everything", "giving", "writing", "seen after")
-
-
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("then", ["--init", "--undo_migration"])
-def test_killed_at_any_step_it_goes_on_or_back(step: str, then: str) -> None:
-    """wnm is killed as soon as it says that it takes a step; what follows ends well whichever way it goes."""
-    anm, root = AnmMachine(nodes=(1,), started=(1,)), as_root()
-    anm.build()
-    try:
-        before, pids = seen(), anm.pids()
-        with root.begin(*MIGRATE) as process:
-            assert process.stdout is not None
-            assert any(said.startswith(step) for said in process.stdout), "it takes this step"
-            os.killpg(process.pid, signal.SIGKILL)
-        if then == "--init":
-            result = root.run(*MIGRATE)
-            assert result.code == 0 or "is there already" in result.err, result
-            assert not CRON.exists()
-            assert {number: str(row.status) for number, row in root.rows().items()} == {1: "RUNNING"}
-        root.good("--undo_migration")
-        assert difference(before, seen()) == {}
-        assert anm.pids() == pids
-        assert not TORN_DOWN.exists()
-    finally:
-        anm.wipe()
 
 
 def test_a_run_of_anm_that_is_under_way_is_waited_for(anm: AnmMachine, root: Life) -> None:
@@ -236,6 +142,7 @@ def test_a_machine_that_anm_is_about_to_tear_down_is_not_touched(
     assert difference(before, picture()) == {}
 
 
+@pytest.mark.usefixtures("anm_ground")
 def test_nothing_in_hostile_files_is_run(root: Life) -> None:
     canary = f"touch {RAN}"
     config = CONFIG.replace("NodeCap=3", f"NodeCap=$({canary}; echo 3)") + f"`{canary}`\nEvil=$({canary})\n"
@@ -305,104 +212,6 @@ def test_companions_are_replaced_by_wnms_own_report(anm: AnmMachine, root: Life)
     root.good("--undo_migration")
     assert influx.read_text() == text
     assert not Path("/etc/cron.d/wnm_influx_resources").exists()
-
-
-def test_undoing_is_refused_while_there_are_nodes_that_anm_does_not_know(anm: AnmMachine, root: Life) -> None:
-    root.good(*MIGRATE, "--node_cap=4")
-    root.cycles_until(lambda: len(root.rows()) == 4, "--delay_start=0", "--delay_restart=0", at_most=8)
-    refused = root.run("--undo_migration")
-    assert refused.code == 3
-    assert "--service_name antnode0004" in refused.err
-    assert not CRON.exists()
-    root.good("--force_action=remove", "--service_name=antnode0004", "--confirm")
-    root.cycles_until(lambda: len(root.rows()) == 3, "--node_cap=3", "--delay_remove=0", at_most=4)
-    root.good("--undo_migration")
-    assert CRON.exists()
-
-
-def test_without_its_config_anm_is_never_switched_on_again(anm: AnmMachine, root: Life) -> None:
-    """Its absence is anm's order to delete every node."""
-    user = with_sudo()
-    user.good(*MIGRATE)
-    away = DATA.with_name("antctl-away")
-    DATA.rename(away)
-    refused = user.run("--undo_migration")
-    assert refused.code == 3, refused
-    assert "stays switched off" in refused.err
-    assert not CRON.exists()
-    away.rename(DATA)
-    config = (DATA / "config").read_text()
-    (DATA / "config").unlink()
-    user.good("--undo_migration")
-    assert (DATA / "config").read_text() == config, "it comes back before anm does"
-    subprocess.run(["bash", str(SCRIPT)], check=True)
-    assert not TORN_DOWN.exists()
-
-
-def test_a_config_that_goes_while_anm_is_waited_for_leaves_anm_off(anm: AnmMachine, root: Life) -> None:
-    SLOWNESS.write_text("4")
-    with subprocess.Popen(["bash", str(SCRIPT)], stdout=subprocess.DEVNULL), root.begin(*MIGRATE) as process:
-        assert process.stdout is not None
-        assert any(said.startswith("waiting for process") for said in process.stdout)
-        (DATA / "config").rename(DATA / "config.away")
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert "every node would be deleted" in said
-    assert not CRON.exists()
-    (DATA / "config.away").rename(DATA / "config")
-    root.good("--undo_migration")
-    assert CRON.exists()
-
-
-def test_a_lost_connection_gives_the_machine_back_to_anm(anm: AnmMachine, root: Life) -> None:
-    SLOWNESS.write_text("30")
-    with subprocess.Popen(["bash", str(SCRIPT)], stdout=subprocess.DEVNULL) as running:
-        with root.begin(*MIGRATE) as process:
-            assert process.stdout is not None
-            assert any(said.startswith("waiting for process") for said in process.stdout)
-            assert not CRON.exists()
-            process.send_signal(signal.SIGHUP)
-            _, said = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert "SIGHUP" in said
-        assert CRON.exists()
-        os.kill(running.pid, signal.SIGKILL)
-
-
-def test_the_schedule_of_the_user_ends_with_the_takeover(anm: AnmMachine) -> None:
-    user = with_sudo()
-    user.good(*MIGRATE)
-    user.good("cron", "install")
-    assert "wnm" in do("crontab", "-l", user="sudoer")
-    user.good("--undo_migration")
-    assert subprocess.run(["crontab", "-u", "sudoer", "-l"], capture_output=True, text=True).stdout == ""
-
-
-def test_a_second_account_cannot_take_the_same_nodes(anm: AnmMachine, root: Life) -> None:
-    user = with_sudo()
-    user.good(*MIGRATE)
-    refused = root.run(*MIGRATE)
-    assert refused.code == 3
-    assert "taken over already" in refused.out
-    assert not root.database.exists()
-    user.good("--undo_migration")
-    assert not (DATA / "wnm-takeover").exists()
-
-
-def test_an_undo_that_is_cut_short_is_finished_before_anything_else(anm: AnmMachine, root: Life) -> None:
-    before = seen()
-    root.good(*MIGRATE)
-    with root.begin("--undo_migration") as process:
-        assert process.stdout is not None
-        assert any("proven by checksum" in said for said in process.stdout)
-        os.killpg(process.pid, signal.SIGKILL)
-    if not CRON.exists():
-        refused = root.run(*MIGRATE)
-        assert refused.code in (2, 3), refused
-        root.good("--undo_migration")
-    assert CRON.exists()
-    left = {path for path in difference(before, seen()) if "wnm_active" not in path}
-    assert left == set()
 
 
 def test_wnm_runs_as_root_beside_the_config_of_anm(anm: AnmMachine, root: Life) -> None:

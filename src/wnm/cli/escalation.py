@@ -16,6 +16,7 @@ from shutil import which
 
 from wnm.cli.invocation import Command, Invocation
 from wnm.cli.run import Run
+from wnm.cli.view_options import View
 from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import SYSTEM_SERVICES, Host
 from wnm.core.layers import Layer
@@ -110,6 +111,7 @@ def read(text: str) -> Run:
         asked = dict(data["asked"])
         asked["command"] = Command(asked["command"])
         asked["service_names"] = tuple(asked["service_names"])
+        asked["view"] = View(**asked["view"])
         return Run(
             asked=Invocation(**asked),
             layers=tuple(

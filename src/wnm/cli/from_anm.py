@@ -13,7 +13,7 @@ from wnm.cli.run import Run
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
 from wnm.formats.anm_cron import AnmCron, read_anm_cron
-from wnm.formats.anm_files import read_node_details
+from wnm.formats.anm_files import NodeDetails, read_node_details
 from wnm.takeover.anm_findings import AnmTexts
 from wnm.takeover.anm_places import COMPANIONS, AnmPlaces, cron_tables, read_text, running_anms
 from wnm.takeover.anm_plan import MARK, AnmSeen, plan_from_anm
@@ -55,17 +55,7 @@ class FromAnm:
         services = units_in(places.units, "systemd", places.other_units)
         by_hand = given_by_hand(self._run)
         details = read_node_details(texts.node_details or "")
-        around = replace(
-            circumstances(services, self._run),
-            node_details={
-                number: NodeMemory(
-                    peer_id=node.peer_id,
-                    version=node.version,
-                    status="RUNNING" if node.running else "STOPPED",
-                )
-                for number, node in details.nodes.items()
-            },
-        )
+        around = replace(circumstances(services, self._run), node_details=_memories(details))
         home = _home_of(cron)
         return plan_from_anm(
             AnmSeen(
@@ -147,6 +137,16 @@ def _home_of(cron: AnmCron) -> str | None:
         except KeyError:
             continue
     return None
+
+
+def _memories(details: NodeDetails) -> dict[int, NodeMemory]:
+    """What anm remembers of its nodes, by their numbers."""
+    return {
+        number: NodeMemory(
+            peer_id=node.peer_id, version=node.version, status="RUNNING" if node.running else "STOPPED"
+        )
+        for number, node in details.nodes.items()
+    }
 
 
 def _wallet_script(places: AnmPlaces, home: str | None) -> str | None:

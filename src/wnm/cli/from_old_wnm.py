@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from posixpath import dirname
 
-from wnm.cli.from_services import circumstances, given_by_hand, services_of, settings_of
+from wnm.cli.from_services import circumstances, given_by_hand, node_folders, services_of, settings_of
 from wnm.cli.run import Run
-from wnm.core.host import Host, default_manager, for_manager, log_folder, node_folder
+from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
 from wnm.core.settings import read, render
 from wnm.node_kinds.kinds import KINDS
@@ -51,7 +51,7 @@ class FromOldWnm:
         carried = settings_from_old(colony.machine, self._run.host, frozenset(by_hand))
         settings = self._with_manager(carried.given)
         manager = settings["process_manager"]
-        services = services_of(manager, self._run.host)
+        services = services_of(manager, self._run.host, {**settings, **by_hand}.get("node_storage"))
         judgement = judge(services, circumstances(services, self._run))
         told, _ = settings_of(judgement.adopted, manager, by_hand)
         settings = {**told, **settings} | storages_with(settings, judgement.adopted, self._run.host)
@@ -140,14 +140,6 @@ class FromOldWnm:
                 f"node_cap {cap} is below the {len(adopted)} nodes that are there: wnm will remove the youngest"
             ]
         return []
-
-
-def node_folders(text: str | None, host: Host) -> tuple[str, ...]:
-    """The storage folders that a text names, or the default one."""
-    if text is None:
-        return (node_folder(host),)
-    folders = read("node_storage", text, host)
-    return folders if isinstance(folders, tuple) else (node_folder(host),)
 
 
 def storages_with(settings: Mapping[str, str], adopted: Sequence[Adoption], host: Host) -> dict[str, str]:

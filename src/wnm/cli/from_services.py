@@ -8,7 +8,7 @@ from dataclasses import replace
 from posixpath import dirname, join
 
 from wnm.cli.run import Run
-from wnm.core.host import SYSTEM_SERVICES, Host, default_manager
+from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.node import Node
 from wnm.core.settings import read
 from wnm.takeover.anm_places import AnmPlaces, cron_tables, read_text, running_anms
@@ -35,7 +35,8 @@ class FromServices:
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         """Judge every unit, agent or process of the process manager."""
         manager = manager_wanted(self._run)
-        judgement = judged(services_of(manager, self._run.host), self._run)
+        storage = given_by_hand(self._run).get("node_storage")
+        judgement = judged(services_of(manager, self._run.host, storage), self._run)
         settings, problems = settings_of(judgement.adopted, manager, given_by_hand(self._run))
         if manager == SYSTEM_SERVICES and (alive := _live_anm(AnmPlaces())):
             problems.append(
@@ -75,8 +76,8 @@ def given_by_hand(run: Run) -> Mapping[str, str]:
     return given
 
 
-def services_of(manager: str, host: Host) -> list[FoundService]:
-    """What a process manager has of nodes."""
+def services_of(manager: str, host: Host, storage: str | None) -> list[FoundService]:
+    """What a process manager has of nodes; of running processes those in the storage folders (as text, if given)."""
     match manager:
         case "systemd":
             return units_in(SYSTEM_UNITS, manager, AnmPlaces().other_units)
@@ -85,7 +86,15 @@ def services_of(manager: str, host: Host) -> list[FoundService]:
         case "launchd":
             return agents_in(join(host.home, "Library/LaunchAgents"))
         case _:
-            return running_nodes()
+            return running_nodes(node_folders(storage, for_manager(host, manager)))
+
+
+def node_folders(text: str | None, host: Host) -> tuple[str, ...]:
+    """The storage folders that a text names, or the default one."""
+    if text is None:
+        return (node_folder(host),)
+    folders = read("node_storage", text, host)
+    return folders if isinstance(folders, tuple) else (node_folder(host),)
 
 
 def judged(services: Sequence[FoundService], run: Run) -> Judgement:

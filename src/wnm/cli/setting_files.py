@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from wnm.core.errors import BadInput, NeedsOperator
-from wnm.system.files import open_regular
 
 _LARGEST_BYTES = 1_000_000
 _LONGEST_LINE = 12_000
@@ -68,9 +67,16 @@ def read_environment_file(path: Path, known: frozenset[str]) -> Mapping[str, str
 def read_shared_file(path: Path, known: frozenset[str]) -> Mapping[str, str]:
     """The same for a file that anm has under this name too: anm's own is not for wnm to read or to complain of."""
     # Whatever is wrong with the file is said by the one that reads it.
-    with suppress(OSError), open_regular(str(path)) as file:
-        if _OF_ANM.search(file.read(_LARGEST_BYTES)):
-            return {}
+    with suppress(OSError, NeedsOperator):
+        descriptor = _opened(path, explicit=False)
+        if descriptor is not None:
+            try:
+                is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+                content = os.read(descriptor, _LARGEST_BYTES) if is_file else b""
+            finally:
+                os.close(descriptor)
+            if _OF_ANM.search(content):
+                return {}
     return read_environment_file(path, known)
 
 

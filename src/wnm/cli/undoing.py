@@ -99,7 +99,8 @@ def _is_ours(path: str) -> bool:
 
 def _refuse_live(folder: TakeoverFolder) -> None:
     """Files of an old manager that works again are its own: what is kept of them is out of date."""
-    back = [path for path in folder.manifest.taken_out if os.path.lexists(path)]
+    own = files_of(folder.manifest.database)
+    back = [path for path in folder.manifest.taken_out if os.path.lexists(path) and path not in own]
     if back and folder.manifest.undoing_at is None:
         raise NeedsOperator(
             f"{back[0]} is there again, so two managers look after the same nodes",

@@ -99,7 +99,7 @@ class UfwFirewall:
 
         The comment is one of ours, or the bare name of a node that was taken over with its rule.
         """
-        _check(port, comment)
+        _check(port, comment, closing=True)
         with self._lock:
             seen = self._known()
             if not seen.active:
@@ -185,11 +185,11 @@ def _is(rule: UfwRule, comment: str) -> bool:
     return rule.is_plain and rule.comment == comment
 
 
-def _check(port: int, comment: str) -> None:
+def _check(port: int, comment: str, *, closing: bool = False) -> None:
     """Permanent for what ufw would not take, or take for something else, or we would not know again."""
     if not 1 <= port <= 65535:
         raise Permanent(f"{port} is no port")
-    if node_in_comment(comment) is None and id_in_name(comment) is None:
+    if node_in_comment(comment) is None and not (closing and id_in_name(comment) is not None):
         raise Permanent(f"not the comment of a node's firewall rule: {comment[:80]!r}")
 
 

@@ -52,7 +52,7 @@ class ProcessTable:
         """A table of these processes."""
         found: dict[Fingerprint, list[Process]] = {}
         for process in processes:
-            for fingerprint in set(_fingerprints(process.argv, flags)):
+            for fingerprint in set(fingerprints(process.argv, flags)):
                 found.setdefault(fingerprint, []).append(process)
         return cls(found={key: tuple(sorted(each, key=_age)) for key, each in found.items()})
 
@@ -73,7 +73,7 @@ def read_pids(pids: Collection[int]) -> Mapping[int, Process]:
 
 def holds(argv: Collection[str], fingerprint: Fingerprint) -> bool:
     """Whether a command line has the flag directly followed by exactly this value, or `flag=value`."""
-    return _normal(fingerprint) in _fingerprints(tuple(argv), (fingerprint[0],))
+    return _normal(fingerprint) in fingerprints(tuple(argv), (fingerprint[0],))
 
 
 def is_alive(process: Process) -> bool:
@@ -138,7 +138,8 @@ def _normal(fingerprint: Fingerprint) -> Fingerprint:
     return flag, value.rstrip("/") or value
 
 
-def _fingerprints(argv: tuple[str, ...], flags: Collection[str]) -> Iterable[Fingerprint]:
+def fingerprints(argv: tuple[str, ...], flags: Collection[str]) -> Iterable[Fingerprint]:
+    """Every one of these flags in a command line with its value, tidied."""
     for position, argument in enumerate(argv):
         flag, equals, value = argument.partition("=")
         if flag not in flags:

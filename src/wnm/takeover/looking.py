@@ -16,7 +16,7 @@ from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.patience import read_with_timeout
 from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
-from wnm.system.processes import Process, ProcessTable, holds
+from wnm.system.processes import Process, ProcessTable, fingerprints, holds
 from wnm.takeover.services import FolderFacts, FoundService, of_agent, of_process, of_unit, unusable
 
 LARGEST_BYTES = 4 * 1024 * 1024
@@ -50,13 +50,16 @@ def agents_in(folder: str) -> list[FoundService]:
     return [_agent(path) for path in _listed(folder)]
 
 
-def running_nodes() -> list[FoundService]:
-    """The processes of nodes that no service manager looks after."""
+def running_nodes(storages: Sequence[str]) -> list[FoundService]:
+    """The processes of nodes that no service manager looks after, and whose folders lie in a storage folder.
+
+    Nothing else tells to which database a process belongs: one elsewhere may be another wnm's.
+    """
     flags = {kind.fingerprint("")[0] for kind in KINDS.values()}
     found = {
         process.pid: process for processes in ProcessTable.read(flags).found.values() for process in processes
     }
-    return [_process(process) for _, process in sorted(found.items())]
+    return [_process(process, storages) for _, process in sorted(found.items())]
 
 
 def look_at_folders(paths: Iterable[str]) -> Mapping[str, FolderFacts]:
@@ -110,8 +113,8 @@ def _agent(path: Path) -> FoundService:
     return of_agent(read_agent(content), file_name=path.name, place=str(path))
 
 
-def _process(process: Process) -> FoundService:
-    problem = _why_not_ours(process)
+def _process(process: Process, storages: Sequence[str]) -> FoundService:
+    problem = _why_not_ours(process, storages)
     if problem is not None:
         # What is somebody else's claims nothing of ours: it may even be on another machine's disk.
         place = f"process {process.pid}"
@@ -120,17 +123,23 @@ def _process(process: Process) -> FoundService:
     return of_process(process.pid, argv, environment=_environment(process.pid))
 
 
-def _why_not_ours(process: Process) -> str | None:
+def _why_not_ours(process: Process, storages: Sequence[str]) -> str | None:
     service = _service_of(process.pid)
     if service is not None:
         return f"it belongs to {service}: import that with --process_manager systemd"
     if process.user_id != os.geteuid():
         return f"it runs as {_account(process.user_id)}: import it as that account"
-    try:
+    # There is no /proc on macOS, and the process may just have ended.
+    with suppress(OSError):
         if Path(f"/proc/{process.pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
             return "it runs in a container, with a disk of its own"
-    except OSError:  # no /proc, as on macOS, or it has just ended
-        return None
+    flag = next(iter(KINDS.values())).fingerprint("")[0]
+    folders = {str(Path(folder).parent) for _, folder in fingerprints(process.argv, (flag,))}
+    if folders.isdisjoint(storages):
+        where = ", ".join(sorted(folders)) or "nowhere"
+        return (
+            f"it is in {where}, which is no storage folder: name that in --node_storage if the node is yours"
+        )
     return None
 
 
