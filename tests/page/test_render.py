@@ -4,7 +4,7 @@ import json
 import re
 from base64 import b64encode
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
@@ -14,6 +14,7 @@ from tests.page.test_markup import Reader
 from tests.report.builders import failing, held
 
 from wnm.cli.outputs import OUTPUTS
+from wnm.core.alerts.values import Episode, Severity
 from wnm.report.page.frame import MARKER, policy, render, source
 from wnm.report.page.markup import harmless
 from wnm.report.page.subject import Subject
@@ -135,3 +136,23 @@ def test_the_same_trouble_with_a_thousand_nodes_is_counted() -> None:
     )
     assert len(text.encode()) < 300 * KB
     assert re.search(r"and [0-9,]+ more: wnm doctor", text)
+
+
+def test_open_alerts_are_named_with_since_and_remedy() -> None:
+    """Their texts are hostile, as all texts are."""
+    alert = Episode(
+        key="disk-full",
+        subject="/mnt/<b>",
+        severity=Severity.CRITICAL,
+        text="full within 3 days",
+        remedy="free space </script>",
+        since=datetime(2026, 11, 20, 3, 4, 5, tzinfo=UTC),
+        started_at=datetime(2026, 11, 20, 3, 9, 5, tzinfo=UTC),
+    )
+    quiet = subject(3)
+    text = render(replace(quiet, alerts=(alert,)))
+    assert "Open alerts" in text
+    assert "/mnt/&lt;b&gt;: full within 3 days" in text
+    assert "2026-11-20 03:04:05 UTC" in text
+    assert "free space &lt;/script&gt;" in text
+    assert "Open alerts" not in render(quiet)

@@ -4,9 +4,12 @@ import platform
 from typing import TYPE_CHECKING
 
 from wnm import __version__
+from wnm.record.alerts import Alerts
 from wnm.record.past import read_past
 from wnm.report.page.frame import render
 from wnm.report.page.subject import Subject
+
+MOST_ALERTS = 100
 
 if TYPE_CHECKING:
     from wnm.record.database import Database
@@ -20,5 +23,6 @@ def status_page(material: "Material", database: "Database") -> str:
         version=__version__,
         material=material,
         past=read_past(database, material.generated_at),
+        alerts=tuple(each for each in Alerts(database).latest(MOST_ALERTS) if each.is_open),
     )
     return render(subject)

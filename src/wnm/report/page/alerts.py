@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+from wnm.core.alerts.values import Episode
 from wnm.report.doctor import Check
 from wnm.report.page.markup import Markup, element
 from wnm.report.page.subject import Subject
 from wnm.report.page.verdict import sentence_of, troubles
+from wnm.report.words import absolute, printable
 
 MOST_ENTRIES = 16
 
@@ -19,10 +21,24 @@ def alerts(subject: Subject) -> Markup:
         parts.append(element("ul", *_entries(bad), class_="alerts bad"))
     else:
         parts.append(element("p", "Nothing needs you.", class_="calm"))
+    if subject.alerts:
+        parts.append(element("h3", "Open alerts"))
+        parts.append(element("ul", *map(_open_alert, subject.alerts[:MOST_ENTRIES]), class_="alerts bad"))
     if notes:
         parts.append(element("h3", "Worth knowing"))
         parts.append(element("ul", *_entries(notes), class_="notes"))
     return element("section", *parts, aria_labelledby="needs")
+
+
+def _open_alert(alert: Episode) -> Markup:
+    """One that somebody was told of, since when, and what to do."""
+    about = f"{alert.subject}: " if alert.subject else ""
+    return element(
+        "li",
+        element("p", printable(f"{about}{alert.text}")),
+        element("p", element("span", "Since: ", class_="label"), absolute(alert.since), class_="remedy"),
+        element("p", element("span", "Remedy: ", class_="label"), printable(alert.remedy), class_="remedy"),
+    )
 
 
 def _entries(checks: Sequence[Check]) -> list[Markup]:

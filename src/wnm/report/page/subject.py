@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from wnm.core.alerts.values import Episode
 from wnm.core.past import Past
 from wnm.report.doctor import Check, checks_of
 from wnm.report.facts import NodeFacts, attention, facts_of
@@ -11,12 +12,16 @@ from wnm.report.material import Material
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One machine at one moment. `machine_name` is what its operator calls it, `version` that of wnm."""
+    """One machine at one moment.
+
+    `machine_name` is what its operator calls it, `version` that of wnm. `alerts` are those that are open.
+    """
 
     machine_name: str
     version: str
     material: Material
     past: Past
+    alerts: tuple[Episode, ...] = ()
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
