@@ -45,11 +45,9 @@ def undo(run: Run) -> int:
     if run.asked.dry_run:
         _tell_plan(folder, run)
         return 0
+    if not folder.manifest.has(Step.WRITTEN) and not _is_ours(run.database_path):
+        return _give_up(run, folder)
     with alone_on_the_machine(folder.manifest.source), only_one(run.lock_path):
-        if not folder.manifest.has(Step.WRITTEN) and not _is_ours(run.database_path):
-            give_back(folder, SystemClock())
-            print("nothing had been written yet: what was switched off is on again")
-            return 0
         _refuse_new_nodes(run, folder)
         _refuse_live(folder)
         require_restorable(folder)
@@ -74,6 +72,18 @@ def undo(run: Run) -> int:
         print(line)
     print(f"the machine is as it was before {folder.manifest.began_at:%Y-%m-%d %H:%M:%S} UTC")
     print(f"what was kept stays in {folder.path}; delete it when it is of no use any more")
+    return 0
+
+
+def _give_up(run: Run, folder: TakeoverFolder) -> int:
+    """Before there was a database nothing else can have changed: the old manager's own files may be newer than ours."""
+    with alone_on_the_machine(folder.manifest.source), only_one(run.lock_path):
+        clear_leftovers(run.database_path)
+        give_back(folder, SystemClock())
+        for problem in clear_away(folder.manifest.absent_before):
+            log.warning("%s", problem)
+    release_stale(run.lock_path)
+    print("nothing had been written yet: what was switched off is on again")
     return 0
 
 
@@ -143,9 +153,7 @@ def _newest(run: Run) -> TakeoverFolder:
     open_ones = [
         each
         for each in takeovers(data)
-        if each.manifest.undone_at is None
-        and each.manifest.database == run.database_path
-        and (each.manifest.has(Step.WRITTEN) or not each.is_back() or _is_ours(run.database_path))
+        if each.manifest.undone_at is None and each.manifest.database == run.database_path
     ]
     if not open_ones:
         raise BadInput(f"there is no takeover to undo in {data}: nothing was changed")
