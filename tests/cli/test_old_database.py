@@ -1,5 +1,6 @@
 """`wnm --init` over the database of an older wnm, with nodes that really run."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -103,3 +104,19 @@ def become_old_of_one(operator: Operator) -> Path:
     """The same with one node there, and a row of a second one that never was."""
     operator.run("--force_action=add", "--count=1", "--node_cap=2")
     return become_old(operator)
+
+
+def test_killed_right_after_writing_it_is_undone_without_mixing_the_two(operator: Operator) -> None:
+    """The database is there, and the manifest does not say so yet."""
+    operator.bring_up(1)
+    before = content(become_old_of_one(operator))
+    assert operator.run("--init", *words(operator)).code == 0
+    operator.good_cycle()
+    (manifest,) = operator.database.parent.glob("takeover-*/manifest.json")
+    said = json.loads(manifest.read_text())
+    said["steps"] = [step for step in said["steps"] if "written" not in step[0] and "looked" not in step[0]]
+    manifest.write_text(json.dumps(said))
+    Path(f"{operator.database}-wal").write_bytes(b"ours")
+    undone = operator.run("--undo_migration")
+    assert undone.code == 0, undone
+    assert content(operator.database) == before

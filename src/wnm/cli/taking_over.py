@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from posixpath import dirname
 from typing import Protocol
@@ -17,11 +17,9 @@ from wnm.core.contracts import Clock
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, Status
-from wnm.core.observation import ProgramReading
 from wnm.node_kinds.kinds import KINDS
 from wnm.record.creation import already_there, clear_leftovers, create
 from wnm.record.old_colony import is_old_colony
-from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
@@ -34,7 +32,6 @@ from wnm.takeover.rows import as_our_own, is_running, row_of
 from wnm.takeover.switch import Surroundings, switch_over
 from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
 
-PROGRAM_PATIENCE = timedelta(seconds=10)
 UNDO = "wnm --undo_migration"
 MACHINE_LOCK = "/run/wnm-takeover"
 
@@ -65,13 +62,13 @@ def take_over(run: Run) -> int:
     source = source_of(run)
     _refuse_half_undone(run)
     begun = _unfinished(run, source)
-    if _is_there(run.database_path) and begun is None:
+    if is_there(run.database_path) and begun is None:
         raise already_there(run.database_path)
     if run.asked.dry_run:
         return _rehearse(run, source, begun)
     with _folder_of(run.database_path), alone_on_the_machine(source.name), only_one(run.lock_path):
         clear_leftovers(run.database_path)
-        if _is_there(run.database_path) and begun is not None:
+        if is_there(run.database_path) and begun is not None:
             begun.done(Step.WRITTEN, SystemClock().now())
         else:
             _carry_out(run, source, begun)
@@ -175,7 +172,7 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
         look=lambda: source.look(folder),
         running=source.running,
         write=write,
-        is_written=lambda: _is_there(run.database_path),
+        is_written=lambda: is_there(run.database_path),
         tell=_say,
         clock=clock,
     )
@@ -215,13 +212,13 @@ def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
         each
         for each in takeovers(dirname(run.database_path))
         if not each.manifest.finished
-        and (each.manifest.has(Step.WRITTEN) or not each.is_back() or _is_there(run.database_path))
+        and (each.manifest.has(Step.WRITTEN) or not each.is_back() or is_there(run.database_path))
         and (each.manifest.source, each.manifest.database) == (source.name, run.database_path)
     ]
     return found[-1] if found else None
 
 
-def _is_there(path: str) -> bool:
+def is_there(path: str) -> bool:
     """Whether there is a database that is not an older wnm's."""
     return os.path.lexists(path) and not is_old_colony(path)
 
@@ -272,12 +269,6 @@ def _born(kind: str, root_dir: str) -> datetime | None:
         return datetime.fromtimestamp(Path(KINDS[kind].identity_file(root_dir)).stat().st_mtime, UTC)
     except OSError:
         return None
-
-
-def program_at(path: str) -> bool:
-    """Whether a node program lies there."""
-    found = read_program(path, None, timeout=PROGRAM_PATIENCE)
-    return isinstance(found, ProgramReading) and found.kind is not None
 
 
 def _say(text: str) -> None:

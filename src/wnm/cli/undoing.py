@@ -14,14 +14,14 @@ from wnm.cli.cron import remove_cron_of
 from wnm.cli.cron_places import place_of
 from wnm.cli.rights import hand_over, lacks_rights
 from wnm.cli.run import Run
-from wnm.cli.taking_over import alone_on_the_machine
+from wnm.cli.taking_over import alone_on_the_machine, is_there
 from wnm.core.action import port_comment
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.node import Node, Status
 from wnm.record.creation import clear_leftovers
 from wnm.record.database import open_for_reading
 from wnm.record.ledger import Ledger
-from wnm.record.old_colony import files_of, is_old_colony
+from wnm.record.old_colony import files_of
 from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
@@ -45,7 +45,7 @@ def undo(run: Run) -> int:
     if run.asked.dry_run:
         _tell_plan(folder, run)
         return 0
-    if not folder.manifest.has(Step.WRITTEN) and not _is_ours(run.database_path):
+    if not folder.manifest.has(Step.WRITTEN) and not is_there(run.database_path):
         return _give_up(run, folder)
     with alone_on_the_machine(folder.manifest.source), only_one(run.lock_path):
         _refuse_new_nodes(run, folder)
@@ -101,10 +101,6 @@ def _hand_over_without_schedule(run: Run) -> int:
         if code != 0 and line is not None and os.path.lexists(run.database_path):
             place.install(line)
     return code
-
-
-def _is_ours(path: str) -> bool:
-    return os.path.lexists(path) and not is_old_colony(path)
 
 
 def _refuse_live(folder: TakeoverFolder) -> None:
@@ -234,8 +230,8 @@ def _taken_out(folder: TakeoverFolder) -> Sequence[Kept]:
 
 def _put_database_away(run: Run, folder: TakeoverFolder) -> None:
     """wnm's own database goes to the folder of the takeover: it may still have something to tell."""
-    if not folder.manifest.has(Step.WRITTEN) and run.database_path in folder.manifest.taken_out:
-        return  # what lies there now is the old manager's own
+    if not is_there(run.database_path):
+        return  # what may lie there now is the old manager's own
     for suffix in ("-wal", "-shm", ""):
         with suppress(FileNotFoundError):
             shutil.move(

@@ -13,7 +13,7 @@ from wnm.core.past import PastCycle
 from wnm.record import models
 from wnm.record.columns import UnreadableError
 from wnm.record.database import Database
-from wnm.record.mapping import action_of
+from wnm.record.history import operation_record
 
 MOST_EVENTS = 5000
 """Of each kind, however long ago one asks for: a text that long is read by nobody, and has to fit into memory."""
@@ -31,7 +31,7 @@ def read_events(
         of_changes = _conditions(change, change.c.at, node_id, since)
         newest = select(operation).where(*of_operations).order_by(operation.c.id.desc()).limit(most)
         latest = select(change).where(*of_changes).order_by(change.c.id.desc()).limit(most)
-        operations = tuple(map(_operation, connection.execute(newest)))
+        operations = tuple(map(operation_record, connection.execute(newest)))
         changes = tuple(map(_change, connection.execute(latest)))
         kept = _latest(operations, changes, most)
         all_of_them = _count(connection, operation, of_operations) + _count(connection, change, of_changes)
@@ -53,7 +53,7 @@ def latest_operations(database: Database) -> Mapping[int, OperationRecord]:
     newest = select(func.max(operation.c.id)).where(was_done).group_by(operation.c.node_id)
     wanted = select(operation).where(operation.c.id.in_(newest))
     return database.read(
-        lambda connection: {int(row.node_id): _operation(row) for row in connection.execute(wanted)}
+        lambda connection: {int(row.node_id): operation_record(row) for row in connection.execute(wanted)}
     )
 
 
@@ -108,21 +108,6 @@ def _cycles(connection: Connection, numbers: set[int]) -> dict[int, PastCycle]:
         )
         for row in connection.execute(wanted)
     }
-
-
-def _operation(row: Row[Any]) -> OperationRecord:
-    return OperationRecord(
-        id=row.id,
-        cycle=row.cycle_id,
-        node_id=NodeId(row.node_id),
-        action=action_of(row.action, row.id),
-        intended_at=row.intended_at,
-        ended_at=row.ended_at,
-        result=row.result,
-        error=row.error,
-        note=row.note,
-        freed_bytes=row.freed_bytes,
-    )
 
 
 def _change(row: Row[Any]) -> ChangeRecord:

@@ -79,7 +79,7 @@ class History:
 
     def _operations(self, wanted: Select[Any]) -> tuple[OperationRecord, ...]:
         return self._database.read(
-            lambda connection: tuple(map(_operation_record, connection.execute(wanted)))
+            lambda connection: tuple(map(operation_record, connection.execute(wanted)))
         )
 
 
@@ -119,7 +119,8 @@ def _recording(packed: bytes) -> Recording:
     return Recording(observation=observation, settings=tuple(settings.items()), decision=decision)
 
 
-def _operation_record(row: Row[Any]) -> OperationRecord:
+def operation_record(row: Row[Any]) -> OperationRecord:
+    """The operation in a row of its table. Raises UnreadableError."""
     return OperationRecord(
         id=row.id,
         cycle=row.cycle_id,
