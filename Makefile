@@ -17,7 +17,7 @@ stop: ## end the sandbox's nodes and remove it
 	@scripts/stop_sandbox.sh
 
 test: setup ## run all tests (ARGS="-k word" for some)
-	@.venv/bin/python -m pytest -n 3 --dist worksteal $(or $(ARGS),--ignore=tests/reboot)
+	@.venv/bin/python scripts/run_tests.py -n 3 --dist worksteal $(or $(ARGS),--ignore=tests/reboot)
 	@$(if $(ARGS),echo 'With ARGS the container suite is left out: scripts/test.sh runs it.',scripts/test.sh $(CONTAINER))
 
 check: setup ## lint, types, direction rules, generated files

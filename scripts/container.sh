@@ -128,7 +128,7 @@ copy() {
 
 ready() {
     local state=''
-    for _ in {1..120}; do
+    for _ in {1..480}; do
         state=$(docker exec "$1" systemctl is-system-running 2>/dev/null) || true
         case $state in
             running) return ;;

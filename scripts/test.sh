@@ -3,8 +3,9 @@
 #
 # test.sh [--if-possible] [pytest arguments]
 #
-# Arguments go to the run inside the machine, and the restarts are left out then. With --if-possible it is no failure
-# that Docker cannot run here: the last lines say so. A skipped test that is marked for the machine is a failure.
+# With arguments there is one machine, they go to the run inside it, and the restarts are left out. Without, the suite
+# is dealt out to several machines at once, and each one's output follows when it is through. With --if-possible it is no
+# failure that Docker cannot run here: the last lines say so. A skipped test that is marked for the machine is a failure.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -23,28 +24,66 @@ if ! reason=$(scripts/container.sh engine 2>&1); then
 fi
 if [[ -n $reason ]]; then printf '%s\n' "$reason" >&2; fi
 
-named=0
-for argument in "$@"; do
-    if [[ -e ${argument%%::*} ]]; then named=1; fi
-done
-places=(tests/systemd tests/contracts)
-if ((named)); then places=(); fi
-
 strictly=(-p tests.systemd.nothing_left_out)
-machine=$(scripts/container.sh start)
-trap 'scripts/container.sh remove "$machine"' EXIT
-status=0
+scratch=$(mktemp -d)
+machines=()
 
-printf '\n-- on a machine with systemd: %s\n' "${places[*]} $*"
-docker exec "$machine" python -m pytest "${strictly[@]}" ${places[@]+"${places[@]}"} "$@" || status=$?
+clean_up() {
+    local machine
+    for machine in ${machines[@]+"${machines[@]}"}; do scripts/container.sh remove "$machine"; done
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
 
-if (($# == 0)); then
-    printf '\n-- there, as an ordinary user with a systemd of its own: tests/contracts\n'
-    docker exec "$machine" loginctl enable-linger operator
-    docker exec -u operator "$machine" python -m pytest "${strictly[@]}" -m systemd tests/contracts || status=$?
+start_machine() {
+    machines+=("$(scripts/container.sh start)")
+}
 
-    printf '\n-- machines that are restarted: tests/reboot\n'
-    scripts/setup.sh
-    .venv/bin/python -m pytest "${strictly[@]}" tests/reboot || status=$?
+# What is not marked for such a machine runs with the ordinary tests.
+run_in() {
+    docker exec "$1" python scripts/run_tests.py "${strictly[@]}" -m systemd "${@:2}"
+}
+
+if (($#)); then
+    places=(tests/systemd tests/contracts)
+    for argument in "$@"; do
+        if [[ -e ${argument%%::*} ]]; then places=(); fi
+    done
+    start_machine
+    run_in "${machines[0]}" ${places[@]+"${places[@]}"} "$@"
+    exit
 fi
+
+contracts() {
+    run_in "$1" tests/contracts || return
+    printf '\n-- as an ordinary user with a systemd of its own\n'
+    docker exec "$1" loginctl enable-linger operator
+    docker exec -u operator "$1" python scripts/run_tests.py "${strictly[@]}" -m systemd tests/contracts
+}
+
+takeovers=(tests/systemd/test_takeover_*.py)
+others=()
+for file in tests/systemd/test_*.py; do
+    if [[ " ${takeovers[*]} " != *" $file "* ]]; then others+=("$file"); fi
+done
+
+scripts/setup.sh
+for _ in 1 2 3; do start_machine; done
+run_in "${machines[0]}" "${takeovers[@]}" >"$scratch/0" 2>&1 &
+jobs=($!)
+run_in "${machines[1]}" "${others[@]}" >"$scratch/1" 2>&1 &
+jobs+=($!)
+contracts "${machines[2]}" >"$scratch/2" 2>&1 &
+jobs+=($!)
+
+printf '\n-- machines that are restarted: tests/reboot\n'
+status=0
+.venv/bin/python scripts/run_tests.py "${strictly[@]}" tests/reboot || status=$?
+
+titles=('takeovers on a machine with systemd' 'the rest of tests/systemd' 'tests/contracts on a machine with systemd')
+for each in 0 1 2; do
+    wait "${jobs[$each]}" || status=$?
+    printf '\n-- %s\n' "${titles[$each]}"
+    cat "$scratch/$each"
+done
 exit "$status"

@@ -375,7 +375,7 @@ def _root_dir(arguments: list[str]) -> str | None:
     return None
 
 
-def eventually[T](look: Callable[[], T], timeout_seconds: float = 15.0) -> T:
+def eventually[T](look: Callable[[], T], timeout_seconds: float = 60.0) -> T:
     """The first true result of `look`; an AssertionError when there is none in time."""
     deadline = time.monotonic() + timeout_seconds
     while not (result := look()):

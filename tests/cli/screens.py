@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pyte
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 # Only the leader of a session can make a terminal its own, and signals of keys need that.
 TAKE_TERMINAL = (
     "import fcntl, os, sys, termios; "

@@ -7,8 +7,9 @@ import pytest
 from tests.cli.operator import NEW, Operator, eventually
 
 POLL_SECONDS = 1.0
-# A slow machine may take this much longer for a cycle than it did a moment ago.
-SLACK_SECONDS = 1.5
+# A slow machine may take this much longer than a moment ago: less than the three time limits more that it would
+# take to ask the silent ones in turn.
+SLACK_SECONDS = 2.5
 # The kernel counts the starts of processes in these.
 CLOCK_TICK_SECONDS = 0.02
 NODES, BAD = 20, (3, 8, 13, 20)
@@ -48,11 +49,13 @@ def test_a_silent_node_is_restarted_once_and_then_with_growing_pauses(operator: 
     patience_seconds = 0.6
     operator.bring_up(2, poll_timeout=0.2, unresponsive_restart=patience_seconds / 60)
     other = operator.pids_of(1)
+    answered_from = time.time()
+    operator.good_cycle()  # its last answer falls into this one, and patience counts from there
     silent_from = time.time()
     operator.order(2, metrics="hang")
-    pids, starts = operator.pids_of(2), [silent_from]
+    pids, starts = operator.pids_of(2), [answered_from]
     while len(starts) < 4:
-        assert time.time() < silent_from + 40
+        assert time.time() < silent_from + 120
         operator.good_cycle()
         now = [process for process in operator.processes() if process.name == "antnode0002"]
         assert len(now) == 1

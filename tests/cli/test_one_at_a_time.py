@@ -11,14 +11,14 @@ CYCLES = 12
 
 def with_a_slow_removal(operator: Operator) -> None:
     """The next cycle with a cap of 0 takes as long as `stop_grace`."""
-    operator.bring_up(1, stop_grace=8)
+    operator.bring_up(1, stop_grace=20)
     operator.order(1, ignore_term=True)
 
 
 def test_of_twelve_cycles_at_once_one_acts_and_the_others_say_75(operator: Operator) -> None:
     with_a_slow_removal(operator)
     started = [operator.begin("--node_cap=0") for _ in range(CYCLES)]
-    ended = [(process, *process.communicate(timeout=40)) for process in started]
+    ended = [(process, *process.communicate(timeout=60)) for process in started]
     codes = sorted(process.returncode for process, _, _ in ended)
     assert codes == [0] + [BUSY] * (CYCLES - 1)
     (winner,) = [process.pid for process, _, _ in ended if process.returncode == 0]
@@ -33,7 +33,7 @@ def test_of_twelve_cycles_at_once_one_acts_and_the_others_say_75(operator: Opera
 def test_twelve_quick_cycles_at_once_start_nothing_twice(operator: Operator) -> None:
     operator.init(node_cap=3)
     started = [operator.begin() for _ in range(CYCLES)]
-    ended = [(*process.communicate(timeout=40), process.returncode) for process in started]
+    ended = [(*process.communicate(timeout=60), process.returncode) for process in started]
     assert {code for _, _, code in ended} <= {0, BUSY}, ended
     assert 0 in {code for _, _, code in ended}
     operator.cycles_until(lambda: operator.running() == 3, at_most=8)
@@ -82,7 +82,7 @@ def test_an_interrupted_cycle_says_so_in_one_line(operator: Operator) -> None:
     cycle = operator.begin("--node_cap=0")
     eventually(lambda: operator.statuses() == {1: "REMOVING"})
     os.kill(cycle.pid, signal.SIGINT)
-    out, err = cycle.communicate(timeout=20)
+    out, err = cycle.communicate(timeout=60)
     assert cycle.returncode == 130
     assert "Traceback" not in out + err
     assert err.splitlines()[-1].startswith("wnm: interrupted")

@@ -34,7 +34,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def eventually[T](look: Callable[[], T], timeout_seconds: float = 15.0) -> T:
+def eventually[T](look: Callable[[], T], timeout_seconds: float = 60.0) -> T:
     """The first true result of `look`; an AssertionError when there is none in time."""
     deadline = time.monotonic() + timeout_seconds
     while not (result := look()):

@@ -104,7 +104,7 @@ def test_its_store_grows_in_what_it_takes_up(node: AntNodeRun) -> None:
     assert node.data.stat().st_size == MAP_BYTES
     eventually(lambda: re.search(r"Stored chunk [0-9a-f]{64} \(\d+ bytes\)", node.log()))
     process.terminate()
-    assert process.wait(timeout=3) == 0
+    assert process.wait(timeout=60) == 0
     taken = node.data.stat().st_blocks
     node.start_and_wait()
     assert node.data.stat().st_blocks >= taken  # the next process goes on where this one ended
@@ -137,7 +137,7 @@ def test_logs_nothing_unless_asked_to(run_node: Callable[..., AntNodeRun]) -> No
     process = node.start()
     eventually(node.data.exists)
     process.terminate()
-    printed, complained = process.communicate(timeout=3)
+    printed, complained = process.communicate(timeout=60)
     assert (printed, complained, process.returncode) == ("", "", 0)
     assert not node.log_folder.exists()
 
@@ -167,12 +167,12 @@ def test_keeps_its_identity(node: AntNodeRun) -> None:
 def test_ends_cleanly_after_a_signal(node: AntNodeRun, number: signal.Signals) -> None:
     process = node.start_and_wait()
     process.send_signal(number)
-    assert process.wait(timeout=3) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_prints_why_it_ends_and_leaves_no_file(node: AntNodeRun) -> None:
     process = node.start(exit_after_seconds=0, exit_code=7, exit_reason="no disk left")
-    _, complained = process.communicate(timeout=5)
+    _, complained = process.communicate(timeout=60)
     assert process.returncode == 7
     assert complained.startswith("Error: \n   0: no disk left\n")
     assert not list(node.root.parent.rglob("critical_failure.log"))
@@ -206,7 +206,7 @@ def test_refuses_the_flags_of_antnode(ant_node: Path, tmp_path: Path, flag: str)
 def test_refuses_a_port_in_use(node: AntNodeRun, run_node: Callable[..., AntNodeRun]) -> None:
     node.start_and_wait()
     second = run_node(port=node.port).start()
-    _, errors = second.communicate(timeout=5)
+    _, errors = second.communicate(timeout=60)
     assert second.returncode == 1
     assert "Address already in use" in errors
 
@@ -231,7 +231,7 @@ def test_upgrades_itself_and_starts_its_successor(
     node = run_node(program=own)
     first = node.start_and_wait()
     node.order(self_upgrade_to=str(newer))
-    assert first.wait(timeout=5) == 0
+    assert first.wait(timeout=60) == 0
     eventually(lambda: 'starting version="0.17.2-beta.2"' in node.log())
     successor = eventually(lambda: _pid_on(node.root))
     assert successor != first.pid
@@ -249,7 +249,7 @@ def test_upgrades_itself_and_ends_with_0_when_asked_to(
     node = run_node(program=own, flags=("--stop-on-upgrade",))
     process = node.start_and_wait()
     node.order(self_upgrade_to=str(newer))
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=60) == 0
     assert _version(own) == "ant-node 0.17.2-beta.2\n"
     assert _pid_on(node.root) == 0
     node.order()

@@ -53,7 +53,7 @@ def test_every_node_has_pages_of_its_own(served: subprocess.Popen[str], ports: l
     with pytest.raises(ConnectionRefusedError):
         get(ports[2], "/metadata")
     served.send_signal(signal.SIGTERM)
-    assert served.wait(timeout=3) == 0
+    assert served.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize(

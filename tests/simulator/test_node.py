@@ -71,7 +71,7 @@ def test_ends_cleanly_after_a_signal(node: NodeRun, number: signal.Signals) -> N
     process = node.start_and_wait()
     before = {file.relative_to(node.root) for file in node.root.rglob("*")}
     process.send_signal(number)
-    assert process.wait(timeout=3) == 0
+    assert process.wait(timeout=60) == 0
     after = {file.relative_to(node.root) for file in node.root.rglob("*")}
     assert before - after == {Path("antnode.pid")}
     assert process.stderr is not None
@@ -95,7 +95,7 @@ def test_keeps_its_identity_over_restarts(node: NodeRun, new_node: Callable[...,
 def test_refuses_a_node_port_in_use(node: NodeRun, new_node: Callable[..., NodeRun]) -> None:
     first = node.start_and_wait()
     second = new_node(root=node.root, port=node.port).start()
-    _, errors = second.communicate(timeout=5)
+    _, errors = second.communicate(timeout=60)
     assert second.returncode == 1
     assert f"cannot listen on UDP 0.0.0.0:{node.port}: Address already in use" in errors
     assert node.recorded_pid() == first.pid
@@ -104,7 +104,7 @@ def test_refuses_a_node_port_in_use(node: NodeRun, new_node: Callable[..., NodeR
 def test_refuses_a_metrics_port_in_use(node: NodeRun, new_node: Callable[..., NodeRun]) -> None:
     node.start_and_wait()
     second = new_node(metrics_port=node.metrics_port).start()
-    _, errors = second.communicate(timeout=5)
+    _, errors = second.communicate(timeout=60)
     assert second.returncode == 1
     assert f"cannot listen on TCP 127.0.0.1:{node.metrics_port}: Address already in use" in errors
 

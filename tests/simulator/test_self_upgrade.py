@@ -38,7 +38,7 @@ def test_restarts_as_the_newer_version(new_node: Callable[..., NodeRun], own: Pa
     first = node.start_and_wait()
     key = (node.root / "secret-key").read_bytes()
     node.order(self_upgrade_to=str(newer))
-    assert first.wait(timeout=5) == 0
+    assert first.wait(timeout=60) == 0
     eventually(node.answers)
     assert 'antnode_version="0.4.18-rc.1"' in node.page("/metadata")
     assert _version_on_disk(own) == NEWER
@@ -64,7 +64,7 @@ def test_only_stops_when_asked_to(new_node: Callable[..., NodeRun], own: Path, n
     node = new_node(program=own, flags=("--stop-on-upgrade",))
     process = node.start_and_wait()
     node.order(self_upgrade_to=str(newer))
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=60) == 0
     assert node.recorded_pid() == 0
     assert not node.answers()
     assert _version_on_disk(own) == NEWER

@@ -23,7 +23,7 @@ from wnm.record.history import History
 
 # What cron gives to whoever it starts.
 PATH = "/usr/bin:/bin"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 PROGRAM = Path("/usr/local/bin/antnode")
 UP = ("RUNNING", "RESTARTING", "UPGRADING")
 SYSTEM_UNITS = Path("/etc/systemd/system")
@@ -94,7 +94,7 @@ class Life:
         """Run `wnm` as this account and wait for its end."""
         began = time.monotonic()
         process = self.begin(*words, env=env)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=60)
         return Result(code=process.returncode, out=out, err=err, seconds=time.monotonic() - began)
 
     def good(self, *words: object) -> Result:

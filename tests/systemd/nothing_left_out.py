@@ -5,6 +5,8 @@ from collections.abc import Generator
 import pytest
 
 LEFT_OUT = pytest.StashKey[list[str]]()
+LEFT_OUT_STATUS = 20
+"""The exit status then, whatever failed beside: unlike a test that failed, it is nothing to try again."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,8 +25,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the run that left something out."""
-    if session.config.stash[LEFT_OUT] and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if session.config.stash[LEFT_OUT]:
+        session.exitstatus = LEFT_OUT_STATUS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

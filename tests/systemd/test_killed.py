@@ -46,7 +46,7 @@ def kill(process: subprocess.Popen[str], which: slice) -> None:
     for pid in victims[which]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
 
 
 def elevated() -> list[int]:
@@ -68,7 +68,7 @@ def test_whatever_it_was_doing_the_next_cycles_put_right(life: Life) -> None:
         kill(process, chance.choice((ALL, ALL, FIRST, LAST)))
     assert killed >= ROUNDS / 4
     # What it ran itself when it was killed may still be at work, and so may the part that was not killed.
-    eventually(lambda: not elevated(), timeout_seconds=60)
+    eventually(lambda: not elevated())
     eventually(lambda: do("systemctl", "list-jobs", "--no-legend") == "")
     life.bring_up(2, *AT_ONCE, at_most=8)
     new = f"0.4.{ROUNDS}"

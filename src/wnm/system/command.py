@@ -28,7 +28,10 @@ WITH_DEFAULT_SIGNALS = """
 import os, signal, sys
 for number in map(int, sys.argv[1].split(",")):
     signal.signal(number, signal.SIG_DFL)
-os.execv(sys.argv[2], sys.argv[2:])
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"cannot start {sys.argv[2]} ({error.strerror})")
 """
 
 
@@ -145,7 +148,8 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log
     """Start a program that lives on without us, and return its pid.
 
     It leads a session of its own without a terminal, reads nothing, appends what it writes to `log_file`
-    (made 0600), keeps none of our files, locks or ignored signals. Raises CommandFailed if it cannot start.
+    (made 0600), keeps none of our files, locks or ignored signals. Raises CommandFailed if it cannot start; where we
+    ignore signals, a missing program ends at once instead, with the reason in its log.
     """
     ignored = [
         s for s in signal.valid_signals() - HARMLESS_WHEN_IGNORED if signal.getsignal(s) is signal.SIG_IGN
