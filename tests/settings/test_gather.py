@@ -131,6 +131,9 @@ def test_with_the_prefix_they_count(place: Place) -> None:
     [
         b'# edit this file\nRewardsAddress="--rewards-address 0x1"\nENVIRONMENT=prod\nNODE_CAP=7\n',
         b"export NodeStorage=/mnt\nWNM_NO_SUCH=1\n",
+        b"",
+        b"# cut\nDelayStart=5\nCpuLess",
+        b"MemRemove=90\n",
         b"HDLessThan=3\n\xff\xfe not UTF-8 $(touch /tmp/never)\n",
     ],
 )

@@ -260,6 +260,17 @@ def test_on_big_machines_the_delays_of_the_script_win() -> None:
     assert (small.given["delay_start"], small.given["delay_upgrade"]) == ("6", "5")
 
 
+def test_on_big_machines_a_number_wins_wherever_it_stands_in_the_script() -> None:
+    texts = replace(VANILLA, script="ntpr=55\nDelayStart=2\n", system="CpuCount=32\n")
+    big = read_with(texts=texts)
+    assert big.given["delay_start"] == "2"
+    (note,) = big.notes
+    assert note.startswith("with 32 cores DelayStart is the script's own 2 (/usr/bin/anms.sh:2), ")
+    small = read_with(texts=replace(texts, system="CpuCount=23\n"))
+    assert small.given["delay_start"] == "5"
+    assert small.notes == ("/usr/bin/anms.sh:2: DelayStart=2: the script itself may set DelayStart",)
+
+
 def test_delays_that_the_script_sets_in_other_cases_are_told() -> None:
     script = "ntpr=55\nif [ $(nproc) -le 4 ]; then\n  DelayStart=3\nfi\n"
     found = read_with(texts=replace(VANILLA, script=script))

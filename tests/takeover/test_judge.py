@@ -99,6 +99,13 @@ def test_machines(path: Path) -> None:
     assert list(found.storages) == expected.get("storages", [])
 
 
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_refusal_says_what_can_be_done(path: Path) -> None:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    for each in judged(case).refused if case.get("manager", "systemd") != "setsid" else ():
+        assert each.remedy or "remove it" in each.reason, each
+
+
 def node(name: str, number: int, *, root: str | None = None, more: str = "", **changes: Any) -> FoundService:
     """An ordinary node of a unit."""
     root = root or f"{SERVICES}/{name}"

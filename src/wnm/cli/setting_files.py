@@ -14,7 +14,9 @@ _LARGEST_BYTES = 1_000_000
 _LONGEST_LINE = 12_000
 # Keys that anm writes when it is installed, and that nobody else has.
 _OF_ANM = re.compile(
-    rb"^\s*(?:export\s+)?(?:RewardsAddress|NodeStorage|DelayReStart|HDLessThan)=", re.MULTILINE
+    rb"^\s*(?:export\s+)?(?:NodeStorage|RewardsAddress|DiscordUsername|MaxLoadAverageAllowed|Delay[A-Z]\w+"
+    rb"|(?:Cpu|Mem|HD)LessThan|(?:Cpu|Mem|HD)Remove)=",
+    re.MULTILINE,
 )
 
 
@@ -75,7 +77,7 @@ def read_shared_file(path: Path, known: frozenset[str]) -> Mapping[str, str]:
                 content = os.read(descriptor, _LARGEST_BYTES) if is_file else b""
             finally:
                 os.close(descriptor)
-            if _OF_ANM.search(content):
+            if not content.strip() or _OF_ANM.search(content):
                 return {}
     return read_environment_file(path, known)
 
@@ -90,7 +92,8 @@ def _text_of(path: Path, *, explicit: bool) -> str | None:
         if stat.S_ISDIR(facts.st_mode) and not explicit:
             return None
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST_BYTES:
-            raise BadInput(f"{path} is not an ordinary file of at most {_LARGEST_BYTES} bytes: move it away")
+            remedy = "give another one with -c" if explicit else "move it away"
+            raise BadInput(f"{path} is not an ordinary file of at most {_LARGEST_BYTES} bytes: {remedy}")
         if not explicit:
             _refuse_foreign(path, facts)
         content = os.read(descriptor, _LARGEST_BYTES)

@@ -1,7 +1,7 @@
 """What stands nowhere but in anm's own script: the base of its ports, and delays that win over the config."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wnm.formats.shell_assignments import Assignments, Known, Place, Remark, Source, Unknown, read_assignments
@@ -16,19 +16,34 @@ _USUAL_CORES = 24
 _LONGEST_CONDITION = 300
 _LONGEST_DELAY = 40
 _MOST_REMARKS = 10
-_AT_LEAST = re.compile(r"CpuCount\}?[\"']?\s*(>=|-ge|>|-gt)\s*[\"']?([0-9]{1,4})(?![0-9.])")
-_AT_MOST = re.compile(r"(?<![0-9.])([0-9]{1,4})[\"']?\s*(<=|-le|<|-lt)\s*[\"']?\$?\{?CpuCount(?!\w)")
+_COMPARED = re.compile(
+    r"(?:CpuCount|nproc)[}\"')`]*\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?([0-9]{1,4})(?![0-9.])"
+)
+_TURNED_AROUND = re.compile(
+    r"(?<![0-9.])([0-9]{1,4})[\"']?\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?[$({`]*(?:CpuCount|nproc)(?!\w)"
+)
+_OPPOSITE = {">=": "<", "<": ">=", ">": "<=", "<=": ">"}
+_MIRRORED = {">=": "<=", "<=": ">=", ">": "<", "<": ">"}
+_BY_LETTERS = {"-ge": ">=", "-gt": ">", "-le": "<=", "-lt": "<"}
 _SET_ON_THE_WAY = re.compile(r"&&\s*Delay\w+=\S+\s*")
 _STORAGE = re.compile(r"(?<!\w)NodeStorage=[\"']?(/[^\s\"'\\>;&|$]*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BigMachineDelay:
-    """A delay in minutes that machines with `cores` cores and more have, whatever the config says."""
+    """A delay in minutes that machines with `cores` cores and more have, whatever the config says.
+
+    Those with `below` cores and more do not, if it is given.
+    """
 
     name: str
     cores: int
     delay: Known | Unknown
+    below: int | None = None
+
+    def fits(self, cores: int) -> bool:
+        """Whether a machine with that many cores has it."""
+        return self.cores <= cores and (self.below is None or cores < self.below)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +63,7 @@ class AnmScript:
 
     def delay(self, name: str, cores: int) -> Known | Unknown | None:
         """What the script itself says of a delay on a machine with that many cores."""
-        fitting = [each.delay for each in self.delays if each.name == name and each.cores <= cores]
+        fitting = [each.delay for each in self.delays if each.name == name and each.fits(cores)]
         return fitting[-1] if fitting else None
 
 
@@ -81,24 +96,39 @@ def _delays(source: Source) -> tuple[tuple[BigMachineDelay, ...], tuple[Remark, 
     found: list[BigMachineDelay] = []
     remarks: list[Remark] = []
     branch: dict[tuple[str, tuple[Inside, ...]], Known | Unknown] = {}
+    elsewhere: dict[str, list[Known | Unknown]] = {}
     for event in parsed.events:
         if event.name not in DELAYS or event.does not in (Does.SET, Does.APPEND, Does.SPOIL):
             continue
         around = [each for each in event.inside if each.frame not in (Frame.FUNCTION, Frame.GROUP)]
-        conditions = [_cores(each, source.text) for each in around]
-        cores = max((each for each in conditions if each is not None), default=None)
-        if cores is None and parsed.broken_at is not None and not event.inside and event.does is Does.SPOIL:
-            cores = _USUAL_CORES
+        ranges = [_cores(each, source.text) for each in around]
+        low, below = _together(ranges)
+        if not low and parsed.broken_at is not None and not event.inside and event.does is Does.SPOIL:
+            low = _USUAL_CORES
         place = source.place(event.begin)
-        if cores is None:
+        delay = _literal(event, place, branch)
+        if not low:
             remarks.append(Remark(reason=f"the script itself may set {event.name}", place=place))
+            if event.does is not Does.SPOIL and (below is None or below > _USUAL_CORES):
+                elsewhere.setdefault(event.name, []).append(delay)
+                branch[event.name, event.inside] = delay
             continue
-        delay: Known | Unknown = Unknown(reason="it depends on more than the number of cores", place=place)
-        if len(around) <= 1:
-            delay = _literal(event, place, branch)
+        if len(around) > 1:
+            delay = Unknown(reason="it depends on more than the number of cores", place=place)
         branch[event.name, event.inside] = delay
-        found.append(BigMachineDelay(name=event.name, cores=cores, delay=delay))
+        found.append(BigMachineDelay(name=event.name, cores=low, delay=delay, below=below))
+    said = {each.name for each in found}
+    found += [_literal_of_big(name, set_) for name, set_ in elsewhere.items() if name not in said]
     return tuple(found), tuple(remarks[:_MOST_REMARKS])
+
+
+def _literal_of_big(name: str, found: Sequence[Known | Unknown]) -> BigMachineDelay:
+    """The number that the script has, if it does not say in words that are understood for which machines."""
+    values = {each.value for each in found if isinstance(each, Known)}
+    delay = found[-1]
+    if len(values) > 1 or (values and not isinstance(delay, Known)):
+        delay = Unknown(reason="the script sets it in more than one way", place=delay.place)
+    return BigMachineDelay(name=name, cores=_USUAL_CORES, delay=delay)
 
 
 def _literal(
@@ -119,17 +149,38 @@ def _literal(
     return Known(value=value, place=place)
 
 
-def _cores(inside: Inside, text: str) -> int | None:
-    """From how many cores on a branch is taken; None if it depends on anything else."""
-    if inside.frame is not Frame.IF or inside.condition is None:
+def _together(ranges: Sequence[tuple[int, int | None] | None]) -> tuple[int, int | None]:
+    """From how many cores on, and below how many, all conditions hold that are understood."""
+    low = max((each[0] for each in ranges if each is not None), default=0)
+    high = min((each[1] for each in ranges if each is not None and each[1] is not None), default=None)
+    return low, high
+
+
+def _cores(inside: Inside, text: str) -> tuple[int, int | None] | None:
+    """From how many cores on, and below how many, a branch is taken; None if it depends on anything else."""
+    if inside.frame not in (Frame.IF, Frame.OR):
         return None
-    begin, end = inside.condition
+    ranges = [_range(each, text, negated=True) for each in inside.unless]
+    if inside.condition is not None:
+        ranges.append(_range(inside.condition, text, negated=False))
+    return _together(ranges) if ranges and None not in ranges else None
+
+
+def _range(where: tuple[int, int], text: str, *, negated: bool) -> tuple[int, int | None] | None:
+    """The numbers of cores with which one condition holds, or does not."""
+    begin, end = where
     condition = _SET_ON_THE_WAY.sub("", text[begin : min(end, begin + _LONGEST_CONDITION)])
-    if "!" in condition or "&&" in condition or "||" in condition:
+    if "&&" in condition or "||" in condition or re.search(r"!=|==\s*0", condition):
         return None
-    at_least, at_most = _AT_LEAST.search(condition), _AT_MOST.search(condition)
-    if at_least is not None:
-        return int(at_least[2]) + (at_least[1] in (">", "-gt"))
-    if at_most is not None:
-        return int(at_most[1]) + (at_most[2] in ("<", "-lt"))
-    return None
+    if condition.count("!") % 2:
+        negated = not negated
+    found, turned = _COMPARED.search(condition), _TURNED_AROUND.search(condition)
+    if found is not None:
+        operator, number = _BY_LETTERS.get(found[1], found[1]), int(found[2])
+    elif turned is not None:
+        operator, number = _MIRRORED[_BY_LETTERS.get(turned[2], turned[2])], int(turned[1])
+    else:
+        return None
+    operator = _OPPOSITE[operator] if negated else operator
+    number += operator in (">", "<=")
+    return (number, None) if operator in (">", ">=") else (0, number)

@@ -88,7 +88,9 @@ class _Parser:
             frame = Frame.OR if self._is("||") else frame
             self._next()
             self._skip_newlines()
-            with self._within(frame, (begin, end)):
+            # After several of them what has to be true is more than one text.
+            unless = ((begin, end),) if frame is Frame.OR else ()
+            with self._within(frame, None if unless else (begin, end), unless):
                 self._pipeline()
         if self._is("&"):
             self._doubt(mark, "it runs in the background")
@@ -196,21 +198,21 @@ class _Parser:
 
     def _if(self) -> None:
         kind: str | None = "if"
-        outcomes = 0
+        failed: tuple[tuple[int, int], ...] = ()
         while kind in ("if", "elif"):
             self._next()
             begin = self._peek().begin
-            with self._within(Frame.IF if outcomes else Frame.GROUP):
+            with self._within(Frame.IF if failed else Frame.GROUP):
                 self._list("then")
             end = self._peek().begin
             self._close("then")
-            with self._within(Frame.IF, (begin, end)):
+            with self._within(Frame.IF, (begin, end), failed):
                 self._list("elif", "else", "fi")
-            outcomes += 1
+            failed = (*failed, (begin, end))
             kind = self._peeked_bare()
         if kind == "else":
             self._next()
-            with self._within(Frame.IF):
+            with self._within(Frame.IF, None, failed):
                 self._list("fi")
         self._close("fi")
 
@@ -367,8 +369,14 @@ class _Parser:
     # Events
 
     @contextmanager
-    def _within(self, frame: Frame, condition: tuple[int, int] | None = None) -> Iterator[None]:
-        outside, self.inside = self.inside, (*self.inside, Inside(frame=frame, condition=condition))
+    def _within(
+        self,
+        frame: Frame,
+        condition: tuple[int, int] | None = None,
+        unless: tuple[tuple[int, int], ...] = (),
+    ) -> Iterator[None]:
+        inside = Inside(frame=frame, condition=condition, unless=unless)
+        outside, self.inside = self.inside, (*self.inside, inside)
         yield
         self.inside = outside
 

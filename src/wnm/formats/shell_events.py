@@ -47,10 +47,15 @@ class Frame(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """One construct around a command. `condition` is where its condition is written, begin and end."""
+    """One construct around a command.
+
+    `condition` is where its condition is written, begin and end; `unless` are the conditions that must have failed
+    for that, those of the branches before it.
+    """
 
     frame: Frame
     condition: tuple[int, int] | None = None
+    unless: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from wnm.formats.systemd_unit import owner
 from wnm.formats.systemd_unit_lines import Assignment, read_lines
 from wnm.formats.systemd_words import Unclear, with_specifiers, words
 
+CUT_OFF = "its last line has no end: see whether the file was cut off"
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 # With these, the paths of its command line are not those of the machine.
 _OTHER_ROOTS = ("RootDirectory", "RootImage")
@@ -100,7 +101,7 @@ def _take(reading: _Reading, content: bytes, file_name: str) -> None:
         if each.section == "Service":
             _assign(reading, each)
     if lines.open_end and lines.assignments[-1].option == "ExecStart":
-        reading.notes.append("its last line has no end: see whether the file was cut off")
+        reading.notes.append(CUT_OFF)
 
 
 def _assign(reading: _Reading, found: Assignment) -> None:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from wnm.node_kinds.ant_node import NAME as ANT_NODE_NAME
 from wnm.node_kinds.antnode import NAME as ANTNODE_NAME
 
+NETWORKS = frozenset(
+    {"evm-arbitrum-one", "evm-arbitrum-sepolia", "evm-arbitrum-sepolia-test", "evm-custom", "evm-local"}
+)
+"""The words that antnode is known to choose its payment network by."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:

@@ -1,5 +1,6 @@
 """The drop-ins beside a unit file of systemd."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def _in_folder(folder: Path) -> list[tuple[str, bytes]]:
         raise Transient(f"cannot look into {folder}: {error.strerror}") from error
     found = []
     for name in names:
+        # systemd takes such a link as an empty file, which hides one of its name in a weaker folder.
+        if os.path.realpath(folder / name) == os.devnull:
+            found.append((name, b""))
+            continue
         try:
             with open_regular(str(folder / name)) as file:
                 found.append((name, file.read(LARGEST_BYTES)))

@@ -13,6 +13,7 @@ from wnm.takeover.anm_places import AnmPlaces
 from wnm.takeover.anm_settings import read_anm_settings
 from wnm.takeover.judge import Adoption, Judgement, judge
 from wnm.takeover.plan import TakeoverPlan
+from wnm.takeover.root_rules import is_below
 from wnm.takeover.services import Circumstances, FoundService
 
 MANAGER = "systemd"
@@ -67,17 +68,17 @@ def plan_from_anm(
     """The plan. Its problems are what only the operator can solve; with any of them nothing may be changed."""
     first = judge(seen.services, seen.around)
     found = _settings(seen, first, host, by_hand)
-    around = replace(
-        seen.around,
-        port_start=int(found.given.get("port_start", seen.around.port_start)),
-        storages_known=_folders(found.given.get("node_storage"), host),
-    )
-    judgement = judge(seen.services, around)
+    around = replace(seen.around, port_start=int(found.given.get("port_start", seen.around.port_start)))
+    judgement = judge(seen.services, _with_storages(around, found, host, by_hand))
+    if outer := _outer_storage(found, first, judgement, host):
+        found = _without_storage(found, outer)
+        judgement = judge(seen.services, _with_storages(around, found, host, by_hand))
     taken_out = [seen.places.cron] if seen.cron_text is not None else []
     others, in_tables = _other_tables(seen)
     companions = [each for each in seen.companions if each.wish != "leave"]
     moved = [*taken_out, *others, *(each.path for each in companions)]
     problems = [*_teardown(seen, found), *_other_jobs(seen), *in_tables, *found.blocking(accept_defaults)]
+    problems += _left_out(judgement, host, by_hand)
     if seen.mark is not None and seen.mark.strip() != seen.database:
         problems.append(
             f"these nodes were taken over already, by the wnm with the database {seen.mark.strip():.200}: go on with "
@@ -98,7 +99,12 @@ def plan_from_anm(
             (seen.places.data(MARK), f"{seen.database}\n"),
             *(each.replacement for each in companions if each.replacement is not None),
         ),
-        notes=(*found.notes, *seen.problems, *_notes(seen, found, judgement, by_hand)),
+        notes=(
+            *(str(each) for each in found.unknown if not each.matters),
+            *found.notes,
+            *seen.problems,
+            *_notes(seen, found, judgement, by_hand),
+        ),
         problems=tuple(problems),
     )
 
@@ -113,6 +119,39 @@ def _settings(seen: AnmSeen, judgement: Judgement, host: Host, by_hand: Mapping[
         unit_storages=sorted({posixpath.dirname(each.root_dir) for each in adopted}),
         by_hand=frozenset(by_hand),
     )
+
+
+def _with_storages(
+    around: Circumstances, found: AnmSettings, host: Host, by_hand: Mapping[str, str]
+) -> Circumstances:
+    return replace(around, storages_known=_folders({**found.given, **by_hand}.get("node_storage"), host))
+
+
+def _outer_storage(found: AnmSettings, first: Judgement, judgement: Judgement, host: Host) -> str | None:
+    """anm's folder if no node lies in it, but in folders in it, which cannot be storage folders beside it."""
+    inner = {posixpath.dirname(each.root_dir) for each in first.adopted}
+    used = {posixpath.dirname(each.root_dir) for each in judgement.adopted}
+    for folder in _folders(found.given.get("node_storage"), host):
+        if folder not in used and any(is_below(each, folder) for each in inner):
+            return folder
+    return None
+
+
+def _without_storage(found: AnmSettings, folder: str) -> AnmSettings:
+    given = {name: text for name, text in found.given.items() if name != "node_storage"}
+    note = f"NodeStorage {folder} holds no node itself: the folders in it that do become storage folders"
+    return replace(found, given=given, notes=(*found.notes, note))
+
+
+def _left_out(judgement: Judgement, host: Host, by_hand: Mapping[str, str]) -> list[str]:
+    """Nodes outside of the storage folders that were given could never be taken away again."""
+    named = _folders(by_hand.get("node_storage"), host)
+    if not named or not judgement.storages:
+        return []
+    return [
+        f"--node_storage leaves out {', '.join(judgement.storages)}, where nodes are: give --node_storage "
+        f"{render('node_storage', (*named, *judgement.storages))}"
+    ]
 
 
 def _given(
@@ -199,6 +238,12 @@ def _notes(seen: AnmSeen, found: AnmSettings, judgement: Judgement, by_hand: Map
     notes = []
     if judgement.adopted:
         notes.append(NOT_STARTED_AT_BOOT)
+    alone = [each for each in judgement.refused if each.name.endswith(".service")]
+    if alone:
+        notes.append(
+            f"{len(alone)} unit(s) are left alone: once anm is off nothing looks after them, so do what is said of "
+            "each first"
+        )
     if not seen.cron.live:
         notes.append(f"{seen.places.cron} does not start anm: it is switched off already")
     cap = {**found.given, **by_hand}.get("node_cap", "")

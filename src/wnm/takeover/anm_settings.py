@@ -321,7 +321,12 @@ class _Reader:
                 f"{place_text(action.place)}: whether anm is told to force something: {action.reason}"
             )
         if self.script is not None:
-            self.notes += [f"{place_text(each.place)}: {each.reason}" for each in self.script.remarks]
+            told = [own.place for key in DELAYS if (own := self.script.delay(key, self.cores)) is not None]
+            self.notes += [
+                f"{place_text(each.place)}: {each.reason}"
+                for each in self.script.remarks
+                if each.place not in told
+            ]
         others = set(self.found.values) - {*NUMBERS, *_OTHERS, *_NOT_NEEDED}
         if others:
             shown = ", ".join(sorted(others)[:20])

@@ -10,6 +10,8 @@ from wnm.takeover.services import FolderFacts, FoundService
 
 type Parts = tuple[str, ...]
 
+_LIKE_A_NODE = ("antnode", "ant-node", "safenode")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -23,15 +25,49 @@ class Claim:
 
 
 def conflicts(
-    claims: Mapping[int, Claim], facts: Mapping[str, FolderFacts], homes: Collection[str]
+    claims: Mapping[int, Claim],
+    facts: Mapping[str, FolderFacts],
+    homes: Collection[str],
+    *,
+    able: Collection[int],
 ) -> Mapping[int, str]:
-    """How claims meet, by the keys of the claims, naming the other one of each; those that meet none are left out."""
+    """How claims meet, by the keys of the claims, naming the other one of each; those that meet none are left out.
+
+    Two that could both be kept (`able`) cannot have one port. A port of one that cannot be kept anyway is in nobody's
+    way: an old unit that was left behind must not cost a node its manager.
+    """
     found: dict[int, str] = {}
+    keepable = {place: claim for place, claim in claims.items() if place in able}
     _same(claims, lambda claim: claim.id, "its number is also that of {other}", found)
     _nested(claims, facts, homes, found)
-    _same(claims, lambda claim: claim.port, "its port {value} is also that of {other}", found)
-    _same(claims, lambda claim: claim.metrics_port, "its metrics port {value} is also that of {other}", found)
+    _same(keepable, lambda claim: claim.port, "its port {value} is also that of {other}", found)
+    _same(
+        keepable, lambda claim: claim.metrics_port, "its metrics port {value} is also that of {other}", found
+    )
     return found
+
+
+def ports_of_others(claims: Mapping[int, Claim], able: Collection[int]) -> Mapping[int, str]:
+    """Which ports of those that can be kept others name too that cannot, by the keys of the claims."""
+    theirs: dict[tuple[str, int], FoundService] = {}
+    for place, claim in claims.items():
+        if place not in able:
+            for key in _ports(claim):
+                theirs.setdefault(key, claim.service)
+    found: dict[int, str] = {}
+    for place in able:
+        for key in _ports(claims[place]) if place in claims else ():
+            if key in theirs:
+                found[place] = (
+                    f"its {key[0]} {key[1]} is also that of {told(theirs[key])}, which is left alone: only one of "
+                    "the two can run"
+                )
+    return found
+
+
+def _ports(claim: Claim) -> list[tuple[str, int]]:
+    ports = (("metrics port", claim.metrics_port), ("port", claim.port))
+    return [(what, port) for what, port in ports if port is not None]
 
 
 def told(service: FoundService) -> str:
@@ -72,8 +108,8 @@ def _nested(
         while around and parts[: len(around[-1])] != around[-1]:
             around.pop()
         _tell_outer(found, claims, here, [groups[outer] for outer in reversed(around)])
-        # Half of the machine is inside of such a folder, which is refused for itself.
-        if not is_general("/" + "/".join(parts), homes):
+        # Half of the machine, or all nodes of a disk, are inside of such a folder, which is refused for itself.
+        if not is_general("/" + "/".join(parts), homes) and parts[-1].startswith(_LIKE_A_NODE):
             around.append(parts)
 
 

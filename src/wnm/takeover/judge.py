@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from wnm.core.node import NodeId
 from wnm.core.version import tidy_version
 from wnm.node_kinds.found import NodeArguments
-from wnm.takeover.claims import conflicts
+from wnm.takeover.claims import conflicts, ports_of_others
 from wnm.takeover.naming import is_about_a_node
-from wnm.takeover.objections import objection
+from wnm.takeover.objections import Objection, objection
 from wnm.takeover.remarks import log_folder, notes_on, shared_logs
 from wnm.takeover.root_rules import is_below, path_problem, tidy_path
 from wnm.takeover.services import SYSTEMD, Circumstances, FoundService, NodeMemory
@@ -57,11 +57,14 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A service that is left alone. `reason` is one line; the id and ports that it claims cannot be given again."""
+    """A service that is left alone. `reason` is one line, and so is `remedy`, what would make it possible if anything
+    would. The id and ports that it claims cannot be given again.
+    """
 
     name: str
     place: str
     reason: str
+    remedy: str = ""
     id: NodeId | None = None
     port: int | None = None
     metrics_port: int | None = None
@@ -95,11 +98,14 @@ def judge(services: Sequence[FoundService], around: Circumstances) -> Judgement:
     # By what they are and not by the order in which they were found.
     read.sort(key=lambda each: (each.named.id or _LAST, each.service.name, each.service.place))
     claims = {place: claim for place, each in enumerate(read) if (claim := claim_of(each)) is not None}
-    meeting = conflicts(claims, around.facts, around.homes)
+    able = {place for place, each in enumerate(read) if objection(each, None, around) is None}
+    meeting = conflicts(claims, around.facts, around.homes, able=able)
+    taken = ports_of_others(claims, able)
     reasons = {place: objection(each, meeting.get(place), around) for place, each in enumerate(read)}
     roots = {place: read[place].root_dir or "" for place, reason in reasons.items() if reason is None}
     storages, unfitting = fitting_storages(roots, around.storages_known)
-    reasons |= unfitting
+    elsewhere = "move it to a folder that is not in or around another storage folder, and say so in its unit"
+    reasons |= {place: Objection(reason=why, remedy=elsewhere) for place, why in unfitting.items()}
     shared = shared_logs(read)
     adopted: list[Adoption] = []
     refused: list[Refusal] = []
@@ -109,8 +115,8 @@ def judge(services: Sequence[FoundService], around: Circumstances) -> Judgement:
             refused.append(_refusal(each, reason))
         elif (arguments := each.arguments) is not None and (node_id := each.named.id) is not None:
             log_dir, about_log = log_folder(each, arguments, shared)
-            notes = notes_on(each, arguments, around, about_log)
-            adopted.append(_adoption(each, arguments, node_id, around, log_dir=log_dir, notes=tuple(notes)))
+            notes = (*notes_on(each, arguments, around, about_log), *filter(None, [taken.get(place)]))
+            adopted.append(_adoption(each, arguments, node_id, around, log_dir=log_dir, notes=notes))
     return Judgement(adopted=tuple(adopted), refused=tuple(refused), storages=storages)
 
 
@@ -152,11 +158,12 @@ def _adoption(
     )
 
 
-def _refusal(read: Understood, reason: str) -> Refusal:
+def _refusal(read: Understood, why: Objection) -> Refusal:
     return Refusal(
         name=read.service.name,
         place=read.service.place,
-        reason=reason,
+        reason=why.reason,
+        remedy=why.remedy,
         id=read.named.id,
         port=read.claimed.port,
         metrics_port=read.claimed.metrics_port,

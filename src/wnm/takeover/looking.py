@@ -33,15 +33,22 @@ def units_in(folder: str, manager: str, elsewhere: Sequence[str] = ()) -> list[F
     `elsewhere` are the other folders that systemd reads, the strongest first: their drop-ins count, and units that
     are only there are named.
     """
-    here = [path for path in _listed(folder) if not (path.name.endswith(".d") and path.is_dir())]
+    here = [path for path in _listed(folder, inside=True) if not (path.name.endswith(".d") and path.is_dir())]
     names = {path.name for path in here}
     found = [_unit(path, manager, (folder, *elsewhere)) for path in here]
     for other in elsewhere:
         for path in _listed(other):
             if path.name.endswith(".service") and path.name not in names and not path.is_symlink():
                 names.add(path.name)
-                problem = f"it is in {other}, where wnm writes nothing: move it to {folder}"
-                found.append(unusable(manager=manager, name=path.name, place=str(path), problem=problem))
+                found.append(
+                    unusable(
+                        manager=manager,
+                        name=path.name,
+                        place=str(path),
+                        problem=f"it is in {other}, where wnm writes nothing",
+                        remedy=f"move it to {folder}",
+                    )
+                )
     return found
 
 
@@ -71,9 +78,14 @@ def look_at_folders(paths: Iterable[str]) -> Mapping[str, FolderFacts]:
     return facts
 
 
-def _listed(folder: str) -> list[Path]:
+def _listed(folder: str, *, inside: bool = False) -> list[Path]:
+    """What has to do with nodes, by its name; or by what it holds too, if it is asked to look `inside` of units."""
     try:
-        return sorted(path for path in Path(folder).iterdir() if _OF_NODES.search(path.name))
+        return sorted(
+            path
+            for path in Path(folder).iterdir()
+            if _OF_NODES.search(path.name) or (inside and path.suffix == ".service" and _names_nodes(path))
+        )
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -82,15 +94,23 @@ def _listed(folder: str) -> list[Path]:
         ) from error
 
 
+def _names_nodes(path: Path) -> bool:
+    with suppress(OSError), open_regular(str(path), follow_link=False) as file:
+        return _OF_NODES.search(file.read(LARGEST_BYTES).decode(errors="replace")) is not None
+    return False
+
+
 def _unit(path: Path, manager: str, folders: Sequence[str]) -> FoundService:
-    def no_unit(problem: str, *, inert: bool = False) -> FoundService:
-        return unusable(manager=manager, name=path.name, place=str(path), problem=problem, inert=inert)
+    def no_unit(problem: str, remedy: str = "", *, inert: bool = False) -> FoundService:
+        return unusable(
+            manager=manager, name=path.name, place=str(path), problem=problem, remedy=remedy, inert=inert
+        )
 
     if path.is_symlink():
         target = str(path.readlink())
         if target == os.devnull:
-            return no_unit("it is masked", inert=True)
-        return no_unit(f"it is a link to {target}")
+            return no_unit("it is masked", f"if it is to be kept: systemctl unmask {path.name}", inert=True)
+        return no_unit(f"it is a link to {target}", "put that file itself there")
     if not path.name.endswith(".service"):
         return no_unit("it is no unit: its name does not end in .service", inert=True)
     try:

@@ -10,20 +10,34 @@ from wnm.formats.launchd_plist import LABEL_PREFIX, label_of, unit_name_of
 from wnm.node_kinds.found import kind_of_command
 from wnm.takeover.services import LAUNCHD, SYSTEMD, SYSTEMD_USER, FoundService
 
-MOST_IDS = 65535
+# Names have three or four digits, and wnm never has more nodes than that.
+MOST_IDS = 9999
 _ABOUT_NODES = ("antnode", "ant-node", "ant_node", "safenode")
 _ANTCTL = re.compile(r"antnode[0-9]+")
 _OLD_NODE = "it is a safenode, which the network no longer knows: remove it"
+_TEMPLATE = "it is a template, and no node of its own"
+_NOT_RUN = "systemd does not run it: its name does not end in .service"
+_NOT_READ = "launchd does not read it: its file name does not end in .plist"
+_REMEDIES = {
+    _TEMPLATE: "give each node of it a unit of its own",
+    _NOT_RUN: "nothing has to be done",
+    _NOT_READ: "nothing has to be done",
+}
+_RENAME = "give its unit and its folder such a name"
 ANTCTL = "it is antctl's: remove it with antctl first, or keep it there"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NameFound:
-    """The name and number of the node that a service is; `problem` says why it has none that wnm can keep."""
+    """The name and number of the node that a service is; `problem` says why it has none that wnm can keep.
+
+    `remedy` says what can be done about that, empty where `problem` does.
+    """
 
     name: str
     id: NodeId | None
     problem: str | None = None
+    remedy: str = ""
 
 
 def is_about_a_node(service: FoundService) -> bool:
@@ -41,13 +55,16 @@ def name_of(service: FoundService) -> NameFound:
     """The node by the service's name, or why that is none."""
     name, problem = _own_name(service)
     node_id = id_in_name(name)
+    remedy = _REMEDIES.get(problem or "", "")
     if problem is None:
         problem = _whose(service, name)
     if problem is None and node_id is None:
         problem = f"its name {shortened(name)} is none that wnm can keep: that would be one like antnode0001"
+        remedy = _RENAME
     if problem is None and node_id is not None and node_id > MOST_IDS:
-        problem = f"its number is too large: no port can belong to it, the largest is {MOST_IDS}"
-    return NameFound(name=name, id=node_id, problem=problem)
+        problem = f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}"
+        remedy = _RENAME
+    return NameFound(name=name, id=node_id, problem=problem, remedy=remedy)
 
 
 def is_live(service: FoundService) -> bool:
@@ -62,7 +79,7 @@ def _own_name(service: FoundService) -> tuple[str, str | None]:
     if service.manager == LAUNCHD:
         short = service.name.removeprefix(LABEL_PREFIX)
         if ".plist" in short:
-            return short, "launchd does not read it: its file name does not end in .plist"
+            return short, _NOT_READ
         return _agent_name(service.name, short)
     return service.name, None
 
@@ -79,9 +96,9 @@ def _agent_name(label: str, short: str) -> tuple[str, str | None]:
 def _unit_name(file_name: str) -> tuple[str, str | None]:
     stem = file_name.removesuffix(".service")
     if "@" in stem:
-        return stem, "it is a template, and no node of its own"
+        return stem, _TEMPLATE
     if stem == file_name and "." in file_name:
-        return stem, "systemd does not run it: its name does not end in .service"
+        return stem, _NOT_RUN
     return stem, None
 
 

@@ -3,37 +3,53 @@
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from wnm.core.suggest import shortened
 from wnm.node_kinds.found import LARGEST_PORT, NodeArguments
 from wnm.takeover.naming import ANTCTL
 from wnm.takeover.root_rules import folder_problem, is_below, path_problem, tidy_path
-from wnm.takeover.services import SYSTEMD, Circumstances, FolderFacts, FoundService
+from wnm.takeover.services import SETSID, SYSTEMD, Circumstances, FolderFacts, FoundService
 from wnm.takeover.understanding import Understood
 
 ROOT = "root"
 _WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
-def objection(read: Understood, meets: str | None, around: Circumstances) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """Why a service cannot be adopted, and what would make it possible; `remedy` is empty where `reason` says it."""
+
+    reason: str
+    remedy: str = ""
+
+
+def objection(read: Understood, meets: str | None, around: Circumstances) -> Objection | None:
     """Why a service cannot be adopted, None if it can; `meets` is how it meets another one."""
     arguments = read.arguments
     if read.named.problem is not None:
-        return read.named.problem
+        return Objection(reason=read.named.problem, remedy=read.named.remedy)
     if read.claimed.by_antctl:
-        return f"{ANTCTL} (it has --rpc)"
+        return Objection(reason=f"{ANTCTL} (it has --rpc)")
     if read.problem is not None or arguments is None:
-        return read.problem or "its command line is not known"
-    root = read.root_dir or ""
-    return (
-        path_problem(root, read.named.name, around.homes)
-        or _program_problem(read, around.facts)
-        or _wallet_problem(arguments)
-        or _account_problem(read.service, around)
-        or meets
-        or _seen_problem(read, around)
-        or _own_port_problem(read, around)
+        mend = "" if read.service.manager == SETSID else "mend that file, or take it away"
+        return Objection(
+            reason=read.problem or "its command line is not known", remedy=read.service.remedy or mend
+        )
+    root, name = read.root_dir or "", read.named.name
+    where = f"in {read.service.place}"
+    own_folder = f"move its data to a folder called {name} that holds nothing else, and name that {where}"
+    found = (
+        (path_problem(root, name, around.homes), own_folder),
+        (_program_problem(read, around.facts), f"copy the program to {root}, and name that copy {where}"),
+        (_wallet_problem(arguments), f"give --rewards-address {where}"),
+        (_account_problem(read.service, around), f"run wnm as {read.service.user}"),
+        (meets, "decide which of the two is to stay, and take the other one away"),
+        (_gone(read, around), f"bring its folder back, or take {read.service.place} away"),
+        (_seen_problem(read, around), f"see to that folder, or take {read.service.place} away"),
+        (_own_port_problem(read, around), f"give a port {where}"),
     )
+    return next((Objection(reason=why, remedy=remedy) for why, remedy in found if why is not None), None)
 
 
 def _program_problem(read: Understood, facts: Mapping[str, FolderFacts]) -> str | None:
@@ -69,14 +85,23 @@ def runs_as(service: FoundService, around: Circumstances) -> str:
     return service.user or (ROOT if service.manager == SYSTEMD else around.account)
 
 
-def _seen_problem(read: Understood, around: Circumstances) -> str | None:
+def _gone(read: Understood, around: Circumstances) -> str | None:
     root = read.root_dir or ""
     seen = around.facts.get(root)
-    if seen is None or seen.unseen is not None:
+    if seen is None or seen.unseen is not None or seen.exists:
         return None
-    if not seen.exists:
-        return _gone_problem(root, around.facts.get(posixpath.dirname(root)))
-    return folder_problem(seen, runs_as(read.service, around), read.named.name, around.homes)
+    return _gone_problem(root, around.facts.get(posixpath.dirname(root)))
+
+
+def _seen_problem(read: Understood, around: Circumstances) -> str | None:
+    seen = around.facts.get(read.root_dir or "")
+    if seen is None or seen.unseen is not None or not seen.exists:
+        return None
+    storages = around.storages_known
+    elsewhere = bool(storages) and posixpath.dirname(read.root_dir or "") not in map(tidy_path, storages)
+    return folder_problem(
+        seen, runs_as(read.service, around), read.named.name, around.homes, elsewhere=elsewhere
+    )
 
 
 def _gone_problem(root: str, holder: FolderFacts | None) -> str | None:

@@ -56,8 +56,9 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
 
 
 def refusal_line(refusal: Refusal) -> str:
-    """What is left alone and why."""
-    return f"{refusal.name} ({refusal.place}): {refusal.reason}"
+    """What is left alone, why, and what can be done about it."""
+    remedy = f"; {refusal.remedy}" if refusal.remedy else ""
+    return f"{refusal.name} ({refusal.place}): {refusal.reason}{remedy}"
 
 
 def _indented(line: str) -> str:

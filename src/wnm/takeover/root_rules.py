@@ -28,6 +28,10 @@ _OF_A_NODE = re.compile(
     r"(record_store|historic_quoting_metrics|bootstrap|chunks|logs?|network|upgrade|wallet|node_)[\w.-]*"
     r"|[\w-]+\.mdb|\.(local|cache|config)|lost\+found"
 )
+_FILE_OF_A_NODE = re.compile(
+    r"(ant-?node|safenode|secret-key|node_|historic_|bootstrap|network|upgrade|version|critical_failure)[\w.-]*"
+    r"|[\w.-]+\.(pid|log|json|toml|lock|mdb|db|key|tmp)|\..*"
+)
 _NOWHERE = Host(platform="linux", is_root=False, user="", home="/", environ={}, usable_cores=1.0)
 
 
@@ -82,8 +86,13 @@ def storage_problem(folder: str) -> str | None:
     return None
 
 
-def folder_problem(facts: FolderFacts, user: str, name: str, homes: Collection[str]) -> str | None:
-    """Why a folder that was seen is not the node's own; a sentence that begins with `its`."""
+def folder_problem(
+    facts: FolderFacts, user: str, name: str, homes: Collection[str], *, elsewhere: bool = False
+) -> str | None:
+    """Why a folder that was seen is not the node's own; a sentence that begins with `its`.
+
+    One that lies `elsewhere` than in a storage folder may be anything, so no file in it is to be a stranger.
+    """
     shown = f"its root directory {facts.path}"
     if facts.is_link:
         return f"{shown} is a symbolic link{_leads_to(facts)}"
@@ -98,6 +107,9 @@ def folder_problem(facts: FolderFacts, user: str, name: str, homes: Collection[s
     foreign = sorted(each for each in facts.folders if not _OF_A_NODE.fullmatch(each))
     if foreign:
         return f"{shown} holds what no node has: the folder {shortened(foreign[0])}"
+    strange = sorted(each for each in facts.files if elsewhere and not _FILE_OF_A_NODE.fullmatch(each))
+    if strange:
+        return f"{shown} holds what no node has: the file {shortened(strange[0])}"
     return None
 
 

@@ -21,7 +21,8 @@ class FoundService:
     `name` is what it is called there: the file name of a unit, the label of an agent, the node's name for a process;
     `place` is its file, or the process. `argv` is complete, program first. `user` is the account that it names, None
     for the one that its service manager belongs to. `problem` says why it cannot be used; it is a sentence that
-    begins with `it`. `inert` if it surely never runs, such as a masked unit. `own` if wnm wrote it.
+    begins with `it`; `remedy` what can be done about that, empty for what can be done about any unit. `inert` if it
+    surely never runs, such as a masked unit. `own` if wnm wrote it.
     """
 
     manager: str
@@ -32,6 +33,7 @@ class FoundService:
     user: str | None = None
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    remedy: str = ""
     inert: bool = False
     own: bool = False
 
@@ -141,6 +143,8 @@ def of_process(
     )
 
 
-def unusable(*, manager: str, name: str, place: str, problem: str, inert: bool = False) -> FoundService:
+def unusable(
+    *, manager: str, name: str, place: str, problem: str, remedy: str = "", inert: bool = False
+) -> FoundService:
     """A unit or agent that cannot be read or is no plain file; `problem` is a sentence that begins with `it`."""
-    return FoundService(manager=manager, name=name, place=place, problem=problem, inert=inert)
+    return FoundService(manager=manager, name=name, place=place, problem=problem, remedy=remedy, inert=inert)

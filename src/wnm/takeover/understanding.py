@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from wnm.core.suggest import shortened
+from wnm.formats.systemd_reading import CUT_OFF
+from wnm.node_kinds.forms import NETWORKS
 from wnm.node_kinds.found import Claimed, NodeArguments, claimed_by, kind_of_command, read_arguments
 from wnm.node_kinds.kinds import KINDS
 from wnm.takeover.claims import Claim
@@ -41,6 +43,8 @@ def understand(service: FoundService) -> Understood:
         problem = f"its program {shortened(argv[0] if argv else '')} is no node program"
     elif problem is None and isinstance(found, str):
         problem = f"it {found}" + (f" ({kind.doubt})" if kind and kind.doubt else "")
+    if CUT_OFF in service.notes and (problem is not None or not _is_whole(found)):
+        problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
     root_dir = found.root_dir if isinstance(found, NodeArguments) else claimed.root_dir
     return Understood(
         service=service,
@@ -52,6 +56,14 @@ def understand(service: FoundService) -> Understood:
         root_dir=tidy_path(root_dir) if root_dir else None,
         problem=problem,
     )
+
+
+def _is_whole(arguments: NodeArguments | str | None) -> bool:
+    """Whether a command line ends as those of nodes do: in what chooses the payment network."""
+    if not isinstance(arguments, NodeArguments) or not arguments.network:
+        return False
+    first = arguments.network[0]
+    return first in NETWORKS or not first.startswith("evm-")
 
 
 def claim_of(each: Understood) -> Claim | None:
