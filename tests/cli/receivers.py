@@ -14,7 +14,10 @@ TOKEN = "s3cret-t0ken"
 
 @dataclass(kw_only=True)
 class Receiver:
-    """Counts what it is sent. `mood` is ok, error, hang, drip or redirect; a hanging one lets go with `release`."""
+    """Counts what it is sent. `mood` is ok, error, echo, hang, drip or redirect.
+
+    A hanging one lets go with `release`.
+    """
 
     port: int = 0
     mood: str = "ok"
@@ -71,6 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             case "error":
                 self.send_error(500)
+                return
+            case "echo":
+                self.send_error(500, f"no {self.path}")
                 return
             case "redirect":
                 self.send_response(302)

@@ -83,6 +83,19 @@ def test_no_secret_is_shown(operator: Operator, tmp_path: Path) -> None:
         assert operator.run("--report", "machine-config", "--report_format", form).out.count(TOKEN) == 3
 
 
+def test_what_receivers_repeat_of_a_secret_is_not_shown(operator: Operator) -> None:
+    command = write_command(operator.home / "notify", 'echo "no room for $1" >&2; exit 3')
+    with receiving("echo") as receiver:
+        operator.init(node_cap=0, alert_urls=receiver.url, alert_command=f"'{command}' --token={TOKEN}")
+        result = operator.run("alerts", "test")
+        assert (result.code, TOKEN in result.out + result.err) == (1, False), result
+        assert "it answers 500 no /…\n" in result.out
+        assert "it ended with code 3: no room for …=…\n" in result.out
+        operator.cycle(*CRISIS)
+        eventually(lambda: all(each["attempts"] for each in waiting(operator)))
+        assert TOKEN not in operator.run("alerts", "--json").out
+
+
 def test_a_teardown_leaves_nothing(operator: Operator) -> None:
     with receiving() as receiver:
         operator.init(node_cap=0, alert_urls=receiver.url)

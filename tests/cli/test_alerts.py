@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -21,6 +22,8 @@ from tests.cli.alert_tools import (
 )
 from tests.cli.operator import Operator, eventually
 from tests.cli.receivers import TOKEN, got, receiving, write_command
+
+from wnm.record.snapshot import BUSY_SECONDS
 
 START, END = ("start", "disk-crisis"), ("end", "disk-crisis")
 
@@ -72,7 +75,7 @@ def test_a_receiver_that_hangs_keeps_no_cycle(operator: Operator, mood: str) -> 
             assert operator.cycle(*CRISIS).code not in (1, 75)
         eventually(lambda: good.events() == [START])
         assert stuck.events() == [START]
-        eventually(lambda: not lock(operator).exists(), timeout_seconds=60)
+        eventually(lambda: not lock(operator).exists())
         (left,) = waiting(operator)
         assert left["last_error"] == "no answer within 15 s" or "in time" in left["last_error"]
         stuck.mood = "ok"
@@ -130,6 +133,12 @@ def test_a_sender_that_is_killed_loses_nothing(operator: Operator) -> None:
         receiver.mood = "ok"
         receiver.release.set()
         operator.cycle()
+        assert receiver.events() == [START]
+        # What it held is still there, and keeps nobody.
+        with closing(sqlite3.connect(operator.database)) as connection:
+            connection.execute("UPDATE alert_message SET next_try_at = ?", (earlier(0.1),))
+            connection.commit()
+        operator.cycle()
         settle(operator)
         operator.cycle()
         assert receiver.events() == [START, START]
@@ -153,6 +162,37 @@ def _rows(operator: Operator) -> bool:
     uri = f"file:{operator.database}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
         return bool(connection.execute("SELECT 1 FROM alert").fetchall())
+
+
+def test_whoever_has_the_database_open_keeps_nobody_from_being_told(operator: Operator) -> None:
+    with receiving() as receiver:
+        operator.init(node_cap=0)
+        operator.good_cycle()
+        with closing(sqlite3.connect(operator.database)) as reader:
+            reader.execute("SELECT * FROM cycle").fetchall()
+            operator.cycle(*CRISIS, "--alert_urls", receiver.url)
+            eventually(lambda: receiver.events() == [START])
+            eventually(lambda: not lock(operator).exists())
+            operator.cycle()
+            eventually(lambda: not lock(operator).exists())
+        assert receiver.events() == [START]
+
+
+@pytest.mark.slow
+def test_a_message_that_arrived_while_nothing_could_be_written_is_not_sent_again(operator: Operator) -> None:
+    with receiving("hang") as receiver:
+        operator.init(node_cap=0, alert_urls=receiver.url)
+        operator.cycle(*CRISIS)
+        eventually(receiver.messages)
+        with closing(sqlite3.connect(operator.database, isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            receiver.mood = "ok"
+            receiver.release.set()
+            # Longer than SQLite waits for its turn.
+            time.sleep(BUSY_SECONDS + 1)
+            writer.execute("ROLLBACK")
+        settle(operator)
+        assert receiver.events() == [START]
 
 
 def test_a_command_is_given_each_message(operator: Operator) -> None:
@@ -192,6 +232,15 @@ def test_the_dead_man_is_asked_after_good_cycles_only(operator: Operator) -> Non
     assert TOKEN not in log.read_text()
 
 
+def test_the_dead_man_is_asked_while_other_receivers_hang(operator: Operator) -> None:
+    with receiving("hang") as stuck, receiving() as watcher:
+        operator.init(node_cap=0, alert_urls=stuck.url, dead_man_url=watcher.url)
+        assert operator.cycle(*CRISIS).code == 3
+        eventually(stuck.messages)
+        operator.good_cycle(*CALM)
+        eventually(lambda: watcher.pings() == 1)
+
+
 def test_nothing_is_started_or_left_where_nobody_is_to_be_told(operator: Operator) -> None:
     operator.init(node_cap=0)
     operator.cycle(*CRISIS)
@@ -225,6 +274,26 @@ def test_a_database_that_cannot_be_read_is_told_of_all_the_same(operator: Operat
             eventually(lambda: not lock(operator).exists())
         assert receiver.events() == [("start", "cycle-fails"), ("test", "test"), ("end", "cycle-fails")]
     assert "colony.db" in receiver.messages()[0]["text"]
+
+
+def test_a_database_that_is_gone_is_told_of_too(operator: Operator) -> None:
+    away = operator.database.with_name("elsewhere.db")
+    with receiving() as receiver:
+        operator.init(node_cap=0, alert_urls=receiver.url)
+        operator.good_cycle()
+        eventually(lambda: notes(operator).exists() and not lock(operator).exists())
+        operator.database.rename(away)
+        for _ in range(3):
+            assert operator.cycle().code == 3
+            eventually(lambda: not lock(operator).exists())
+        _age(operator)
+        for _ in range(2):
+            operator.cycle()
+            eventually(lambda: not lock(operator).exists())
+        assert receiver.events() == [("start", "cycle-fails")]
+        away.rename(operator.database)
+        operator.good_cycle()
+        eventually(lambda: receiver.events() == [("start", "cycle-fails"), ("end", "cycle-fails")])
 
 
 def _age(operator: Operator) -> None:

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.builders import (
     GB,
     NEWER,
@@ -88,6 +90,27 @@ def test_an_unreadable_program_leaves_a_halted_version_as_it_was() -> None:
 
 
 @cases(
+    "view, blind",
+    {
+        "everything was seen": (seen([node(1)]), set()),
+        "a reading was not": (seen([node(1)], cpu=Unseen(reason="?")), {"pressure", "no-growth"}),
+        "one that no limit is set for": (
+            seen([node(1)], netio_read_bytes_per_second=Unseen(reason="?")),
+            set(),
+        ),
+        "a disk is in crisis": (seen([node(1)], disks=[disk(free_bytes=GB)]), {"disk-full-soon"}),
+        "a disk was not": (
+            seen([node(1)], storages=(storage(present=Unseen(reason="?")),)),
+            {"pressure", "no-growth", "disk-crisis", "disk-full-soon"},
+        ),
+    },
+)
+def test_what_was_not_seen_ends_nothing(view: Observation, blind: set[str]) -> None:
+    wishes = settings()
+    assert find(looked(view, wishes), wishes).blind == blind
+
+
+@cases(
     "view, expected",
     {
         "cpu above its limit": (seen([node(1)], cpu=99.0), [("pressure", "machine")]),
@@ -156,9 +179,13 @@ def test_days_until_a_disk_is_full(points: tuple[DiskLevel, ...], days: float | 
     assert left == (None if days is None else pytest.approx(days, rel=0.1))
 
 
-def test_one_large_download_is_no_trend() -> None:
-    steady = [replace(each, free_bytes=100 * GB) for each in levels(0)]
-    jumped = [replace(each, free_bytes=40 * GB) if each.at > ago(60) else each for each in steady]
+@given(count=st.integers(8, 49), place=st.integers(0, 49), size=st.integers(1, 90))
+def test_one_large_download_is_no_trend(count: int, place: int, size: int) -> None:
+    times = [ago(24 * 60 * (count - 1 - number) / (count - 1)) for number in range(count)]
+    jumped = [
+        DiskLevel(mount_point="/", at=at, free_bytes=(100 if number < place else 100 - size) * GB)
+        for number, at in enumerate(times)
+    ]
     assert days_left(jumped, NOW, floor_bytes=0) is None
 
 

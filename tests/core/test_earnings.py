@@ -88,10 +88,19 @@ def test_setting_the_clock_changes_nothing(payments: list[int], shift: float) ->
         began = when - timedelta(minutes=minute)
         each = node(1, sees={"page": page})
         each = replace(each, reading=replace(each.reading, process=_running(7, began)))
-        now = counters_of(seen((each,), now=when))[1]
+        # Some systems know no more of their start than this.
+        boot_id = f"started-at-{NOW.timestamp() + shift * minute:.0f}"
+        now = counters_of(seen((each,), now=when, boot_id=boot_id))[1]
         booked += earned(remembered, now)
         remembered = to_remember(remembered, now) or remembered
     assert booked == sum(payments)
+
+
+def test_another_start_of_the_machine_is_told_by_its_id_unless_that_is_a_time() -> None:
+    page = NodePage(rewards_attos=130, uptime_seconds=660)
+    each = node(1, sees={"page": page})
+    assert counters_of(seen((each,), boot_id="boot 2"))[1].boot_id == "boot 2"
+    assert counters_of(seen((each,), boot_id="started-at-1772366400"))[1].boot_id is None
 
 
 def _running(pid: int, began: object) -> ProcessReading:

@@ -32,6 +32,7 @@ class Machine:
         self.now = NOW
         self.channels: tuple[str, ...] = ("a", "b")
         self.given_up: list[GivenUp] = []
+        self.history_days = 30.0
 
     def cycle(
         self,
@@ -46,7 +47,7 @@ class Machine:
             now=self.now,
             channels=self.channels,
             machine_seed=1,
-            history_days=30,
+            history_days=self.history_days,
             disks=disks,
             clock=clock,
         )
@@ -133,6 +134,21 @@ def test_messages_to_a_channel_that_is_gone_are_given_up(machine: Machine) -> No
     assert machine.queued() == [("b", "start", "disk-crisis"), ("b", "end", "disk-crisis")]
 
 
+def test_a_channel_that_was_taken_out_for_a_while_hears_of_what_is_still_open(machine: Machine) -> None:
+    machine.cycle(CRISIS)
+    machine.fail("a")
+    machine.deliver("b")
+    machine.channels = ("b",)
+    machine.cycle(CRISIS)
+    assert (machine.queued(), len(machine.given_up)) == ([], 1)
+    machine.channels = ("a", "b")
+    machine.cycles(3, CRISIS)
+    assert machine.deliver("a") == ["start"]
+    machine.cycles(32)
+    assert machine.deliver("a") == machine.deliver("b") == ["end"]
+    assert len(machine.given_up) == 1
+
+
 def test_what_did_not_arrive_holds_back_what_came_after_it(machine: Machine) -> None:
     machine.cycle(CRISIS)
     machine.fail("a")
@@ -187,6 +203,33 @@ def test_alerts_go_when_the_history_does(machine: Machine) -> None:
     with machine.writing() as database:
         assert Alerts(database).latest(10) == ()
     assert machine.waiting() == []
+
+
+def test_a_short_history_takes_no_message_away_that_is_still_tried(machine: Machine) -> None:
+    machine.history_days = 1
+    machine.cycle(CRISIS)
+    machine.fail("a")
+    machine.deliver("b")
+    machine.cycles(32)
+    machine.deliver("b")
+    machine.cycle(minutes=25 * 60)
+    assert machine.queued() == [("a", "start", "disk-crisis"), ("a", "end", "disk-crisis")]
+    machine.fail("a")
+    machine.cycle(minutes=2 * 24 * 60)
+    assert [each.message.event for each in machine.given_up] == [Event.START, Event.END]
+    with machine.writing() as database:
+        assert Alerts(database).latest(10) == ()
+
+
+def test_what_is_being_sent_is_not_sent_by_the_next_cycle_too(machine: Machine) -> None:
+    machine.cycle(CRISIS)
+    with machine.writing() as database:
+        Alerts(database).begin(machine.waiting(), machine.now)
+    assert due(machine.waiting(), machine.now) == {}
+    assert not has_due(machine.store.path, machine.now)
+    machine.now += MINUTE
+    assert list(due(machine.waiting(), machine.now)) == ["a", "b"]
+    assert machine.deliver("a") == machine.deliver("b") == ["start"]
 
 
 def test_open_alerts_come_first(machine: Machine) -> None:

@@ -107,6 +107,20 @@ def test_days_are_those_of_utc_and_what_is_seen_late_counts_for_the_day_it_was_s
     }
 
 
+def test_those_since_a_day(till: Till) -> None:
+    till.insert(node(1))
+    for day in range(4):
+        till.idle_cycle(sight({1: 100 + 10 * day}, at=NOW + timedelta(days=day), age=60 + 86400 * day))
+    with open_for_reading(till.path) as database:
+        ledger = Earnings(database)
+        assert [each.day for each in ledger.all(since=TODAY + timedelta(days=2))] == [
+            TODAY + timedelta(days=2),
+            TODAY + timedelta(days=3),
+        ]
+        assert len(ledger.all(since=TODAY)) == 3
+        assert [each.day for each in ledger.all()][-1] is None
+
+
 def test_restarts_count_on(till: Till) -> None:
     made(till)
     for count, pid, age in [(500, 1, 60), (500, 2, 10), (600, 2, 70), (10, 2, 20), (10, 2, 80)]:

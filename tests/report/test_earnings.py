@@ -88,6 +88,18 @@ def test_json_has_days_wallets_and_nodes_with_amounts_as_texts() -> None:
     ]
 
 
+def test_an_address_is_one_wallet_in_whatever_case_it_was_given() -> None:
+    mixed = "0x00455d78f850b0358E8cea5be24d415E01E107CF"
+    small, large = mixed.lower(), f"0x{mixed[2:].upper()}"
+    records = [earning(attos, wallet=wallet) for attos, wallet in ((1, small), (20, mixed), (300, large))]
+    data = json.loads(render_earnings("json", records, NOW))
+    assert data["wallets"] == [{"wallet": mixed, "attos": "321", "ant": "0.000000000000000321"}]
+    assert [each["attos"] for each in data["nodes"]] == [each["attos"] for each in data["days"]] == ["321"]
+    assert mixed in render_earnings("text", records, NOW)
+    (line,) = csv.DictReader(io.StringIO(render_earnings("csv", records, NOW)))
+    assert (line["wallet"], line["attos"]) == (mixed, "321")
+
+
 def test_csv_has_a_line_for_each_record() -> None:
     assert render_earnings("csv", SOME[3:], NOW).splitlines() == [
         "day,node,wallet,attos,ant",

@@ -114,6 +114,17 @@ def test_a_node_that_was_asked_has_every_field_of_the_dashboards() -> None:
     assert set(other.fields) == set(NODE_FIELDS)
 
 
+def test_the_fields_come_in_the_order_of_the_script_that_is_replaced() -> None:
+    figures = dict.fromkeys(ASKED_FIELDS, 7)
+    line, *_ = influx_resources.text(material(colony(1)), {1: figures}).splitlines()
+    assert [field.partition("=")[0] for field in line.split(" ")[1].split(",")] == [
+        *("PeerId", "status", "version", "gets", "puts", "up_time", "rewards", "records", "connected_peers"),
+        *("networ_size", "open_connections", "total_peers", "shunned_count", "bad_peers", "mem", "cpu"),
+        *("rel_records", "max_records", "payment_count", "live_time", "shunned_closedgroup"),
+        "shunned_oldclosedgroup",
+    ]
+
+
 def test_a_stopped_node_has_zeros() -> None:
     (found,) = points(material((stopped(7),)), "nodes")
     assert found.tags == {"id": "0007"}

@@ -18,6 +18,7 @@ from tests.report.recorded import CASES, MACHINES, TEXTS, written
 
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
+from wnm.core.observation import FileSystem
 from wnm.report import prometheus, prometheus_targets
 from wnm.report.material import Material
 
@@ -140,6 +141,21 @@ def test_a_remedy_is_in_the_labels_and_the_number_is_always_there() -> None:
     assert busy["wnm_needs_operator"] == {(): 1}
     (labels,) = busy["wnm_needs_operator_info"]
     assert dict(labels)["remedy"] == "put a newer version at /opt/antnode"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (disk(free_bytes=1_234_567_890), disk(free_bytes=987_654_321)),
+        (disk("/mnt/2", used=92.3), disk("/mnt/2", used=93.0)),
+    ],
+)
+def test_what_lasts_is_one_series_however_readings_change(one: FileSystem, other: FileSystem) -> None:
+    """An alert that has to hold for minutes never would, if its labels changed with every cycle."""
+    first, later = (values(material(disks=(each,)))["wnm_needs_operator_info"] for each in (one, other))
+    assert first == later
+    ((_, (_, what)),) = first
+    assert what == f"remove a node from {one.mount_point}"
 
 
 def test_failures_of_actions_are_series_that_were_there_before() -> None:

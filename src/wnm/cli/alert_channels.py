@@ -1,6 +1,7 @@
 """Handing messages over: webhooks, programs and Apprise, side by side, and none of them for longer than its time."""
 
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,10 @@ STEP = timedelta(seconds=8)
 COMMAND_PATIENCE = timedelta(seconds=10)
 SECONDS_FOR_A_MESSAGE = 15.0
 AGENT = f"wnm/{__version__}"
-INSTALL_APPRISE = "install it beside wnm: pip install 'wnm[alerts]'"
+LONGEST_WORDS = 100
+# What an address or an argument is made of; shorter ones are no secrets, and would take apart what is said.
+_WORD = re.compile(r"[^\s/?&=:@,;#\"']{6,}")
+INSTALL_APPRISE = "install it beside wnm: pipx inject wnm apprise, or pip install apprise where wnm is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,7 @@ def try_to_send(channel: Channel, message: Message, host: str) -> str | None:
     try:
         send(channel, message, host)
     except WnmError as error:
-        return str(error)
+        return without_secrets(str(error), _secrets(channel))
     except Exception as error:  # noqa: BLE001 - whatever a channel comes up with, the others get their messages
         return f"a bug in wnm or in what it uses: {type(error).__name__}"
     return None
@@ -96,6 +100,20 @@ def send(channel: Channel, message: Message, host: str) -> None:
             _notify(channel.target[0], message, host)
 
 
+def without_secrets(said: str, secrets: Sequence[str]) -> str:
+    """What a receiver said, without what it repeats of an address or of the arguments of a program."""
+    words = {word for text in secrets for word in _WORD.findall(text)}
+    # One of them may be the beginning of another.
+    for word in sorted(words, key=lambda word: (-len(word), word)):
+        said = said.replace(word, "…")
+    return said
+
+
+def _secrets(channel: Channel) -> Sequence[str]:
+    """What nobody may be told: all but the name of the program."""
+    return channel.target[1:] if channel.kind is Kind.COMMAND else channel.target
+
+
 def begin_ping(url: str) -> Callable[[], str | None]:
     """Ask for the address of a dead-man switch; what comes back waits for the end: why it failed, else None."""
     results: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -115,7 +133,7 @@ def _ping(url: str) -> str | None:
     try:
         ask(url, STEP, headers={"User-Agent": AGENT})
     except Transient as error:
-        return str(error)
+        return without_secrets(str(error), (url,))
     return None
 
 
@@ -125,7 +143,8 @@ def _run(channel: Channel, content: bytes) -> None:
     except CommandFailed as error:
         # The error itself names all arguments, and they may be secret.
         said = error.stderr.strip().splitlines()
-        last = "".join(char if char.isprintable() else " " for char in said[-1])[:100] if said else ""
+        words = without_secrets(said[-1], _secrets(channel)) if said else ""
+        last = "".join(char if char.isprintable() else " " for char in words)[:LONGEST_WORDS]
         why = str(error).rpartition(": ")[2] if error.code is None else f"it ended with code {error.code}"
         raise Transient(f"{why}: {last}" if last and error.code is not None else why) from None
 

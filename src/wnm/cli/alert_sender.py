@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from wnm.cli.alert_channels import begin_ping, hand_over
-from wnm.cli.alert_notes import keep_notes, lock_path, read_notes
+from wnm.cli.alert_notes import keep_notes, lock_path, notes_path, read_notes
 from wnm.cli.logs import set_up_logging
 from wnm.cli.main import finish, guarded
 from wnm.core.alerts import trouble as troubles
@@ -21,7 +21,7 @@ from wnm.core.alerts.outbox import Waiting, due
 from wnm.core.alerts.pauses import pause
 from wnm.core.alerts.trouble import Notes, Trouble
 from wnm.core.alerts.values import Event
-from wnm.core.errors import Busy, WnmError
+from wnm.core.errors import Busy, Transient, WnmError
 from wnm.core.settings import SECRET
 from wnm.record.alerts import Alerts
 from wnm.record.ledger import Ledger
@@ -34,6 +34,8 @@ GOOD, DONE, BAD = "good", "done", "bad"
 """How the cycle ended: with exit code 0, with another one, or without having been carried out."""
 
 LIFE_SECONDS = 300
+WRITE_ATTEMPTS = 12
+WRITE_PAUSE_SECONDS = 0.5
 PING_LOGGED_EVERY = timedelta(hours=1)
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,8 @@ def main() -> NoReturn:
 
 def send_once(database_path: str, outcome: str, why: str) -> int:
     """Send what is to be sent now; nothing while another process does it."""
-    if not os.path.lexists(database_path):
+    # A database that was lost leaves the notes behind, one that was torn down nothing.
+    if not any(map(os.path.lexists, (database_path, notes_path(database_path)))):
         return 0
     lock = lock_path(database_path)
     try:
@@ -73,7 +76,9 @@ def send_once(database_path: str, outcome: str, why: str) -> int:
             finally:
                 Path(lock).unlink(missing_ok=True)
     except Busy:
-        return 0
+        if outcome == GOOD:
+            # The other one may be held up by receivers for minutes, and this cycle was a good one all the same.
+            _ping(_job(database_path, outcome, why))
     return 0
 
 
@@ -108,12 +113,21 @@ def _send(job: Job) -> None:
     keep_notes(job.database_path, notes)
     url = job.to.dead_man_url if job.outcome == GOOD else None
     pinged = None if url is None else begin_ping(url)
-    notes = replace(notes, trouble=_tell_trouble(job, notes.trouble))
-    keep_notes(job.database_path, notes)
-    _deliver(job)
-    failure = None if pinged is None else pinged()
+    try:
+        notes = replace(notes, trouble=_tell_trouble(job, notes.trouble))
+        keep_notes(job.database_path, notes)
+        _deliver(job)
+    finally:
+        # The end of this process would cut it short.
+        failure = None if pinged is None else pinged()
     if failure is not None:
         keep_notes(job.database_path, _with_failed_ping(job, notes, failure))
+
+
+def _ping(job: Job) -> None:
+    if job.to.dead_man_url is not None:
+        failure = begin_ping(job.to.dead_man_url)()
+        log.debug("dead_man_url: %s", failure or "asked for")
 
 
 def _trouble_after(job: Job) -> Trouble | None:
@@ -148,22 +162,44 @@ def _tell_trouble(job: Job, trouble: Trouble | None) -> Trouble | None:
 
 
 def _deliver(job: Job) -> None:
-    """Write down what becomes of each message as soon as it is known: what is cut short in between is sent again."""
+    """Write down what becomes of each message as soon as it is known: what is cut short in between is sent again.
+
+    Nothing is sent while nothing can be written down, or every cycle would send it.
+    """
     by_name = {channel.name: channel for channel in job.to.channels}
     queues: dict[Channel, Sequence[Waiting]] = {
         by_name[name]: queue for name, queue in due(job.waiting, job.now).items() if name in by_name
     }
-    clock = SystemClock()
+    if not queues:
+        return
+    with open_as_it_is(job.database_path) as database:
+        Alerts(database).begin((each for queue in queues.values() for each in queue), SystemClock().now())
     messages = {channel: tuple(each.message for each in queue) for channel, queue in queues.items()}
     for sent in hand_over(messages, platform.node()):
         entry = queues[sent.channel][sent.place]
-        with open_as_it_is(job.database_path) as database:
-            if sent.error is None:
-                Alerts(database).delivered(entry, clock.now())
-            else:
-                again = clock.now() + pause(entry.attempts + 1)
-                Alerts(database).failed(entry, sent.error, next_try_at=again)
+        _write_down(job.database_path, entry, sent.error)
         _log_failure(sent.channel, entry.message.event, sent.error)
+
+
+def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
+    """What became of a message. Whoever keeps the database from being written to is waited for."""
+    clock, problem = SystemClock(), ""
+    for _ in range(WRITE_ATTEMPTS):
+        try:
+            with open_as_it_is(database_path) as database:
+                if error is None:
+                    Alerts(database).delivered(entry, clock.now())
+                else:
+                    again = clock.now() + pause(entry.attempts + 1)
+                    Alerts(database).failed(entry, error, next_try_at=again)
+                return
+        except Transient as busy:  # SQLite has waited for seconds
+            problem = str(busy)
+            clock.sleep(WRITE_PAUSE_SECONDS)
+        except WnmError as refused:
+            problem = str(refused)
+            break
+    log.error("what became of an alert could not be written down, it will be sent again: %s", problem)
 
 
 def _log_failure(channel: Channel, event: Event, error: str | None) -> None:

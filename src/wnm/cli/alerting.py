@@ -114,7 +114,7 @@ def _clock(before: "ClockNote | None", boot_id: str) -> "tuple[timedelta, ClockN
 
 def _start_sender(run: Run, outcome: str, why: str) -> None:
     """Start the sender if there is anything for it to do, and give it a moment."""
-    if run.asked.dry_run or not os.path.lexists(run.database_path):
+    if run.asked.dry_run or not any(map(os.path.lexists, (run.database_path, f"{run.database_path}.alerts"))):
         return
     try:
         if _has_work(run.database_path, outcome):
@@ -130,20 +130,30 @@ def _has_work(database_path: str, outcome: str) -> bool:
     stored = stored_settings(database_path)
     wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
     noted = os.path.lexists(f"{database_path}.alerts")
+    # While somebody else has the database open, what was written last is not in its file yet.
+    unmerged = _is_filled(f"{database_path}-wal")
     if not wanted and not noted:
-        return False
+        return unmerged and outcome != "bad"
     from wnm.cli.alert_notes import read_notes
     from wnm.record.outbox_peek import has_due
     from wnm.system.clock import SystemClock
 
     notes = read_notes(database_path)
     return (
-        outcome == "bad"
+        unmerged
+        or outcome == "bad"
         or notes.trouble is not None
         or (outcome == "good" and "dead_man_url" in wanted)
         or (bool(stored) and dict(notes.settings) != wanted)
         or has_due(database_path, SystemClock().now())
     )
+
+
+def _is_filled(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116 - on the way of every cycle
+    except OSError:
+        return False
 
 
 def _start(run: Run, outcome: str, why: str) -> None:

@@ -18,31 +18,36 @@ TEARDOWN = "teardown"
 
 def act_alone(run: Run) -> int:
     """Run a cycle while nobody else can, as root where that is needed. NeedsOperator without a database."""
-    from wnm.cli.escalation import act_as_root, needs_root
+    if run.asked.force_action != TEARDOWN or run.asked.dry_run:
+        return _told_of(run)
+    from wnm.cli.cron import forget_schedule, suspended_schedule
+    from wnm.cli.cron_places import place_of
     from wnm.record.peek import stored_absent
 
     _require_database(run.database_path)
-    act = act_as_root if needs_root(run) else act_here
-    if run.asked.force_action != TEARDOWN or run.asked.dry_run:
-        return _told_of(act, run)
-    from wnm.cli.cron import forget_schedule, suspended_schedule
-    from wnm.cli.cron_places import place_of
-
     absent_before = stored_absent(run.database_path)
     with suspended_schedule(place_of(run)):
-        code = act(run)
+        code = _act_with_rights(run)
     if not os.path.lexists(run.database_path):
         forget_schedule(run)
         _clear_away(absent_before)
     return code
 
 
-def _told_of(act: Callable[[Run], int], run: Run) -> int:
+def _act_with_rights(run: Run) -> int:
+    from wnm.cli.escalation import act_as_root, needs_root
+
+    _require_database(run.database_path)
+    act: Callable[[Run], int] = act_as_root if needs_root(run) else act_here
+    return act(run)
+
+
+def _told_of(run: Run) -> int:
     """Act, then have sent what there is to tell, without the lock and, where root acted, as whoever asked for it."""
     from wnm.cli.alerting import send_alerts, send_trouble
 
     try:
-        code = act(run)
+        code = _act_with_rights(run)
     except Exception as error:
         send_trouble(run, error)
         raise

@@ -9,6 +9,8 @@ ATTOS_PER_ANT = 10**18
 FULL_COUNTER_ATTOS = 2**63 - 1
 """Where a node's counter stays (9.22 ANT): what it earns above that is not counted until it is restarted."""
 PROCESS_AGE_SLACK_SECONDS = 5
+OF_THE_CLOCK = "started-at-"
+"""How the boot id begins where a system only says when it was started: that shifts when its clock is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,11 @@ class EarningRecord:
 
 def counters_of(seen: Observation) -> dict[int, CounterSeen]:
     """The counters of all nodes that showed theirs, by id."""
+    boot_id = seen.machine.boot_id
     return {
         each.node.id: CounterSeen(
             attos=page.rewards_attos,
-            boot_id=seen.machine.boot_id,
+            boot_id=None if boot_id.startswith(OF_THE_CLOCK) else boot_id,
             pid=_pid_behind(page, each.reading.process, seen.now),
             uptime_seconds=page.uptime_seconds,
         )

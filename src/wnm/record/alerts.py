@@ -12,7 +12,7 @@ from wnm.core.alerts.advance import Advance, advance
 from wnm.core.alerts.conditions import in_utf8
 from wnm.core.alerts.messages import message_of
 from wnm.core.alerts.outbox import GivenUp, Waiting
-from wnm.core.alerts.pauses import GIVEN_UP_AFTER
+from wnm.core.alerts.pauses import GIVEN_UP_AFTER, pause
 from wnm.core.alerts.rules import QUIET
 from wnm.core.alerts.trend import WINDOW, is_due
 from wnm.core.alerts.values import DiskLevel, Episode, Event, Findings, Message, Severity
@@ -86,6 +86,20 @@ class Alerts:
     def waiting(self) -> tuple[Waiting, ...]:
         """The messages that have neither arrived nor been given up, oldest first."""
         return self._database.read(_waiting)
+
+    def begin(self, messages: Iterable[Waiting], now: datetime) -> None:
+        """Write down that these are about to be sent: only after their pause they will be tried again.
+
+        What is cut short, or cannot be written down afterwards, is not sent anew by every cycle.
+        """
+        rows = models.AlertMessage
+
+        def work(connection: Connection) -> None:
+            for each in messages:
+                again = now + pause(each.attempts + 1)
+                connection.execute(update(rows).where(rows.c.id == each.id).values(next_try_at=again))
+
+        self._database.write(work)
 
     def delivered(self, message: Waiting, now: datetime) -> None:
         """Write down that a message has arrived."""
@@ -177,6 +191,14 @@ def _queue_starts(connection: Connection, news: News) -> None:
         told = set(connection.execute(known).scalars())
         missing = [name for name in news.channels if name not in told]
         _queue(connection, episode, Event.START, missing, news)
+        # Given up so soon, they had nowhere to go: their channel was taken out, and is there again.
+        back = (
+            (rows.c.alert_id == episode.id)
+            & rows.c.channel.in_(news.channels)
+            & rows.c.given_up_at.is_not(None)
+            & (rows.c.created_at >= news.now - GIVEN_UP_AFTER)
+        )
+        connection.execute(update(rows).where(back).values(given_up_at=None, next_try_at=news.now))
 
 
 def _queue_ends(connection: Connection, ended: Iterable[Episode], news: News) -> None:
@@ -278,9 +300,11 @@ def _note_clock(connection: Connection, clock: ClockNote | None) -> None:
 
 def _forget(connection: Connection, news: News) -> None:
     alert = models.Alert
+    # Its messages go with it, and may be tried for longer than a short history lasts.
+    kept = max(timedelta(days=news.history_days), GIVEN_UP_AFTER)
     too_old = (
         select(alert.c.id)
-        .where(alert.c.ended_at < news.now - timedelta(days=news.history_days))
+        .where(alert.c.ended_at < news.now - kept)
         .order_by(alert.c.ended_at)
         .limit(FORGOTTEN_PER_CYCLE)
     )

@@ -35,10 +35,16 @@ class Earnings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def all(self) -> tuple[EarningRecord, ...]:
-        """Every record, by day, node and wallet; what was earned before wnm comes last."""
+    def all(self, *, since: date | None = None) -> tuple[EarningRecord, ...]:
+        """Every record, by day, node and wallet; what was earned before wnm comes last.
+
+        Since a day: those of it and of later ones, and none from before wnm. There is a record a day for every
+        node that earned, so whoever looks often should say how far back.
+        """
         earning = models.Earning
         wanted = select(earning).order_by(earning.c.day, earning.c.node_name, earning.c.wallet)
+        if since is not None:
+            wanted = wanted.where(earning.c.day >= since.isoformat(), earning.c.day != BEFORE_WNM)
         return self._database.read(lambda connection: tuple(map(_record, connection.execute(wanted))))
 
 

@@ -24,7 +24,7 @@ LIMIT 1
 def has_due(path: str, now: datetime) -> bool:
     """Whether a message should be sent now; False where that cannot be told. Nothing is written.
 
-    What still waits in the write-ahead log is not seen; it will be after the next cycle.
+    What still waits in the write-ahead log is not seen.
     """
     uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as connection:

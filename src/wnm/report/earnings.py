@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from wnm.core.earnings import EarningRecord, ant_text
@@ -24,7 +25,28 @@ def render_earnings(form: str, records: Records, generated_at: datetime) -> str:
     """The report in this format, without a newline at its end. BadInput for a format that it does not come in."""
     if form not in FORMATS:
         raise BadInput(f"{NAME} does not come as {shortened(form)}: use {' or '.join(FORMATS)}")
-    return FORMATS[form](records, generated_at)
+    return FORMATS[form](in_one_spelling(records), generated_at)
+
+
+def in_one_spelling(records: Records) -> Records:
+    """The records with one spelling for each address: in whatever case it was given, it is the same wallet.
+
+    The one in mixed case carries a checksum and is preferred. Records that become the same are added up.
+    """
+    wallets = sorted({each.wallet for each in records}, key=_is_mixed)
+    spellings = {wallet.lower(): wallet for wallet in wallets}
+    if len(spellings) == len(wallets):
+        return records
+    sums: dict[EarningRecord, int] = {}
+    for each in records:
+        kind = replace(each, wallet=spellings[each.wallet.lower()], attos=0)
+        sums[kind] = sums.get(kind, 0) + each.attos
+    return [replace(kind, attos=attos) for kind, attos in sums.items()]
+
+
+def _is_mixed(wallet: str) -> tuple[bool, str]:
+    digits = wallet[2:]
+    return digits not in (digits.lower(), digits.upper()), wallet
 
 
 def only_of(records: Records, names: Collection[str]) -> Records:

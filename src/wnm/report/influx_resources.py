@@ -22,6 +22,14 @@ _SECONDS_OF_A_STAMP = 10
 _UP = (Status.RUNNING, Status.RESTARTING, Status.UPGRADING)
 
 
+_FIELDS = (
+    *("PeerId", "status", "version", "gets", "puts", "up_time", "rewards", "records", "connected_peers"),
+    *("networ_size", "open_connections", "total_peers", "shunned_count", "bad_peers", "mem", "cpu"),
+    *("rel_records", "max_records", "payment_count", "live_time", "shunned_closedgroup"),
+    "shunned_oldclosedgroup",
+)
+"""The fields of a node in NTracking's order."""
+
 type Figures = Mapping[int, Mapping[str, int]]
 """What only the dashboards want to know of nodes, by id and name; see `wnm.formats.antnode_figures`."""
 
@@ -59,7 +67,7 @@ class _NodePoint:
     def fields(self) -> Mapping[str, Value | None]:
         """A stopped node has the zeros that NTracking gives one."""
         facts = self.facts
-        return {
+        known: Mapping[str, Value | None] = {
             "PeerId": facts.peer_id,
             "status": "Running" if self.is_running else "Stopped",
             "version": facts.version or facts.binary_version,
@@ -73,6 +81,7 @@ class _NodePoint:
             "cpu": self._figure(self._cpu_percent(), 0.0),
             **{name: self._figure(self._figures.get(name), 0) for name in FIGURES},
         }
+        return {name: known[name] for name in _FIELDS}
 
     @property
     def rewards(self) -> float | None:

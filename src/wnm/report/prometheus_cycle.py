@@ -1,5 +1,6 @@
 """The last cycle as metrics: when, how long, what it did, what it holds back, and what is known of upgrades."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import get_args
@@ -17,6 +18,7 @@ from wnm.report.material import CycleView, Material
 MOST_REMEDIES = 20
 _KINDS = tuple(each.__name__ for each in get_args(NodeAction.__value__))
 _NOT_CONCLUDED = "interrupted"
+_READING = re.compile(r"(?<![\w.,/-])[0-9][0-9.,]*(?= (?:%|bytes|B/s)(?!\w))")
 
 
 def cycle_families(material: Material) -> Iterable[Family]:
@@ -80,9 +82,15 @@ def _held(held: Sequence[Held]) -> Iterable[Family]:
         type=GAUGE,
         help="What only the operator can make go on, and how; a series for each, with the value 1.",
         samples=tuple(
-            ((("what", each.what), ("remedy", each.remedy or "")), 1) for each in needs[:MOST_REMEDIES]
+            ((("what", _steady(each.what)), ("remedy", _steady(each.remedy or ""))), 1)
+            for each in needs[:MOST_REMEDIES]
         ),
     )
+
+
+def _steady(text: str) -> str:
+    """The text without its readings: with each of them it would be another series, and no alert would last."""
+    return _READING.sub("…", text)
 
 
 def _upgrades(cycle: CycleView, seen: Observation, material: Material) -> Iterable[Family]:

@@ -8,7 +8,7 @@ from wnm.core.alerts import rules, schedule, trend
 from wnm.core.alerts.messages import in_words
 from wnm.core.alerts.room import has_room
 from wnm.core.alerts.values import Condition, DiskLevel, Findings, Severity
-from wnm.core.decide.gauges import in_crisis
+from wnm.core.decide.gauges import gauges, in_crisis
 from wnm.core.decide.ladder import MISSING_STORAGE
 from wnm.core.decide.pressure import high_gauges, short_file_systems
 from wnm.core.decide.releases import halted, held_by_halt
@@ -19,6 +19,7 @@ from wnm.core.settings import Settings
 
 REPEATEDLY = 3
 _DISK_RULES = frozenset({rules.DISK_CRISIS, rules.DISK_FULL_SOON})
+_ROOM_RULES = frozenset({rules.PRESSURE, rules.NO_GROWTH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ def find(look: Look, settings: Settings) -> Findings:
         *schedule.clock(look.starts, look.seen, look.clock_jump),
     )
     return Findings(
-        conditions=tuple(replace(each, subject=in_utf8(each.subject)) for each in found), blind=_blind(look)
+        conditions=tuple(replace(each, subject=in_utf8(each.subject)) for each in found),
+        blind=_blind(look, settings),
     )
 
 
@@ -61,12 +63,20 @@ def in_utf8(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _blind(look: Look) -> frozenset[str]:
+def _blind(look: Look, settings: Settings) -> frozenset[str]:
     unread = look.seen.available
     no_version = isinstance(unread, Unseen) or isinstance(unread.version, Unseen)
     unseen_disks = any(not isinstance(each.present, bool) for each in look.seen.storages)
-    return frozenset({rules.UPGRADE_HALTED} if no_version else ()) | (
-        _DISK_RULES if unseen_disks else frozenset()
+    unseen = any(
+        each.is_on and isinstance(each.value, Unseen) for each in gauges(look.seen.machine, settings)
+    )
+    # A disk that is as good as full does not get fuller: its trend is over, and what was told of it is not.
+    full = any(in_crisis(each, settings) for each in look.seen.machine.file_systems)
+    return (
+        frozenset({rules.UPGRADE_HALTED} if no_version else ())
+        | frozenset({rules.DISK_FULL_SOON} if full else ())
+        | (_DISK_RULES if unseen_disks else frozenset())
+        | (_ROOM_RULES if unseen_disks or unseen else frozenset())
     )
 
 
