@@ -73,11 +73,10 @@ def test_no_colours_where_none_are_wanted(
 @pytest.mark.parametrize("columns", [60, 80, 200])
 @pytest.mark.parametrize("words", WITH_VIEW[:2])
 def test_no_line_is_broken_by_the_terminal(past: Past, tmp_path: Path, words: str, columns: int) -> None:
-    if words == "history" and columns < 80:
-        pytest.skip("a chart is 80 columns wide")
     terminal = on_terminal(past, words, tmp_path, columns)
     wide = piped(past, words, tmp_path, COLUMNS=str(columns))
-    assert len([line for line in terminal.lines if line]) == len([line for line in wide.splitlines() if line])
+    # Blank lines count: a line with blanks behind the last column is broken, too.
+    assert len("\n".join(terminal.lines).rstrip().splitlines()) == len(wide.splitlines())
 
 
 def test_a_terminal_without_dots_gets_letters(past: Past, tmp_path: Path) -> None:
@@ -85,6 +84,28 @@ def test_a_terminal_without_dots_gets_letters(past: Past, tmp_path: Path) -> Non
     assert text.isascii()
     assert "####" in text
     assert piped(past, "status", tmp_path, PYTHONIOENCODING="ascii").isascii()
+
+
+@pytest.mark.parametrize(("lang", "all_of_it"), [("C", ""), ("de_DE.UTF-8", "POSIX")])
+def test_the_locale_c_is_one_without_dots(past: Past, tmp_path: Path, lang: str, all_of_it: str) -> None:
+    assert piped(past, "history", tmp_path, LANG=lang, LC_ALL=all_of_it).isascii()
+
+
+def test_a_closed_output_is_no_bug(past: Past, tmp_path: Path) -> None:
+    for words in ("status", "history", "explain", "explain antnode0017"):
+        script = f'exec "$1" {words} --dbpath "$2" >&-'
+        ran = subprocess.run(
+            ["/bin/sh", "-c", script, "sh", str(WNM), past.path],
+            env=environment(tmp_path),
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert "bug" not in ran.stderr
+
+
+def test_a_time_zone_that_there_cannot_be_is_utc(past: Past, tmp_path: Path) -> None:
+    assert "times in UTC" in piped(past, "explain antnode0017", tmp_path, TZ="UTC-25:99")
 
 
 def test_why_was_node_17_stopped_last_night(past: Past, tmp_path: Path) -> None:
@@ -102,8 +123,17 @@ def test_a_number_is_a_cycle_and_where_there_is_none_a_node(tmp_path: Path) -> N
     cycle = piped(past, "explain 1", tmp_path)
     assert cycle.startswith("cycle 1, ")
     assert "for the story of the node: wnm explain antnode0001" in cycle
+    assert "was last stopped" not in cycle
     assert piped(past, "explain 2", tmp_path).startswith("antnode0002 is RUNNING")
     assert "there is no cycle 77" in piped(past, "explain 77", tmp_path, code=2)
+
+
+def test_a_cycle_with_the_number_of_a_node_tells_why_that_was_stopped(past: Past, tmp_path: Path) -> None:
+    text = piped(past, "explain 17", tmp_path)
+    assert text.startswith("cycle 17, ")
+    last = text.splitlines()[-1]
+    assert last.startswith("antnode0017 was last stopped ")
+    assert last.endswith(", because: cpu is 83.1 % (limit 80.0 %)")
 
 
 def test_on_a_terminal_a_long_story_leaves_the_answer_visible(past: Past, tmp_path: Path) -> None:
@@ -161,6 +191,14 @@ def test_everything_comes_as_json_too(past: Past, tmp_path: Path, words: str, ke
     assert found[key]
 
 
+def test_json_has_what_else_the_table_tells(past: Past, tmp_path: Path) -> None:
+    found = json.loads(piped(past, "status --filter antnode0017 --json", tmp_path))
+    (note,) = found["node_notes"]
+    assert (note["name"], note["to_look_at"]) == ("antnode0017", "stopped: cpu is 83.1 % (limit 80.0 %)")
+    assert int(note["earned_today_attos"] or 0) >= 0
+    assert (note["last_action"]["action"], note["last_action"]["rule"]) == ("StopNode", None)
+
+
 def test_json_has_the_chosen_nodes_in_their_order(past: Past, tmp_path: Path) -> None:
     words = "status --filter running --sort peers --json"
     names = [each["name"] for each in json.loads(piped(past, words, tmp_path))["nodes"]]
@@ -182,6 +220,7 @@ def test_json_has_the_chosen_nodes_in_their_order(past: Past, tmp_path: Path) ->
         ("watch --json", "--json only goes with --report"),
         ("explain 3 --node 17", "a cycle and --node cannot be combined"),
         ("explain antnode0099", "nothing is known of a node 'antnode0099'"),
+        ("history --node 99", "nothing is known of a node '99': did you mean antnode0019?"),
         ("status extra", "status does not take 'extra'"),
         ("histroy", "no command is called 'histroy': did you mean history?"),
     ],

@@ -1,6 +1,7 @@
 """Every frame of the live view fits the screen, whatever the state, the size and the texts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.report.past import remember
 from tests.report.terminal_pictures import found_in
 from tests.report.test_formats import HOSTILE
 
-from wnm.cli.watch.screen import Painter, with_found
+from wnm.cli.watch.screen import HELP, Painter, with_found
 from wnm.cli.watch.source import Found
 from wnm.cli.watch.state import Show, State
 from wnm.record.database import open_for_reading
@@ -79,6 +80,35 @@ def test_only_visible_nodes_are_drawn_and_the_selected_one_is_among_them(count: 
         assert len(marked) == min(count, 1)
         if count and chosen:
             assert text_of(marked[0]).startswith(f"antnode{chosen:04d}")
+
+
+def test_at_80_columns_nothing_is_cut_in_the_middle(past: Found) -> None:
+    """An amount without its last digits would be another amount."""
+    painter = Painter(UTC, dots=True)
+    for show, order in ((Show.NODES, "name"), (Show.NODES, "reachable"), (Show.CYCLES, "name")):
+        state = State(show=show, sort=order, reverse=order != "name")
+        lines = [text_of(each) for each in painter.frame(state, past, [], NOW, 80, 24).lines]
+        assert lines[0].startswith("19 of 20 nodes running, cap 23; 1 STOPPED; earned today 2.5725 ANT ")
+        assert lines[0].endswith(" 0 s ago")
+        assert "  ? help  q quit " in lines[-1]
+    narrow = text_of(painter.frame(state, past, [], NOW, 60, 24).lines[0])
+    assert narrow == f"{'19 of 20 nodes running, cap 23; 1 STOPPED':<53}0 s ago"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_every_word_of_the_help_is_on_the_screen(past: Found, width: int) -> None:
+    lines = Painter(UTC, dots=True).frame(State(show=Show.HELP), past, [], NOW, width, 90).lines
+    assert max(map(length, lines[2:-1])) <= max(width, 31)
+    told = " ".join(plain(lines).split())
+    assert all(meaning in told for _, meaning in HELP)
+
+
+def test_why_it_cannot_be_read_is_told_with_its_remedy(past: Found) -> None:
+    problem = "/somewhere/deep/in/a/file/system/colony.db is damaged (malformed): move it aside, " * 2
+    broken = replace(past, problem=f"{problem}then do this")
+    lines = Painter(UTC, dots=True).frame(State(), broken, [], NOW, 80, 24).lines
+    assert len(lines) == 24
+    assert "then do this" in plain(lines[:3])
 
 
 def test_hostile_texts_are_not_obeyed() -> None:

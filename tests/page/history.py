@@ -184,6 +184,8 @@ def subject(
         version="0.0.test",
         material=_deciding(made, texts, halted=halted) if trouble else made,
         past=past(count, texts=texts),
+        earned_today={f"antnode{number:04d}": number * 10**15 for number in range(1, count + 1, 2)},
+        earned_by_day={NOW.date() - timedelta(days=back): count * (40 - back) * 10**15 for back in range(20)},
     )
 
 

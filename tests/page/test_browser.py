@@ -1,11 +1,14 @@
 """The page in a real Chromium: what it shows, sorts and filters, at every size, without a complaint or a request."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.page.conftest import Written
-from tests.page.history import past
+from tests.page.history import past, subject
 from tests.page.viewer import NARROW, WIDE, Browser, View
+
+from wnm.report.page.frame import render
 
 COUNTS = (0, 3, 500, 2000)
 SIZES = (
@@ -19,10 +22,11 @@ SIZES = (
     WIDE,
     (3840, 2160),
 )
-FIRST_ROWS = 200
+FIRST_ROWS = {NARROW: 30, WIDE: 200}
+CHARTS = 8
 TEXTS, NUMBERS = (
     ("Name", "Status", "Seen", "Version", "Why look"),
-    ("Peers", "Records", "Disk", "CPU", "Earned"),
+    ("Peers", "Records", "Disk", "CPU", "ANT today"),
 )
 OWNED = "window.owned === undefined"
 
@@ -34,26 +38,46 @@ def calm(view: View) -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [NARROW, WIDE])
-def test_it_renders(
-    chromium: Browser, written: Written, count: int, scheme: str, size: tuple[int, int]
-) -> None:
-    with chromium.view(written(count, halted=True), scheme=scheme, size=size) as view:
+def test_it_renders(chromium: Browser, written: Written, count: int, size: tuple[int, int]) -> None:
+    with chromium.view(written(count, halted=True), size=size) as view:
         assert len(view.shows("h1")) == 1
         assert [*view.shows("h2")] == ["What needs you", "The machine", "How it was", "Nodes", "Decisions"]
-        assert len(view.shows("figure")) == 7
-        assert len(view.shows("#node-table tbody tr")) == min(count, FIRST_ROWS)
-        assert view.hidden_width() == 0
+        assert len(view.shows("figure")) == CHARTS
+        assert len(view.shows("#node-table tbody tr")) == min(count, FIRST_ROWS[size])
+        for scheme in ("dark", "light"):
+            view.look(scheme=scheme)
+            assert view.hidden_width() == 0
         calm(view)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_it_is_never_wider_than_its_window(
-    chromium: Browser, written: Written, size: tuple[int, int]
-) -> None:
-    with chromium.view(written(500, halted=True), size=size) as view:
-        assert view.hidden_width() == 0
+def test_it_is_never_wider_than_its_window(chromium: Browser, written: Written) -> None:
+    with chromium.view(written(500, halted=True)) as view:
+        for size in SIZES:
+            view.look(size=size)
+            assert (size, view.hidden_width()) == (size, 0)
+
+
+def test_words_of_any_length_do_not_widen_it(chromium: Browser, tmp_path: Path) -> None:
+    made = subject(3, trouble=False)
+    first, *others = made.material.nodes
+    long = replace(first.node, name="n" * 200, version="v" * 200, last_error="e" * 3000)
+    of = replace(made.material, nodes=(replace(first, node=long), *others))
+    path = tmp_path / "long.html"
+    path.write_text(render(replace(made, machine_name="h" * 253, material=of)), encoding="utf-8")
+    with chromium.view(path) as view:
+        for size in SIZES:
+            view.look(size=size)
+            assert (size, view.hidden_width()) == (size, 0)
+
+
+def test_ports_are_no_amounts_and_earnings_are_those_of_today(chromium: Browser, written: Written) -> None:
+    with chromium.view(written(42)) as view:
+        earned = dict(zip(view.column("Name"), view.column("ANT today"), strict=True))
+        assert (earned["antnode0041"], earned["antnode0042"]) == ("0.041", "-")
+        assert set(view.column("Port")) == {str(55000 + number) for number in range(1, 43)}
+    with chromium.view(written(42), scripts=False) as plain:
+        assert plain.column("Port")[0] == "55004"
 
 
 def numbers(view: View, heading: str) -> list[float]:
@@ -69,40 +93,41 @@ def numbers(view: View, heading: str) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("heading", NUMBERS)
-def test_a_column_of_numbers_is_sorted_by_mouse(chromium: Browser, written: Written, heading: str) -> None:
+def test_columns_of_numbers_are_sorted_by_mouse(chromium: Browser, written: Written) -> None:
     with chromium.view(written(500)) as view:
-        button = view.page.get_by_role("button", name=heading, exact=True)
-        head = view.page.get_by_role("columnheader", name=heading, exact=True)
-        assert head.get_attribute("aria-sort") == "none"
-        button.click()
         view.page.locator("#show-all").click()
-        falling = numbers(view, heading)
-        assert head.get_attribute("aria-sort") == "descending"
-        button.click()
-        rising = numbers(view, heading)
-        assert head.get_attribute("aria-sort") == "ascending"
-        assert len(set(falling)) > 1
-        assert (falling, rising) == (sorted(falling, reverse=True), sorted(rising))
-        # What is not known comes last both ways.
-        assert view.column(heading)[-1] == "-" or "-" not in view.column(heading)
+        for heading in NUMBERS:
+            button = view.page.get_by_role("button", name=heading, exact=True)
+            head = view.page.get_by_role("columnheader", name=heading, exact=True)
+            assert head.get_attribute("aria-sort") == "none"
+            button.click()
+            falling = numbers(view, heading)
+            assert head.get_attribute("aria-sort") == "descending"
+            button.click()
+            rising = numbers(view, heading)
+            assert head.get_attribute("aria-sort") == "ascending"
+            assert len(set(falling)) > 1
+            assert (falling, rising) == (sorted(falling, reverse=True), sorted(rising))
+            # What is not known comes last both ways.
+            shown = view.column(heading)
+            assert shown[-1] == "-" or "-" not in shown
         calm(view)
 
 
-@pytest.mark.parametrize("heading", TEXTS)
-def test_a_column_of_texts_is_sorted_by_keyboard(chromium: Browser, written: Written, heading: str) -> None:
+def test_columns_of_texts_are_sorted_by_keyboard(chromium: Browser, written: Written) -> None:
     with chromium.view(written(42)) as view:
-        head = view.page.get_by_role("columnheader", name=heading, exact=True)
-        view.page.get_by_role("button", name=heading, exact=True).focus()
-        view.page.keyboard.press("Enter")
-        assert head.get_attribute("aria-sort") == "ascending"
-        rising = [text for text in view.column(heading) if text != "-"]
-        view.page.keyboard.press("Space")
-        assert head.get_attribute("aria-sort") == "descending"
-        falling = [text for text in view.column(heading) if text != "-"]
-        assert falling[0] == rising[-1]
-        assert sorted(falling) == sorted(rising)
-        assert view.evaluate("document.activeElement.textContent") == heading
+        for heading in TEXTS:
+            head = view.page.get_by_role("columnheader", name=heading, exact=True)
+            view.page.get_by_role("button", name=heading, exact=True).focus()
+            view.page.keyboard.press("Enter")
+            assert head.get_attribute("aria-sort") == "ascending"
+            rising = [text for text in view.column(heading) if text != "-"]
+            view.page.keyboard.press("Space")
+            assert head.get_attribute("aria-sort") == "descending"
+            falling = [text for text in view.column(heading) if text != "-"]
+            assert falling[0] == rising[-1]
+            assert sorted(falling) == sorted(rising)
+            assert view.evaluate("document.activeElement.textContent") == heading
 
 
 def test_only_one_column_says_that_it_is_sorted(chromium: Browser, written: Written) -> None:
@@ -167,8 +192,8 @@ def test_the_range_is_switched_without_a_reload(chromium: Browser, written: Writ
         drawn = {}
         for name in ("day", "week", "month"):
             view.page.locator(f"label[for=range-{name}]").click()
-            assert view.page.locator(".over:visible").count() == 7
-            assert view.page.locator(f".over-{name}:visible").count() == 7
+            assert view.page.locator(".over:visible").count() == CHARTS
+            assert view.page.locator(f".over-{name}:visible").count() == CHARTS
             drawn[name] = view.page.locator(f".over-{name} .line").first.get_attribute("d")
         assert len(set(drawn.values())) == 3
 
@@ -178,7 +203,7 @@ def test_the_range_is_switched_by_keyboard(chromium: Browser, written: Written) 
         view.page.get_by_role("radio", name="day").focus()
         view.page.keyboard.press("ArrowRight")
         assert view.page.get_by_role("radio", name="week").is_checked()
-        assert view.page.locator(".over-week:visible").count() == 7
+        assert view.page.locator(".over-week:visible").count() == CHARTS
 
 
 def test_pointing_at_a_chart_reads_it_out(chromium: Browser, written: Written) -> None:
@@ -218,6 +243,15 @@ def test_what_was_chosen_outlasts_a_reload(chromium: Browser, written: Written) 
         view.page.reload()
         assert (view.column("Name"), view.page.get_by_label("Filter").input_value()) == (before, "antnode000")
         assert view.page.get_by_role("radio", name="month").is_checked()
+
+
+def test_what_others_keep_in_the_same_place_does_no_harm(chromium: Browser, written: Written) -> None:
+    with chromium.view(written(42)) as view:
+        for key in ("sort", "wnm-sort", "filter", "wnm-which", "theme"):
+            view.evaluate(f"sessionStorage.setItem('{key}', 'name')")
+        view.page.reload()
+        assert len(view.column("Name")) == 42
+        calm(view)
 
 
 def test_times_are_relative_and_go_on(chromium: Browser, written: Written) -> None:

@@ -22,15 +22,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
-def sample(store: Store, at: datetime, cpu: float | None, **values: object) -> None:
-    """A cycle with nothing but its sample."""
+def sample(store: Store, *seen: tuple[datetime, float | None]) -> None:
+    """Cycles with nothing but their samples: when, and the use of the CPU then."""
 
     def work(connection: Connection) -> None:
-        cycle = {"started_at": at, "rule": "idle", "because": "", "held": [], "actions": 0}
-        number = connection.execute(insert(models.Cycle).values(**cycle)).inserted_primary_key
-        assert number is not None
-        row = {"cycle_id": number[0], "at": at, "cpu_percent": cpu, "nodes_running": 1, "nodes_total": 2}
-        connection.execute(insert(models.Sample).values(**row | values))
+        for at, cpu in seen:
+            cycle = {"started_at": at, "rule": "idle", "because": "", "held": [], "actions": 0}
+            number = connection.execute(insert(models.Cycle).values(**cycle)).inserted_primary_key
+            assert number is not None
+            row = {"cycle_id": number[0], "at": at, "cpu_percent": cpu, "nodes_running": 1, "nodes_total": 2}
+            connection.execute(insert(models.Sample).values(**row))
 
     with open_for_writing(store.path) as database:
         database.write(work)
@@ -48,8 +49,8 @@ def test_nothing_yet(store: Store) -> None:
 
 
 def test_samples_of_a_bucket_are_summed_up(store: Store) -> None:
-    for minutes, cpu in ((1, 10.0), (2, 90.0), (3, 20.0), (4, None)):
-        sample(store, NOW - minutes * MINUTE, cpu)
+    seen = ((1, 10.0), (2, 90.0), (3, 20.0), (4, None))
+    sample(store, *((NOW - minutes * MINUTE, cpu) for minutes, cpu in seen))
     (bucket,) = past(store).trends["day"]
     assert bucket.index == RANGES[0].buckets - 1
     assert bucket.spreads["cpu_percent"] == Spread(low=10.0, mean=40.0, high=90.0)
@@ -59,8 +60,7 @@ def test_samples_of_a_bucket_are_summed_up(store: Store) -> None:
 
 def test_each_range_has_what_lies_in_it(store: Store) -> None:
     ages = {"now": 0.0, "hours": 0.5, "days": 3.0, "weeks": 20.0, "long ago": 40.0, "in the future": -0.1}
-    for age in ages.values():
-        sample(store, NOW - timedelta(days=age), 50.0)
+    sample(store, *((NOW - timedelta(days=age), 50.0) for age in ages.values()))
     trends = past(store).trends
     assert {name: len(buckets) for name, buckets in trends.items()} == {"day": 2, "week": 3, "month": 4}
     assert [bucket.index for bucket in trends["day"]] == [48, 95]
@@ -68,8 +68,7 @@ def test_each_range_has_what_lies_in_it(store: Store) -> None:
 
 
 def test_buckets_are_in_order_and_within_their_range(store: Store) -> None:
-    for minutes in range(0, 1441, 7):
-        sample(store, NOW - minutes * MINUTE, float(minutes))
+    sample(store, *((NOW - minutes * MINUTE, float(minutes)) for minutes in range(0, 1441, 7)))
     indices = [bucket.index for bucket in past(store).trends["day"]]
     assert indices == sorted(set(indices))
     assert (indices[0], indices[-1]) == (0, 95)
@@ -84,9 +83,11 @@ def test_idle_cycles_and_operations_however_old(store: Store) -> None:
             (Outcome(action=add(1), result=Result.FAILED, ended_at=NOW, error="no space"),),
             ending(NOW, exit_code=1, counters=counters(), history_days=30),
         )
-    for _ in range(MOST_CYCLES + 3):
-        store.idle(decision())
-    found = past(store)
+        for _ in range(MOST_CYCLES + 3):
+            now = NOW + MINUTE
+            at_rest = ending(now, exit_code=0, counters=counters(), history_days=30)
+            ledger.record_idle(observation(now=now), SETTINGS, decision(), now, at_rest)
+    found = past(store, NOW + MINUTE)
     numbers = [cycle.number for cycle in found.cycles]
     assert numbers == sorted(numbers, reverse=True)
     assert len(numbers) == MOST_CYCLES + 1

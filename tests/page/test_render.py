@@ -138,6 +138,21 @@ def test_the_same_trouble_with_a_thousand_nodes_is_counted() -> None:
     assert re.search(r"and [0-9,]+ more: wnm doctor", text)
 
 
+def test_earnings_have_a_chart_like_all_else() -> None:
+    """Each part of a day shows what the whole of it brought; days before the first one are a gap."""
+    made = subject(3, trouble=False)
+    day = made.past.until.date()
+    earned = {day: 4 * 10**18, day - timedelta(days=1): 10**18}
+    text = render(replace(made, earned_by_day=earned))
+    assert "on each day (UTC): 1 ANT to 4 ANT, mean " in text
+    assert "on each day (UTC): nothing was seen" in render(replace(made, earned_by_day={}))
+    assert "; earned today 0.004 ANT." in text
+
+
+def test_cycles_have_their_numbers_for_explain() -> None:
+    assert "#4317" in render(subject(3))
+
+
 def test_open_alerts_are_named_with_since_and_remedy() -> None:
     """Their texts are hostile, as all texts are."""
     alert = Episode(

@@ -19,13 +19,13 @@ from wnm.cli.parse import parse
 from wnm.core.errors import BadInput
 
 ADDRESS = "127.0.0.1"
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
-@pytest.fixture
-def operator(tmp_path: Path) -> Iterator[Operator]:
-    """An operator with a database and one cycle."""
-    made = Operator(home=tmp_path / "home")
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator with a database and one cycle; some tests run another one."""
+    made = Operator(home=tmp_path_factory.mktemp("served") / "home")
     try:
         made.settle_in()
         made.init(node_cap=0)
@@ -36,17 +36,10 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def port(operator: Operator) -> Iterator[int]:
     """The port of a `wnm serve` that all tests share which only ask."""
-    made = Operator(home=tmp_path_factory.mktemp("served") / "home")
-    try:
-        made.settle_in()
-        made.init(node_cap=0)
-        made.good_cycle()
-        with serving(made) as (found, _):
-            yield found
-    finally:
-        made.end()
+    with serving(operator) as (found, _):
+        yield found
 
 
 @contextmanager
@@ -106,6 +99,13 @@ def test_what_it_says_of_itself_in_every_answer(port: int) -> None:
 @pytest.mark.parametrize("path", ["/index.html", "/../etc/passwd", "/status.json/", "/healthz%00", "*"])
 def test_nothing_else_is_there(port: int, path: str) -> None:
     assert ask(port, path)[0] == 404
+
+
+@pytest.mark.parametrize("target", [b"http://[", b"http://other.example/"])
+def test_an_address_is_no_path(port: int, target: bytes) -> None:
+    with socket.create_connection((ADDRESS, port), PATIENCE_SECONDS) as line:
+        line.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert line.recv(1000).split(b" ")[1] == b"404"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"])

@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 import pytest
-from tests.builders import folderless, hung, node
+from tests.builders import NOW, folderless, hung, node
 from tests.page.history import past, subject
 from tests.report.builders import colony, failing, material, stopped
 
+from wnm.core.alerts.values import Episode, Severity
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen
+from wnm.report.page.frame import render
 from wnm.report.page.subject import Subject
-from wnm.report.page.verdict import State, verdict
+from wnm.report.page.verdict import State, Verdict, verdict
 
 
 def of(*nodes: NodeSeen) -> Subject:
@@ -40,6 +42,30 @@ def test_a_node_that_keeps_failing_needs_somebody() -> None:
     assert found.state is State.BAD
     assert found.sentence.startswith("antnode0003: failed 3 times in a row: its process ended unexpectedly")
     assert found.more == "1 more thing needs you"
+
+
+def alert(severity: Severity, subject: str = "/mnt/a") -> Episode:
+    return Episode(
+        key="disk_full",
+        subject=subject,
+        severity=severity,
+        text="full within 3 days",
+        remedy="free it",
+        since=NOW,
+        started_at=NOW,
+    )
+
+
+def test_an_open_alert_is_not_fine() -> None:
+    warned = verdict(replace(of(*colony(2)), alerts=(alert(Severity.WARNING),)))
+    assert warned == Verdict(state=State.NOTE, sentence="/mnt/a: full within 3 days")
+    several = (alert(Severity.WARNING), alert(Severity.CRITICAL, ""), alert(Severity.WARNING))
+    worst = verdict(replace(of(*colony(2)), alerts=several))
+    assert (worst.state, worst.sentence) == (State.BAD, "full within 3 days")
+    assert worst.more == "2 more alerts are open"
+    page = render(replace(of(*colony(2)), alerts=several))
+    assert "Nothing needs you" not in page
+    assert "Nothing needs you" in render(of(*colony(2)))
 
 
 def test_a_dead_node_needs_somebody() -> None:

@@ -59,6 +59,13 @@ class View:
         found: list[str] = self.page.locator(f'#node-table td[data-label="{heading}"]').all_text_contents()
         return found
 
+    def look(self, *, size: tuple[int, int] | None = None, scheme: str | None = None) -> None:
+        """Go on with the same page in a window of another size, or in the other colours."""
+        if size is not None:
+            self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        if scheme is not None:
+            self.page.emulate_media(color_scheme=scheme)
+
     def hidden_width(self) -> int:
         """By how many pixels the page is wider than its window."""
         width: int = self.evaluate(

@@ -63,6 +63,13 @@ def test_a_removed_node_keeps_the_name_it_had() -> None:
     assert cycle_line(decision, (outcome(removal),), ()).startswith("bookkeeping: removed antnode-four;")
 
 
+@pytest.mark.parametrize(("count", "end"), [(1, ""), (3, " (and 2 more)")])
+def test_the_first_that_is_held_back_is_named_and_the_others_are_counted(count: int, end: str) -> None:
+    first = held(what="add a node", waiting_for="cpu to fall")
+    line = cycle_line(decided("idle", held=(first, *[held()] * (count - 1))), (), rows((node(1),)))
+    assert line == f"idle: 1 of 1 nodes running; held back: add a node, waits for cpu to fall{end}"
+
+
 @pytest.mark.parametrize(("count", "words"), [(1, "1 thing needs you"), (2, "2 things need you")])
 def test_what_needs_somebody_is_counted(count: int, words: str) -> None:
     waiting = tuple(held(remedy="do it") for _ in range(count))

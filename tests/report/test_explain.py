@@ -8,6 +8,7 @@ from tests.builders import NOW, ago, disk, limits, node, seen, settings
 from tests.report.builders import LATER, adding, colony, cycle, healthy, held, material, outcome, stopped
 
 from wnm.core.action import Resurvey, StopNode
+from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import NodeId, ProcessState, Status
@@ -42,6 +43,11 @@ def test_a_cycle_begins_with_when_how_long_and_why() -> None:
         "cycle 12, 2026-03-01 12:00:00 UTC (40 s ago), took 1.5 s, exit code 0",
         "decided by growth: the machine has room",
     ]
+
+
+def test_what_was_asked_for_by_hand_was_decided_by_hand() -> None:
+    by_hand = decided(rule=BY_HAND, because="--force_action stop")
+    assert explain(of(by_hand)).splitlines()[1] == "decided by hand: --force_action stop"
 
 
 def test_readings_stand_beside_both_limits() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 import pytest
 from tests.builders import NOW, settings
 from tests.report.past import Past, remember
-from tests.report.terminal_texts import CASES, LOOKED_AT, TEXTS, WIDTHS, looked_at, written
+from tests.report.terminal_texts import BERLIN, CASES, LOOKED_AT, TEXTS, WIDTHS, looked_at, written
 
 from wnm.cli.histories import chronicle_of
 from wnm.cli.view_options import View
@@ -13,7 +13,7 @@ from wnm.core.past import RANGES, Bucket, Spread
 from wnm.record.database import open_for_reading
 from wnm.report import history, trends
 from wnm.report.history import Chronicle
-from wnm.report.tones import plain
+from wnm.report.tones import length, plain
 from wnm.report.trends import Trends, short_ant
 
 
@@ -53,6 +53,16 @@ def test_the_newest_is_the_last_and_days_are_headings(past: Past) -> None:
 
 def test_one_day_unless_said_otherwise(past: Past) -> None:
     assert [each.node for each in chronicle(past).happened] == ["antnode0017"] + ["antnode0002"] * 3
+
+
+def test_both_names_of_a_time_that_changed_are_told(past: Past) -> None:
+    """The clocks of Berlin went forward on 29 March."""
+    with open_for_reading(past.path) as database:
+        wished = looked_at(database).settings
+        later = NOW + timedelta(days=60)
+        found = chronicle_of(database, wished, View(days=90), None, later)
+    head = plain(history.text(found, BERLIN, 80, dots=True)).splitlines()[0]
+    assert head == "what happened over the last 90 days, times in CET and CEST"
 
 
 def test_one_node_alone_has_no_charts(past: Past) -> None:
@@ -107,7 +117,9 @@ def _trends(*values: float, name: str = "day") -> Trends:
 def test_figures_stand_beside_a_chart() -> None:
     lines = plain(trends.text(_trends(10.0, 20.0, 60.0), settings(), UTC, 80, dots=True)).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("cpu"))
-    assert [line.rpartition("| ")[2] for line in lines[at : at + 4]] == [
+    assert lines[at] == "cpu       grows < 70, sheds > 80"
+    assert [line.partition("|")[0].strip() for line in lines[at + 1 : at + 5]] == ["100 %", "", "", "0"]
+    assert [line.rpartition("| ")[2] for line in lines[at + 1 : at + 5]] == [
         "now  60.0 %",
         "high 61.0 %",
         "mean 30.0 %",
@@ -121,7 +133,26 @@ def test_where_nothing_was_seen_nothing_is_claimed() -> None:
     assert "0.0 %" not in shown
 
 
-@pytest.mark.parametrize(("width", "across"), [(80, 1), (161, 1), (162, 2), (200, 2), (400, 3), (10**6, 3)])
+@pytest.mark.parametrize("width", [49, 60, 72, 73, 80, 120, 147, 148, 200, 223])
+def test_no_chart_is_wider_than_its_terminal(width: int) -> None:
+    """Blanks at the end count: a terminal breaks a line for them too."""
+    for dots in (True, False):
+        lines = trends.text(_trends(10.0, 99.0), settings(), UTC, width, dots=dots)
+        assert max(map(length, lines)) <= width
+        assert len(lines) == len(plain(lines).splitlines())
+
+
+def test_on_a_narrow_terminal_two_columns_become_one() -> None:
+    def cpu(width: int) -> list[str]:
+        lines = plain(trends.text(_trends(40.0, 60.0, 99.0), settings(), UTC, width, dots=False)).splitlines()
+        at = next(number for number, line in enumerate(lines) if line.startswith("cpu"))
+        return [line.split("|")[1] for line in lines[at + 1 : at + 5]]
+
+    assert next((len(each), each.rstrip()[-2:]) for each in cpu(80)) == (48, " #")
+    assert [(len(each), each.strip()) for each in cpu(60)] == [(24, "."), (24, "#"), (24, "#"), (24, "#")]
+
+
+@pytest.mark.parametrize(("width", "across"), [(80, 1), (147, 1), (148, 2), (200, 2), (223, 3), (10**6, 1)])
 def test_charts_stand_beside_each_other_where_there_is_room(width: int, across: int) -> None:
     lines = plain(trends.text(_trends(10.0), settings(), UTC, width, dots=True)).splitlines()
     assert lines[-1].split().count("now") == across

@@ -5,6 +5,8 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -98,6 +100,28 @@ def test_what_was_not_seen_is_not_0() -> None:
         "not",
         "seen",
     ]
+
+
+def test_a_clock_that_was_set_back_is_told() -> None:
+    of = material(colony(1))
+    assert "the clock was set back" not in shown(of)
+    earlier = replace(of, generated_at=of.generated_at - timedelta(hours=3))
+    assert "as seen in 3 h: the clock was set back since" in shown(earlier)
+
+
+def test_a_long_name_leaves_room_for_all_else_and_keeps_its_end() -> None:
+    first, second = failing(1, error=LONG), healthy(2)
+    names = [f"com.example.somebody-elses-own-manager.node-{number}" for number in (1, 2)]
+    nodes = [
+        replace(each, node=replace(each.node, name=name))
+        for each, name in zip((first, second), names, strict=True)
+    ]
+    lines = shown(material(nodes)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {line.split()[0].rstrip(":") for line in lines if line.startswith("com.")} == {
+        "com.examp...r.node-1",
+        "com.examp...r.node-2",
+    }
 
 
 def test_up_to_sixty_nodes_are_listed() -> None:

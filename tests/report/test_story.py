@@ -17,7 +17,7 @@ from wnm.cli.stories import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.errors import BadInput
-from wnm.core.node import NodeId, node_name
+from wnm.core.node import NodeId, Status, node_name
 from wnm.core.outcome import Result
 from wnm.record import models
 from wnm.record.database import open_for_reading, open_for_writing
@@ -98,6 +98,16 @@ def test_a_failure_is_told_with_its_error(past: Past) -> None:
         "upgrade: failed: it did not start: Illegal instruction, because: 0.4.8 is newer than 0.4.7" in lines
     )
     assert "it was never stopped" in lines
+
+
+def test_a_node_at_rest_of_unknown_cause_was_not_never_stopped(small: Past) -> None:
+    """Such as one that was taken over while it did not run."""
+    of = told(small, 2)
+    assert of.seen is not None
+    resting = replace(of.seen, node=replace(of.seen.node, status=Status.STOPPED))
+    lines = text(replace(of, seen=resting))
+    assert "how it was stopped is not remembered" in lines
+    assert "never" not in lines
 
 
 def test_without_the_recording_the_sample_of_that_cycle_serves(past: Past, tmp_path: Path) -> None:

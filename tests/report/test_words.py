@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.builders import NOW
 
 from wnm.report.table import table
-from wnm.report.words import both, printable, relative, shorten, size, span
+from wnm.report.tones import hanging, line, text_of
+from wnm.report.words import both, printable, relative, short_name, shorten, size, span, window
 
 
 @pytest.mark.parametrize(
@@ -65,3 +68,19 @@ def test_a_wide_cell_does_not_widen_its_column() -> None:
         f"a   {'x' * 30}  1",
         "bb  y  2",
     ]
+
+
+def test_a_time_that_rates_were_taken_over_is_never_0() -> None:
+    assert [window(seconds) for seconds in (0.44, 9.96, 59.7)] == ["0.4 s", "10.0 s", "60 s"]
+
+
+def test_wide_characters_take_two_columns_of_a_line() -> None:
+    lines = hanging(line("  "), "新しい節点の場所は " * 8, 40)
+    assert {text_of(each).strip() for each in lines} == {"新しい節点の場所は 新しい節点の場所は"}
+    assert "".join(map(text_of, hanging(line(), "節" * 100, 30))) == "節" * 100
+
+
+@given(st.text())
+def test_a_short_name_is_short_and_ordinary_ones_are_whole(name: str) -> None:
+    assert len(short_name(name)) <= 20
+    assert short_name("antnode0017") == "antnode0017"

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from wnm.cli.invocation import Command
-from wnm.cli.paint import has_drawings, say, width_of
+from wnm.cli.paint import has_drawings, is_terminal, say, width_of
 from wnm.cli.run import Run
-from wnm.cli.stories import node_known
+from wnm.cli.stories import check_known, node_known
 from wnm.cli.view_options import View
 from wnm.core.earnings import EarningRecord
 from wnm.core.errors import BadInput
@@ -45,7 +45,7 @@ def tell_history(run: Run, database: Database) -> int:
     if form == "json":
         print(write_json(history.payload(chronicle)))
         return 0
-    if sys.stdout.isatty() and run.asked.view.limit is None:
+    if is_terminal(sys.stdout) and run.asked.view.limit is None:
         chronicle = _shortened(chronicle, SHOWN_ON_TERMINAL)
     say(history.text(chronicle, None, width_of(sys.stdout), dots=has_drawings(sys.stdout)))
     return 0
@@ -73,12 +73,17 @@ def earned_today(records: tuple[EarningRecord, ...], now: datetime) -> dict[str,
 def chronicle_of(
     database: Database, settings: Settings, view: View, wanted: str | None, now: datetime
 ) -> Chronicle:
-    """What happened over the days of the view, to the wanted node or to all, and the charts of all."""
+    """What happened over the days of the view, to the wanted node or to all, and the charts of all.
+
+    BadInput, naming it, if nothing was ever known of the wanted node.
+    """
     rows = History(database).nodes()
     days = view.days or 1
     since = now - timedelta(days=days)
     node_id = None if wanted is None else node_known(rows, wanted)
     events = read_events(database, node_id=node_id, since=since, limit=view.limit)
+    if node_id is not None and not any(each.id == node_id for each in rows):
+        check_known(read_events(database, node_id=node_id, limit=1), node_id, rows, wanted or "")
     return Chronicle(
         generated_at=now,
         since=since,

@@ -27,29 +27,43 @@ STYLES: Mapping[Tone, str] = {
 }
 
 
-def width_of(stream: IO[str]) -> int:
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether somebody looks at it; a stream that was closed before wnm began is None."""
+    return stream is not None and stream.isatty()
+
+
+def width_of(stream: IO[str] | None) -> int:
     """The columns of the terminal; without one what COLUMNS says, else as many as it takes."""
-    if not stream.isatty():
+    if not is_terminal(stream):
         columns = os.environ.get("COLUMNS", "")
         return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else UNWRAPPED
     return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
 
 
-def height_of(stream: IO[str]) -> int | None:
+def height_of(stream: IO[str] | None) -> int | None:
     """The rows of the terminal, None without one."""
-    return shutil.get_terminal_size((80, 24)).lines if stream.isatty() else None
+    return shutil.get_terminal_size((80, 24)).lines if is_terminal(stream) else None
 
 
-def has_drawings(stream: IO[str]) -> bool:
+def has_drawings(stream: IO[str] | None) -> bool:
     """Whether the stream can show characters outside of ASCII: dots and blocks."""
     encoding = str(getattr(stream, "encoding", None) or "ascii").lower().replace("_", "-")
-    return encoding in ("utf-8", "utf8") and os.environ.get("TERM") != "linux"
+    return encoding in ("utf-8", "utf8") and os.environ.get("TERM") != "linux" and not _wants_ascii()
+
+
+def _wants_ascii() -> bool:
+    """Whether the locale was set to C. Python writes UTF-8 there too, and then says so in LC_CTYPE (PEP 538)."""
+    ctype = os.environ.get("LC_CTYPE", "")
+    said = (os.environ.get("LC_ALL"), "" if ctype == "C.UTF-8" else ctype, os.environ.get("LANG"))
+    return next(filter(None, said), "") in ("C", "POSIX")
 
 
 def say(lines: Iterable[Line], stream: IO[str] | None = None) -> None:
     """Print the lines; colours only on a terminal, and not where NO_COLOR is set or the terminal is a dumb one."""
     out = sys.stdout if stream is None else stream
-    if not out.isatty():
+    if out is None:
+        return
+    if not is_terminal(out):
         out.write(f"{plain(lines)}\n")
         return
     from rich.console import Console  # it takes a while to import

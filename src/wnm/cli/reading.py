@@ -11,7 +11,7 @@ from wnm.cli.invocation import Command
 from wnm.cli.material import material
 from wnm.cli.run import Run
 from wnm.cli.show import tell_status
-from wnm.cli.stories import explain_node, node_meant
+from wnm.cli.stories import explain_cycle, explain_node, node_meant
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
@@ -41,6 +41,8 @@ def read(run: Run) -> int:
             return explain_node(run, database, found, node)
         if run.asked.command is Command.STATUS:
             return tell_status(run, database, found)
+        if run.asked.command is Command.EXPLAIN:
+            return explain_cycle(run, database, found)
     return _COMMANDS[run.asked.command](run, found)
 
 
@@ -52,15 +54,6 @@ def _report(run: Run, found: Material) -> int:
         _print(points_for_boards(chosen))
         return 0
     _print(render(run.asked.report or "", run.asked.report_format or "text", chosen))
-    return 0
-
-
-def _explain(run: Run, found: Material) -> int:
-    form = run.asked.report_format or "text"
-    _print(explain.explain(found) if form == "text" else render("decisions", form, found))
-    namesake = next((each.node.name for each in found.nodes if each.node.id == run.asked.cycle), None)
-    if form == "text" and namesake is not None:
-        print(f"\nthis is the cycle with that number; for the story of the node: wnm explain {namesake}")
     return 0
 
 
@@ -106,6 +99,5 @@ def _print(text: str) -> None:
 
 _COMMANDS: Mapping[Command, Callable[[Run, Material], int]] = {
     Command.REPORT: _report,
-    Command.EXPLAIN: _explain,
     Command.DOCTOR: _doctor,
 }

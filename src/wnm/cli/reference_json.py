@@ -104,7 +104,14 @@ def _below(prefix: str, keys: Keys) -> dict[str, str]:
 REPORTS: Mapping[str, Keys] = {
     "node-status and node-status-details": _NODES,
     "machine-metrics": _MACHINE,
-    "status": {**_NODES, **_MACHINE},
+    "status": {
+        **_NODES,
+        **_MACHINE,
+        "node_notes[].name": "name of the node; the nodes are the same as in `nodes`, in the same order",
+        "node_notes[].to_look_at": "why somebody may want to look at it; null if all is as it should be",
+        "node_notes[].earned_today_attos": "earned since midnight (UTC): a whole number, as a text",
+        "node_notes[].last_action": "what was last done to it, keys as in `events[]` below; null if nothing",
+    },
     "machine-config": {
         "settings.NAME.value": "the value: a number, a text, true or false, a list, or null",
         "settings.NAME.text": "the same as it would be given to wnm",

@@ -16,7 +16,6 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
-from urllib.parse import urlsplit
 
 from wnm.cli.run import Run
 from wnm.cli.views import Answer, Views, plain
@@ -115,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
         hosts = self.headers.get_all("Host") or []
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0].strip()):
             return plain(421, f"this is only answered as http://{ADDRESS} or http://localhost")
-        return self.server.views.answer(urlsplit(self.path).path)
+        return self.server.views.answer(self.path.partition("?")[0])
 
     def _send(self, answer: Answer, *, with_text: bool) -> None:
         body = answer.text.encode(errors="replace")

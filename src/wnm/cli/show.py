@@ -1,6 +1,7 @@
 """`wnm status` on a terminal and in a pipe."""
 
 import sys
+from datetime import UTC
 from typing import IO
 
 from wnm.cli.histories import earned_today
@@ -42,9 +43,10 @@ def tell_status(run: Run, database: Database, found: Material) -> int:
 def extras_of(database: Database, found: Material) -> Extras:
     """What is known of the nodes besides their rows and readings."""
     names = {int(each.node.id): each.node.name for each in found.nodes}
+    today = found.generated_at.astimezone(UTC).date()
     return Extras(
         last=latest_happenings(latest_operations(database), names),
-        earned=earned_today(Earnings(database).all(), found.generated_at),
+        earned=earned_today(Earnings(database).all(since=today), found.generated_at),
     )
 
 

@@ -1,4 +1,4 @@
-"""`wnm explain NODE`: from what is remembered of a node to its story."""
+"""`wnm explain`: a cycle, or the story of a node, from what is remembered of them."""
 
 import sys
 from collections.abc import Iterable
@@ -16,10 +16,14 @@ from wnm.record.database import Database
 from wnm.record.events import read_events, sample_of
 from wnm.record.history import History
 from wnm.report import story
+from wnm.report.explain import explain
 from wnm.report.happenings import happenings
 from wnm.report.material import CycleView, Material
 from wnm.report.payload import write_json
+from wnm.report.registry import render
 from wnm.report.story import Story, last_stop
+from wnm.report.times import at_and_ago
+from wnm.report.tones import EMPTY, hanging, line, wrapped
 
 FEWEST_EVENTS = 6
 _ROWS_OF_HEAD = 32
@@ -40,6 +44,26 @@ def explain_node(run: Run, database: Database, found: Material, wanted: str) -> 
     if rows is not None and run.asked.view.limit is None:
         told = _shortened(told, max(FEWEST_EVENTS, rows - _ROWS_OF_HEAD))
     say(story.text(told, None, width_of(sys.stdout)))
+    return 0
+
+
+def explain_cycle(run: Run, database: Database, found: Material) -> int:
+    """Print the cycle of the material, as text or JSON, and what concerns a node that has its number."""
+    if run.asked.report_format not in (None, "text"):
+        print(render("decisions", run.asked.report_format, found).rstrip("\n"))
+        return 0
+    width = width_of(sys.stdout)
+    lines = wrapped(explain(found), width)
+    namesake = next((each.node.name for each in found.nodes if each.node.id == run.asked.cycle), None)
+    if namesake is not None:
+        words = f"this is the cycle with that number; for the story of the node: wnm explain {namesake}"
+        lines += [EMPTY, *hanging(line(), words, width)]
+        stop = story_of(database, found, namesake).stop
+        if stop is not None:
+            when = at_and_ago(stop.at, found.generated_at, None)
+            because = f"{namesake} was last stopped {when}, because: {stop.because or stop.words}"
+            lines += hanging(line(), because, width)
+    say(lines)
     return 0
 
 
@@ -65,10 +89,8 @@ def story_of(database: Database, found: Material, wanted: str) -> Story:
     node_id = node_known([each.node for each in found.nodes], wanted)
     events = read_events(database, node_id=node_id)
     seen = next((each for each in found.nodes if each.node.id == node_id), None)
-    if seen is None and not (events.operations or events.changes):
-        known = [each.node.name for each in found.nodes]
-        remedy = did_you_mean(node_name(node_id), known, "see wnm --report node-status for those that exist")
-        raise BadInput(f"nothing is known of a node {shortened(wanted)}: {remedy}")
+    if seen is None:
+        check_known(events, node_id, [each.node for each in found.nodes], wanted)
     name = seen.node.name if seen is not None else _name_then(events, node_id)
     happened = happenings(events, {node_id: name})
     stop = last_stop(happened)
@@ -82,6 +104,15 @@ def story_of(database: Database, found: Material, wanted: str) -> Story:
         stop_sample=None if stop is None else sample_of(database, stop.cycle),
         earlier=events.earlier,
     )
+
+
+def check_known(events: Events, node_id: int, rows: Iterable[Node], wanted: str) -> None:
+    """BadInput, naming it, if nothing is remembered of this node, which is none of the rows."""
+    if events.operations or events.changes:
+        return
+    known = [each.name for each in rows]
+    remedy = did_you_mean(node_name(node_id), known, "see wnm --report node-status for those that exist")
+    raise BadInput(f"nothing is known of a node {shortened(wanted)}: {remedy}")
 
 
 def node_known(rows: Iterable[Node], wanted: str) -> int:

@@ -26,8 +26,8 @@ def cycle_line(decision: Decision, outcomes: Sequence[Outcome], nodes: Sequence[
     remedies = sum(held.remedy is not None for held in decision.held)
     if not outcomes and decision.held and not remedies:
         first = decision.held[0]
-        more = f" and {len(decision.held) - 1} more" if len(decision.held) > 1 else ""
-        parts.append(f"held back{more}: {first.what}, waits for {first.waiting_for}")
+        more = f" (and {len(decision.held) - 1} more)" if len(decision.held) > 1 else ""
+        parts.append(f"held back: {first.what}, waits for {first.waiting_for}{more}")
     if remedies:
         parts.append(f"{remedies} thing{'s need' if remedies > 1 else ' needs'} you, see wnm explain")
     return printable(f"{decision.rule}: {'; '.join(parts)}")

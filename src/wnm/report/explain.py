@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wnm.core.action import OpenPort, PortChange, Resurvey
+from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Conclusion, Decision, Held
 from wnm.core.node import Node
@@ -17,7 +18,7 @@ from wnm.report.facts import counts_of
 from wnm.report.machine_metrics import disk_line, disks_of, gauge_table
 from wnm.report.material import CycleView, Material, OutcomeView
 from wnm.report.table import indented
-from wnm.report.words import absolute, both, printable, relative, size, span
+from wnm.report.words import absolute, both, printable, relative, size, span, window
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
 _ROUTINE = frozenset({"disk_bytes", "disk_measured_at", "pid", "process_started_at", "status_since"})
@@ -58,7 +59,7 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
     ]
     if decision.ports:
         sections.insert(2, ("would change in the firewall", [port_words(each) for each in decision.ports]))
-    headline = f"dry run, nothing is changed\nwould be decided by {_reason(decision.rule, decision.because)}"
+    headline = f"dry run, nothing is changed\nwould be {_decided(decision.rule, decision.because)}"
     return "\n\n".join([headline, *_world(seen, settings), *_written(sections)])
 
 
@@ -109,7 +110,11 @@ def _headline(cycle: CycleView, now: datetime) -> str:
         line += f", took {(cycle.ended_at - cycle.started_at).total_seconds():.1f} s"
     if cycle.exit_code is not None:
         line += f", exit code {cycle.exit_code}"
-    return f"{line}\ndecided by {_reason(cycle.rule, cycle.because)}"
+    return f"{line}\n{_decided(cycle.rule, cycle.because)}"
+
+
+def _decided(rule: str, because: str) -> str:
+    return f"decided {'' if rule == BY_HAND else 'by '}{_reason(rule, because)}"
 
 
 def _reason(rule: str, because: str) -> str:
@@ -121,8 +126,8 @@ def _world(seen: Observation, settings: Settings) -> list[str]:
     disks = disks_of(seen.machine, settings)
     machine = gauge_table([*gauges(seen.machine, settings), *(gauge for _, gauge in disks)])
     free = "\n".join(disk_line(system, settings) for system, _ in disks)
-    window = seen.machine.window_seconds
-    about = "the machine" if window is None else f"the machine, rates over the last {window:.0f} s"
+    over = seen.machine.window_seconds
+    about = "the machine" if over is None else f"the machine, rates over the last {window(over)}"
     facts = [f"nodes: {_tally(seen)}", f"program: {program_words(seen.available)}"]
     if seen.rebooted:
         facts.append("the machine was restarted since the cycle before")

@@ -14,10 +14,11 @@ from wnm.report.explain import ended_words
 from wnm.report.payload import Payload, moment
 from wnm.report.times import day, local
 from wnm.report.tones import EMPTY, Line, Tone, hanging, line, part
+from wnm.report.words import short_name
 
 STOPS = frozenset({"StopNode", "RetireNode", "RemoveNode", "DisableNode"})
 """Actions that end a node's process and do not start it again."""
-_ENDS = frozenset({Status.STOPPED, Status.DEAD, Status.DISABLED})
+ENDS = frozenset({Status.STOPPED, Status.DEAD, Status.DISABLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +56,14 @@ class Happening:
         """Whether the node was at rest after it, and was not before."""
         if self.action is not None:
             return self.action in STOPS and self.result not in (Result.DEFERRED, Result.FAILED)
-        return self.became in _ENDS and self.was not in _ENDS
+        return self.became in ENDS and self.was not in ENDS
 
     @property
     def is_begin(self) -> bool:
         """Whether the node was at work after it, and was not before."""
         if self.action is not None:
             return self.action in ("AddNode", "StartNode") and self.result == Result.DONE
-        return self.became is Status.RUNNING and self.was in _ENDS
+        return self.became is Status.RUNNING and self.was in ENDS
 
 
 def happenings(events: Events, names: Names) -> tuple[Happening, ...]:
@@ -189,6 +190,6 @@ def _told(each: Happening, zone: tzinfo | None, width: int, *, with_names: bool)
         part(f"  {local(each.at, zone):%H:%M:%S}  ", Tone.QUIET), part(f"#{each.cycle:<6} ", Tone.QUIET)
     )
     if with_names:
-        lead = (*lead, part(f"{each.node:<12}"))
+        lead = (*lead, part(f"{short_name(each.node):<11} "))
     because = f", because: {each.because}" if each.because else ""
     return hanging(lead, f"{each.words}{because}", width, tone_of(each))

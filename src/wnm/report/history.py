@@ -50,7 +50,8 @@ def text(chronicle: Chronicle, zone: tzinfo | None, width: int, *, dots: bool) -
     """The happenings by day, then the charts."""
     about = "" if chronicle.node is None else f" to {chronicle.node}"
     span = "day" if chronicle.days == 1 else f"{chronicle.days} days"
-    zone_words = f", times in {zone_name(chronicle.generated_at, zone)}"
+    first = chronicle.happened[0].at if chronicle.happened else None
+    zone_words = f", times in {zone_name(chronicle.generated_at, zone, first)}"
     lines = [
         line(part(f"what happened{about} over the last {span}", Tone.STRONG), part(zone_words, Tone.QUIET)),
         EMPTY,

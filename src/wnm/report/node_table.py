@@ -12,7 +12,7 @@ from wnm.report.material import Material
 from wnm.report.node_status import reachability
 from wnm.report.tones import Line, Part, Tone, part
 from wnm.report.trends import short_ant
-from wnm.report.words import NOTHING, printable, shorten, size, span
+from wnm.report.words import NOTHING, printable, short_name, shorten, size, span
 
 STATUS_TONES = {
     Status.RUNNING: Tone.GOOD,
@@ -82,7 +82,14 @@ def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
 
 def _texts(row: Row) -> list[str]:
     cells = [column.cell(row).text for column in COLUMNS.values()]
-    return [*cells, row.facts.wallet, row.why or "", row.facts.peer_id or "", row.facts.root_dir]
+    return [
+        *cells,
+        row.facts.name,
+        row.facts.wallet,
+        row.why or "",
+        row.facts.peer_id or "",
+        row.facts.root_dir,
+    ]
 
 
 def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple[Row, ...]:
@@ -215,7 +222,7 @@ def _order(row: Row) -> object:
 
 
 _EVERY = (
-    Column(name="name", cell=lambda row: part(printable(row.facts.name)), key=_order),
+    Column(name="name", cell=lambda row: part(short_name(row.facts.name)), key=_order),
     Column(name="status", cell=_status, key=lambda row: row.facts.status.value),
     Column(name="process", cell=_process, key=lambda row: row.facts.process.value),
     Column(

@@ -8,6 +8,7 @@ from wnm.core.node import Status
 from wnm.report import machine_metrics, node_status
 from wnm.report.explain import last_cycle_line, program_words
 from wnm.report.facts import counts_of, payload_of
+from wnm.report.happenings import payload_of as happening_payload
 from wnm.report.machine_metrics import Measured, measured
 from wnm.report.material import Material
 from wnm.report.node_table import NO_EXTRAS, Extras, Row, matching, ordered, rows_of
@@ -96,7 +97,18 @@ def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
 
 
 def payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
-    """node-status-details and machine-metrics in one object; of the nodes the chosen ones, in their order."""
+    """node-status-details and machine-metrics in one object, of the nodes the chosen ones in their order, and in
+    `node_notes` what else the table tells of them."""
     whole = {**machine_metrics.payload(material), **node_status.payload(material)}
     rows = _chosen(rows_of(material, extras), choice)
-    return {**whole, "nodes": [payload_of(row.facts) for row in rows]}
+    nodes = [payload_of(row.facts) for row in rows]
+    return {**whole, "nodes": nodes, "node_notes": [_note(row) for row in rows]}
+
+
+def _note(row: Row) -> Payload:
+    return {
+        "name": row.facts.name,
+        "to_look_at": row.why,
+        "earned_today_attos": None if row.earned is None else str(row.earned),
+        "last_action": None if row.last is None else happening_payload(row.last),
+    }

@@ -15,7 +15,7 @@ from wnm.report.node_table import Row, layout, table
 from wnm.report.status import Choice, Overview
 from wnm.report.tones import EMPTY, Line, Part, Tone, columns, hanging, length, line, part
 from wnm.report.trends import short_ant
-from wnm.report.words import NOTHING, printable, relative, shorten, size
+from wnm.report.words import NOTHING, printable, relative, short_name, shorten, size
 
 _BAR = 16
 _WITH_BARS = 78
@@ -73,6 +73,8 @@ def age(material: Material, width: int) -> tuple[str, int, Tone]:
     if seen_at is None:
         return "no cycle has looked yet", width, Tone.WARN
     words = f"as seen {relative(seen_at, now)}"
+    if seen_at - now > LATE_AFTER:
+        return f"{words}: the clock was set back since", width, Tone.WARN
     if now - seen_at <= LATE_AFTER:
         return words, width, Tone.QUIET
     return f"{words}: NO CYCLE HAS RUN SINCE; see wnm doctor", width, Tone.BAD
@@ -183,7 +185,7 @@ def _concerns(found: Overview, choice: Choice, width: int) -> list[Line]:
     lines: list[Line] = []
     if not in_table:
         for row in found.concerns:
-            name = printable(row.facts.name)
+            name = short_name(row.facts.name)
             words = f"{name}: {shorten(printable(row.why or ''), width - len(name) - 2)}"
             lines.append(line(part(words, Tone.WARN)))
     if found.hidden_concerns and (found.summarised or not in_table):

@@ -14,7 +14,7 @@ from wnm.core.settings import Settings
 from wnm.report.explain import held_words, limits_then
 from wnm.report.facts import facts_of
 from wnm.report.facts import payload_of as facts_payload
-from wnm.report.happenings import Happening, payload_of, told, who
+from wnm.report.happenings import ENDS, Happening, payload_of, told, who
 from wnm.report.machine_metrics import disks_of, limit
 from wnm.report.material import CycleView, Material
 from wnm.report.node_status import known, reachability
@@ -77,7 +77,8 @@ def text(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     """What it is now, why it was last stopped with the readings of that time, and its story, newest first."""
     lines = _now(story, zone, width)
     lines += [EMPTY, *_stop(story, zone, width)]
-    zone_words = f", times in {zone_name(story.material.generated_at, zone)}"
+    first = story.happened[0].at if story.happened else None
+    zone_words = f", times in {zone_name(story.material.generated_at, zone, first)}"
     head = line(part("its story, the newest first", Tone.STRONG), part(zone_words, Tone.QUIET))
     lines += [EMPTY, head]
     if not story.happened:
@@ -146,7 +147,9 @@ def _entries(entries: Sequence[tuple[str, str]], width: int) -> list[Line]:
 def _stop(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     stop = story.stop
     if stop is None:
-        return [line(part("it was never stopped, as far as is remembered", Tone.STRONG))]
+        rests = story.seen is not None and story.seen.node.status in ENDS
+        never = "it was never stopped, as far as is remembered"
+        return [line(part("how it was stopped is not remembered" if rests else never, Tone.STRONG))]
     now = story.material.generated_at
     lines = [line(part("why it was last stopped", Tone.STRONG))]
     entries = [

@@ -6,8 +6,14 @@ from wnm.report.words import relative
 
 
 def local(moment: datetime, zone: tzinfo | None) -> datetime:
-    """The moment in this zone; None is that of the machine, with the rules that held then."""
-    return moment.astimezone(zone)
+    """The moment in this zone; None is that of the machine, with the rules that held then.
+
+    Where TZ names a zone that there cannot be the clock shows UTC.
+    """
+    try:
+        return moment.astimezone(zone)
+    except ValueError:
+        return moment.astimezone(UTC)
 
 
 def at(moment: datetime, zone: tzinfo | None) -> str:
@@ -31,7 +37,9 @@ def day(moment: datetime, zone: tzinfo | None) -> str:
     return f"{names[here.weekday()]} {here:%Y-%m-%d}"
 
 
-def zone_name(moment: datetime, zone: tzinfo | None) -> str:
-    """What the clock's time is called then: `CET`, `UTC`."""
+def zone_name(moment: datetime, zone: tzinfo | None, since: datetime | None = None) -> str:
+    """What the clock's time is called then: `CET`, `UTC`; `CET and CEST` where it was another since."""
     here = local(moment, zone)
-    return (here.tzname() or "local time") if here.utcoffset() else "UTC"
+    name = (here.tzname() or "local time") if here.utcoffset() else "UTC"
+    before = name if since is None else zone_name(since, zone)
+    return name if before == name else f"{before} and {name}"

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from unicodedata import east_asian_width
 
 from wnm.report.words import printable
 
@@ -68,10 +69,28 @@ def hanging(lead: Line, text: str, width: int, tone: Tone = Tone.PLAIN) -> list[
     shown = printable(text)
     indent = length(lead)
     if width - indent < min(24, len(shown)):
-        below = textwrap.wrap(shown, max(8, width - 4))
+        below = _broken(shown, max(8, width - 4))
         return [lead, *(line("    ", part(each, tone)) for each in below)]
-    first, *others = textwrap.wrap(shown, width - indent) or [""]
+    first, *others = _broken(shown, width - indent) or [""]
     return [(*lead, part(first, tone)), *(line(" " * indent, part(each, tone)) for each in others)]
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """The text in lines that take no more columns than that; characters of some scripts take two."""
+    if text.isascii():
+        return textwrap.wrap(text, width)
+    counted = "".join(f"{char}\0" if east_asian_width(char) in "WF" else char for char in text)
+    return [each.replace("\0", "") for each in textwrap.wrap(counted, width)]
+
+
+def wrapped(text: str, width: int) -> list[Line]:
+    """The lines of a plain text; what goes on behind the width does so below, as far to the right as its line."""
+    lines: list[Line] = []
+    for each in text.splitlines():
+        words = each.lstrip()
+        lead = line(each[: len(each) - len(words)])
+        lines += [line(each)] if len(each) <= width else hanging(lead, words, width)
+    return lines
 
 
 def cut(each: Line, width: int) -> Line:

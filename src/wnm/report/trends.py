@@ -14,8 +14,10 @@ from wnm.report.times import local
 from wnm.report.tones import EMPTY, Line, Part, Tone, length, line, part
 
 ROWS = 4
-_GUTTER = 16
+_GUTTER = 10
 _FIGURES = 13
+_UNWATCHED, _WIDTH_OF_PIPES = 10_000, 80
+"""Where nobody looks at a terminal, and lines are as long as they like, charts stay as wide as most terminals."""
 _PERCENT = 100.0
 
 type Days = Mapping[date, int]
@@ -45,7 +47,7 @@ class _Chart:
     title: str
     values: Sequence[float | None]
     top: float
-    notes: tuple[str, str]
+    note: str
     figures: tuple[Part, ...]
     shown: Callable[[float], str]
 
@@ -56,15 +58,23 @@ def range_named(name: str) -> Range:
 
 
 def text(trends: Trends, settings: Settings, zone: tzinfo | None, width: int, *, dots: bool) -> list[Line]:
-    """The charts, as many beside each other as there is room for, and a time axis below."""
-    charts = _charts(trends, settings)
-    blocks = [_block(each, dots=dots) for each in charts]
-    whole = max(length(each) for block in blocks for each in block)
-    across = max(1, min(3, (min(width, 400) + 2) // (whole + 2)))
+    """The charts, as many beside each other as there is room for, and a time axis below.
+
+    Where one alone is too wide two of its columns become one.
+    """
+    room = width if width < _UNWATCHED else _WIDTH_OF_PIPES
+    charts, joined = _charts(trends, settings), 1
+    blocks = [_block(each, joined, dots=dots) for each in charts]
+    whole = _widest(blocks)
+    if whole > room:
+        joined = 2
+        blocks = [_block(each, joined, dots=dots) for each in charts]
+        whole = _widest(blocks)
+    across = max(1, min(3, (room + 2) // (whole + 2)))
     lines = [line(part(f"the last {trends.range.name}", Tone.STRONG))]
     for first in range(0, len(blocks), across):
         lines += [*_beside(blocks[first : first + across], whole), EMPTY]
-    axis = _axis(trends, zone, trends.range.buckets // DOTS_PER_COLUMN)
+    axis = _axis(trends, zone, trends.range.buckets // DOTS_PER_COLUMN // joined)
     return [*lines[:-1], *_beside([[axis]] * min(across, len(blocks)), whole)]
 
 
@@ -113,32 +123,30 @@ def _of(
             part(f"mean {shown(mean)}"),
             part(f"low  {shown(min(each.low for each in spreads))}"),
         )
-    notes = ("", "")
-    if limits is not None:
-        notes = (f"sheds > {_short(limits[1])}", f"grows < {_short(limits[0])}")
+    note = "" if limits is None else f"grows < {limits[0]:g}, sheds > {limits[1]:g}"
     top = _PERCENT if shown is _percent else nice_top(highest)
-    return _Chart(title=title, values=values, top=top, notes=notes, figures=figures, shown=shown)
+    return _Chart(title=title, values=values, top=top, note=note, figures=figures, shown=shown)
 
 
-def _short(value: float) -> str:
-    return f"{value:g}"
+def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:
+    """What the whole day of each bucket brought, in ANT; None before the first day of which anything is known."""
+    first = min(earned, default=None)
+    return [
+        None if first is None or day < first else earned.get(day, 0) / ATTOS_PER_ANT
+        for day in _days(over, until)
+    ]
+
+
+def _days(over: Range, until: datetime) -> list[date]:
+    """The day of the middle of each bucket, in UTC."""
+    since = until - over.length
+    middles = (since + timedelta(seconds=(at + 0.5) * over.bucket_seconds) for at in range(over.buckets))
+    return [middle.astimezone(UTC).date() for middle in middles]
 
 
 def _earnings(trends: Trends) -> _Chart:
-    """Days are in UTC: each bucket has what the whole of its day brought."""
-    days = {
-        (trends.since + timedelta(seconds=(index + 0.5) * trends.range.bucket_seconds))
-        .astimezone(UTC)
-        .date(): None
-        for index in range(trends.range.buckets)
-    }
-    values: list[float | None] = []
-    first = min(trends.earned, default=None)
-    for index in range(trends.range.buckets):
-        at = trends.since + timedelta(seconds=(index + 0.5) * trends.range.bucket_seconds)
-        day = at.astimezone(UTC).date()
-        known = first is not None and day >= first
-        values.append(trends.earned.get(day, 0) / ATTOS_PER_ANT if known else None)
+    values = earned_in(trends.range, trends.until, trends.earned)
+    days = set(_days(trends.range, trends.until))
     highest = max((each for each in values if each is not None), default=0.0)
     today = trends.until.astimezone(UTC).date()
     figures: tuple[Part, ...] = (part("nothing yet", Tone.QUIET),)
@@ -153,7 +161,7 @@ def _earnings(trends: Trends) -> _Chart:
         title="earned",
         values=values,
         top=nice_top(highest),
-        notes=("ANT a day", "(UTC)"),
+        note="ANT a day (UTC)",
         figures=figures,
         shown=lambda value: f"{value:.4g}",
     )
@@ -165,20 +173,38 @@ def short_ant(attos: int) -> str:
     return exact if len(exact) <= 8 else f"{amount:,.0f}" if amount >= 10_000 else f"{amount:.4g}"
 
 
-def _block(chart: _Chart, *, dots: bool) -> list[Line]:
-    """The gutter with title, top and limits, the chart, and its figures."""
-    drawn = area(chart.values, top=chart.top, rows=ROWS, dots=dots)
+def _widest(blocks: Sequence[Sequence[Line]]) -> int:
+    return max(length(each) for block in blocks for each in block)
+
+
+def _block(chart: _Chart, joined: int, *, dots: bool) -> list[Line]:
+    """Title and limits, and below them the gutter with the scale, the chart of so many values in one, and its figures.
+
+    Nothing but the scale stands beside the rows: whatever does is read as a part of it.
+    """
+    drawn = area(_merged(chart.values, joined), top=chart.top, rows=ROWS, dots=dots)
     top = _trimmed(chart.shown(chart.top))
-    gutter = [
-        (part(chart.title, Tone.STRONG), part(top.rjust(_GUTTER - len(chart.title) - 1), Tone.QUIET)),
-        *((part(f"  {note}".ljust(_GUTTER - 1), Tone.QUIET),) for note in chart.notes),
-        (part("0".rjust(_GUTTER - 1), Tone.QUIET),),
-    ]
+    scale = [top, *[""] * (ROWS - 2), "0"]
     figures = [*chart.figures, *[part("")] * ROWS][:ROWS]
     return [
-        (*left, part(" |", Tone.QUIET), part(row, Tone.BUSY), part("| ", Tone.QUIET), _padded(figure))
-        for left, row, figure in zip(gutter, drawn, figures, strict=True)
+        line(part(f"{chart.title:<{_GUTTER}}", Tone.STRONG), part(chart.note, Tone.QUIET)),
+        *(
+            line(
+                part(f"{left:>{_GUTTER - 2}} |", Tone.QUIET),
+                part(row, Tone.BUSY),
+                part("| ", Tone.QUIET),
+                _padded(figure),
+            )
+            for left, row, figure in zip(scale, drawn, figures, strict=True)
+        ),
     ]
+
+
+def _merged(values: Sequence[float | None], joined: int) -> list[float | None]:
+    """The mean of each so many neighbours that were seen."""
+    groups = (values[first : first + joined] for first in range(0, len(values), joined))
+    seen = ([each for each in group if each is not None] for group in groups)
+    return [sum(group) / len(group) if group else None for group in seen]
 
 
 def _trimmed(text: str) -> str:
@@ -193,9 +219,9 @@ def _beside(blocks: Sequence[Sequence[Line]], width: int) -> list[Line]:
     lines: list[Line] = []
     for row in zip_longest(*blocks, fillvalue=()):
         parts: list[Part] = []
-        for each in row:
+        for each in row[:-1]:
             parts += [*each, Part(text=" " * (width - length(each) + 2))]
-        lines.append(tuple(parts))
+        lines.append((*parts, *row[-1]))
     return lines
 
 
@@ -206,4 +232,4 @@ def _axis(trends: Trends, zone: tzinfo | None, width: int) -> Line:
     left, centre, right = f"{begin:{form}}", f"{middle:{form}}", "now"
     room = width - len(left) - len(centre) - len(right)
     words = f"{left}{' ' * (room // 2)}{centre}{' ' * (room - room // 2)}{right}"
-    return line(" " * (_GUTTER + 1), part(words, Tone.QUIET))
+    return line(" " * _GUTTER, part(words, Tone.QUIET))

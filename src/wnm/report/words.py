@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 NOTHING = "-"
 """What stands in a table where a value is not known."""
 
+_LONGEST_NAME = 20
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -35,6 +36,11 @@ def span(length: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def window(seconds: float) -> str:
+    """A time that rates were taken over: `60 s`, `0.4 s`."""
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
 def size(count: int) -> str:
     """Bytes with a power of 1000: `12.3 GB`."""
     amount, unit = float(count), _SIZES[0]
@@ -49,6 +55,15 @@ def printable(text: str) -> str:
     """Text from elsewhere on one line and without anything that a terminal would obey."""
     line = " ".join(text.split())
     return line if line.isprintable() else "".join(char if char.isprintable() else "?" for char in line)
+
+
+def short_name(name: str) -> str:
+    """A node's name for a table: one that somebody else gave may be long, and differ from others only at its end."""
+    shown = printable(name)
+    if len(shown) <= _LONGEST_NAME:
+        return shown
+    half = (_LONGEST_NAME - 3) // 2
+    return f"{shown[: _LONGEST_NAME - 3 - half]}...{shown[-half:]}"
 
 
 def shorten(text: str, width: int) -> str:

@@ -8,14 +8,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wnm.cli.paint import has_drawings
+from wnm.cli.paint import has_drawings, is_terminal
 from wnm.cli.run import Run
 from wnm.cli.watch.screen import Painter, with_found
 from wnm.cli.watch.source import Found, Source
 from wnm.cli.watch.state import Show, Sight, State, pressed
 from wnm.core.errors import BadInput, WnmError
 from wnm.report import story
-from wnm.report.tones import Line, Tone, hanging, line, part
+from wnm.report.tones import Line, Tone, hanging, line, wrapped
 from wnm.system.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _Text:
 
 def watch(run: Run) -> int:
     """Show the live view until somebody quits it. BadInput where there is no terminal for it."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") in (
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)) or os.environ.get("TERM", "dumb") in (
         "dumb",
         "unknown",
     ):
@@ -96,21 +96,12 @@ def _body(state: State, source: Source, found: Found, text: _Text, columns: int)
         try:
             text.lines = _made(state, source, found, columns)
         except WnmError as error:
-            text.lines = [line(part(str(error), Tone.BAD))]
+            text.lines = hanging(line(), str(error), columns, Tone.BAD)
     return text.lines
-
-
-def _wrapped(text: str, columns: int) -> list[Line]:
-    indent = len(text) - len(text.lstrip())
-    return hanging(line(" " * indent), text.lstrip(), columns)
 
 
 def _made(state: State, source: Source, found: Found, columns: int) -> list[Line]:
     if state.show is Show.CYCLE:
-        return [
-            wrapped
-            for each in source.cycle(state.cycle or 0).splitlines()
-            for wrapped in ([line(each)] if len(each) <= columns else _wrapped(each, columns))
-        ]
+        return wrapped(source.cycle(state.cycle or 0), columns)
     name = next((row.facts.name for row in found.overview.every if row.facts.id == state.chosen), "")
     return story.text(source.story(found, name), None, columns)

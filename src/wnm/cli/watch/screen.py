@@ -1,5 +1,6 @@
 """The live view as the lines of a screen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
@@ -14,7 +15,7 @@ from wnm.report.material import CycleView
 from wnm.report.node_table import Layout, Row, layout, matching, ordered, table
 from wnm.report.status_lines import headline, share_of
 from wnm.report.times import local
-from wnm.report.tones import EMPTY, Line, Part, Tone, cut, length, line, part
+from wnm.report.tones import EMPTY, Line, Part, Tone, cut, hanging, length, line, part
 from wnm.report.words import NOTHING, printable, shorten, span
 
 HELP = (
@@ -29,9 +30,16 @@ HELP = (
     ("?", "this, and back"),
     ("q", "quit"),
 )
+_HINTS = {
+    Show.NODES: ("enter story", "s sort", "r reverse", "/ filter", "c cycles"),
+    Show.CYCLES: ("enter explain", "esc back"),
+}
+_ALWAYS = ("? help", "q quit")
 _WIDEST_GAUGE = 39
 _BAR = 14
 _ROWS_BEFORE_GAUGES = 12
+_MOST_ALARM = 3
+_ROOM_FOR_PLACE = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +63,8 @@ class Painter:
         self, state: State, found: Found, body: list[Line], now: datetime, width: int, height: int
     ) -> Frame:
         """The screen; `body` is the text of the node or the cycle that is shown."""
-        head = [*_alarm(found, now, width), self._headline(found, now, width)]
+        alarm = _alarm(found, now, width)[: _MOST_ALARM if height > _ROWS_BEFORE_GAUGES else 1]
+        head = [*alarm, self._headline(found, now, width)]
         foot = _foot(state, width)
         if state.show is Show.NODES:
             # On a low screen the nodes matter more.
@@ -65,7 +74,7 @@ class Painter:
         room = max(1, height - len(head) - 2)
         if state.show is Show.CYCLES:
             return self._cycles(state, found, head, foot, width, room)
-        lines = help_lines() if state.show is Show.HELP else body
+        lines = help_lines(width) if state.show is Show.HELP else body
         scroll = max(0, min(state.scroll, len(lines) - room))
         shown = _filled(lines[scroll : scroll + room], room)
         return Frame(lines=[*head, EMPTY, *shown, foot], sight=Sight(lines=len(lines), page=room))
@@ -74,8 +83,13 @@ class Painter:
         left = headline(found.overview)
         cycle = found.material.cycle
         words = "no cycle yet" if cycle is None else f"cycle {cycle.number}, {_age(cycle, now)} ago"
-        right = part(words, Tone.QUIET)
+        # The number stands below, too.
+        short = words if cycle is None else f"{_age(cycle, now)} ago"
+        right = part(words if length(left) + len(words) < width else short, Tone.QUIET)
         room = width - len(right.text) - 1
+        # An amount that is cut would be another amount.
+        while len(left) > 1 and length(left) > room:
+            left = left[:-1]
         left = cut(left, room)
         return (*left, part(" " * (room - length(left) + 1)), right)
 
@@ -179,7 +193,7 @@ class Painter:
 def _alarm(found: Found, now: datetime, width: int) -> list[Line]:
     """What one has to know before believing anything that is shown."""
     if found.problem is not None:
-        return [line(part(shorten(f"CANNOT BE READ: {printable(found.problem)}", width), Tone.ALARM))]
+        return hanging(line(), f"CANNOT BE READ: {found.problem}", width, Tone.ALARM)
     cycle = found.material.cycle
     if cycle is None:
         return [line(part(shorten("NO CYCLE HAS RUN YET: see wnm doctor", width), Tone.ALARM))]
@@ -193,25 +207,34 @@ def _age(cycle: CycleView, now: datetime) -> str:
     return span(max(now - cycle.started_at, timedelta(0)))
 
 
-def help_lines() -> list[Line]:
+def help_lines(width: int) -> list[Line]:
     """The keys."""
     lines = [line(part("keys", Tone.STRONG)), EMPTY]
-    lines += [line(part(f"  {keys:<27}", Tone.BUSY), part(meaning)) for keys, meaning in HELP]
-    return [*lines, EMPTY, line("It shows what cycles have recorded; a cycle runs every minute.")]
+    for keys, meaning in HELP:
+        lines += hanging(line(part(f"  {keys:<27}", Tone.BUSY)), meaning, width)
+    about = "It shows what cycles have recorded; a cycle runs every minute."
+    return [*lines, EMPTY, *hanging(line(), about, width)]
 
 
 def _foot(state: State, width: int) -> Line:
     if state.typing:
         return line(part("filter: ", Tone.STRONG), part(state.filter), part("_", Tone.STRONG))
-    hints = {
-        Show.NODES: "enter story  s sort  r reverse  / filter  c cycles  ? help  q quit",
-        Show.CYCLES: "enter explain  esc back  ? help  q quit",
-    }.get(state.show, "up down  esc back  ? help  q quit")
+    hints = _HINTS.get(state.show, ("up down", "esc back"))
+    room = width - _ROOM_FOR_PLACE
     if state.show is not Show.NODES:
-        return line(part(hints, Tone.QUIET))
+        return line(part(_fitting(hints, room), Tone.QUIET))
     order = f"{state.sort}{', reversed' if state.reverse else ''}"
     wanted = f"; only {state.filter}" if state.filter else ""
-    return line(part(f"by {order}{wanted}", Tone.STRONG), part(f"  {hints}", Tone.QUIET))
+    how = f"by {order}{wanted}  "
+    return line(part(how, Tone.STRONG), part(_fitting(hints, room - len(how)), Tone.QUIET))
+
+
+def _fitting(hints: Sequence[str], room: int) -> str:
+    """As many of the hints as there is room for, and behind them the ones that nobody can do without."""
+    shown = [*hints, *_ALWAYS]
+    while len("  ".join(shown)) > room and len(shown) > len(_ALWAYS):
+        del shown[-len(_ALWAYS) - 1]
+    return "  ".join(shown)
 
 
 def _place(foot: Line, place: int, count: int, width: int) -> Line:

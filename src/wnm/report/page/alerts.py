@@ -1,15 +1,17 @@
 """What needs somebody, with its remedy, and what is worth knowing."""
 
+import re
 from collections.abc import Sequence
 
 from wnm.core.alerts.values import Episode
 from wnm.report.doctor import Check
 from wnm.report.page.markup import Markup, element
 from wnm.report.page.subject import Subject
-from wnm.report.page.verdict import sentence_of, troubles
+from wnm.report.page.verdict import sentence_of, troubles, words_of
 from wnm.report.words import absolute, printable
 
 MOST_ENTRIES = 16
+_OPTION = re.compile(r"(--[a-z_-]{1,30})\b")
 
 
 def alerts(subject: Subject) -> Markup:
@@ -19,7 +21,7 @@ def alerts(subject: Subject) -> Markup:
     parts = [element("h2", "What needs you", id="needs")]
     if bad:
         parts.append(element("ul", *_entries(bad), class_="alerts bad"))
-    else:
+    elif not subject.alerts:
         parts.append(element("p", "Nothing needs you.", class_="calm"))
     if subject.alerts:
         parts.append(element("h3", "Open alerts"))
@@ -32,12 +34,11 @@ def alerts(subject: Subject) -> Markup:
 
 def _open_alert(alert: Episode) -> Markup:
     """One that somebody was told of, since when, and what to do."""
-    about = f"{alert.subject}: " if alert.subject else ""
     return element(
         "li",
-        element("p", printable(f"{about}{alert.text}")),
+        element("p", words_of(alert)),
         element("p", element("span", "Since: ", class_="label"), absolute(alert.since), class_="remedy"),
-        element("p", element("span", "Remedy: ", class_="label"), printable(alert.remedy), class_="remedy"),
+        _remedy(printable(alert.remedy)),
     )
 
 
@@ -52,5 +53,14 @@ def _entries(checks: Sequence[Check]) -> list[Markup]:
 def _entry(check: Check) -> Markup:
     words = [element("p", sentence_of(check))]
     if check.remedy is not None:
-        words.append(element("p", element("span", "Remedy: ", class_="label"), check.remedy, class_="remedy"))
+        words.append(_remedy(check.remedy))
     return element("li", *words)
+
+
+def _remedy(text: str) -> Markup:
+    """What to do, with every option of a command in one piece."""
+    parts = [
+        element("span", part, class_="whole") if at % 2 else part
+        for at, part in enumerate(_OPTION.split(text))
+    ]
+    return element("p", element("span", "Remedy: ", class_="label"), *parts, class_="remedy")

@@ -1,18 +1,20 @@
 """How the machine was over the last day, week and month, as small charts that need no script."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from wnm.core.past import RANGES, Bucket, Past, Range
+from wnm.core.past import RANGES, Bucket, Past, Range, Spread
 from wnm.core.settings import Settings
 from wnm.report.page.markup import Markup, element, joined, time
 from wnm.report.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
 from wnm.report.page.subject import Subject
 from wnm.report.payload import moment
+from wnm.report.trends import earned_in
 from wnm.report.words import size
 
 _PERCENT = 100.0
+_EARNED = "earned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Chart:
 
 def charts(subject: Subject) -> Markup:
     """The section. The ranges are switched by radio buttons and the style sheet alone."""
-    past = subject.past
+    past = _with_earnings(subject)
     # The buttons stand before the figures so that the style sheet can tell from them what to show.
     buttons: list[Markup] = []
     for each in RANGES:
@@ -83,7 +85,20 @@ def _all(settings: Settings) -> tuple[Chart, ...]:
         _share("Disk space", "disk_used_percent", "use of the fullest disk", disk),
         _traffic("Network", "netio", "received", "sent"),
         _traffic("Disk traffic", "hdio", "read", "written"),
+        Chart(title="Earned", measures=((_EARNED, "on each day (UTC)"),), shown=_coins, unit="coin"),
     )
+
+
+def _with_earnings(subject: Subject) -> Past:
+    """The past with one measure more: in each bucket what the whole of its day brought."""
+    past, trends = subject.past, {}
+    for each in RANGES:
+        spreads = {bucket.index: dict(bucket.spreads) for bucket in past.trends.get(each.name, ())}
+        for index, value in enumerate(earned_in(each, past.until, subject.earned_by_day)):
+            if value is not None:
+                spreads.setdefault(index, {})[_EARNED] = Spread(low=value, mean=value, high=value)
+        trends[each.name] = tuple(Bucket(index=at, spreads=found) for at, found in sorted(spreads.items()))
+    return replace(past, trends=trends)
 
 
 def _share(title: str, measure: str, name: str, limits: tuple[float, float]) -> Chart:
@@ -99,6 +114,10 @@ def _traffic(title: str, kind: str, to_here: str, from_here: str) -> Chart:
 
 def _percent(value: float) -> str:
     return f"{value:.1f} %"
+
+
+def _coins(value: float) -> str:
+    return f"{value:.4g} ANT"
 
 
 def _rate(value: float) -> str:
@@ -162,7 +181,8 @@ def _drawing(chart: Chart, buckets: Sequence[Bucket], scale: Scale) -> Markup:
     for place, (measure, name) in enumerate(chart.measures):
         stretches = runs(buckets, measure)
         if stretches:
-            parts.append(element("path", class_=f"band band-{place}", d=band(stretches, scale)))
+            if any(spread.low < spread.high for stretch in stretches for _, spread in stretch):
+                parts.append(element("path", class_=f"band band-{place}", d=band(stretches, scale)))
             parts.append(
                 element("path", class_=f"line line-{place}", d=line(stretches, scale), data_name=name)
             )

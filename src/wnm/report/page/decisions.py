@@ -75,7 +75,8 @@ def _entries(past: Past) -> list[_Group]:
 
 def _entry(cycles: tuple[PastCycle, ...], deeds: tuple[OperationRecord, ...], names: Names) -> Markup:
     latest, first = cycles[0], cycles[-1]
-    head: list[Markup | str] = [time(latest.started_at)]
+    number = element("span", f" #{latest.number}", class_="quiet")
+    head: list[Markup | str] = [time(latest.started_at), number]
     if len(cycles) > 1:
         head += [element("span", f" {len(cycles):,} cycles since ", time(first.started_at), class_="quiet")]
     head += [" ", element("span", latest.rule, class_="rule"), " ", *_ended(latest)]

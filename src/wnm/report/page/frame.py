@@ -5,6 +5,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
+from wnm.core.decide.forced import BY_HAND
 from wnm.report.page.alerts import alerts
 from wnm.report.page.charts import charts
 from wnm.report.page.decisions import decisions
@@ -142,7 +143,7 @@ def _last_cycle(subject: Subject) -> Markup:
     words: list[Markup | str] = [
         f"Cycle {cycle.number:,} began ",
         element("span", time(cycle.started_at), id="last-cycle"),
-        f", decided by {cycle.rule}",
+        f", decided {'' if cycle.rule == BY_HAND else 'by '}{cycle.rule}",
         f": {cycle.because}." if cycle.because else ".",
     ]
     return element("p", joined(words), class_="last")

@@ -5,7 +5,7 @@ from wnm.core.observation import Unseen
 from wnm.report.machine_metrics import measured
 from wnm.report.page.markup import Markup, element, time
 from wnm.report.page.subject import Subject
-from wnm.report.words import size
+from wnm.report.words import size, window
 
 _HEADROOM = 1.25
 
@@ -26,8 +26,8 @@ def gauges(subject: Subject) -> Markup:
         )
         cards.append(_card(gauge, free + low, crisis=bool(low)))
     cards += [_card(gauge, None) for gauge in now.gauges if gauge.unit != "%"]
-    window = now.machine.window_seconds
-    over = "" if window is None else f", rates over the last {window:.0f} s"
+    seconds = now.machine.window_seconds
+    over = "" if seconds is None else f", rates over the last {window(seconds)}"
     marks = ". Nodes are added below the dashed mark and shed above the solid one."
     seen = element("p", "Seen ", time(now.observed_at), over, marks, class_="quiet")
     return element(

@@ -10,6 +10,7 @@ from wnm.report.facts import NodeFacts, counts_of
 from wnm.report.node_status import reachability
 from wnm.report.page.markup import Markup, data_block, element, harmless, joined
 from wnm.report.page.subject import Subject
+from wnm.report.trends import short_ant
 from wnm.report.words import NOTHING, shorten, size, span
 
 WITHOUT_SCRIPT = 40
@@ -19,35 +20,41 @@ _ATTOS = 10**18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column. `kind` tells the script how to sort and write a value: word, text, count, bytes, percent, span, coin.
+    """One column. `kind` tells the script how to sort and write a value: word, text, count, number (of something, not
+    so many of it), bytes, percent, span, coin.
 
-    Words are few and repeat; they are sent once.
+    Words are few and repeat; they are sent once. The value is that of a node, of the reason to look at it, and of what
+    it earned today in attos.
     """
 
     heading: str
     kind: str
-    value: Callable[[NodeFacts, str | None], Any]
+    value: Callable[[NodeFacts, str | None, int | None], Any]
 
 
 COLUMNS = (
-    Column(heading="Name", kind="text", value=lambda node, why: node.name),
-    Column(heading="Status", kind="word", value=lambda node, why: str(node.status)),
-    Column(heading="Seen", kind="word", value=lambda node, why: _seen(node)),
-    Column(heading="Version", kind="word", value=lambda node, why: node.version or node.binary_version),
-    Column(heading="Peers", kind="count", value=lambda node, why: node.connected_peers),
-    Column(heading="Records", kind="count", value=lambda node, why: node.records),
-    Column(heading="Shunned", kind="count", value=lambda node, why: node.shunned),
-    Column(heading="Disk", kind="bytes", value=lambda node, why: node.disk_bytes),
-    Column(heading="Memory", kind="bytes", value=lambda node, why: node.memory_bytes),
-    Column(heading="CPU", kind="percent", value=lambda node, why: _rounded(node.cpu_percent, 2)),
-    Column(heading="Up for", kind="span", value=lambda node, why: node.uptime_seconds),
-    Column(heading="Earned", kind="coin", value=lambda node, why: _coins(node.rewards_attos)),
-    Column(heading="Port", kind="count", value=lambda node, why: node.port),
-    Column(heading="Why look", kind="word", value=lambda node, why: why),
+    Column(heading="Name", kind="text", value=lambda node, why, earned: node.name),
+    Column(heading="Status", kind="word", value=lambda node, why, earned: str(node.status)),
+    Column(heading="Seen", kind="word", value=lambda node, why, earned: _seen(node)),
+    Column(
+        heading="Version", kind="word", value=lambda node, why, earned: node.version or node.binary_version
+    ),
+    Column(heading="Peers", kind="count", value=lambda node, why, earned: node.connected_peers),
+    Column(heading="Records", kind="count", value=lambda node, why, earned: node.records),
+    Column(heading="Shunned", kind="count", value=lambda node, why, earned: node.shunned),
+    Column(heading="Disk", kind="bytes", value=lambda node, why, earned: node.disk_bytes),
+    Column(heading="Memory", kind="bytes", value=lambda node, why, earned: node.memory_bytes),
+    Column(heading="CPU", kind="percent", value=lambda node, why, earned: _rounded(node.cpu_percent, 2)),
+    Column(heading="Up for", kind="span", value=lambda node, why, earned: node.uptime_seconds),
+    Column(heading="ANT today", kind="coin", value=lambda node, why, earned: _coins(earned)),
+    Column(heading="Port", kind="number", value=lambda node, why, earned: node.port),
+    Column(heading="Why look", kind="word", value=lambda node, why, earned: why),
 )
 _WHY = len(COLUMNS) - 1
 _PLAIN = ("Name", "Status", "Seen", "Version", "Peers", "Records", "Disk", "Why look")
-_NUMBERS = frozenset({"count", "bytes", "percent", "span", "coin"})
+_NUMBERS = frozenset({"count", "number", "bytes", "percent", "span", "coin"})
+
+type _Entry = tuple[NodeFacts, str | None, int | None]
 
 
 def nodes(subject: Subject) -> Markup:
@@ -58,7 +65,10 @@ def nodes(subject: Subject) -> Markup:
         return element("section", heading, element("p", "There are none yet."), aria_labelledby="nodes")
     counts = [f"{count:,} {status}" for status, count in counts_of(subject.material.nodes).items() if count]
     cap = subject.material.settings.node_cap
-    tally = element("p", f"{', '.join(counts)}; at most {cap:,} are wanted (node_cap).", class_="quiet")
+    earned = sum(subject.earned_today.values())
+    today = f"; earned today {short_ant(earned)} ANT" if subject.earned_today else ""
+    words = f"{', '.join(counts)}; at most {cap:,} are wanted (node_cap){today}."
+    tally = element("p", words, class_="quiet")
     shown = _first(subject)
     note = f"The first {len(shown)} of {total:,} nodes; with scripts allowed this page shows all of them."
     return element(
@@ -127,14 +137,18 @@ def _data(subject: Subject) -> dict[str, Any]:
             return value
         return -1 if value is None else words.setdefault(value, len(words))
 
-    rows = [[packed(column, column.value(*each)) for column in COLUMNS] for each in subject.nodes]
+    rows = [[packed(column, column.value(*each)) for column in COLUMNS] for each in _entries(subject)]
     columns = [[column.heading, column.kind] for column in COLUMNS]
     return {"columns": columns, "status": 1, "why": _WHY, "rows": rows, "words": list(words)}
 
 
-def _first(subject: Subject) -> list[tuple[NodeFacts, str | None]]:
+def _entries(subject: Subject) -> list[_Entry]:
+    return [(node, why, subject.earned_today.get(node.name)) for node, why in subject.nodes]
+
+
+def _first(subject: Subject) -> list[_Entry]:
     """Those that somebody may want to look at come first."""
-    return sorted(subject.nodes, key=lambda each: each[1] is None)[:WITHOUT_SCRIPT]
+    return sorted(_entries(subject), key=lambda each: each[1] is None)[:WITHOUT_SCRIPT]
 
 
 def _head(column: Column) -> Markup:
@@ -147,8 +161,8 @@ def _head(column: Column) -> Markup:
     )
 
 
-def _row(node: NodeFacts, why: str | None) -> Markup:
-    cells = [_cell(column, column.value(node, why)) for column in COLUMNS]
+def _row(node: NodeFacts, why: str | None, earned: int | None) -> Markup:
+    cells = [_cell(column, column.value(node, why, earned)) for column in COLUMNS]
     return element("tr", *cells, role="row")
 
 

@@ -1,12 +1,15 @@
 "use strict";
 (() => {
-  const FIRST_ROWS = 200;
+  // A node is a line of a table, or where that has no room a card of its own.
+  const FIRST_ROWS = matchMedia("(max-width: 54rem)").matches ? 30 : 200;
   const LATE_SECONDS = 300;
   const byId = (id) => document.getElementById(id);
 
   // Where a page may keep nothing, as in some private windows, it forgets what was chosen.
-  const remembered = (key) => { try { return sessionStorage.getItem(key); } catch { return null; } };
-  const remember = (key, value) => { try { sessionStorage.setItem(key, value); } catch { return; } };
+  // Other pages of the same place may keep something, too.
+  const remembered = (key) => { try { return sessionStorage.getItem(`wnm-${key}`); } catch { return null; } };
+  const remember = (key, value) => { try { sessionStorage.setItem(`wnm-${key}`, value); } catch { return; } };
+  const parsed = (text) => { try { return JSON.parse(text); } catch { return null; } };
 
   function setUpTheme() {
     const choice = byId("theme");
@@ -82,6 +85,7 @@
     text: (value) => value,
     word: (value) => value,
     count: (value) => value.toLocaleString("en"),
+    number: String,
     bytes: size,
     percent: (value) => `${value.toFixed(1)} %`,
     span: (value) => span(value),
@@ -198,7 +202,7 @@
     byId("node-controls").hidden = false;
     const note = byId("without-script");
     if (note) note.hidden = true;
-    const order = JSON.parse(remembered("sort") || "null");
+    const order = parsed(remembered("sort"));
     if (order && heads[order.column]) sortBy(order.column, order.down);
     else show();
   }
@@ -209,6 +213,7 @@
     percent: (value) => `${value.toFixed(1)} %`,
     load: (value) => value.toFixed(2),
     rate: (value) => `${size(value)}/s`,
+    coin: (value) => `${Number(value.toPrecision(3))} ANT`,
   };
 
   function valuesAt(chart, x, reach) {

@@ -1,6 +1,8 @@
 """What the status page is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
 from wnm.core.alerts.values import Episode
@@ -15,6 +17,8 @@ class Subject:
     """One machine at one moment.
 
     `machine_name` is what its operator calls it, `version` that of wnm. `alerts` are those that are open.
+    `earned_today` is what each node earned since midnight by its name, `earned_by_day` what all of them did on each
+    day, in UTC and in attos.
     """
 
     machine_name: str
@@ -22,6 +26,8 @@ class Subject:
     material: Material
     past: Past
     alerts: tuple[Episode, ...] = ()
+    earned_today: Mapping[str, int] = field(default_factory=dict)
+    earned_by_day: Mapping[date, int] = field(default_factory=dict)
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:

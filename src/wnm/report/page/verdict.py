@@ -1,8 +1,10 @@
 """The one sentence at the top of the page: whether somebody has to do anything."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wnm.core.alerts.values import Episode, Severity
 from wnm.core.node import Status
 from wnm.report.doctor import LATE_AFTER, Check
 from wnm.report.facts import counts_of
@@ -32,11 +34,28 @@ class Verdict:
 def verdict(subject: Subject) -> Verdict:
     """What the page says first."""
     bad = troubles(subject)
-    if not bad:
-        return _without_trouble(subject)
-    rest = len(bad) - 1
-    more = f"{rest:,} more thing{' needs' if rest == 1 else 's need'} you" if rest else None
-    return Verdict(state=State.BAD, sentence=_worst(subject, bad[0]), more=more)
+    if bad:
+        rest = len(bad) - 1
+        more = f"{rest:,} more thing{' needs' if rest == 1 else 's need'} you" if rest else None
+        return Verdict(state=State.BAD, sentence=_worst(subject, bad[0]), more=more)
+    if subject.alerts:
+        return _of_alerts(sorted(subject.alerts, key=lambda each: each.severity is not Severity.CRITICAL))
+    return _without_trouble(subject)
+
+
+def words_of(alert: Episode) -> str:
+    """What an alert is about and what it says."""
+    return printable(f"{alert.subject}: {alert.text}" if alert.subject else alert.text)
+
+
+def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
+    """What somebody was told of is not fine, although all nodes may be."""
+    worst, rest = alerts[0], len(alerts) - 1
+    return Verdict(
+        state=State.BAD if worst.severity is Severity.CRITICAL else State.NOTE,
+        sentence=shorten(words_of(worst), _LONGEST),
+        more=f"{rest:,} more alert{' is' if rest == 1 else 's are'} open" if rest else None,
+    )
 
 
 def troubles(subject: Subject) -> list[Check]:
