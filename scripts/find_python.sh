@@ -84,6 +84,8 @@ advice() {
     [ -r /etc/os-release ] && distribution=$(. /etc/os-release && printf '%s %s' "${ID:-}" "${VERSION_ID:-}")
     bare=$(on_path | while IFS= read -r candidate; do lacks_only_venv "$candidate" && break; done)
     by_uv='install uv (https://docs.astral.sh/uv/), which brings its own Python'
+    { command -v uv || [ -x "${HOME:-/nonexistent}/.local/bin/uv" ]; } >/dev/null \
+        && by_uv='see why uv could not install one: uv python install 3.13'
     if [ -n "$bare" ] && [ "$system" = Linux ]; then
         minor=$("$bare" -I -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         remedy="$bare cannot make virtual environments: ${sudo}apt install python$minor-venv"

@@ -13,7 +13,8 @@ patience_seconds=60
 python=$checkout/.venv/bin/python
 program=$sandbox/bin/antnode
 
-# The limits are wide, because the sandbox should come up on a busy machine too.
+# The limits are wide, because the sandbox should come up on a busy machine too. What --init says to type next would
+# mislead here: the cycles are run below, and wnm need not be on PATH.
 make_sandbox() {
     mkdir -p "$sandbox/home" "$sandbox/bin"
     printf '%s\n' "$checkout" >"$sandbox/made-in"
@@ -25,7 +26,7 @@ make_sandbox() {
         --port_start "${ports% *}" --metrics_port_start "${ports#* }" \
         --delay_start 0.02 --delay_restart 0.02 --delay_upgrade 0.02 --delay_remove 0.02 \
         --cpu_less_than 98 --cpu_remove 99 --mem_less_than 98 --mem_remove 99 --hd_less_than 98 --hd_remove 99 \
-        --desired_load_average 1000 --max_load_average_allowed 2000 --crisis_bytes 100000000
+        --desired_load_average 1000 --max_load_average_allowed 2000 --crisis_bytes 100000000 >/dev/null
 }
 
 running_nodes() {
@@ -53,7 +54,7 @@ fail() {
 show_the_way_on() {
     cat <<TEXT
 
-These nodes are simulated: they cost next to nothing and earn nothing. Look around:
+These nodes are simulated: they cost next to nothing, and what they earn is made up. Look around:
 
   .venv/bin/wnm explain --dbpath .sandbox/colony.db    why the last cycle did what it did
   kill the process of a node, then type make run       and it is started again

@@ -156,6 +156,15 @@ def test_without_any_there_is_one_line_that_says_what_to_install(machine: Machin
     assert "install" in ran.stderr
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_uv_that_could_not_fetch_one_is_not_to_be_installed(there: bool, machine: Machine) -> None:
+    if there:
+        machine.program(machine.home / ".local" / "bin" / "uv", "exit 2")
+    ran = machine.find()
+    assert (ran.returncode, ran.stderr.count("\n")) == (3, 1)
+    assert ("uv python install 3.13" in ran.stderr, "docs.astral.sh/uv" in ran.stderr) == (there, not there)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only distributions of Linux split ensurepip off")
 def test_a_python_without_venv_is_named_with_the_package_it_lacks(machine: Machine) -> None:
     bare = machine.program(

@@ -51,7 +51,10 @@ def refused(opener: Opener, path: str) -> str:
 def test_no_database(opener: Opener, tmp_path: Path) -> None:
     for path in (tmp_path / "colony.db", tmp_path / "no" / "colony.db"):
         said = refused(opener, str(path))
-        assert said == f"there is no database at {path}: create it with: wnm --init --rewards_address ADDRESS"
+        assert said == (
+            f"there is no database at {path}: create it with: wnm --init --rewards_address ADDRESS, "
+            "or from nodes that run: wnm --init --import"
+        )
     assert names(tmp_path) == []
 
 

@@ -129,6 +129,11 @@ def test_keeping_beside_costs_no_space_and_can_be_repeated(tmp_path: Path) -> No
         keep_beside(str(tmp_path / "none"), str(target))
 
 
+def test_a_folder_that_cannot_be_made_is_named_with_where_the_remedy_is() -> None:
+    with pytest.raises(Transient, match=r"^cannot make /proc/of/wnm: .+: see wnm doctor$"):
+        make_private_dir("/proc/of/wnm")
+
+
 def test_private_folders_are_made_with_all_above(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wnm.cli.options import SHORT, Takes, known_options, takes
+from wnm.cli.options import SHORT, Takes, known_commands, known_options, takes
 from wnm.core.errors import BadInput
 from wnm.core.forms.form import BOOLEAN_WORDS
 from wnm.core.suggest import did_you_mean, shortened
@@ -37,8 +37,9 @@ def words_of(argv: Sequence[str]) -> Iterator[Word]:
         name = SHORT.get(written) or written.removeprefix("--").replace("-", "_")
         kind = takes(name) if written in SHORT or written.startswith("--") else None
         if kind is None:
+            names = [name] if name in known_commands() else known_options()
             raise BadInput(
-                f"unknown option {shortened(written)}: {did_you_mean(written, known_options(), 'see wnm --help')}"
+                f"unknown option {shortened(written)}: {did_you_mean(written, names, 'see wnm --help')}"
             )
         if kind is Takes.NOTHING and equals:
             raise BadInput(f"--{name} takes no value: leave out {shortened(equals + attached)}")

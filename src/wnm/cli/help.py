@@ -7,26 +7,30 @@ from wnm.cli.options import RUN_OPTIONS
 from wnm.core.setting import Spec
 from wnm.core.settings import GROUPS, SPECS
 
-_WIDTH = 100
+_WIDTH = 80
 _USAGE = """\
-usage: wnm [options]                     run one cycle (cron does this every minute)
+usage: wnm [options]              run one cycle (cron does this every minute)
        wnm --init --rewards_address ADDR [options]
-       wnm status | explain [CYCLE | NODE] | history | watch | replay FILE | simulate | doctor
+       wnm status | explain [CYCLE | NODE] | history | watch | doctor
+       wnm replay FILE | simulate
        wnm cron [show | install | remove]
        wnm serve [--port N]
        wnm alerts [show | test]
 
-Keeps this machine's Autonomi nodes running by itself: it starts, heals, upgrades and sheds nodes.
-Every option may also be written with hyphens (--node-cap 3) and with = (--node_cap=3).
+Keeps this machine's Autonomi nodes running by itself: it starts, heals,
+upgrades and sheds nodes. Every option may also be written with hyphens
+(--node-cap 3) and with = (--node_cap=3).
 """
 _LAYERS = """\
-Settings come from, the strongest first: the command line; the environment (WNM_NODE_CAP, or NODE_CAP unless
-other software uses that name too), then .env in the working directory, then /var/antctl/config for root; config
-files (-c FILE, ~/.local/share/wnm/config, ~/wnm/config) with lines such as node_cap = 3; the database; defaults.
-A setting that is given is remembered in the database, unless it is for this run only.
+Settings come from, the strongest first: the command line; the environment
+(WNM_NODE_CAP, or NODE_CAP unless other software uses that name too), then .env
+in the working directory, then /var/antctl/config for root; config files
+(-c FILE, ~/.local/share/wnm/config, ~/wnm/config) with lines such as
+node_cap = 3; the database; defaults. A setting that is given is remembered in
+the database, unless it is for this run only.
 
-exit codes: 0 fine; 1 an action failed; 2 wrong usage or settings; 3 needs you, see the remedy;
-            75 another cycle is running
+exit codes: 0 fine; 1 an action failed; 2 wrong usage or settings;
+            3 needs you, see the remedy; 75 another cycle is running
 """
 
 

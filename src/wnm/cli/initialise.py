@@ -36,7 +36,9 @@ def initialise(run: Run) -> int:
     program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
     kind, problem = _recognise(program)
     if problem is not None and resolved.origins["antnode_path"] != DEFAULT:
-        raise BadInput(f"antnode_path {resolved.settings.antnode_path}: {problem}")
+        raise BadInput(
+            f"antnode_path cannot be used, {problem}: put a node program there or give another path"
+        )
     if kind is not None:
         resolved = replace(run, host=replace(run.host, program_kind=kind)).resolve(None)
         if resolved.settings.node_kind != kind:

@@ -36,7 +36,7 @@ SUBCOMMANDS: Mapping[Command, str] = {
     Command.EXPLAIN: "why the last cycle, or the one with that number, did what it did; of a node its whole story",
     Command.HISTORY: "what happened, and how the machine was, as charts",
     Command.WATCH: "a live view of the machine and its nodes",
-    Command.REPLAY: "plan again from an exported cycle",
+    Command.REPLAY: "plan again from a cycle that --report decisions --json wrote",
     Command.SIMULATE: "run the decisions against a simulated machine",
     Command.DOCTOR: "check the set-up and print remedies",
     Command.SERVE: "show the status page on 127.0.0.1 until it is ended",
@@ -147,7 +147,9 @@ def refuse_conflicts(asked: Invocation) -> None:
     _refuse_if(
         asked.report_format is not None and asked.command is not Command.REPORT and not json_fits,
         "--json" if asked.report_format == "json" else "--report_format",
-        "--report",
+        "--report, status, explain, history, doctor and such"
+        if asked.report_format == "json"
+        else "--report",
     )
     _refuse_if(asked.cycles is not None and asked.command is not Command.SIMULATE, "--cycles", "simulate")
     _refuse_if(asked.seed is not None and asked.command is not Command.SIMULATE, "--seed", "simulate")

@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from wnm.cli.arguments import Word, words_of
-from wnm.cli.invocation import ALERTS_VERBS, CRON_VERBS, Command, Invocation, refuse_conflicts
+from wnm.cli.invocation import (
+    ALERTS_VERBS,
+    CRON_VERBS,
+    FORCED_ACTIONS,
+    Command,
+    Invocation,
+    refuse_conflicts,
+)
 from wnm.cli.options import RUN_OPTIONS, known_commands
 from wnm.cli.view_options import NAMES as VIEW_NAMES
 from wnm.cli.view_options import View, node_text, view_of, view_value
@@ -105,13 +112,21 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _meant(word: str) -> str:
+    """What a word may be that is no command; people who come from other managers type `start` and `init`."""
+    if word in FORCED_ACTIONS:
+        return f"did you mean --force_action {word}?"
+    if word in RUN_OPTIONS:
+        return f"did you mean --{word}?"
+    return did_you_mean(word, known_commands(), "see wnm --help")
+
+
 def _command(found: Mapping[str, Any], plain: Sequence[str]) -> Command:
     """The one thing that is asked for. BadInput if it is more than one, or not known."""
     requests = [command for name, command in _REQUESTS.items() if name in found]
     if plain:
         if plain[0] not in known_commands():
-            remedy = did_you_mean(plain[0], known_commands(), "see wnm --help")
-            raise BadInput(f"no command is called {shortened(plain[0])}: {remedy}")
+            raise BadInput(f"no command is called {shortened(plain[0])}: {_meant(plain[0])}")
         requests.append(Command(plain[0]))
     if len(requests) > 1:
         raise BadInput(f"{requests[0]} and {requests[1]} cannot be combined: run one after the other")
@@ -142,7 +157,7 @@ def _arguments(command: Command, words: Sequence[str], view: View) -> dict[str, 
         raise BadInput(f"{command} does not take {shortened(surplus)}: leave it out")
     if command is Command.REPLAY:
         if not words or not words[0]:
-            raise BadInput("replay needs a FILE: one that wnm explain has exported")
+            raise BadInput("replay needs a FILE: one that wnm --report decisions --json wrote")
         return {"file": words[0]}
     if command is Command.CRON:
         return {"cron_verb": _verb("cron", words[0], CRON_VERBS) if words else CRON_VERBS[0]}
@@ -151,6 +166,9 @@ def _arguments(command: Command, words: Sequence[str], view: View) -> dict[str, 
     if command is Command.EXPLAIN and words:
         if words[0].startswith("antnode"):
             return {"view": replace(view, node=node_text("the node of explain", words[0]))}
+        if not _WHOLE.fullmatch(words[0]):
+            remedy = "give the number of a cycle, or the name of a node such as antnode0017"
+            raise BadInput(f"the CYCLE of explain cannot be {shortened(words[0])}: {remedy}")
         return {"cycle": _whole("the CYCLE of explain", words[0], at_least=1)}
     return {}
 

@@ -40,7 +40,7 @@ A name that begins with `WNM_` and is not known is an error, and so is an unknow
 and `dbpath`, `loglevel`, `log_format` and `log_file` may stand in config files. Everything else that makes wnm act
 (`--init`, `--force_action`, `--count`, `--confirm`, …) is taken from the command line only.
 
-Files that were not asked for with `-c` are used only if they belong to the user or to root and nobody else can
+Files that were not asked for with `-c` are used only if they belong to the user or to root and not everybody can
 write them. Nothing in them is run by a shell or expanded, except `~` and `$VAR` at the place of a path.
 """
 

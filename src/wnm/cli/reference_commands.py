@@ -41,8 +41,9 @@ _REQUESTS = """\
 _FORCED = """
 ## Actions by hand
 
-`wnm --force_action ACTION` takes the lock like a cycle, does only this, and writes it down as *by hand*. Nodes are
-named (`--service_name antnode0001,antnode0003`) or counted (`--count 2`, chosen as a cycle would choose them).
+`wnm --force_action ACTION` takes the lock like a cycle, does only this and what was due already (a removal whose delay
+ran out), and writes it down as *by hand*. Nodes are named (`--service_name antnode0001,antnode0003`) or counted
+(`--count 2`, chosen as a cycle would choose them).
 
 | action | what it does |
 |---|---|

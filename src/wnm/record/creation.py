@@ -75,7 +75,9 @@ def clear_leftovers(path: str) -> None:
 
 def already_there(path: str) -> BadInput:
     """The refusal of a second --init."""
-    return BadInput(f"{path} is there already: wnm is initialised, and a plain `wnm` goes on with it")
+    return BadInput(
+        f"{path} is there already: a plain `wnm` goes on with it if wnm made it, else give another --dbpath"
+    )
 
 
 @contextmanager

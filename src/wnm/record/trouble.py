@@ -44,7 +44,8 @@ def is_about_the_file(error: BaseException) -> bool:
 
 
 def missing(path: str) -> NeedsOperator:
-    return NeedsOperator(f"there is no database at {path}", remedy=f"create it with: {INIT}")
+    remedy = f"create it with: {INIT}, or from nodes that run: wnm --init --import"
+    return NeedsOperator(f"there is no database at {path}", remedy=remedy)
 
 
 def foreign(path: str, *, earlier: bool = False) -> NeedsOperator:

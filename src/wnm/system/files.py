@@ -103,7 +103,7 @@ def make_private_dir(path: str) -> None:
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP):
             raise Permanent(f"{path} is not a folder: move away what has its name") from error
-        raise Transient(f"cannot make {path}: {error.strerror}") from error
+        raise Transient(f"cannot make {path}: {error.strerror}: see wnm doctor") from error
     try:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) != 0o700:
             os.fchmod(descriptor, 0o700)
