@@ -11,7 +11,7 @@ import pytest
 
 from wnm.core.observation import Load, Unseen
 from wnm.core.rates import rates
-from wnm.sensors import host, host_linux, host_psutil
+from wnm.sensors import host, host_linux, host_macos, host_psutil
 from wnm.system.clock import SystemClock
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -80,6 +80,22 @@ def test_load_and_memory() -> None:
 
 def test_cores() -> None:
     assert 0 < host.usable_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ('[ "$*" = "-n kern.bootsessionuuid" ] && echo 7E5D-11', "7E5D-11"),
+        ("echo 'unknown oid' >&2; exit 1", None),
+        ("echo", None),
+    ],
+)
+def test_the_boot_id_of_macos_is_the_kernels_own(tmp_path: Path, script: str, told: str | None) -> None:
+    sysctl = tmp_path / "sysctl"
+    sysctl.write_text(f"#!/bin/sh\n{script}\n")
+    sysctl.chmod(0o755)
+    assert host_macos.boot_id(str(sysctl)) == told
+    assert host_macos.boot_id(str(tmp_path / "none")) is None
 
 
 def test_boot_id_stays() -> None:

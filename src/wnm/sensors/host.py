@@ -76,7 +76,12 @@ def read_memory() -> MemoryUse | Unseen:
 
 def boot_id() -> str:
     """A text that is another one after every start of the machine."""
-    known = host_linux.boot_id() if sys.platform == "linux" else None
+    if sys.platform == "linux":
+        known = host_linux.boot_id()
+    else:
+        from wnm.sensors import host_macos
+
+        known = host_macos.boot_id()
     return known or host_psutil.boot_id()
 
 
