@@ -81,7 +81,7 @@ def killed_cycle(operator: Operator, chance: Random, before: int, number: int) -
         time.sleep(chance.uniform(0.1, 0.7))
     if cycle.poll() is None:
         os.kill(cycle.pid, signal.SIGKILL)
-    cycle.communicate(timeout=10)
+    cycle.communicate(timeout=60)
 
 
 def test_kills_of_wnm_book_nothing_twice_and_lose_nothing(operator: Operator) -> None:

@@ -112,7 +112,7 @@ def test_nodes_outlive_the_session_that_started_them(operator: Operator) -> None
         shell = subprocess.Popen(
             cycle, env=operator.environment(), cwd="/", start_new_session=True, stderr=subprocess.PIPE
         )
-        assert shell.communicate(timeout=30) is not None
+        assert shell.communicate(timeout=60) is not None
         assert shell.returncode == 0
         with_session_gone = [
             process for process in operator.processes() if os.getsid(process.pid) == shell.pid

@@ -23,7 +23,7 @@ def kill_at_a_random_moment(operator: Operator, chance: Random, *words: object) 
     time.sleep(chance.uniform(0.02, LONGEST_SECONDS))
     if cycle.poll() is None:
         os.kill(cycle.pid, signal.SIGKILL)
-    cycle.communicate(timeout=10)
+    cycle.communicate(timeout=60)
     return cycle.returncode
 
 
@@ -93,7 +93,7 @@ def test_a_kill_in_the_middle_of_a_deed_is_made_good(operator: Operator, deed: s
         time.sleep(0.15 + 0.08 * moment + chance.uniform(0, 0.05))
         if cycle.poll() is None:
             os.kill(cycle.pid, signal.SIGKILL)
-        cycle.communicate(timeout=10)
+        cycle.communicate(timeout=60)
         check_nothing_twice(operator)
     wanted = f"--node_cap={cap}"
 

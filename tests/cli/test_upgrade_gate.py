@@ -206,7 +206,7 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
             time.sleep(chance.uniform(0.1, 0.9))
             if cycle.poll() is None:
                 os.kill(cycle.pid, signal.SIGKILL)
-            cycle.communicate(timeout=10)
+            cycle.communicate(timeout=60)
             endings[cycle.returncode] += 1
             twice = [
                 name

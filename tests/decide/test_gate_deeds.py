@@ -167,6 +167,14 @@ def test_when_there_is_nothing_to_go_back_to_it_goes_on_with_what_it_has(
     written = failed(BACK, FAILED, running_after=running, retry=Retry.LATE)
     assert (written.status, written.trial, written.trial_failure) == (status, None, None)
     assert (written.failed_version, written.former_version) == (NEWER, None)
+    assert written.retry_at is None, "a newer version, or an older one of another node, comes to it at once"
+
+
+@pytest.mark.parametrize("action", [upgrade(), renew(), BACK])
+def test_after_a_failure_its_process_is_another_one(action: NodeAction) -> None:
+    """It may have been started again on the way: taken for its own doing that would halt what it runs."""
+    written = failed(action, row(1, pid=1001), running_after=True)
+    assert (written.pid, written.process_started_at) == (None, None)
 
 
 @cases(

@@ -204,9 +204,13 @@ def test_going_back_is_done_again_when_it_was_interrupted() -> None:
             tried(
                 minutes=1,
                 binary_version=VERSION,
-                sees={"process": process_of(pid=77, started=0.2), "page": NodePage(version=VERSION)},
+                sees={
+                    "process": process_of(pid=77, started=0.2),
+                    "page": NodePage(version=VERSION),
+                    "last_words": "no such flag",
+                },
             ),
-            "it did not start, and wnm was interrupted while it went back",
+            "it did not start, and wnm was interrupted while it went back: no such flag",
         ),
         "it runs as it did": (tried(minutes=1, binary_version=VERSION, sees=SILENT), None),
         "its process was not seen": (

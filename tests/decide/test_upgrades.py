@@ -150,10 +150,22 @@ def test_how_many(nodes: list[NodeSeen], changes: dict[str, int], expected: str)
             "",
             "",
         ),
+        "one that has no order with what runs": (
+            available("nightly 2026.02.23"),
+            {},
+            "",
+            "upgrade antnode0001 to nightly 2026.02.23: waits for --force_action upgrade --service_name antnode0001",
+        ),
         "none": (Unseen(reason="/opt/antnode: not there"), {}, "", ""),
         "one that does not say what it is": (available(Unseen(reason="it hangs")), {}, "", ""),
         "one of the other kind": (
             available(NEWER, kind="ant-node"),
+            {},
+            "",
+            "is ant-node, this machine runs",
+        ),
+        "another kind, in an older version": (
+            available("0.0.1", kind="ant-node"),
             {},
             "",
             "is ant-node, this machine runs",

@@ -199,6 +199,18 @@ def test_a_node_without_the_extended_page_gives_the_other(missing: Behaviour) ->
     assert sorted(asked) == ["/metadata", "/metrics", "/metrics_extended"]
 
 
+@pytest.mark.parametrize("rest", ["", '# TYPE shunned gauge\nshunned{time_frame="LastHour"} 2\n# EOF\n'])
+def test_an_extended_page_without_the_common_figures_is_read_beside_the_other(rest: str) -> None:
+    """Without the count of peers no gate could tell a node that has none."""
+
+    def behave(connection: socket.socket, path: str) -> None:
+        (saying(page("", body=rest)) if path == "/metrics_extended" else healthy)(connection, path)
+
+    answer = _ask_server(behave)
+    assert answer.metadata == PAGES["/metadata"]
+    assert answer.metrics == f"{rest}\n{PAGES['/metrics']}"
+
+
 def test_a_node_with_the_extended_page_is_asked_for_two() -> None:
     with serving(healthy) as server:
         assert _ask(server.port) == HEALTHY

@@ -1,6 +1,7 @@
 """What must hold in every cycle, told independently of the code that decides."""
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from posixpath import dirname
 
@@ -24,6 +25,7 @@ from wnm.core.action import (
 from wnm.core.decision import Decision
 from wnm.core.node import Node, Status
 from wnm.core.observation import Load, NodePage, NodeSeen, Observation, Unseen
+from wnm.core.release import merged
 from wnm.core.settings import Settings
 from wnm.simulator.machine import ImaginedMachine, node_actions
 
@@ -45,7 +47,7 @@ def check_decision(seen: Observation, decision: Decision, settings: Settings, *,
     assert not [number for number, times in counts.items() if times > 1], briefly(decision)
     check_new_nodes(seen, actions, rows)
     for action in actions:
-        check_program(action, rows, settings, by_hand=by_hand)
+        check_program(action, rows, settings, by_hand=by_hand, harmed=harmed_by(seen, decision, settings))
     if by_hand:
         return
     if missing_disks(seen):
@@ -223,8 +225,22 @@ def check_keys(before: set[str], machine: ImaginedMachine) -> None:
     assert before - set(machine.world.folders) <= machine.world.keys
 
 
-def check_program(action: Action, rows: dict[int, Node], settings: Settings, *, by_hand: bool) -> None:
-    """Nobody is brought down, nobody above the pin."""
+def harmed_by(seen: Observation, decision: Decision, settings: Settings) -> set[tuple[str, str]]:
+    """Nodes, by name, and the versions that they failed and that are halted since."""
+    known = merged(seen.remembered.releases, decision.releases)
+    halted = [each for each in known if each.is_halted(settings.upgrade_failures_allowed)]
+    return {(failure.node, each.version) for each in halted for failure in each.failures}
+
+
+def check_program(
+    action: Action,
+    rows: dict[int, Node],
+    settings: Settings,
+    *,
+    by_hand: bool,
+    harmed: Collection[tuple[str, str]],
+) -> None:
+    """Nobody is brought down but from what harms him, nobody above the pin."""
     if not isinstance(action, UpgradeNode | StartNode) or action.program is None:
         return
     version = _order(action.program.version)
@@ -233,7 +249,8 @@ def check_program(action: Action, rows: dict[int, Node], settings: Settings, *, 
     row = rows[action.node]
     present = row.binary_version if isinstance(action, StartNode) else row.version or row.binary_version
     # A copy that is not there is no version that one could be brought down from.
-    if not by_hand and present is not None and isinstance(action, UpgradeNode):
+    saved = (row.name, row.binary_version) in harmed
+    if not by_hand and not saved and present is not None and isinstance(action, UpgradeNode):
         assert version > _order(present)
 
 

@@ -158,9 +158,28 @@ def test_a_bad_version_reaches_as_many_as_may_fail_and_no_more(flaw: str, allowe
     assert not any(each.remedy for each in weeks.last.held)
 
 
-def test_what_shows_only_after_the_gate_is_not_seen_by_it() -> None:
-    """The promise has this limit: nodes that end when their gate is passed are started again like any other."""
-    weeks = fleet(delay_upgrade=timedelta(minutes=5))
+@pytest.mark.parametrize("keeps_up", [False, True])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_what_shows_soon_after_the_gate_still_halts_the_version(limit: int, keeps_up: bool) -> None:
+    """Those that passed by then are harmed too, and everybody comes back to what works."""
+    weeks = fleet(limit=limit, delay_upgrade=timedelta(minutes=5))
+    weeks.machine.world.keeps_up = keeps_up
+    weeks.release("0.4.1", FLAWS["ends after ten minutes"])
+    weeks.rest()
+    weeks.check_well()
+    assert weeks.versions() == {"0.4.0": NODES}
+    assert len(weeks.given["0.4.1"]) <= 1 + limit
+    assert weeks.last is not None
+    assert ["0.4.1 is halted" in each.waiting_for for each in weeks.last.held if each.remedy] == [True]
+    weeks.release("0.4.2")
+    weeks.rest()
+    weeks.check_well()
+    assert weeks.versions() == {"0.4.2": NODES}
+
+
+def test_what_shows_long_after_the_gate_is_not_seen_by_it() -> None:
+    """The promise has this limit: nodes that end that late are started again like any other."""
+    weeks = fleet(delay_upgrade=timedelta(minutes=2))
     weeks.release("0.4.1", FLAWS["ends after ten minutes"])
     weeks.pass_minutes(DAY // 4)
     assert set(weeks.versions()) == {"0.4.1"}

@@ -144,13 +144,22 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         failures=failures,
         retry_at=retry_at(failures, outcome.ended_at, outcome.retry),
         last_error=outcome.error,
+        # It may have been started again on the way, which is no failure of its own.
+        pid=None,
+        process_started_at=None,
     )
     if outcome.program_failed:
         failed = _went_back(failed, node, outcome)
     if isinstance(outcome.action, RollBackNode) and outcome.retry is Retry.LATE:
         # There is nothing to go back to: it goes on with what it has, and a newer version may help it.
+        # Nor does it rest before it does.
         failed = replace(
-            failed, failed_version=node.trial, trial=None, trial_failure=None, former_version=None
+            failed,
+            failed_version=node.trial,
+            trial=None,
+            trial_failure=None,
+            former_version=None,
+            retry_at=None,
         )
     goes_back = isinstance(outcome.action, RollBackNode | UpgradeNode | StartNode)
     if failed.trial_failure is not None and goes_back:

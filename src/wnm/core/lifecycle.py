@@ -87,7 +87,10 @@ def conclude(
         back = seen.reading.root_dir_present is True
         return moved(node, Status.STOPPED, now, "its folder is back") if back else node
     if _was_taken_back(node, seen.reading, pid_before=pid_before, cut_off=None if rebooted else cut_off):
-        return _failed_trial(node, now, "it did not start, and wnm was interrupted while it went back")
+        words = f": {seen.reading.last_words}" if seen.reading.last_words else ""
+        return _failed_trial(
+            node, now, f"it did not start, and wnm was interrupted while it went back{words}"
+        )
     node = _without_void_trial(node, seen.reading, now)
     if rebooted:
         return _after_reboot(node, seen.reading, now)

@@ -21,7 +21,11 @@ _ENDINGS = (
     re.compile(r"The application panicked"),
     re.compile(r"thread '[^']*'(?: \([0-9]+\))? panicked at"),
     re.compile(r"Error:"),
+    # How arguments are refused; other lines that begin so may belong to a message.
+    re.compile(r"error: (?:unexpected|unrecognized|invalid|the following required|a value is required)\b"),
 )
+# Since Rust 1.73 the reason is on the next line.
+_REASON_FOLLOWS = re.compile(r"(?:thread .{0,200} panicked at .*:|The application panicked .*)")
 _CAUSE = re.compile(r"\s{0,8}0: (?P<cause>.*)")
 
 
@@ -66,16 +70,18 @@ class LogWords:
     def read(self, lines: Sequence[str]) -> LogHealth:
         """What these lines tell, oldest first. Any text is safe to give; the time is linear in its length."""
         health = LogHealth()
-        cause_follows = False
+        cause_follows, opening = False, ""
         for raw in lines:
             line = _ESCAPE.sub("", raw[:_LONGEST_LINE]).rstrip("\r\n")
             if not line.strip():
                 continue
             if cause_follows and (cause := _CAUSE.fullmatch(line)):
                 health = replace(health, fatal=_quoted(cause["cause"]))
-            cause_follows = False
+            cause_follows, opened, opening = False, opening, ""
             parsed = _parsed(line)
-            if parsed is not None:
+            if opened and parsed is None:
+                health = replace(health, fatal=_quoted(f"{opened} {line.strip()}"))
+            elif parsed is not None:
                 health = self._after(health, *parsed)
             elif self.started.search(line):  # the second line of a message that began with an empty one
                 health = self._after(health, health.last_line_at, line)
@@ -85,6 +91,7 @@ class LogWords:
                 said = line.removeprefix("Error:").strip()
                 health = replace(health, fatal=_quoted(said or "it ended with an error"))
                 cause_follows = not said
+                opening = line if _REASON_FOLLOWS.fullmatch(line) else ""
         return health
 
     def _after(self, health: LogHealth, time: datetime | None, message: str) -> LogHealth:

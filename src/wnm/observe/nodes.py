@@ -74,6 +74,19 @@ def _is_gone(process: ProcessReading | Unseen | None) -> bool:
     )
 
 
+def _has_gone(process: ProcessReading | Unseen, node: Node) -> bool:
+    return _is_gone(process) and node.status is not Status.STOPPED
+
+
+def _is_another(process: ProcessReading | Unseen, node: Node) -> bool:
+    """Whether the process is not the one from before: something, such as the service manager, started it again."""
+    return (
+        isinstance(process, ProcessReading)
+        and None not in (process.pid, node.pid)
+        and process.pid != node.pid
+    )
+
+
 def _reading(
     node: Node,
     process: ProcessReading | Unseen,
@@ -101,7 +114,7 @@ def _reading(
         has_pages=kind.has_metrics,
         stored_at=stored_at,
         last_words=last_words(node, kind)
-        if node.trial is not None or (_is_gone(process) and node.status is not Status.STOPPED)
+        if node.trial is not None or _is_another(process, node) or _has_gone(process, node)
         else None,
     )
 

@@ -22,6 +22,7 @@ _METADATA, _METRICS, _EXTENDED = "/metadata", "/metrics", "/metrics_extended"
 _PATHS = (_METADATA, _EXTENDED)
 # The longer page is the shorter one and a few lines more, so it costs no third connection; not every node has it.
 _INSTEAD = {_EXTENDED: _METRICS}
+_IN_EVERY_WHOLE_PAGE = ("ant_node_uptime", "connected_peers")
 _MOST_SOCKETS = 512
 _SOCKETS_FOR_OTHERS = 64  # of what the process may have open
 
@@ -68,7 +69,8 @@ class _Asked:
         else:
             reachable = Reachability.TIMES_OUT if self.timed_out else Reachability.REFUSES
         metadata = self.pages.get(_METADATA)
-        metrics = self.pages.get(_EXTENDED, self.pages.get(_METRICS))
+        figures = [self.pages[path] for path in (_EXTENDED, _METRICS) if path in self.pages]
+        metrics = "\n".join(dict.fromkeys(figures)) if figures else None
         error = "; ".join(self.troubles) or None
         return Answer(reachable=reachable, metadata=metadata, metrics=metrics, error=error)
 
@@ -197,12 +199,16 @@ class _Round:
             asked.note(error)
             self._close(asked, path)
             return
-        if page is not None:
-            asked.pages[path] = page
+        if page is None:
+            return
+        asked.pages[path] = page
+        if path in _INSTEAD and not any(name in page for name in _IN_EVERY_WHOLE_PAGE):
+            self._ask_instead(asked, path)  # It holds what the other one lacks, and only that.
+        else:
             self._close(asked, path)
 
     def _ask_instead(self, asked: _Asked, path: str) -> None:
-        """Ask for the page that does in the place of one that is not to be had; in the time that is left."""
+        """Ask for the page that does in the place of one that is not to be had or not whole; in the time left."""
         self._drop(asked, path)
         address = self._address(asked.target.host)
         if address is not None:

@@ -66,7 +66,7 @@ def settle(seen: Observation, settings: Settings) -> Settled:
             actions.append(action)
     leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
     staying = tuple(each for each in concluded if each.node.id not in leaving)
-    news = release_news(seen, concluded)
+    news = release_news(seen, settings, concluded)
     knowing = replace(seen.remembered, releases=merged(seen.remembered.releases, news))
     return Settled(
         seen=_without(replace(seen, remembered=knowing), staying),

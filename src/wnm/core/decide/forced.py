@@ -26,6 +26,7 @@ from wnm.core.decide.growth import node_cost, one_more
 from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import counted
 from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, youngest_first
+from wnm.core.decide.releases import way_back
 from wnm.core.decide.storage import missing_storage
 from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target
 from wnm.core.decision import Decision, Held
@@ -259,6 +260,8 @@ def _renewed(each: NodeSeen, seen: Observation, settings: Settings, *, trying: b
     if isinstance(each.reading.program, Unseen):
         program = program_for_new(seen, settings)
         return None if isinstance(program, Held) else program
+    if (older := way_back(each, seen, settings)) is not None:
+        return older
     program = target(seen, settings)
     if isinstance(program, Held) or not may_be_renewed(each, program, seen, settings, trying=trying):
         return None

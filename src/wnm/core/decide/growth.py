@@ -9,6 +9,7 @@ from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.decide.pressure import excess, must_shed
 from wnm.core.decide.rank import is_stopped, oldest_first
+from wnm.core.decide.releases import way_back
 from wnm.core.decide.upgrades import may_be_renewed, program_for_new, target
 from wnm.core.decision import Held, Proposal
 from wnm.core.lifecycle import LONGEST_PAUSE, backs_off
@@ -115,17 +116,29 @@ def _plan_starts(
         if own is not None:
             plan = plan.but(Held(what=what, waiting_for=own))
             continue  # Another node's disk may have room.
-        renewed = None
-        if isinstance(each.reading.program, Unseen) and isinstance(fallback, ProgramChoice):
-            renewed = fallback
-        elif isinstance(program, ProgramChoice) and may_be_renewed(
-            each, program, seen, settings, trying=trying
-        ):
-            renewed = program
-            trying = True
+        renewed = _renewed(each, program, fallback, seen, settings, trying=trying)
+        trying = trying or renewed is program
         because = f"stopped: {node.because}" if node.because else "stopped"
         plan = plan.plus(StartNode(node=node.id, program=renewed, because=because), machine)
     return plan
+
+
+def _renewed(
+    each: NodeSeen,
+    program: ProgramChoice | Held,
+    fallback: ProgramChoice | Held,
+    seen: Observation,
+    settings: Settings,
+    *,
+    trying: bool,
+) -> ProgramChoice | None:
+    """The program that a stopped node is given before it is started; None if it keeps its own."""
+    if isinstance(each.reading.program, Unseen):
+        return None if isinstance(fallback, Held) else fallback
+    older = way_back(each, seen, settings)
+    if older is not None or isinstance(program, Held):
+        return older
+    return program if may_be_renewed(each, program, seen, settings, trying=trying) else None
 
 
 def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: int, cost: NodeCost) -> _Plan:

@@ -1,7 +1,7 @@
 """What is known of versions, and what follows from it: proven ones, halted ones, and when a new one may be taken."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -9,14 +9,14 @@ from wnm.core.action import ProgramChoice, Resurvey, node_of
 from wnm.core.decision import Decision, Held
 from wnm.core.lifecycle import CLOCK_SLACK
 from wnm.core.node import Node, Reachability, Status
-from wnm.core.observation import NodePage, NodeSeen, Observation, ProgramReading
+from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading
 from wnm.core.release import Release, release_of
 from wnm.core.settings import Settings
 from wnm.core.trial import patience
 from wnm.core.version import is_older
 
 
-def release_news(seen: Observation, concluded: Iterable[NodeSeen]) -> tuple[Release, ...]:
+def release_news(seen: Observation, settings: Settings, concluded: Iterable[NodeSeen]) -> tuple[Release, ...]:
     """The records of versions that change: one that is new here, and those whose gate nodes passed or failed."""
     before = {each.node.id: each.node for each in seen.nodes}
     known = {each.version: each for each in seen.remembered.releases}
@@ -31,6 +31,10 @@ def release_news(seen: Observation, concluded: Iterable[NodeSeen]) -> tuple[Rele
     for each in concluded:
         was, now = before[each.node.id], each.node
         if was.trial is None:
+            late = _late_failure(was, each, seen, settings)
+            if late is not None:
+                record = news.get(late.version) or known[late.version]
+                news[late.version] = record.failed(now.name, seen.now, late.reason)
             continue
         record = news.get(was.trial) or release_of(known.values(), was.trial, seen.now)
         if now.trial_failure is not None and was.trial_failure is None:
@@ -38,6 +42,51 @@ def release_news(seen: Observation, concluded: Iterable[NodeSeen]) -> tuple[Rele
         elif has_passed_gate(was, now):
             news[was.trial] = replace(record, passed=record.passed + 1)
     return tuple(news.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Late:
+    """What a node met on a version after it had passed its gate."""
+
+    version: str
+    reason: str
+
+
+def _late_failure(was: Node, each: NodeSeen, seen: Observation, settings: Settings) -> _Late | None:
+    """What a node met soon after it had passed the gate of its version, while others still wait for theirs.
+
+    None if nothing. To those others such a version is as bad as one that shows it before. `was` is the node's row
+    until now.
+    """
+    version, now = was.binary_version, each.node
+    if version is None or was.status is not Status.RUNNING or seen.rebooted:
+        return None
+    if seen.now - was.status_since > patience(settings) or not _has_passed(version, seen):
+        return None
+    if not any(
+        is_older(_runs_or_has(other.node), version) for other in seen.nodes if other.node.kind == was.kind
+    ):
+        return None
+    if was.version != version or now.binary_version != version:
+        return None  # One that becomes another version ends to be started again.
+    if now.status is Status.STOPPED and now.failures > was.failures:
+        return _Late(version=version, reason=f"soon after it had passed, {now.last_error}")
+    process = each.reading.process
+    pid = process.pid if isinstance(process, ProcessReading) else None
+    cut_off = any(node_of(one.action) == was.id for one in seen.interrupted)
+    if None in (pid, was.pid) or pid == was.pid or cut_off:
+        return None
+    words = f": {each.reading.last_words}" if each.reading.last_words else ""
+    reason = f"soon after it had passed, its process ended and was started again{words}"
+    return _Late(version=version, reason=reason)
+
+
+def _runs_or_has(node: Node) -> str | None:
+    return node.version or node.binary_version
+
+
+def _has_passed(version: str, seen: Observation) -> bool:
+    return any(each.version == version and each.passed > 0 for each in seen.remembered.releases)
 
 
 def passed_gates(decision: Decision) -> tuple[Node, ...]:
@@ -132,6 +181,18 @@ def at_hand(version: str, seen: Observation, settings: Settings) -> ProgramChoic
         if best is None or is_older(best.version, node.binary_version):
             best = ProgramChoice(path=own.path, version=node.binary_version, stamp=own.stamp)
     return best
+
+
+def way_back(each: NodeSeen, seen: Observation, settings: Settings) -> ProgramChoice | None:
+    """An older program for a node that ended soon after it had passed the gate of a version halted since."""
+    node = each.node
+    version = node.binary_version
+    if version is None or node.trial is not None or node.kind != settings.node_kind:
+        return None
+    record = halted(version, seen, settings)
+    if record is None or all(failure.node != node.name for failure in record.failures):
+        return None
+    return at_hand(version, seen, settings)
 
 
 def is_urgent(each: NodeSeen, version: str) -> bool:

@@ -16,6 +16,7 @@ from wnm.core.decide.releases import (
     is_urgent,
     not_yet,
     on_trial,
+    way_back,
     why_it_failed,
 )
 from wnm.core.decision import Held, Proposal
@@ -36,10 +37,17 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     Every node has to pass a gate after its upgrade; the first one's decides whether the others follow.
     """
     above = _above_the_pin(seen, settings)
+    back = _take_back(seen, settings)
+    if back:
+        return Proposal(
+            actions=back, held=above, because=f"{len(back)} node(s) ended soon after their upgrade"
+        )
     program = target(seen, settings)
     if isinstance(program, Held):
         # Nodes that run well on an older version need nobody: only growth asks the operator for a program.
-        return Proposal(held=(*above, replace(program, remedy=None)) if _anyone_outdated_by(seen) else above)
+        worth_a_word = _anyone_outdated_by(seen, settings)
+        return Proposal(held=(*above, replace(program, remedy=None)) if worth_a_word else above)
+    above = (*above, *_without_order(program, seen, settings))
     outdated = [
         each
         for each in oldest_first(seen.nodes)
@@ -71,6 +79,46 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     )
     because = f"{len(outdated)} node(s) older than {program.version}"
     return Proposal(actions=actions, held=tuple(held), because=because)
+
+
+def _without_order(program: ProgramChoice, seen: Observation, settings: Settings) -> tuple[Held, ...]:
+    """The nodes of which nobody can tell whether they are older: a nightly build and a release have no order."""
+    found = [
+        each
+        for each in seen.nodes
+        if each.node.status is Status.RUNNING and each.node.kind == settings.node_kind
+        if each.node.binary_version not in (None, program.version)
+        if not comparable(each.node.binary_version, program.version)
+    ]
+    if not found:
+        return ()
+    first = found[0].node
+    waiting_for = (
+        f"--force_action upgrade --service_name {first.name}: whether {program.version} is newer than "
+        f"{first.binary_version} cannot be told"
+    )
+    return (Held(what=f"upgrade {named(found)} to {program.version}", waiting_for=waiting_for),)
+
+
+def _take_back(seen: Observation, settings: Settings) -> tuple[UpgradeNode, ...]:
+    """Bring running nodes that a halted version does no good to an older one that works, each through its gate."""
+    if must_shed(seen, settings) is not None:
+        return ()
+    found = [
+        UpgradeNode(
+            node=each.node.id,
+            program=program,
+            because=f"{each.node.binary_version} is halted: it ended on it{_words(each, seen)}",
+        )
+        for each in oldest_first(seen.nodes)
+        if each.node.status is Status.RUNNING and runs(each.reading) and not backs_off(each.node, seen.now)
+        if (program := way_back(each, seen, settings)) is not None
+    ]
+    return tuple(found[: free_slots(seen.nodes, settings, seen.now).upgrades])
+
+
+def _words(each: NodeSeen, seen: Observation) -> str:
+    return why_it_failed(each.node, each.node.binary_version or "", seen)
 
 
 def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Held, ...]:
@@ -278,10 +326,14 @@ def _later(what: str, version: str, seen: Observation, settings: Settings) -> He
     return not_yet(what, version, seen, settings)
 
 
-def _anyone_outdated_by(seen: Observation) -> bool:
-    """Whether some running node is older than the program on disk, so that withholding it is worth a word."""
+def _anyone_outdated_by(seen: Observation, settings: Settings) -> bool:
+    """Whether some node is older than the program on disk, so that withholding it is worth a word.
+
+    Versions of different kinds of program have no order: whoever put another kind there meant it for the nodes.
+    """
     found = seen.available
     if isinstance(found, Unseen) or isinstance(found.version, Unseen):
         return False
     version = found.version
-    return any(is_older(each.node.version or version, version) for each in seen.nodes)
+    another_kind = found.kind is not None and found.kind != settings.node_kind
+    return any(another_kind or is_older(each.node.version or version, version) for each in seen.nodes)
