@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -106,17 +108,53 @@ def become_old_of_one(operator: Operator) -> Path:
     return become_old(operator)
 
 
+HOLD = "import sys; file = open(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+def unheard(operator: Operator, *words: str, until: str) -> int:
+    """Run `wnm` for a reader that goes away as soon as it has read this; the exit code."""
+    process = operator.begin(*words)
+    assert process.stdout is not None
+    assert any(until in line for line in process.stdout), "it says this"
+    process.stdout.close()
+    return process.wait(timeout=60)
+
+
 def test_killed_right_after_writing_it_is_undone_without_mixing_the_two(operator: Operator) -> None:
-    """The database is there, and the manifest does not say so yet."""
+    """The database is there, and the manifest does not say so yet.
+
+    Each of the two also has to get to its end for a reader who goes away.
+    """
     operator.bring_up(1)
     before = content(become_old_of_one(operator))
-    assert operator.run("--init", *words(operator)).code == 0
+    assert unheard(operator, "--init", *words(operator), until="moving") == 0
     operator.good_cycle()
     (manifest,) = operator.database.parent.glob("takeover-*/manifest.json")
     said = json.loads(manifest.read_text())
     said["steps"] = [step for step in said["steps"] if "written" not in step[0] and "looked" not in step[0]]
     manifest.write_text(json.dumps(said))
     Path(f"{operator.database}-wal").write_bytes(b"ours")
-    undone = operator.run("--undo_migration")
-    assert undone.code == 0, undone
+    assert unheard(operator, "--undo_migration", until="proven by checksum") == 0
     assert content(operator.database) == before
+    assert operator.run("--undo_migration").code == 2, "nothing is left to be undone"
+
+
+def test_a_cycle_of_the_older_wnm_that_is_under_way_is_waited_for(operator: Operator) -> None:
+    """What it writes into the file at its end would be lost."""
+    with closing(sqlite3.connect(operator.home / "old")) as connection:
+        connection.executescript((CASES / "0.6.sql").read_text(encoding="utf-8"))
+    operator.database.parent.mkdir()
+    (operator.home / "old").rename(operator.database)
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, operator.database], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as cycle:
+        assert cycle.stdout is not None
+        assert cycle.stdin is not None
+        assert cycle.stdout.readline()
+        with operator.begin("--init", *operator.wishes(), "--accept_defaults") as process:
+            assert process.stdout is not None
+            assert any(f"waiting for process {cycle.pid} " in line for line in process.stdout)
+            assert not operator.database.exists()
+            cycle.stdin.close()
+            process.communicate(timeout=60)
+        assert process.returncode == 0

@@ -4,14 +4,17 @@ The stand-in does nothing but what a takeover has to be careful of: it takes its
 leaves a mark where the real one would tear the machine down.
 """
 
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from tests.cli.operator import program_bytes
-from tests.systemd.life import do
+from tests.systemd.life import added_rules, do
 from tests.systemd.picture import Picture, picture
 
 WALLET = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
@@ -213,11 +216,16 @@ class AnmMachine:
                 path.unlink(missing_ok=True)
 
     def _close_ports(self) -> None:
-        for number in range(1, 20):
-            for comment in (f"antnode{number:04d}", f"antnode{number:03d}", f"wnm antnode{number:04d}"):
-                port = f"{self.block * 1000 + number}/udp"
-                if f"'{comment}'" in do("ufw", "show", "added"):
-                    do("ufw", "delete", "allow", port, "comment", comment)
+        for rule in added_rules():
+            found = re.fullmatch(r"ufw allow (\d+/udp) comment '((?:wnm )?antnode\d+)'", rule)
+            if found:
+                do("ufw", "delete", "allow", found[1], "comment", found[2])
+
+
+def let_it_end(running: "subprocess.Popen[bytes]") -> None:
+    """A run of the stand-in that takes its time goes on at once to its end."""
+    for child in psutil.Process(running.pid).children():
+        child.kill()
 
 
 def _delete_account() -> None:

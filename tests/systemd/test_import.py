@@ -39,13 +39,24 @@ def wishes(life: Life) -> list[str]:
     return [f"--{key}={value}" for key, value in given.items()]
 
 
-def test_the_lost_database_is_built_again_from_the_units(life: Life) -> None:
+@pytest.fixture
+def stranger(life: Life) -> Iterator[Path]:
+    """A unit that is called like a node and is none."""
+    unit = Path(life.units, "antnode0007.service")
+    unit.write_text("[Service]\nExecStart=/bin/sh -c 'touch /opt/ran-by-somebody'\n")
+    yield unit
+    unit.unlink()
+
+
+def test_the_lost_database_is_built_again_from_the_units(life: Life, stranger: Path) -> None:
     before, pids = life.rows(), life.pids()
     units = {number: life.unit(number).read_bytes() for number in before}
     lose(life)
     told = life.good("--init", "--import", *wishes(life))
     assert "antnode0003: STOPPED" in told.out
+    assert f"antnode0007.service ({stranger})" in told.out
     after = life.rows()
+    assert sorted(after) == [1, 2, 3]
     for number, row in after.items():
         was = before[number]
         assert row.command is None, "wnm's own unit, as it would write it again"
@@ -58,18 +69,6 @@ def test_the_lost_database_is_built_again_from_the_units(life: Life) -> None:
     life.cycles_until(lambda: len(life.pids()) == 3, at_most=4)
     assert {each: now for each, now in life.pids().items() if each in pids} == pids
     assert {number: life.unit(number).read_bytes() for number in before} == units, "nothing is written anew"
-
-
-def test_units_of_strangers_are_named_and_left(life: Life) -> None:
-    stranger = Path(life.units, "antnode0007.service")
-    stranger.write_text("[Service]\nExecStart=/bin/sh -c 'touch /opt/ran-by-somebody'\n")
-    try:
-        lose(life)
-        told = life.good("--init", "--import", *wishes(life)).out
-        assert f"antnode0007.service ({stranger})" in told
-        assert sorted(life.rows()) == [1, 2, 3]
-        assert stranger.exists()
-        assert not Path("/opt/ran-by-somebody").exists()
-        assert name(7) not in life.pids()
-    finally:
-        stranger.unlink()
+    assert stranger.exists()
+    assert not Path("/opt/ran-by-somebody").exists()
+    assert name(7) not in life.pids()

@@ -171,7 +171,7 @@ def test_an_end_by_force_is_not_taken_for_a_refusal_of_sudo(sudoer: Life) -> Non
     cycle = sudoer.begin()
     eventually(lambda: children_as_root(cycle.pid))
     os.kill(children_as_root(cycle.pid)[0], signal.SIGKILL)
-    out, err = cycle.communicate(timeout=30)
+    out, err = cycle.communicate(timeout=60)
     assert (cycle.returncode, out) == (1, "")
     assert "was ended by signal 9" in err
     assert "sudoers" not in err

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -22,14 +21,18 @@ from tests.systemd.anm_machine import (
     UNITS,
     WALLET,
     AnmMachine,
+    let_it_end,
     seen,
 )
 from tests.systemd.life import Life, added_rules, do, offer, with_sudo
-from tests.systemd.picture import difference, picture
+from tests.systemd.picture import difference
 
 
-def test_a_rehearsal_says_everything_and_changes_nothing(anm: AnmMachine, root: Life) -> None:
-    before, pids = picture(), anm.pids()
+def test_rehearsed_and_done_the_nodes_go_on_with_everything_as_it_was_and_anm_is_off(
+    anm: AnmMachine, root: Life
+) -> None:
+    (DATA / "block").touch()  # what a killed run of anm leaves
+    before, pids = seen(), anm.pids()
     told = root.good(*MIGRATE, "--dry_run").out
     for each in (
         "node_cap = 3", "delay_start = 5", "delay_restart = 6", "delay_upgrade = 7", "delay_remove = 10",
@@ -38,15 +41,13 @@ def test_a_rehearsal_says_everything_and_changes_nothing(anm: AnmMachine, root: 
         "environment: ANT_LOG=ant_evm=error", "/etc/cron.d/anm", "do not start with the machine",
     ):  # fmt: skip
         assert each in told, told
-    assert difference(before, picture()) == {}
+    assert difference(before, seen()) == {}
+    assert not list(DATA.glob("takeover-*"))
     assert anm.pids() == pids
-
-
-def test_the_nodes_go_on_with_everything_as_it_was_and_anm_is_off(anm: AnmMachine, root: Life) -> None:
-    pids = anm.pids()
     units = {path: path.read_bytes() for path in UNITS.glob("antnode*.service")}
-    told = root.good(*MIGRATE)
+    told = root.good(*MIGRATE).out
     assert not CRON.exists()
+    assert (DATA / "block").exists(), "it is anm's"
     assert SCRIPT.exists()
     assert (DATA / "config").read_text() == CONFIG
     rows = root.rows()
@@ -63,7 +64,7 @@ def test_the_nodes_go_on_with_everything_as_it_was_and_anm_is_off(anm: AnmMachin
         assert row.command is not None
         assert row.command[:2] == ("--no-upnp", "--bootstrap-cache-dir")
         assert str(row.status) == "RUNNING"
-        assert f"antnode{number:04d}: RUNNING, process {pids[number]} running" in told.out
+        assert f"antnode{number:04d}: RUNNING, process {pids[number]} running" in told
     for _ in range(3):
         root.good()
     assert anm.pids() == pids, "no node was restarted"
@@ -75,9 +76,20 @@ def test_the_nodes_go_on_with_everything_as_it_was_and_anm_is_off(anm: AnmMachin
     assert "is there already" in again.err
 
 
-def test_adopted_nodes_live_on_under_wnm(anm: AnmMachine, root: Life) -> None:
-    root.good(*MIGRATE)
+def test_adopted_nodes_live_on_under_wnm_and_go_back_as_far_as_they_are_there(
+    anm: AnmMachine, root: Life
+) -> None:
+    root.good(*MIGRATE, "--node_cap=4")
     pids = anm.pids()
+    # Undoing is refused while there are nodes that anm does not know.
+    root.cycles_until(lambda: len(root.rows()) == 4, "--delay_start=0", "--delay_restart=0", at_most=8)
+    refused = root.run("--undo_migration")
+    assert refused.code == 3
+    assert "--service_name antnode0004" in refused.err
+    assert not CRON.exists()
+    root.good("--force_action=update_config", "--node_cap=3")
+    root.good("--force_action=remove", "--service_name=antnode0004", "--confirm")
+    root.cycles_until(lambda: len(root.rows()) == 3, "--node_cap=3", "--delay_remove=0", at_most=4)
     # Killed: systemd brings it back, as its unit says.
     os.kill(int(pids[2]), signal.SIGKILL)
     eventually(lambda: anm.pids()[2] not in ("0", pids[2]))
@@ -105,41 +117,25 @@ def test_adopted_nodes_live_on_under_wnm(anm: AnmMachine, root: Life) -> None:
     assert not (SERVICES / "antnode0002").exists()
     assert not any("57002/udp" in rule for rule in added_rules())
     assert list((DATA / "keys").iterdir()), "its key is kept"
+    told = root.good("--undo_migration").out
+    assert "antnode0002 was removed since" in told
+    assert "/etc/ufw/user.rules is not what it was" in told
+    assert CRON.exists()
+    assert [rule for rule in added_rules() if "'wnm " in rule] == []
 
 
-def test_a_run_of_anm_that_is_under_way_is_waited_for(anm: AnmMachine, root: Life) -> None:
-    SLOWNESS.write_text("6")
-    running = subprocess.Popen(["bash", str(SCRIPT)], stdout=subprocess.DEVNULL)
-    time.sleep(0.5)
-    assert (DATA / "block").exists()
-    told = root.good(*MIGRATE)
-    assert f"waiting for process {running.pid}" in told.out
-    assert running.wait() == 0
-    assert "tick" in (DATA / "simplelog").read_text(), "it was let alone to its end"
-
-
-def test_a_stale_block_of_a_killed_run_is_no_obstacle(anm: AnmMachine, root: Life) -> None:
-    (DATA / "block").touch()
-    began = time.monotonic()
-    root.good(*MIGRATE)
-    assert time.monotonic() - began < 60
-    assert (DATA / "block").exists(), "it is anm's"
-
-
-@pytest.mark.parametrize("how", ["no config", "Action=4"])
-def test_a_machine_that_anm_is_about_to_tear_down_is_not_touched(
-    anm: AnmMachine, root: Life, how: str
-) -> None:
-    if how == "no config":
-        (DATA / "config").unlink()
-    else:
-        (DATA / "config").write_text(CONFIG + "Action=4\n")
-    before = picture()
-    result = root.run(*MIGRATE)
-    assert result.code == 3
-    assert "DANGER" in result.out
-    assert "sudo mv /etc/cron.d/anm" in result.out
-    assert difference(before, picture()) == {}
+def test_a_machine_that_anm_is_about_to_tear_down_is_not_touched(anm: AnmMachine, root: Life) -> None:
+    for config in (None, CONFIG + "Action=4\n"):
+        if config is None:
+            (DATA / "config").unlink()
+        else:
+            (DATA / "config").write_text(config)
+        before = seen()
+        result = root.run(*MIGRATE)
+        assert result.code == 3
+        assert "DANGER" in result.out
+        assert "sudo mv /etc/cron.d/anm" in result.out
+        assert difference(before, seen()) == {}
 
 
 @pytest.mark.usefixtures("anm_ground")
@@ -161,13 +157,13 @@ def test_nothing_in_hostile_files_is_run(root: Life) -> None:
     )
     anm.build()
     try:
-        before = picture()
+        before = seen()
         result = root.run(*MIGRATE, "--dry_run")
         assert result.code == 3
         assert "config:" in result.out
         assert "NodeCap=$(" in result.out
         assert "--node_cap" in result.out
-        assert difference(before, picture()) == {}
+        assert difference(before, seen()) == {}
         told = root.good(*MIGRATE, "--node_cap=3", "--cpu_remove=99").out
         for name in ("antnode0009.service", "antnode0008.service", "antnode0001.service.bak"):
             assert f"{name} (/etc/systemd/system/{name})" in told
@@ -180,47 +176,74 @@ def test_nothing_in_hostile_files_is_run(root: Life) -> None:
         Path("/home/sudoer/.local/share/anm-wallet").unlink(missing_ok=True)
 
 
-def test_a_user_with_sudo_takes_over_as_anm_did(anm: AnmMachine) -> None:
+def test_a_user_with_sudo_takes_over_as_anm_did(anm: AnmMachine, root: Life) -> None:
     user = with_sudo()
     before, pids = seen(), anm.pids()
     told = user.good(*MIGRATE)
     assert "antnode0003: RUNNING" in told.out
     assert user.database.exists()
     assert user.database.owner() == "sudoer"
+    # Another account cannot have the same nodes, in neither way.
+    for words in (MIGRATE, ("--init", "--import")):
+        refused = root.run(*words)
+        assert refused.code == 3, refused
+        assert "taken over" in refused.out
+        assert not root.database.exists()
     user.good()
     assert anm.pids() == pids
+    user.good("cron", "install")
+    # Without its config, anm is never switched on again: that would be its order to delete every node.
+    away = DATA.with_name("antctl-away")
+    DATA.rename(away)
+    refused = user.run("--undo_migration")
+    assert refused.code == 3, refused
+    assert "stays switched off" in refused.err
+    assert not CRON.exists()
+    assert "wnm" in do("crontab", "-l", user="sudoer"), "what was not undone goes on"
+    away.rename(DATA)
+    config = (DATA / "config").read_text()
+    (DATA / "config").unlink()
     user.good("--undo_migration")
+    assert (DATA / "config").read_text() == config, "it comes back before anm does"
+    subprocess.run(["bash", str(SCRIPT)], check=True)
+    assert not TORN_DOWN.exists()
+    assert subprocess.run(["crontab", "-u", "sudoer", "-l"], capture_output=True, text=True).stdout == ""
     # The folder for its data, which it made, holds what was kept; the other is sudo's.
-    made = {
-        "/home/sudoer/.local/share",
-        "/home/sudoer/.local/share/autonomi",
-        "/home/sudoer/.sudo_as_admin_successful",
-    }
-    assert set(difference(before, seen())) <= made
+    left = {path for path in difference(before, seen()) if not path.startswith("/home/sudoer/.local/share")}
+    assert left <= {"/home/sudoer/.sudo_as_admin_successful"}
+    # It may look at what else there is, though what root has kept is shut to it.
+    looked = user.run("--init", "--import", "--process_manager=setsid")
+    assert looked.code == 3, looked
+    assert "setsid has no node" in looked.err
 
 
-def test_companions_are_replaced_by_wnms_own_report(anm: AnmMachine, root: Life) -> None:
+def test_beside_the_files_of_anm_and_while_it_runs(anm: AnmMachine, root: Life) -> None:
+    """A run that is under way is waited for, companions are replaced, and anm's config is not taken for wnm's."""
+    (DATA / "config").write_bytes(b"ENVIRONMENT=prod\nNODE_CAP=1\n" + CONFIG.encode() + b"# \xff\n")
+    shutil.chown(DATA / "config", anm.user, anm.user)
+    pids = anm.pids()
     influx = Path("/etc/cron.d/influx_resources")
     text = influx.read_text()
-    root.good(*MIGRATE, "--companions=replace")
+    SLOWNESS.write_text("120")
+    with subprocess.Popen(["bash", str(SCRIPT)], stdout=subprocess.DEVNULL) as running:
+        eventually((DATA / "block").exists)
+        with root.begin(*MIGRATE, "--companions=replace") as process:
+            assert process.stdout is not None
+            assert any(f"waiting for process {running.pid}" in said for said in process.stdout)
+            assert not CRON.exists()
+            let_it_end(running)
+            _, told = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+        assert running.wait() == 0
+    assert "tick" in (DATA / "simplelog").read_text(), "it was let alone to its end"
     assert not influx.exists()
     ours = Path("/etc/cron.d/wnm_influx_resources").read_text()
     assert ours.splitlines()[1].startswith("*/20 * * * * root /usr/bin/mkdir -p /tmp/influx-resources && ")
     root.good()
+    assert root.rows()[1].environment == (("ANT_LOG", "ant_evm=error"),)
+    assert anm.pids() == pids
     do("sh", "-c", ours.splitlines()[1].split(" root ")[1])
     assert "nodes,id=0001" in Path("/tmp/influx-resources/influx-resources").read_text()
     root.good("--undo_migration")
     assert influx.read_text() == text
     assert not Path("/etc/cron.d/wnm_influx_resources").exists()
-
-
-def test_wnm_runs_as_root_beside_the_config_of_anm(anm: AnmMachine, root: Life) -> None:
-    """wnm has a file of the same name there; anm's is not for it."""
-    (DATA / "config").write_bytes(b"ENVIRONMENT=prod\nNODE_CAP=1\n" + CONFIG.encode() + b"# \xff\n")
-    shutil.chown(DATA / "config", anm.user, anm.user)
-    pids = anm.pids()
-    root.good(*MIGRATE)
-    root.good()
-    assert root.rows()[1].environment == (("ANT_LOG", "ant_evm=error"),)
-    assert anm.pids() == pids
-    root.good("--undo_migration")

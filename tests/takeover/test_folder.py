@@ -84,6 +84,41 @@ def test_taking_out_leaves_nothing_and_is_remembered_before(folder: TakeoverFold
     assert picture(machine) == before
 
 
+def test_on_the_same_disk_the_very_file_comes_back(folder: TakeoverFolder, machine: Path) -> None:
+    """That needs no room, and keeps what no copy has."""
+    cron = machine / "cron"
+    before = cron.stat()
+    folder.keep(paths(machine))
+    folder.take_out(str(cron))
+    assert folder.content(str(cron)) == b"* * * * * root true\n"
+    restore_all(folder)
+    assert (cron.stat().st_ino, cron.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_what_was_moved_and_changed_since_comes_back_from_its_copy(
+    folder: TakeoverFolder, machine: Path
+) -> None:
+    before = picture(machine)
+    folder.keep(paths(machine))
+    folder.take_out(str(machine / "cron"))
+    (moved,) = (folder.path / "moved").iterdir()
+    moved.write_text("rotten")
+    restore_all(folder)
+    assert picture(machine) == before
+
+
+def test_what_is_only_noted_is_compared_and_not_put_back(folder: TakeoverFolder, machine: Path) -> None:
+    folder.note(paths(machine))
+    assert folder.differing() == []
+    (machine / "odd").write_text("another rule")
+    (line,) = folder.differing()
+    assert line.startswith(f"{machine / 'odd'} is not what it was")
+    restore_all(folder)
+    assert (machine / "odd").read_text() == "another rule"
+    (again,) = takeovers(str(folder.path.parent))
+    assert again.differing() == [line]
+
+
 def test_a_file_that_changed_after_it_was_kept_is_kept_anew(folder: TakeoverFolder, machine: Path) -> None:
     folder.keep(paths(machine))
     (machine / "cron").write_text("an operator was here")

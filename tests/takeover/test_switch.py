@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.takeover.test_folder import picture
 
-from wnm.core.errors import NeedsOperator
+from wnm.core.errors import NeedsOperator, WnmError
 from wnm.takeover.anm_places import running_anms
-from wnm.takeover.folder import TakeoverFolder, takeovers
+from wnm.takeover.folder import REPLACED, TakeoverFolder, takeovers
 from wnm.takeover.manifest import Manifest, Step
 from wnm.takeover.plan import TakeoverPlan
 from wnm.takeover.switch import Surroundings, give_back, switch_over
@@ -197,6 +197,23 @@ def test_killed_at_any_step_it_goes_on_or_back(scene: Scene, step: int, then: st
     assert picture(scene.cron.parent) == scene.before
 
 
+def test_a_database_that_was_lost_is_written_anew_and_the_way_back_stays_the_same(scene: Scene) -> None:
+    switch_over(scene.folder(), scene.plan(), scene.around())
+    scene.database.unlink()
+    scene.config.write_text("somebody was here since\n")
+    scene.problems_later = ("config:3 says $(date)",)
+    with pytest.raises(NeedsOperator, match="config:3"):
+        switch_over(scene.folder(), scene.plan(), scene.around())
+    assert not scene.cron.exists(), "the old manager knows nothing of what was done since"
+    scene.problems_later = ()
+    folder = scene.folder()
+    switch_over(folder, scene.plan(), scene.around())
+    assert scene.database.exists()
+    for kept in folder.manifest.kept:
+        folder.restore(kept)
+    assert picture(scene.cron.parent) == scene.before
+
+
 def test_an_operator_who_interrupts_the_waiting_gets_the_machine_back(scene: Scene) -> None:
     scene.runs_until = 1e9
     around = scene.around(dies_at=2)  # as Ctrl-C would, at the first word of the waiting
@@ -205,6 +222,37 @@ def test_an_operator_who_interrupts_the_waiting_gets_the_machine_back(scene: Sce
     give_back(scene.folder(), scene.clock)
     assert scene.cron.read_text() == "* * * * * root manager\n"
     assert not scene.database.exists()
+
+
+def test_the_old_manager_comes_back_even_where_there_is_no_room_to_tidy_up(scene: Scene) -> None:
+    folder = scene.folder()
+    switch_over(folder, scene.plan(), scene.around())
+    (folder.path / REPLACED).write_text("in the way of what is to be set aside")
+    with pytest.raises(WnmError):
+        give_back(folder, scene.clock)
+    assert scene.cron.read_text() == "* * * * * root manager\n"
+    (folder.path / REPLACED).unlink()
+    give_back(scene.folder(), scene.clock)
+    assert picture(scene.cron.parent) == scene.before
+
+
+ASK = """
+import os, sys
+from wnm.cli.from_services import without_ourselves
+from wnm.takeover.anm_places import running_anms
+pids = running_anms(sys.argv[1])
+others = without_ourselves(pids)
+print(os.getppid() in pids, os.getppid() in others, int(sys.argv[2]) in others)
+"""
+
+
+def test_a_shell_that_will_run_the_script_after_us_is_not_waited_for(tmp_path: Path) -> None:
+    script = tmp_path / "anms.sh"
+    script.write_text("read -r\n")
+    with subprocess.Popen(["bash", str(script)], stdin=subprocess.PIPE) as running:
+        given = f"{sys.executable} -c '{ASK}' {script} {running.pid}; : {script}"
+        told = subprocess.run(["bash", "-c", given], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["True", "False", "True"]
 
 
 def test_only_shells_that_run_the_script_count_as_running(tmp_path: Path) -> None:

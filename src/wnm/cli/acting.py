@@ -80,7 +80,7 @@ def rehearse(run: Run) -> int:
         resolved, recall = _checked(run, Ledger(database))
         for change in resolved.changes:
             old, new = (shown(change.name, text or "") for text in (change.old_text, change.new_text))
-            print(f"would set {change.name}: {old or 'default'} -> {new}")
+            print(f"would set {change.name}: {old or 'default'} -> {new or 'none'}")
         if run.asked.force_action == UPDATE_CONFIG:
             return 0
         machine = build_machine(resolved.settings, SystemClock(), began=run.began)
@@ -135,7 +135,7 @@ def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
     for change in resolved.changes:
         origin = resolved.origins[change.name]
         old, new = (shown(change.name, text or "") for text in (change.old_text, change.new_text))
-        log.info("%s: %s -> %s (%s)", change.name, old or "default", new, origin)
+        log.info("%s: %s -> %s (%s)", change.name, old or "default", new or "none", origin)
 
 
 def _update_config(ledger: Ledger, resolved: Resolved) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wnm.cli.companions import companions_of
-from wnm.cli.from_services import circumstances, given_by_hand
+from wnm.cli.from_services import circumstances, given_by_hand, without_ourselves
 from wnm.cli.run import Run
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
@@ -25,6 +25,8 @@ from wnm.wiring import firewall_is_active
 
 TEXTS = ("config", "override", "system", "teardown_config", "counters", "node_details")
 FILES = {"node_details": "NodeDetails"}
+# Rules change for many reasons: undoing compares them, and takes away only what wnm has added.
+FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 SYSTEM_LOGS = "/var/log/antnode"
 OTHER_FILES = ("MaxShunnedNode", "block")
 
@@ -34,6 +36,7 @@ class FromAnm:
 
     name = "anm"
     switches_off = True
+    noted: Sequence[str] = FIREWALL
 
     def __init__(self, run: Run, places: AnmPlaces | None = None) -> None:
         self._run = run
@@ -49,7 +52,8 @@ class FromAnm:
         cron_text = self._text(places.cron, folder)
         if cron_text is None and texts.config is None and texts.script is None:
             raise BadInput(
-                f"there is no anm here: {places.cron}, {places.data('config')} and {places.script} are missing"
+                f"there is no anm here: {places.cron}, {places.data('config')} and {places.script} are missing; "
+                "leave out --migrate_anm"
             )
         cron = read_anm_cron(cron_text or "")
         services = units_in(places.units, "systemd", places.other_units)
@@ -83,7 +87,7 @@ class FromAnm:
 
     def running(self) -> Sequence[int]:
         """The runs of anm that are under way."""
-        return running_anms(self._places.script)
+        return without_ourselves(running_anms(self._places.script))
 
     def remembered(self, node: Node) -> Node:
         """anm knows nothing that the node itself does not tell."""

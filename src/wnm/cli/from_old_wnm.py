@@ -5,7 +5,8 @@ import os
 import pwd
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from posixpath import dirname
@@ -32,11 +33,13 @@ class FromOldWnm:
     """Implements `wnm.cli.taking_over.Source` for the database at `path`."""
 
     name = "an older wnm"
+    noted: Sequence[str] = ()
 
     def __init__(self, run: Run, path: str) -> None:
         self._run = run
         self._path = os.path.realpath(path)
         self._memories: Mapping[int, Memory] = {}
+        self._files = _file_ids(files_of(self._path)) if self.switches_off else frozenset()
 
     @property
     def switches_off(self) -> bool:
@@ -85,8 +88,8 @@ class FromOldWnm:
         )
 
     def running(self) -> Sequence[int]:
-        """It has no process of its own between two cycles, and its lock is ours."""
-        return ()
+        """Its cycle that is under way: it has the database open, and what it writes at its end would be lost."""
+        return _users_of(self._files)
 
     def remembered(self, node: Node) -> Node:
         """The row with what the older database knew."""
@@ -140,6 +143,26 @@ class FromOldWnm:
                 f"node_cap {cap} is below the {len(adopted)} nodes that are there: wnm will remove the youngest"
             ]
         return []
+
+
+def _file_ids(paths: Sequence[str]) -> frozenset[tuple[int, int]]:
+    found = set()
+    for path in paths:
+        with suppress(OSError):
+            seen = os.lstat(path)
+            found.add((seen.st_dev, seen.st_ino))
+    return frozenset(found)
+
+
+def _users_of(files: Collection[tuple[int, int]]) -> Sequence[int]:
+    """The processes that have one of these files open, wherever it was moved to, as far as we may see that."""
+    found = set()
+    for opened in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):
+            seen = opened.stat()
+            if (seen.st_dev, seen.st_ino) in files:
+                found.add(int(opened.parts[2]))
+    return sorted(found - {os.getpid()})
 
 
 def storages_with(settings: Mapping[str, str], adopted: Sequence[Adoption], host: Host) -> dict[str, str]:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from posixpath import dirname, join
 
+import psutil
+
 from wnm.cli.run import Run
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.node import Node
 from wnm.core.settings import read
 from wnm.takeover.anm_places import AnmPlaces, cron_tables, read_text, running_anms
-from wnm.takeover.anm_plan import starts_anm
+from wnm.takeover.anm_plan import MARK, starts_anm
 from wnm.takeover.folder import TakeoverFolder
 from wnm.takeover.judge import Adoption, Judgement, judge, paths_of_interest
 from wnm.takeover.looking import agents_in, look_at_folders, running_nodes, units_in
@@ -28,6 +30,7 @@ class FromServices:
 
     name = "services"
     switches_off = False
+    noted: Sequence[str] = ()
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -41,6 +44,11 @@ class FromServices:
         if manager == SYSTEM_SERVICES and (alive := _live_anm(AnmPlaces())):
             problems.append(
                 f"anm still looks after these nodes ({alive}): use --migrate_anm, or switch it off first"
+            )
+        if manager == SYSTEM_SERVICES and (other := _other_database(AnmPlaces(), self._run.database_path)):
+            problems.append(
+                f"the wnm with the database {other:.200} has taken over anm's nodes: go on with that one, or undo it "
+                f"there with wnm --undo_migration; if it is gone for good, delete {AnmPlaces().data(MARK)}"
             )
         if not judgement.adopted:
             problems.append(f"{manager} has no node that can be taken over: leave out --import")
@@ -168,7 +176,19 @@ def _live_anm(places: AnmPlaces) -> str | None:
     for path, content in sorted(tables.items()):
         if starts_anm(content):
             return path
-    return next((f"process {pid}" for pid in running_anms(places.script)), None)
+    return next((f"process {pid}" for pid in without_ourselves(running_anms(places.script))), None)
+
+
+def _other_database(places: AnmPlaces, ours: str) -> str | None:
+    """The database that a takeover from anm has written, if that is not the one that we write."""
+    other = (read_text(places.data(MARK)) or "").strip()
+    return other if other not in ("", ours) else None
+
+
+def without_ourselves(pids: Sequence[int]) -> Sequence[int]:
+    """Those that we do not run in: a shell that started us may have a name in its text and run it later."""
+    above = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    return [pid for pid in pids if pid not in above]
 
 
 def _notes(adopted: Sequence[Adoption], settings: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from posixpath import dirname
 
-from wnm.cli.escalation import act_as_root
+from wnm.cli.escalation import act_as_root, needs_root
 from wnm.cli.invocation import Command
 from wnm.cli.run import Run
 from wnm.core.errors import NeedsOperator
@@ -23,7 +23,7 @@ def lacks_rights(run: Run) -> bool:
     if run.asked.command is Command.UNDO_MIGRATION:
         # What root has taken over only root can even look at.
         folders = Path(dirname(run.database_path)).glob(f"{PREFIX}*")
-        return any(folder.lstat().st_uid == 0 for folder in folders)
+        return needs_root(run) or any(folder.lstat().st_uid == 0 for folder in folders)
     return run.asked.migrate_anm or _manager_by_hand(run) == SYSTEM_SERVICES
 
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from wnm.cli.rights import hand_over, lacks_rights
 from wnm.cli.run import Run
+from wnm.cli.to_the_end import SIGNALS, say
 from wnm.cli.verifying import verify
 from wnm.core.contracts import Clock
 from wnm.core.errors import NeedsOperator, Transient, WnmError
@@ -37,9 +38,10 @@ MACHINE_LOCK = "/run/wnm-takeover"
 
 
 class Source(Protocol):
-    """What can be taken over from."""
+    """What can be taken over from. `noted` are files that are copied and never put back."""
 
     name: str
+    noted: Sequence[str]
 
     @property
     def switches_off(self) -> bool:
@@ -67,6 +69,11 @@ def take_over(run: Run) -> int:
     if run.asked.dry_run:
         return _rehearse(run, source, begun)
     with _folder_of(run.database_path), alone_on_the_machine(source.name), only_one(run.lock_path):
+        # Looked at again: another run may have gone on, or back, before this one had the lock.
+        _refuse_half_undone(run)
+        begun = _unfinished(run, source)
+        if is_there(run.database_path) and begun is None:
+            raise already_there(run.database_path)
         clear_leftovers(run.database_path)
         if is_there(run.database_path) and begun is not None:
             begun.done(Step.WRITTEN, SystemClock().now())
@@ -140,7 +147,7 @@ def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
 def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
     clock = SystemClock()
     plan = source.look(begun)
-    _say(plan_text(plan, database=run.database_path) + "\n")
+    say(plan_text(plan, database=run.database_path) + "\n")
     if plan.problems:
         raise NeedsOperator(
             f"{len(plan.problems)} thing(s) are in the way of taking over, nothing was changed: {plan.problems[0]}",
@@ -163,17 +170,20 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
     )
 
     def write(final: TakeoverPlan) -> None:
+        # Where a database was lost, nodes may be there that wnm added: the old manager does not know those.
+        anew = folder.manifest.has(Step.WRITTEN)
         names = (*(each.name for each in final.adopted), *(node.name for node in final.rows))
-        folder.write(replace(folder.manifest, units=names))
+        folder.write(folder.manifest if anew else replace(folder.manifest, units=names))
         running = _write(run, source, final, list(folder.manifest.absent_before), clock)
-        folder.write(replace(folder.manifest, running=running))
+        folder.write(folder.manifest if anew else replace(folder.manifest, running=running))
 
     around = Surroundings(
         look=lambda: source.look(folder),
         running=source.running,
         write=write,
         is_written=lambda: is_there(run.database_path),
-        tell=_say,
+        tell=say,
+        noted=source.noted,
         clock=clock,
     )
     with _told_of_its_end():
@@ -185,11 +195,13 @@ def _told_of_its_end() -> Iterator[None]:
     """A lost connection or an impatient person ends this at once, but not before the machine has a manager again."""
 
     def end(number: int, frame: object) -> None:
+        for each in SIGNALS:  # the way back is not to be interrupted by more of the same
+            signal.signal(each, signal.SIG_IGN)
         raise Transient(
             f"ended by {signal.Signals(number).name}: the takeover is not finished, run the same command again"
         )
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    before = {each: signal.signal(each, end) for each in SIGNALS}
     try:
         yield
     finally:
@@ -207,13 +219,21 @@ def _refuse_half_undone(run: Run) -> None:
 
 
 def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
-    """A takeover from the same source that was begun and neither finished nor undone."""
+    """A takeover from the same source that was begun and neither finished nor undone, or whose database is lost."""
+    written = is_there(run.database_path)
+
+    def goes_on(folder: TakeoverFolder) -> bool:
+        if folder.manifest.finished:
+            # A second one would find the old manager switched off, and not know the way back.
+            return not written and not (folder.manifest.taken_out and folder.is_back())
+        return written or folder.manifest.has(Step.WRITTEN) or not folder.is_back()
+
     found = [
         each
         for each in takeovers(dirname(run.database_path))
-        if not each.manifest.finished
-        and (each.manifest.has(Step.WRITTEN) or not each.is_back() or is_there(run.database_path))
-        and (each.manifest.source, each.manifest.database) == (source.name, run.database_path)
+        if (each.manifest.source, each.manifest.database) == (source.name, run.database_path)
+        and each.manifest.undone_at is None
+        and goes_on(each)
     ]
     return found[-1] if found else None
 
@@ -247,7 +267,7 @@ def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], cloc
         for row in rows
     ]
     nodes += plan.rows
-    _say(f"writing {len(nodes)} nodes to {run.database_path}")
+    say(f"writing {len(nodes)} nodes to {run.database_path}")
     create(
         run.database_path,
         settings=resolved.initial_texts(),
@@ -271,13 +291,9 @@ def _born(kind: str, root_dir: str) -> datetime | None:
         return None
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def _tell_next(run: Run, folder: TakeoverFolder | None) -> None:
-    _say("\nno node was restarted; nothing looks after the nodes until cron starts wnm:")
-    _say("  wnm --dry_run        # what the first cycle would do")
-    _say("  wnm cron install     # a cycle every minute from now on")
+    say("\nno node was restarted; nothing looks after the nodes until cron starts wnm:")
+    say("  wnm --dry_run        # what the first cycle would do")
+    say("  wnm cron install     # a cycle every minute from now on")
     if folder is not None:
-        _say(f"  {UNDO}   # puts back everything; its copies are in {folder.path}")
+        say(f"  {UNDO}   # puts back everything; its copies are in {folder.path}")

@@ -10,11 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from posixpath import dirname
 
-from wnm.cli.cron import remove_cron_of
+from wnm.cli.cron import SYSTEM_LOGS, log_file_of, remove_cron_of
 from wnm.cli.cron_places import place_of
 from wnm.cli.rights import hand_over, lacks_rights
 from wnm.cli.run import Run
 from wnm.cli.taking_over import alone_on_the_machine, is_there
+from wnm.cli.to_the_end import say, undisturbed
 from wnm.core.action import port_comment
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.node import Node, Status
@@ -39,52 +40,60 @@ log = logging.getLogger(__name__)
 
 def undo(run: Run) -> int:
     """Undo the newest takeover that was not undone yet; killed anywhere, the same command goes on."""
-    if lacks_rights(run):
-        return hand_over(run) if run.asked.dry_run else _hand_over_without_schedule(run)
-    folder = _newest(run)
     if run.asked.dry_run:
-        _tell_plan(folder, run)
+        if lacks_rights(run):
+            return hand_over(run)
+        _tell_plan(_newest(run), run)
         return 0
-    if not folder.manifest.has(Step.WRITTEN) and not is_there(run.database_path):
-        return _give_up(run, folder)
-    with alone_on_the_machine(folder.manifest.source), only_one(run.lock_path):
-        _refuse_new_nodes(run, folder)
-        _refuse_live(folder)
-        require_restorable(folder)
-        folder.write(replace(folder.manifest, undoing_at=SystemClock().now()))
-        if remove_cron_of(run):
-            print(NO_CYCLES)
-        changed = _changed_since(run, folder)
-        _take_back_traces(run)
-        _restore(folder)
-        require_needed(folder)
-        clear_leftovers(run.database_path)
-        _put_database_away(run, folder)
+    with undisturbed():
+        return _hand_over_without_schedule(run) if lacks_rights(run) else _undo(run)
+
+
+def _undo(run: Run) -> int:
+    source = _newest(run).manifest.source
+    with alone_on_the_machine(source), only_one(run.lock_path):
+        folder = _newest(run)  # another run may have undone it before this one had the lock
+        written = folder.manifest.has(Step.WRITTEN) or is_there(run.database_path)
+        changed = _go_back(run, folder) if written else _give_up(run, folder)
         for problem in clear_away(folder.manifest.absent_before):
             log.warning("%s", problem)
         # Last of all: from here on the old manager may act again.
-        for each in _taken_out(folder):
+        for each in _taken_out(folder) if written else ():
             _tell(folder.restore(each))
-            print(f"{each.path} is back")
+            say(f"{each.path} is back")
         folder.write(replace(folder.manifest, undone_at=SystemClock().now()))
     release_stale(run.lock_path)
     for line in changed:
-        print(line)
-    print(f"the machine is as it was before {folder.manifest.began_at:%Y-%m-%d %H:%M:%S} UTC")
-    print(f"what was kept stays in {folder.path}; delete it when it is of no use any more")
+        say(line)
+    if written:
+        say(f"the machine is as it was before {folder.manifest.began_at:%Y-%m-%d %H:%M:%S} UTC")
+        say(f"what was kept stays in {folder.path}; delete it when it is of no use any more")
     return 0
 
 
-def _give_up(run: Run, folder: TakeoverFolder) -> int:
+def _go_back(run: Run, folder: TakeoverFolder) -> list[str]:
+    """Everything but what starts the old manager is as it was; what else there is to be told."""
+    _refuse_new_nodes(run, folder)
+    _refuse_live(folder)
+    require_restorable(folder)
+    folder.write(replace(folder.manifest, undoing_at=folder.manifest.undoing_at or SystemClock().now()))
+    if remove_cron_of(run):
+        say(NO_CYCLES)
+    changed = _changed_since(run, folder)
+    _take_back_traces(run)
+    _restore(folder)
+    require_needed(folder)
+    clear_leftovers(run.database_path)
+    _put_database_away(run, folder)
+    _put_log_away(run, folder)
+    return changed + folder.differing()
+
+
+def _give_up(run: Run, folder: TakeoverFolder) -> list[str]:
     """Before there was a database nothing else can have changed: the old manager's own files may be newer than ours."""
-    with alone_on_the_machine(folder.manifest.source), only_one(run.lock_path):
-        clear_leftovers(run.database_path)
-        give_back(folder, SystemClock())
-        for problem in clear_away(folder.manifest.absent_before):
-            log.warning("%s", problem)
-    release_stale(run.lock_path)
-    print("nothing had been written yet: what was switched off is on again")
-    return 0
+    clear_leftovers(run.database_path)
+    give_back(folder, SystemClock())
+    return ["nothing had been written yet: what was switched off is on again"]
 
 
 def _hand_over_without_schedule(run: Run) -> int:
@@ -93,7 +102,7 @@ def _hand_over_without_schedule(run: Run) -> int:
     line = place.line()
     if line is not None:
         place.remove()
-        print(NO_CYCLES)
+        say(NO_CYCLES)
     code = 1
     try:
         code = hand_over(run)
@@ -141,7 +150,9 @@ def _changed_since(run: Run, folder: TakeoverFolder) -> list[str]:
     gone = (
         [name for name in folder.manifest.units if name not in {node.name for node in rows}] if rows else []
     )
-    return lines + [f"{name} was removed since: its unit is back, its data is not" for name in gone]
+    return lines + [
+        f"{name} was removed since: its unit is back, its data and its firewall rule are not" for name in gone
+    ]
 
 
 def _newest(run: Run) -> TakeoverFolder:
@@ -152,7 +163,10 @@ def _newest(run: Run) -> TakeoverFolder:
         if each.manifest.undone_at is None and each.manifest.database == run.database_path
     ]
     if not open_ones:
-        raise BadInput(f"there is no takeover to undo in {data}: nothing was changed")
+        raise BadInput(
+            f"there is no takeover to undo in {data}, nothing was changed: "
+            "give --dbpath if it was made with another database"
+        )
     return open_ones[-1]
 
 
@@ -205,14 +219,15 @@ def _restore(folder: TakeoverFolder) -> None:
         if each.path in waiting or each.path in files_of(manifest.database):
             continue
         if each.sort is not Sort.ABSENT and not Path(each.path).parent.is_dir():
-            print(f"{each.path} is not put back: its folder is gone")
+            say(f"{each.path} is not put back: its folder is gone")
             continue
         before = _stamp(each.path)
-        _tell(folder.restore(each))
+        replaced = folder.restore(each)
+        _tell(None if each.path in manifest.made else replaced)  # what wnm made is nobody's loss
         reloaded = reloaded or (each.path.startswith(UNITS) and _stamp(each.path) != before)
     if reloaded:
         run_program(("systemctl", "daemon-reload"), RELOAD_PATIENCE)
-    print(f"{len(manifest.kept) - len(waiting)} files are as they were, proven by checksum")
+    say(f"{len(manifest.kept) - len(waiting)} files are as they were, proven by checksum")
 
 
 def _stamp(path: str) -> object:
@@ -239,9 +254,25 @@ def _put_database_away(run: Run, folder: TakeoverFolder) -> None:
             )
 
 
+def _put_log_away(run: Run, folder: TakeoverFolder) -> None:
+    """The log of root's cycles too, where it is kept in its usual place."""
+    log_file = Path(log_file_of(run))
+    if run.asked.log_file is not None or log_file.parent != SYSTEM_LOGS:
+        return
+    for file in (log_file, log_file.with_name(f"{log_file.name}.1")):
+        try:
+            shutil.move(file, folder.path / file.name)
+        except FileNotFoundError:
+            continue
+        except OSError as error:  # it may be another disk, without room
+            log.warning("%s stays: %s", file, error.strerror)
+    with suppress(OSError):  # the log of another database may be in it
+        log_file.parent.rmdir()
+
+
 def _tell(replaced: str | None) -> None:
     if replaced is not None:
-        print(replaced)
+        say(replaced)
 
 
 def _tell_plan(folder: TakeoverFolder, run: Run) -> None:

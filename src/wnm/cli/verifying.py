@@ -1,6 +1,7 @@
 """After a takeover: looks at every adopted node as a cycle would, and says what the first cycle will do."""
 
 from wnm.cli.run import Run
+from wnm.cli.to_the_end import say
 from wnm.core.action import Resurvey
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Reachability, Status
@@ -21,15 +22,15 @@ def verify(run: Run) -> int:
         settings = run.resolve(ledger.settings()).settings
         machine = build_machine(settings, SystemClock(), began=run.began)
         plan = plan_cycle(ledger.recall(), settings, machine, decide)
-    print(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
+    say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0
     for each in plan.seen.nodes:
         words, well = _judged(each)
         ill += not well
-        print(f"  {each.node.name}: {printable(words)}")
+        say(f"  {each.node.name}: {printable(words)}")
     names = names_of((each.node for each in plan.seen.nodes), plan.decision)
     deeds = [words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)]
-    print(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
+    say(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
     return int(ill > 0)
 
 

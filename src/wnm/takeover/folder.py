@@ -19,6 +19,7 @@ PREFIX = "takeover-"
 MANIFEST = "manifest.json"
 COPIES = "files"
 REPLACED = "replaced"
+MOVED = "moved"
 LARGEST_BYTES = 64 * 1024 * 1024
 
 
@@ -44,6 +45,8 @@ class TakeoverFolder:
         """Return when the manifest is safe on disk."""
         self.manifest = manifest or self.manifest
         write_private(str(self.path / MANIFEST), to_json(self.manifest).encode())
+        if os.geteuid() == 0:
+            _guarded(str(self.path), lambda: _give_to_owner_of(self.path, MANIFEST))
 
     def done(self, step: Step, at: datetime) -> None:
         """Remember that a step is done."""
@@ -56,6 +59,22 @@ class TakeoverFolder:
         kept = [_keep(path, self._fresh_copy(path, place)) for place, path in enumerate(fresh, len(known))]
         _sync(self.path / COPIES)
         self.write(replace(self.manifest, kept=(*self.manifest.kept, *kept)))
+
+    def note(self, paths: Iterable[str]) -> None:
+        """Copy these, for people only: undoing says if they differ, and puts none of them back."""
+        known = {each.path for each in self.manifest.noted}
+        fresh = [path for path in dict.fromkeys(paths) if path not in known]
+        noted = [_keep(path, self.path / COPIES / f"noted-{Path(path).name}") for path in fresh]
+        _sync(self.path / COPIES)
+        self.write(replace(self.manifest, noted=(*self.manifest.noted, *noted)))
+
+    def differing(self) -> list[str]:
+        """A line for each noted file whose content is another one now, with where its copy is."""
+        return [
+            f"{each.path} is not what it was: as it was, it is in {self.path / COPIES / (each.copy or '')}"
+            for each in self.manifest.noted
+            if each.sort is Sort.FILE and _content_sum(Path(each.path)) != each.sha256
+        ]
 
     def keep_again(self) -> None:
         """Copy all as they are now that whoever wrote them has ended.
@@ -92,8 +111,22 @@ class TakeoverFolder:
             raise NeedsOperator(
                 f"{path} was changed while it was taken over", remedy="run the same command again"
             )
-        _guarded(path, lambda: Path(path).unlink())
+        _guarded(path, lambda: self._move_out(path, kept))
         _sync(Path(path).parent)
+
+    def _move_out(self, path: str, kept: Kept) -> None:
+        """On the same disk the very file is moved: it comes back even if there is no room for a copy."""
+        moved = self._moved(kept)
+        if moved is not None:
+            make_private_dir(str(moved.parent))
+            with suppress(OSError):  # such as another disk, or a mount point in between
+                Path(path).rename(moved)
+                _sync(moved.parent)
+                return
+        Path(path).unlink()
+
+    def _moved(self, kept: Kept) -> Path | None:
+        return None if kept.copy is None else self.path / MOVED / kept.copy
 
     def _renewed(self, path: str) -> Kept | None:
         kept = self.manifest.kept_at(path)
@@ -150,12 +183,11 @@ class TakeoverFolder:
             _guarded(kept.path, lambda: _give_folder_back(kept))
             return None
         self._check_copy(kept)
-        replaced = self._set_aside(path)
+        replaced = self._set_aside(path, kept)
         if kept.sort is Sort.FILE:
-            _guarded(kept.path, lambda: _copy_back(self.path / COPIES / (kept.copy or ""), kept))
+            _guarded(kept.path, lambda: self._put_back(kept))
         elif kept.sort is Sort.LINK:
-            _guarded(kept.path, lambda: path.symlink_to(kept.target or ""))
-            os.chown(path, kept.user_id, kept.group_id, follow_symlinks=False)
+            _guarded(kept.path, lambda: _link_back(path, kept))
         if path.parent.is_dir():
             _sync(path.parent)
         if not _is_as_kept(kept):
@@ -163,6 +195,14 @@ class TakeoverFolder:
                 f"{kept.path} is not what it was", remedy=f"see its copy in {self.path / COPIES}"
             )
         return replaced
+
+    def _put_back(self, kept: Kept) -> None:
+        moved = self._moved(kept)
+        if moved is not None and _is_as_kept(replace(kept, path=str(moved))):
+            with suppress(OSError):
+                moved.rename(kept.path)
+                return
+        _copy_back(self.path / COPIES / (kept.copy or ""), kept)
 
     def content(self, path: str) -> bytes | None:
         """What a path held before; None if it was no file."""
@@ -172,14 +212,15 @@ class TakeoverFolder:
         self._check_copy(kept)
         return (self.path / COPIES / (kept.copy or "")).read_bytes()
 
-    def _set_aside(self, path: Path) -> str | None:
+    def _set_aside(self, path: Path, kept: Kept) -> str | None:
         if not os.path.lexists(path):
             return None
         folder = self.path / REPLACED
         make_private_dir(str(folder))
         aside = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
         _guarded(str(path), lambda: shutil.move(path, aside))
-        return f"{path} had been changed since: that is now {aside}"
+        how = "was not there before" if kept.sort is Sort.ABSENT else "had been changed since"
+        return f"{path} {how}: that is now {aside}"
 
     def _check_copy(self, kept: Kept) -> None:
         if kept.sort is not Sort.FILE:
@@ -193,10 +234,13 @@ class TakeoverFolder:
 
 
 def takeovers(data_folder: str) -> list[TakeoverFolder]:
-    """Those that a data folder holds, the newest last. NeedsOperator for a manifest that cannot be read."""
+    """Those that a data folder holds, the newest last. NeedsOperator for a manifest that cannot be read.
+
+    One in a folder that is shut to us is not ours: root made it.
+    """
     found = []
     for path in sorted(Path(data_folder).glob(f"{PREFIX}*")):
-        if path.is_symlink() or not (path / MANIFEST).is_file():
+        if path.is_symlink() or not os.access(path, os.X_OK) or not (path / MANIFEST).is_file():
             continue
         try:
             manifest = from_json(Manifest, (path / MANIFEST).read_bytes())
@@ -251,6 +295,17 @@ def _is_as_kept(kept: Kept) -> bool:
     return facts == before and _content_sum(Path(kept.path)) == kept.sha256
 
 
+def _give_to_owner_of(folder: Path, name: str) -> None:
+    """Root may go on with what an account began; that has to be able to read it later."""
+    whose = folder.stat()
+    descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_nlink == 1:
+            os.fchown(descriptor, whose.st_uid, whose.st_gid)
+    finally:
+        os.close(descriptor)
+
+
 def _give_folder_back(kept: Kept) -> None:
     descriptor = os.open(kept.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -258,6 +313,12 @@ def _give_folder_back(kept: Kept) -> None:
         os.fchown(descriptor, kept.user_id, kept.group_id)
     finally:
         os.close(descriptor)
+
+
+def _link_back(path: Path, kept: Kept) -> None:
+    path.symlink_to(kept.target or "")
+    os.chown(path, kept.user_id, kept.group_id, follow_symlinks=False)
+    os.utime(path, ns=(kept.modified_ns, kept.modified_ns), follow_symlinks=False)
 
 
 def _copy_back(copy: Path, kept: Kept) -> None:
@@ -273,9 +334,12 @@ def _copy_back(copy: Path, kept: Kept) -> None:
         os.fchmod(descriptor, kept.mode)
         os.utime(descriptor, ns=(kept.modified_ns, kept.modified_ns))
         os.fsync(descriptor)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
-    temporary.replace(target)
 
 
 def _read(path: str) -> bytes:

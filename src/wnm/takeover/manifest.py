@@ -53,7 +53,8 @@ class Manifest:
     made anew. `units` are the names of the nodes that were adopted.
     `absent_before` are the folders and accounts that the machine lacked, `running` the nodes that ran. Without the
     files in `needed` the old manager must not be started again: it would take their absence for an order. From
-    `undoing_at` on, nothing but undoing it to its end is left to be done.
+    `undoing_at` on, nothing but undoing it to its end is left to be done. Of the paths in `noted` there are copies that
+    are not put back: they are others' too.
     """
 
     format: int = FORMAT
@@ -67,6 +68,7 @@ class Manifest:
     absent_before: tuple[str, ...] = ()
     running: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
+    noted: tuple[Kept, ...] = ()
     undoing_at: datetime | None = None
     steps: tuple[tuple[Step, datetime], ...] = ()
     undone_at: datetime | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from wnm.core.contracts import Clock
-from wnm.core.errors import NeedsOperator
+from wnm.core.errors import NeedsOperator, WnmError
 from wnm.takeover.folder import TakeoverFolder
 from wnm.takeover.manifest import Sort, Step
 from wnm.takeover.plan import TakeoverPlan
@@ -21,7 +21,8 @@ class Surroundings:
     """What the order works with.
 
     `look` plans from what is there now. `running` are the processes of the old manager, `write` makes the database
-    from a plan, `is_written` says whether it is there. `tell` says each step to people before it is taken.
+    from a plan, `is_written` says whether it is there. `tell` says each step to people before it is taken. `noted`
+    are files of which copies are taken for people only.
     """
 
     look: Callable[[], TakeoverPlan]
@@ -30,6 +31,7 @@ class Surroundings:
     is_written: Callable[[], bool]
     tell: Callable[[str], None]
     clock: Clock
+    noted: Sequence[str] = ()
     patience: timedelta = PATIENCE
     quiet_for: timedelta = QUIET_FOR
 
@@ -37,8 +39,8 @@ class Surroundings:
 def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings) -> TakeoverPlan:
     """Return, when the database is written, the plan that it was written from.
 
-    May be killed anywhere and called again with the same folder. Whatever keeps it from going on gives the machine
-    back to its old manager first: NeedsOperator then says why.
+    May be killed anywhere and called again with the same folder, also when the database was lost later. Whatever keeps
+    it from going on the first time gives the machine back to its old manager: NeedsOperator then says why.
     """
     clock = around.clock
     if around.is_written():
@@ -47,6 +49,7 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings
     around.tell(f"keeping copies of {len(plan.kept)} files in {folder.path}")
     folder.write(replace(folder.manifest, needed=plan.needed))
     folder.keep(plan.kept)
+    folder.note(around.noted)
     folder.done(Step.BACKED_UP, clock.now())
     try:
         for path in plan.taken_out:
@@ -54,8 +57,9 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings
             folder.take_out(path)
         folder.done(Step.DISABLED, clock.now())
         _wait_for_end(around)
-        folder.done(Step.QUIET, clock.now())
-        folder.keep_again()
+        if not folder.manifest.has(Step.QUIET):  # what came later is not the old manager's
+            folder.keep_again()
+            folder.done(Step.QUIET, clock.now())
         around.tell("reading everything again")
         final = around.look()
         folder.keep(final.kept)
@@ -70,7 +74,8 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings
         _make(folder, final, around)
         around.write(final)
     except BaseException:
-        if not around.is_written():
+        # Long after a takeover, when only its database was lost, the old manager knows nothing of the machine any more.
+        if not around.is_written() and not folder.manifest.has(Step.WRITTEN):
             around.tell("giving the machine back to its old manager")
             give_back(folder, clock)
         raise
@@ -85,17 +90,19 @@ def give_back(folder: TakeoverFolder, clock: Clock) -> None:
     """
     require_needed(folder)
     manifest = folder.manifest
-    for each in manifest.kept:
-        if each.sort is Sort.FOLDER:
-            folder.restore(each)
-    for path in manifest.made:
-        kept = manifest.kept_at(path)
-        if kept is not None:
+    made = [kept for path in manifest.made if (kept := manifest.kept_at(path)) is not None]
+    problems: list[WnmError] = []
+    for kept in [*(each for each in manifest.kept if each.sort is Sort.FOLDER), *made]:
+        try:
             folder.restore(kept)
+        except WnmError as error:  # such as a disk without room: the nodes need a manager all the same
+            problems.append(error)
     for path in manifest.taken_out:
-        kept = manifest.kept_at(path)
-        if kept is not None:
-            folder.restore(kept)
+        kept_out = manifest.kept_at(path)
+        if kept_out is not None:
+            folder.restore(kept_out)
+    if problems:
+        raise problems[0]
     folder.write(replace(folder.manifest, undone_at=clock.now()))
 
 
