@@ -73,6 +73,13 @@ def test_no_available_program_is_bad_with_its_reason(found: Any) -> None:
     assert check.remedy is not None
 
 
+def test_a_program_of_another_kind_is_no_good_program() -> None:
+    found = available("0.11.0", kind="ant-node")
+    check = named(material(available=found))["available program"]
+    assert (check.ok, check.remedy is None) == (False, False)
+    assert check.detail.endswith("is ant-node, not antnode")
+
+
 @pytest.mark.parametrize(
     ("system", "ok"),
     [
@@ -91,7 +98,7 @@ def test_disks_are_judged_by_their_limits_and_the_crisis(system: Any, ok: bool |
 def test_a_reading_that_keeps_growth_back_is_a_note() -> None:
     check = named(material(cpu=75.0))["cpu"]
     assert (check.ok, check.detail) == (None, "cpu is 75.0 % (limit 70.0 %): no node is added")
-    assert named(material(cpu=90.0))["cpu"].detail == "cpu is 90.0 % (limit 80.0 %): a node is stopped"
+    assert named(material(cpu=90.0))["cpu"].detail == "cpu is 90.0 % (limit 80.0 %): nodes are stopped"
 
 
 def test_readings_that_were_not_seen_are_notes() -> None:

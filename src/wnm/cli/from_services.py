@@ -51,7 +51,7 @@ class FromServices:
                 f"there with wnm --undo_migration; if it is gone for good, delete {AnmPlaces().data(MARK)}"
             )
         if not judgement.adopted:
-            problems.append(f"{manager} has no node that can be taken over: leave out --import")
+            problems.append(f"{manager} has no node that can be taken over: for new ones leave out --import")
         return TakeoverPlan(
             source=f"{self.name} of {manager}",
             settings=settings,

@@ -66,7 +66,7 @@ def checks_of(material: Material) -> tuple[Check, ...]:
     """What the ledger and the last cycle say about this machine's health."""
     return (
         *_last_cycle(material),
-        *_available(material.cycle),
+        *_available(material),
         *_disks(material),
         *_readings(material),
         _nodes(material),
@@ -95,14 +95,20 @@ def _last_cycle(material: Material) -> Iterable[Check]:
         yield Check(name="its end", ok=False, detail=detail, remedy="see wnm explain")
 
 
-def _available(cycle: CycleView | None) -> Iterable[Check]:
+def _available(material: Material) -> Iterable[Check]:
+    cycle = material.cycle
     if cycle is None or cycle.seen is None:
         return
     found = cycle.seen.available
     name = "available program"
     remedy = "put a working node program there, or set antnode_path"
+    wished = material.settings.node_kind
     if isinstance(found, ProgramReading) and not isinstance(found.version, Unseen):
-        yield Check(name=name, ok=True, detail=f"{found.path} is {found.version}")
+        right = found.kind is None or found.kind == wished
+        detail = (
+            f"{found.path} is {found.version}" if right else f"{found.path} is {found.kind}, not {wished}"
+        )
+        yield Check(name=name, ok=right, detail=detail, remedy=None if right else remedy)
     else:
         unseen = found if isinstance(found, Unseen) else found.version
         reason = unseen.reason if isinstance(unseen, Unseen) else ""
@@ -136,7 +142,7 @@ def _readings(material: Material) -> Iterable[Check]:
     kept_back = [gauge for gauge in now.gauges if not gauge.allows_growth]
     for gauge in kept_back:
         limit = gauge.remove if gauge.too_high else gauge.allow
-        effect = "a node is stopped" if gauge.too_high else "no node is added"
+        effect = "nodes are stopped" if gauge.too_high else "no node is added"
         yield Check(name=gauge.name, ok=None, detail=f"{gauge.against(limit)}: {effect}")
     if not kept_back:
         yield Check(name="thresholds", ok=True, detail="every reading allows more nodes")

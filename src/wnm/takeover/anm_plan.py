@@ -82,7 +82,8 @@ def plan_from_anm(
     if seen.mark is not None and seen.mark.strip() != seen.database:
         problems.append(
             f"these nodes were taken over already, by the wnm with the database {seen.mark.strip():.200}: go on with "
-            "that one, or undo it there with wnm --undo_migration"
+            "that one, or undo it there with wnm --undo_migration; if it is gone for good, delete "
+            f"{seen.places.data(MARK)}"
         )
     if "process_manager" in by_hand and read("process_manager", by_hand["process_manager"], host) != MANAGER:
         problems.append("anm's nodes are services of the system: leave out --process_manager")

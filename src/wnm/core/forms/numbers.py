@@ -66,7 +66,9 @@ def decimal(low: float, high: float, unit: str = "") -> Form[float]:
     def parse(text: str, host: Host) -> float:
         return _within(_decimal(text.removesuffix("%").rstrip() if unit == "%" else text), low, high)
 
-    return Form(parse=parse, render=plain, accepts=_range("a number", low, high, unit), shown=unit.upper() or "X")
+    return Form(
+        parse=parse, render=plain, accepts=_range("a number", low, high, unit), shown=unit.upper() or "X"
+    )
 
 
 def size(low: int, high: int, unit: str = "bytes") -> Form[int]:
