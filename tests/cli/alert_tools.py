@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.cli.operator import Operator, Result, eventually
+from tests.cli.operator import Operator, Result
+from tests.waiting import eventually
 
 CRISIS = ("--crisis_bytes", "900TB")
 CALM = ("--crisis_bytes", "0")

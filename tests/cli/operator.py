@@ -18,6 +18,7 @@ from typing import Any
 
 import psutil
 from tests.cli.port_blocks import PORTS, PortBlocks
+from tests.waiting import eventually
 
 from wnm.core.node import Node
 from wnm.core.observation import Unseen
@@ -373,12 +374,3 @@ def _root_dir(arguments: list[str]) -> str | None:
         if flag == "--root-dir":
             return value
     return None
-
-
-def eventually[T](look: Callable[[], T], timeout_seconds: float = 60.0) -> T:
-    """The first true result of `look`; an AssertionError when there is none in time."""
-    deadline = time.monotonic() + timeout_seconds
-    while not (result := look()):
-        assert time.monotonic() < deadline, f"{look} still gives {result!r}"
-        time.sleep(0.02)
-    return result

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.alert_tools import CALM, CRISIS, lock, notes, waiting
-from tests.cli.operator import Operator, eventually
+from tests.cli.operator import Operator
 from tests.cli.receivers import TOKEN, Receiver, got, receiving, write_command
+from tests.waiting import eventually
 
 
 def test_a_test_goes_through_every_channel_now(operator: Operator) -> None:

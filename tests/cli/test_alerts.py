@@ -20,8 +20,9 @@ from tests.cli.alert_tools import (
     try_again,
     waiting,
 )
-from tests.cli.operator import Operator, eventually
+from tests.cli.operator import Operator
 from tests.cli.receivers import TOKEN, got, receiving, write_command
+from tests.waiting import eventually
 
 from wnm.record.snapshot import BUSY_SECONDS
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 from tests.cli.footprints import differences, footprint
-from tests.cli.operator import BREATH_SECONDS, NEW, PATIENCE_SECONDS, Operator, Result, eventually, is_quiet
+from tests.cli.operator import BREATH_SECONDS, NEW, PATIENCE_SECONDS, Operator, Result, is_quiet
+from tests.waiting import eventually
 
 CPU = re.compile(r"^ *cpu +([0-9.]+) %", re.MULTILINE)
 PLANNED = re.compile(r"^  (?! )(.*), because: (.*)$")

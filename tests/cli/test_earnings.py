@@ -13,7 +13,8 @@ import time
 from contextlib import closing
 from random import Random
 
-from tests.cli.operator import NEW, OLD, Operator, eventually
+from tests.cli.operator import NEW, OLD, Operator
+from tests.waiting import eventually
 
 KILLS = 12
 

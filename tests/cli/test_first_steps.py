@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.footprints import differences, footprint
-from tests.cli.operator import PATH, WNM, Operator, eventually
+from tests.cli.operator import PATH, WNM, Operator
 from tests.cli.port_blocks import PORTS, listens
+from tests.waiting import eventually
 
 from wnm import __version__
 

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from tests.cli.operator import Operator, eventually
+from tests.cli.operator import Operator
+from tests.waiting import eventually
 
 from wnm.core.node import Node
 

@@ -4,8 +4,9 @@ import os
 import shutil
 import signal
 
-from tests.cli.operator import NEW, OLD, Operator, eventually, program_bytes
+from tests.cli.operator import NEW, OLD, Operator, program_bytes
 from tests.cli.port_blocks import is_free
+from tests.waiting import eventually
 
 OLDER = "0.4.9"
 

@@ -4,7 +4,8 @@ import time
 from itertools import pairwise
 
 import pytest
-from tests.cli.operator import NEW, Operator, eventually
+from tests.cli.operator import NEW, Operator
+from tests.waiting import eventually
 
 POLL_SECONDS = 1.0
 # A slow machine may take this much longer than a moment ago: less than the three time limits more that it would

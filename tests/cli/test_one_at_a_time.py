@@ -3,7 +3,8 @@
 import os
 import signal
 
-from tests.cli.operator import Operator, eventually
+from tests.cli.operator import Operator
+from tests.waiting import eventually
 
 BUSY = 75
 CYCLES = 12

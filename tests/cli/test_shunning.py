@@ -1,6 +1,7 @@
 """Shunned nodes with real processes: they are said, restarted or given up, within the budget of a day."""
 
-from tests.cli.operator import Operator, eventually
+from tests.cli.operator import Operator
+from tests.waiting import eventually
 
 
 def shun(operator: Operator, *numbers: int) -> None:

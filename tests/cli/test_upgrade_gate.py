@@ -9,7 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.cli.operator import NEW, OLD, Operator, eventually
+from tests.cli.operator import NEW, OLD, Operator
+from tests.waiting import eventually
 
 from wnm.core.node import Status
 

@@ -6,9 +6,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.contracts.workbench import Workbench, answers, eventually, workbench
+from tests.contracts.workbench import Workbench, answers, workbench
 from tests.fakes.drivers import over
 from tests.fakes.stage import Stage, launchd
+from tests.waiting import eventually
 
 from wnm.core.contracts import Unit
 from wnm.core.node import Node, ProcessState

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from tests.contracts.launchd_scene import LABEL, Play, Scene, playing, state
-from tests.contracts.workbench import GRACE, SHORT, eventually
+from tests.contracts.workbench import GRACE, SHORT
+from tests.waiting import eventually
 
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import ProcessState

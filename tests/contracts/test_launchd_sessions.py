@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.contracts.launchd_scene import LABEL, Play, playing, state
-from tests.contracts.workbench import GRACE, eventually
+from tests.contracts.workbench import GRACE
+from tests.waiting import eventually
 
 from wnm.core.errors import Transient
 from wnm.core.node import ProcessState

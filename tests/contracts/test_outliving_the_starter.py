@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from tests.contracts import starter
-from tests.contracts.workbench import GRACE, Workbench, answers, eventually
+from tests.contracts.workbench import GRACE, Workbench, answers
+from tests.waiting import eventually
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Busy

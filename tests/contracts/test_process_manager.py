@@ -7,15 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contracts.workbench import (
-    HourlyClock,
-    Workbench,
-    answers,
-    eventually,
-    is_free,
-    names_in,
-    processes_naming,
-)
+from tests.contracts.workbench import HourlyClock, Workbench, answers, is_free, names_in, processes_naming
+from tests.waiting import eventually
 
 from wnm.core.errors import Permanent, ProgramFailed, Transient
 from wnm.core.node import Node, ProcessState

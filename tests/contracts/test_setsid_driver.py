@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 
-from tests.contracts.workbench import GRACE, Workbench, answers, eventually
+from tests.contracts.workbench import GRACE, Workbench, answers
+from tests.waiting import eventually
 
 SLEEPER = "import time; time.sleep(60)"
 

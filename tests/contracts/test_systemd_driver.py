@@ -22,7 +22,8 @@ from tests.contracts.services import (
     systemctl,
     unit_file,
 )
-from tests.contracts.workbench import GRACE, SHORT, Workbench, answers, eventually
+from tests.contracts.workbench import GRACE, SHORT, Workbench, answers
+from tests.waiting import eventually
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent, Transient

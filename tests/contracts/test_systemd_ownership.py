@@ -17,7 +17,8 @@ from tests.contracts.services import (
     systemctl,
     unit_file,
 )
-from tests.contracts.workbench import GRACE, Workbench, answers, eventually, names_in
+from tests.contracts.workbench import GRACE, Workbench, answers, names_in
+from tests.waiting import eventually
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import NeedsOperator, Permanent

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contracts.workbench import GRACE, SHORT, Workbench, answers, eventually, processes_naming
+from tests.contracts.workbench import GRACE, SHORT, Workbench, answers, processes_naming
+from tests.waiting import eventually
 
 from wnm.core.errors import Transient
 from wnm.core.node import Node, ProcessState

@@ -4,14 +4,14 @@ import contextlib
 import json
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import psutil
+from tests.waiting import eventually
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import WnmError
@@ -32,15 +32,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def eventually[T](look: Callable[[], T], timeout_seconds: float = 60.0) -> T:
-    """The first true result of `look`; an AssertionError when there is none in time."""
-    deadline = time.monotonic() + timeout_seconds
-    while not (result := look()):
-        assert time.monotonic() < deadline, f"{look} still gives {result!r}"
-        time.sleep(0.02)
-    return result
 
 
 def processes_naming(folder: Path) -> list[psutil.Process]:

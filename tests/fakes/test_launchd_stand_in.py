@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.contracts.workbench import eventually
 from tests.fakes.stage import Stage, launchd
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the stand-in for launchd runs on Linux only")
 DOMAIN = f"gui/{os.getuid()}"

@@ -9,7 +9,8 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from tests.simulator.running import WALLET, eventually, free_port
+from tests.simulator.running import WALLET, free_port
+from tests.waiting import eventually
 
 from wnm.core.observation import Unseen
 from wnm.node_kinds.kinds import KINDS

@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.waiting import eventually
 
 WALLET = "0x" + "1a" * 20
 
@@ -19,15 +20,6 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def eventually[T](look: Callable[[], T], timeout_seconds: float = 60.0) -> T:
-    """The first true result of `look`; an AssertionError when there is none in time."""
-    until = time.monotonic() + timeout_seconds
-    while not (result := look()):
-        assert time.monotonic() < until, f"{look} gave {result!r} for {timeout_seconds} s"
-        time.sleep(0.01)
-    return result
 
 
 def get(port: int, path: str, timeout_seconds: float = 3.0) -> tuple[int, bytes]:

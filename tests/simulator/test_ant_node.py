@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.simulator.running import WALLET, NodeRun, eventually, free_port, runs_on
+from tests.simulator.running import WALLET, NodeRun, free_port, runs_on
+from tests.waiting import eventually
 
 from wnm.simulator.ant_node_folder import MAP_BYTES
 from wnm.simulator.make_program import write_program

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.simulator.running import WALLET, NodeRun, eventually
+from tests.simulator.running import WALLET, NodeRun
+from tests.waiting import eventually
 
 from wnm.simulator.make_program import main, write_program
 

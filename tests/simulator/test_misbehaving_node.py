@@ -10,7 +10,8 @@ import time
 from functools import partial
 
 import pytest
-from tests.simulator.running import NodeRun, eventually, free_port, get
+from tests.simulator.running import NodeRun, free_port, get
+from tests.waiting import eventually
 
 
 def _order_and_wait(node: NodeRun, **orders: object) -> None:

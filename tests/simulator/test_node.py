@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.simulator.running import WALLET, NodeRun, eventually, get, runs_on
+from tests.simulator.running import WALLET, NodeRun, get, runs_on
+from tests.waiting import eventually
 
 
 def test_answers_on_its_three_pages_and_nowhere_else(node: NodeRun) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.simulator.running import NodeRun, eventually, runs_on
+from tests.simulator.running import NodeRun, runs_on
+from tests.waiting import eventually
 
 from wnm.simulator.make_program import write_program
 

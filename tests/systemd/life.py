@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-from tests.cli.operator import BREATH_SECONDS, LIMITS, OLD, WNM, Result, eventually, program_bytes
+from tests.cli.operator import BREATH_SECONDS, LIMITS, OLD, WNM, Result, program_bytes
+from tests.waiting import eventually
 
 from wnm.core.node import Node
 from wnm.record.database import open_for_reading

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.cli.operator import eventually, program_bytes
+from tests.cli.operator import program_bytes
 from tests.systemd.life import PROGRAM, Life, as_root, children, directives, do, elsewhere, name, offer
+from tests.waiting import eventually
 
 PWNED = Path("/srv/pwned")
 COMMAND = f"/bin/touch {PWNED}"

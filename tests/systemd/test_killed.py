@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import psutil
 import pytest
-from tests.cli.operator import eventually
 from tests.systemd.life import Life, as_root, children, do, offer, with_sudo
+from tests.waiting import eventually
 
 AT_ONCE = tuple(f"--max_concurrent_{kind}=3" for kind in ("starts", "upgrades", "removals", "operations"))
 LIVES = {"root": as_root, "a user with sudo": with_sudo}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.cli.operator import eventually
 from tests.systemd.life import (
     SYSTEM_UNITS,
     Life,
@@ -24,6 +23,7 @@ from tests.systemd.life import (
     offer,
     shown,
 )
+from tests.waiting import eventually
 
 BUSY = 75
 BY_HAND = "[Service]\nExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=multi-user.target\n"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.cli.operator import eventually
 from tests.systemd.life import Life, children, do, name, of_a_user, offer
 from tests.systemd.picture import difference, picture
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.cli.operator import eventually
 from tests.systemd.life import Life, as_root, do, of_a_user, offer
 from tests.systemd.picture import Picture, difference, picture
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 # The next minute, and one more for a cycle that a busy CPU held back.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.cli.operator import eventually
 from tests.systemd.life import Life, children, do, name, offer, with_sudo
 from tests.systemd.picture import difference, picture
+from tests.waiting import eventually
 
 EVERYTHING = Path("/etc/sudoers.d/sudoer")
 ONE_LINE = Path("/etc/sudoers.d/wnm")

@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.operator import eventually
 from tests.systemd.anm_machine import (
     CONFIG,
     CRON,
@@ -26,6 +25,7 @@ from tests.systemd.anm_machine import (
 )
 from tests.systemd.life import Life, added_rules, do, offer, with_sudo
 from tests.systemd.picture import difference
+from tests.waiting import eventually
 
 
 def test_rehearsed_and_done_the_nodes_go_on_with_everything_as_it_was_and_anm_is_off(
