@@ -81,6 +81,7 @@ def test_a_running_node_is_seen_to_work(places: Places, tmp_path: Path, kind: st
             born = places.read(kind).identity_at
             if kind == "ant-node":
                 eventually(lambda: places.log().health.connected_peers == 7)
+                eventually(lambda: places.log().health.stored_at)
         finally:
             process.kill()
     assert isinstance(born, datetime)
