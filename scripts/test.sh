@@ -61,27 +61,34 @@ contracts() {
     docker exec -u operator "$1" python scripts/run_tests.py "${strictly[@]}" -m systemd tests/contracts
 }
 
-takeovers=(tests/systemd/test_takeover_*.py)
-others=()
+# What stands in the name of each file; what is in none of these goes together.
+takeovers=() lives=() others=()
 for file in tests/systemd/test_*.py; do
-    if [[ " ${takeovers[*]} " != *" $file "* ]]; then others+=("$file"); fi
+    case $file in
+        */test_takeover_*) takeovers+=("$file") ;;
+        */test_life_*) lives+=("$file") ;;
+        *) others+=("$file") ;;
+    esac
 done
+titles=('takeovers on a machine with systemd' 'lives on a machine with systemd'
+    'the rest of tests/systemd' 'tests/contracts on a machine with systemd')
 
 scripts/setup.sh
-for _ in 1 2 3; do start_machine; done
+for _ in "${titles[@]}"; do start_machine; done
 run_in "${machines[0]}" "${takeovers[@]}" >"$scratch/0" 2>&1 &
 jobs=($!)
-run_in "${machines[1]}" "${others[@]}" >"$scratch/1" 2>&1 &
+run_in "${machines[1]}" "${lives[@]}" >"$scratch/1" 2>&1 &
 jobs+=($!)
-contracts "${machines[2]}" >"$scratch/2" 2>&1 &
+run_in "${machines[2]}" "${others[@]}" >"$scratch/2" 2>&1 &
+jobs+=($!)
+contracts "${machines[3]}" >"$scratch/3" 2>&1 &
 jobs+=($!)
 
 printf '\n-- machines that are restarted: tests/reboot\n'
 status=0
 .venv/bin/python scripts/run_tests.py "${strictly[@]}" tests/reboot || status=$?
 
-titles=('takeovers on a machine with systemd' 'the rest of tests/systemd' 'tests/contracts on a machine with systemd')
-for each in 0 1 2; do
+for each in "${!titles[@]}"; do
     wait "${jobs[$each]}" || status=$?
     printf '\n-- %s\n' "${titles[$each]}"
     cat "$scratch/$each"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.operator import LIMITS
-from tests.systemd.life import PROGRAM, Life, as_root, do, name, of_a_user, offer
+from tests.systemd.life import PROGRAM, Life, added_rules, as_root, do, name, of_a_user, offer
 
 
 @pytest.fixture(params=["root", "user"])
@@ -23,6 +23,10 @@ def life(request: pytest.FixtureRequest) -> Iterator[Life]:
         yield made
     finally:
         made.end()
+        assert added_rules() == [], "the rules went with the nodes"
+        for folder in (made.nodes, made.logs, made.data):
+            if folder.exists():  # Whoever imports finds them there, and leaves them there.
+                folder.rmdir()
         if request.param == "user":
             do("loginctl", "disable-linger", "operator")
         do("ufw", "disable")
@@ -54,6 +58,7 @@ def test_the_lost_database_is_built_again_from_the_units(life: Life, stranger: P
     lose(life)
     told = life.good("--init", "--import", *wishes(life))
     assert "antnode0003: STOPPED" in told.out
+    assert ("firewall = ufw" in told.out) == (life.user == "root")
     assert f"antnode0007.service ({stranger})" in told.out
     after = life.rows()
     assert sorted(after) == [1, 2, 3]

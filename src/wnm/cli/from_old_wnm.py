@@ -11,7 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from posixpath import dirname
 
-from wnm.cli.from_services import circumstances, given_by_hand, node_folders, services_of, settings_of
+from wnm.cli.from_services import (
+    circumstances,
+    firewall_for,
+    given_by_hand,
+    node_folders,
+    services_of,
+    settings_of,
+)
 from wnm.cli.run import Run
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
@@ -57,7 +64,9 @@ class FromOldWnm:
         services = services_of(manager, self._run.host, {**settings, **by_hand}.get("node_storage"))
         judgement = judge(services, circumstances(services, self._run))
         told, _ = settings_of(judgement.adopted, manager, by_hand)
-        settings = {**told, **settings} | storages_with(settings, judgement.adopted, self._run.host)
+        settings = {**told, **firewall_for(manager, self._run), **settings} | storages_with(
+            settings, judgement.adopted, self._run.host
+        )
         around = self._around({**settings, **by_hand, "process_manager": manager})
         nodes = judge_old_nodes(
             colony.nodes,

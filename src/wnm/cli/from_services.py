@@ -20,6 +20,7 @@ from wnm.takeover.judge import Adoption, Judgement, judge, paths_of_interest
 from wnm.takeover.looking import agents_in, look_at_folders, running_nodes, units_in
 from wnm.takeover.plan import TakeoverPlan
 from wnm.takeover.services import Circumstances, FoundService
+from wnm.wiring import firewall_is_active
 
 SYSTEM_UNITS = "/etc/systemd/system"
 USER_UNITS = ("/etc/systemd/user", "/run/systemd/user", "/usr/lib/systemd/user")
@@ -41,6 +42,7 @@ class FromServices:
         storage = given_by_hand(self._run).get("node_storage")
         judgement = judged(services_of(manager, self._run.host, storage), self._run)
         settings, problems = settings_of(judgement.adopted, manager, given_by_hand(self._run))
+        settings |= firewall_for(manager, self._run)
         if manager == SYSTEM_SERVICES and (alive := _live_anm(AnmPlaces())):
             problems.append(
                 f"anm still looks after these nodes ({alive}): use --migrate_anm, or switch it off first"
@@ -167,6 +169,13 @@ def settings_of(
     if kinds:
         found["node_kind"] = kinds.most_common(1)[0][0]
     return {name: text for name, text in found.items() if name not in by_hand}, problems
+
+
+def firewall_for(manager: str, run: Run) -> dict[str, str]:
+    """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
+    if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
+        return {}
+    return {"firewall": "ufw"} if firewall_is_active() else {}
 
 
 def _live_anm(places: AnmPlaces) -> str | None:
