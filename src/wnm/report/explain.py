@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from wnm.core.action import OpenPort, PortChange, Resurvey
-from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Conclusion, Decision, Held
 from wnm.core.node import Node
@@ -18,7 +17,7 @@ from wnm.report.facts import counts_of
 from wnm.report.machine_metrics import disk_line, disks_of, gauge_table
 from wnm.report.material import CycleView, Material, OutcomeView
 from wnm.report.table import indented
-from wnm.report.words import absolute, both, printable, relative, size, span, window
+from wnm.report.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
 _ROUTINE = frozenset({"disk_bytes", "disk_measured_at", "pid", "process_started_at", "status_since"})
@@ -59,7 +58,7 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
     ]
     if decision.ports:
         sections.insert(2, ("would change in the firewall", [port_words(each) for each in decision.ports]))
-    headline = f"dry run, nothing is changed\nwould be {_decided(decision.rule, decision.because)}"
+    headline = f"dry run, nothing is changed\nwould be decided {with_reason(by_rule(decision.rule), decision.because)}"
     return "\n\n".join([headline, *_world(seen, settings), *_written(sections)])
 
 
@@ -110,15 +109,7 @@ def _headline(cycle: CycleView, now: datetime) -> str:
         line += f", took {(cycle.ended_at - cycle.started_at).total_seconds():.1f} s"
     if cycle.exit_code is not None:
         line += f", exit code {cycle.exit_code}"
-    return f"{line}\n{_decided(cycle.rule, cycle.because)}"
-
-
-def _decided(rule: str, because: str) -> str:
-    return f"decided {'' if rule == BY_HAND else 'by '}{_reason(rule, because)}"
-
-
-def _reason(rule: str, because: str) -> str:
-    return f"{printable(rule)}: {printable(because)}" if because else printable(rule)
+    return f"{line}\ndecided {with_reason(by_rule(cycle.rule), cycle.because)}"
 
 
 def _world(seen: Observation, settings: Settings) -> list[str]:
@@ -221,7 +212,7 @@ def last_cycle_line(material: Material) -> str:
     cycle, now = material.cycle, material.generated_at
     if cycle is None:
         return NO_CYCLE
-    reason = _reason(cycle.rule, cycle.because)
+    reason = with_reason(printable(cycle.rule), cycle.because)
     parts = [f"cycle {cycle.number}, {relative(cycle.started_at, now)}: {reason}"]
     if cycle.exit_code is None:
         parts.append(f"killed or still running after {span(now - cycle.started_at)}")

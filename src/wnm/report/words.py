@@ -2,11 +2,23 @@
 
 from datetime import UTC, datetime, timedelta
 
+from wnm.core.decide.forced import BY_HAND
+
 NOTHING = "-"
 """What stands in a table where a value is not known."""
 
 _LONGEST_NAME = 20
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def by_rule(rule: str) -> str:
+    """How a decision came about: `by growth`, `by hand`."""
+    return printable(rule if rule == BY_HAND else f"by {rule}")
+
+
+def with_reason(words: str, because: str) -> str:
+    """What was done, and why if that is known."""
+    return f"{words}: {printable(because)}" if because else words
 
 
 def absolute(moment: datetime) -> str:

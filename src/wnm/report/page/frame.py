@@ -5,7 +5,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from wnm.core.decide.forced import BY_HAND
 from wnm.report.page.alerts import alerts
 from wnm.report.page.charts import charts
 from wnm.report.page.decisions import decisions
@@ -14,6 +13,7 @@ from wnm.report.page.markup import Markup, element, joined, raw, time
 from wnm.report.page.nodes import nodes
 from wnm.report.page.subject import Subject
 from wnm.report.page.verdict import State, Verdict, verdict
+from wnm.report.words import by_rule
 
 MARKER = "<!-- Written by wnm -->"
 """What the page begins with after its doctype: a file that holds it may be replaced by a newer page."""
@@ -143,7 +143,7 @@ def _last_cycle(subject: Subject) -> Markup:
     words: list[Markup | str] = [
         f"Cycle {cycle.number:,} began ",
         element("span", time(cycle.started_at), id="last-cycle"),
-        f", decided {'' if cycle.rule == BY_HAND else 'by '}{cycle.rule}",
+        f", decided {by_rule(cycle.rule)}",
         f": {cycle.because}." if cycle.because else ".",
     ]
     return element("p", joined(words), class_="last")
