@@ -1,0 +1,41 @@
+"""Nobody who goes away, and no signal, stops half-way what has been begun on a machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BUSY = """
+import os, signal
+from wnm.cli.to_the_end import SIGNALS, undisturbed
+
+before = [signal.getsignal(each) for each in SIGNALS]
+with undisturbed():
+    for each in SIGNALS:
+        os.kill(os.getpid(), each)
+assert [signal.getsignal(each) for each in SIGNALS] == before
+print("done")
+"""
+TALKATIVE = """
+import sys
+from wnm.cli.to_the_end import say
+
+for _ in range(3):
+    say("x" * 100_000)
+sys.stderr.write("done")
+"""
+
+
+def test_no_signal_interrupts_it_and_all_are_heard_again_afterwards() -> None:
+    ran = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_its_output_stops_nothing() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-c", TALKATIVE], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ran.returncode, ran.stderr) == (0, "done")
