@@ -13,7 +13,7 @@ from wnm.cli.reference_schema import schema_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 # The tests hold these to what wnm really writes; every metric is in the one or the other.
-EXPOSITIONS = ("tests/report/cases/busy.prom", "tests/report/cases/three_nodes.prom")
+EXPOSITIONS = ("tests/views/cases/busy.prom", "tests/views/cases/three_nodes.prom")
 
 
 def _metrics() -> str:

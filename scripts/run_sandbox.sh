@@ -18,7 +18,7 @@ program=$sandbox/bin/antnode
 make_sandbox() {
     mkdir -p "$sandbox/home" "$sandbox/bin"
     printf '%s\n' "$checkout" >"$sandbox/made-in"
-    isolated "$python" -m wnm.simulator.make_program --version 0.4.17 --out "$program" || return
+    isolated "$python" -m wnm_sim.make_program --version 0.4.17 --out "$program" || return
     ports=$("$python" scripts/find_free_ports.py) || return
     sandbox_wnm --init --rewards_address faucet --antnode_path "$program" --node_cap "$nodes_wanted" \
         --process_manager setsid --firewall null \

@@ -56,5 +56,5 @@ fi
 .venv/bin/python -m pip install -qq --no-deps --no-build-isolation --editable . \
     || fail "pip could not install this checkout: see its message above, then run this again"
 # Written now, because a compiled file that a full disk cuts short would stop every later run.
-.venv/bin/python -m compileall -q src/wnm || fail "src/wnm could not be compiled: see the message above"
+.venv/bin/python -m compileall -q src || fail "src could not be compiled: see the message above"
 printf '%s\n' "$wanted" >"$stamp"

@@ -1,11 +1,11 @@
 """Values for tests: an ordinary machine with ordinary nodes, of which a test changes what it is about."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from wnm.core.action import (
     Action,
@@ -224,7 +224,7 @@ def choice(version: str = VERSION) -> ProgramChoice:
 
 def seen(nodes: Iterable[NodeSeen] = (), **changes: Any) -> Observation:
     """A cycle's view. Unknown names (`cpu`, `disks`, …) are passed to `machine`; times are about NOW."""
-    fields = set(Observation.__dataclass_fields__)
+    fields = set(Observation.__struct_fields__)
     about_machine = {name: changes.pop(name) for name in set(changes) - fields}
     view = Observation(
         now=NOW,

@@ -1,8 +1,9 @@
 """One cycle, told from beginning to end: look, decide, write down, act, write down. Read this first."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from wnm.act.executor import TimeLimit, carry_out
 from wnm.act.mending import mend
@@ -19,8 +20,8 @@ from wnm.core.recall import Recall
 from wnm.core.settings import Settings
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.survey import survey
-from wnm.record.ledger import Ending, Intention, Ledger
 from wnm.sensors.host import read_counters
+from wnm.storage.ledger import Ending, Intention, Ledger
 
 LAST_PART_WITHOUT_STARTS = 1 / 5
 RESERVE_FOR_WRITING_DOWN = 1 / 25
@@ -28,8 +29,7 @@ RESERVE_FOR_WRITING_DOWN = 1 / 25
 type Choose = Callable[[Observation, Settings], Decision]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Struct, frozen=True, kw_only=True):
     """What a cycle works with: the hands, the kinds of node and the time; `began` is when this run began."""
 
     hands: Hands
@@ -38,16 +38,14 @@ class Machine:
     began: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """The settings of this run, and their canonical texts, with which the cycle can be planned again."""
 
     settings: Settings
     texts: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """A cycle up to the point where it would change something."""
 
     started_at: datetime
@@ -56,8 +54,7 @@ class Plan:
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cycle:
+class Cycle(Struct, frozen=True, kw_only=True):
     """A whole cycle."""
 
     plan: Plan

@@ -4,9 +4,10 @@ Each is imported only where it is used.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wnm.act.steps import Hands
 from wnm.core.contracts import Clock, Firewall, UnitDriver
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from wnm.formats.systemd_unit import Scope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backend[T]:
+class Backend[T](Struct, frozen=True, kw_only=True):
     """How to build one, and why it cannot work on this machine: None if it can."""
 
     build: Callable[[Clock], T]
@@ -53,7 +53,7 @@ def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
 def _no_system_services() -> NeedsOperator | None:
     from wnm.process_managers.systemd import why_not_here
 
-    # Who is not root has the cycle carried out by root: see wnm.cli.escalation.
+    # Who is not root has the cycle carried out by root: see wnm.app.escalation.
     return why_not_here("system", user_id=0)
 
 

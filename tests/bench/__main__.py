@@ -107,7 +107,7 @@ def machine(count: int, *, misbehave: str = "", bad: int = 0) -> Iterator[list[s
             yield options
             return
         first, last = METRICS_START * 1000 + 1, METRICS_START * 1000 + count
-        words = [sys.executable, "-m", "wnm.simulator.many", "--metrics-ports", f"{first}-{last}"]
+        words = [sys.executable, "-m", "wnm_sim.many", "--metrics-ports", f"{first}-{last}"]
         words += [
             word for port in range(first, first + bad) for word in ("--misbehave", f"{port}={misbehave}")
         ]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wnm.core.node import Node, NodeId, Status, node_name
-from wnm.record.database import open_for_writing
-from wnm.record.writing import write_nodes
-from wnm.simulator.make_program import write_program
+from wnm.storage.database import open_for_writing
+from wnm.storage.writing import write_nodes
 from wnm.system.files import stamp
+from wnm_sim.make_program import write_program
 
 PORT_START = 22
 METRICS_START = 21

@@ -22,9 +22,9 @@ from tests.waiting import eventually
 
 from wnm.core.node import Node
 from wnm.core.observation import Unseen
-from wnm.record.database import open_for_reading
-from wnm.record.history import History
-from wnm.simulator.make_program import write_program
+from wnm.storage.database import open_for_reading
+from wnm.storage.history import History
+from wnm_sim.make_program import write_program
 
 WNM = Path(sys.executable).with_name("wnm")
 PATH = "/usr/bin:/bin"

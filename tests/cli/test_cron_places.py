@@ -8,8 +8,8 @@ import pytest
 from tests.cli.footprints import differences, footprint
 from tests.cli.operator import WNM
 
-from wnm.cli.cron import own_program, passing_folder
-from wnm.cli.cron_places import NotOurs, SystemFile
+from wnm.app.cron import own_program, passing_folder
+from wnm.app.cron_places import NotOurs, SystemFile
 from wnm.core.errors import NeedsOperator
 from wnm.system.crontabs import has_cron, write_system_file
 

@@ -1,8 +1,8 @@
 """The database is lost, the nodes are not: `wnm --init --import` with running processes."""
 
-from dataclasses import asdict
 from pathlib import Path
 
+from msgspec.structs import asdict
 from tests.cli.operator import Operator
 from tests.waiting import eventually
 

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.footprints import differences, footprint
 from tests.cli.operator import Operator
 
-from wnm.cli.log_file import MOST_BYTES
+from wnm.app.log_file import MOST_BYTES
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ INFO idle: .*")
 OLD_LINE = b"an old line, of many\n"

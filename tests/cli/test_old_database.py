@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.cli.operator import Operator
-from tests.record.old_databases import CASES
+from tests.storage.old_databases import CASES
 
 from wnm.core.node import Status
 

@@ -15,10 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.operator import Operator
 from tests.formats.influx_reader import read_points
-from tests.report.promtool import promtool
-from tests.report.test_influx_resources import FIELDS
+from tests.views.promtool import promtool
+from tests.views.test_influx_resources import FIELDS
 
-FOR_FILES = {"wnm.report.prometheus", "wnm.report.prometheus_targets", "wnm.system.publish"}
+FOR_FILES = {"wnm.views.prometheus", "wnm.views.prometheus_targets", "wnm.system.publish"}
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_without_an_output_a_cycle_pays_nothing(operator: Operator, folder: Path
     operator.init(node_cap=0)
     assert loaded(operator).isdisjoint(FOR_FILES)
     operator.good_cycle("--prometheus_textfile", folder / "wnm.prom")
-    assert loaded(operator) & FOR_FILES == {"wnm.report.prometheus", "wnm.system.publish"}
+    assert loaded(operator) & FOR_FILES == {"wnm.views.prometheus", "wnm.system.publish"}
 
 
 def test_it_is_kept_and_can_be_turned_off(operator: Operator, folder: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from tests.cli.operator import WNM, Operator
 from tests.cli.screens import Terminal, environment
-from tests.report.past import Past, remember
+from tests.views.past import Past, remember
 
-from wnm.record.database import open_for_writing
-from wnm.record.ledger import Ledger
+from wnm.storage.database import open_for_writing
+from wnm.storage.ledger import Ledger
 
 WITH_VIEW = ("status", "history", "explain antnode0017", "explain")
 

@@ -6,18 +6,18 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.cli.operator import WNM
 from tests.cli.screens import Terminal, environment
-from tests.report.past import Past, remember
+from tests.views.past import Past, remember
 
 from wnm.core.node import Status
-from wnm.record.database import open_for_writing
-from wnm.record.ledger import Ledger
+from wnm.storage.database import open_for_writing
+from wnm.storage.ledger import Ledger
 
 ENTERED, LEFT = b"\x1b[?1049h", b"\x1b[?1049l"
 type Watch = Callable[..., Terminal]
@@ -290,7 +290,7 @@ def test_suspended_and_continued_by_a_shell(past: Past, tmp_path: Path) -> None:
 
 def test_an_error_inside_gives_the_terminal_back(tmp_path: Path) -> None:
     script = (
-        "from wnm.cli.watch.terminal import Terminal\n"
+        "from wnm.tui.terminal import Terminal\n"
         "with Terminal() as terminal:\n    terminal.draw([])\n    raise ValueError('a bug')\n"
     )
     with Terminal([str(WNM.with_name("python")), "-c", script], environment(tmp_path)) as terminal:

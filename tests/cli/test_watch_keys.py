@@ -1,13 +1,12 @@
 """Keys as terminals send them, cut anywhere, and what they do to what is shown."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from wnm.cli.watch.keys import Keys
-from wnm.cli.watch.state import Show, Sight, State, pressed
+from wnm.tui.keys import Keys
+from wnm.tui.state import Show, Sight, State, pressed
 
 THREE = Sight(ids=(4, 7, 9), lines=3, page=2)
 TEXT = Sight(lines=10, page=4)

@@ -1,27 +1,27 @@
 """Every frame of the live view fits the screen, whatever the state, the size and the texts."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.builders import NOW
-from tests.report.builders import LATER, colony, failing, material
-from tests.report.past import remember
-from tests.report.terminal_pictures import found_in
-from tests.report.test_formats import HOSTILE
+from tests.views.builders import LATER, colony, failing, material
+from tests.views.past import remember
+from tests.views.terminal_pictures import found_in
+from tests.views.test_formats import HOSTILE
 
-from wnm.cli.watch.screen import HELP, Painter, with_found
-from wnm.cli.watch.source import Found
-from wnm.cli.watch.state import Show, State
-from wnm.record.database import open_for_reading
-from wnm.report.material import Material
-from wnm.report.node_table import COLUMNS, NO_EXTRAS
-from wnm.report.status import overview
-from wnm.report.tones import Tone, length, line, plain, text_of
+from wnm.storage.database import open_for_reading
+from wnm.tui.screen import HELP, Painter, with_found
+from wnm.tui.source import Found
+from wnm.tui.state import Show, State
+from wnm.views.material import Material
+from wnm.views.node_table import COLUMNS, NO_EXTRAS
+from wnm.views.status import overview
+from wnm.views.tones import Tone, length, line, plain, text_of
 
 BODY = [line(f"line {number} {'x' * (number % 90)}") for number in range(60)]
 

@@ -13,15 +13,15 @@ from tests.cli.operator import Operator
 from wnm import __version__
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-MIGRATION = "wnm/record/migrations/versions/0001_first_tables.py"
+MIGRATION = "wnm/storage/migrations/versions/0001_first_tables.py"
 # Alembic, from the wheel alone: the newest migration that it finds is the schema that the program expects.
 HEADS = """
 from importlib.resources import files
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from wnm.record.models import HEAD
+from wnm.storage.models import HEAD
 config = Config()
-config.set_main_option("script_location", str(files("wnm.record") / "migrations"))
+config.set_main_option("script_location", str(files("wnm.storage") / "migrations"))
 assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 import wnm
 print(wnm.__file__)
@@ -63,8 +63,8 @@ def run(command: Sequence[object], *, cwd: Path, env: Mapping[str, str] | None =
 def test_it_holds_the_program_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert MIGRATION in names
-    assert "wnm/record/migrations/env.py" in names
-    assert {"wnm/report/page/page.css", "wnm/report/page/page.js"} <= set(names)
+    assert "wnm/storage/migrations/env.py" in names
+    assert {"wnm/views/page/page.css", "wnm/views/page/page.js"} <= set(names)
     assert {name.partition("/")[0] for name in names} == {"wnm", f"wnm-{__version__}.dist-info"}
     assert [name for name in names if name.endswith((".pyc", ".db", ".log"))] == []
     sources = {path.relative_to(CHECKOUT / "src").as_posix() for path in (CHECKOUT / "src/wnm").rglob("*.py")}

@@ -14,8 +14,8 @@ from tests.fakes import drivers as launchd
 from wnm.core.contracts import UnitDriver
 from wnm.process_managers.setsid import SetsidDriver
 from wnm.process_managers.systemd import SystemdDriver, why_not_here
-from wnm.simulator.make_program import write_program
 from wnm.system.clock import SystemClock
+from wnm_sim.make_program import write_program
 
 
 class Entry(NamedTuple):

@@ -9,11 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.launchd_scene import LABEL, Play, Scene, playing, state
 from tests.contracts.workbench import GRACE, SHORT
 from tests.waiting import eventually

@@ -5,10 +5,10 @@ import plistlib
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.launchd_scene import LABEL, Play, playing, state
 from tests.contracts.workbench import GRACE
 from tests.waiting import eventually

@@ -2,11 +2,11 @@
 
 import stat
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 from tests.contracts.workbench import HourlyClock, Workbench, answers, is_free, names_in, processes_naming
 from tests.waiting import eventually
 
@@ -92,7 +92,7 @@ def test_paths_that_lead_elsewhere_are_refused(bench: Workbench, which: str, pla
     precious.write_text("years of work")
     node = bench.created()
     path = place if place == "relative" else f"{bench.folder}/{place}"
-    bad = replace(node, **{which: path})  # type: ignore[arg-type]
+    bad = replace(node, **{which: path})
     for refused in (
         lambda: bench.manager().remove_node(bad),
         lambda: bench.manager().create_node(bad, str(bench.program)),

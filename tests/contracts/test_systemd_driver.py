@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
 from tests.contracts.services import (
     SCOPE,
     boot_link,

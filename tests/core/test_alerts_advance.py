@@ -1,11 +1,11 @@
 """An alert starts once and ends once, whatever comes and goes and however the clock is set."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.builders import NOW, cases
 
 from wnm.core.alerts.advance import advance

@@ -1,12 +1,12 @@
 """Which conditions each rule sees, and which it does not."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.builders import (
     GB,
     NEWER,

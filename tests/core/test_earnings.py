@@ -1,10 +1,10 @@
 """What nodes earned, from counters that begin again: every attos once, none invented."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.builders import NOW, cases, node, seen
 
 from wnm.core.earnings import (
@@ -106,7 +106,7 @@ def test_another_start_of_the_machine_is_told_by_its_id_unless_that_is_a_time() 
 def _running(pid: int, began: object) -> ProcessReading:
     plain = node(1).reading.process
     assert isinstance(plain, ProcessReading)
-    return replace(plain, pid=pid, started_at=began)  # type: ignore[arg-type]
+    return replace(plain, pid=pid, started_at=began)
 
 
 def test_the_page_of_a_process_that_is_just_replaced_is_not_taken_for_the_new_ones() -> None:

@@ -1,10 +1,10 @@
 """Rates from stored counters."""
 
-from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict, replace
 
 from wnm.core.observation import Unseen
 from wnm.core.rates import Counters, rates

@@ -1,8 +1,7 @@
 """A trial in the middle of which something else happens: kills, reboots, stops, programs that somebody else changes."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.builders import (
     NEWER,
     NOW,

@@ -1,7 +1,6 @@
 """The order of the rules: who decides the cycle, and that the others say what they wait for."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.builders import (
     NEWER,
     NOW,

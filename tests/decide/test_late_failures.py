@@ -1,10 +1,10 @@
 """A version whose nodes end soon after they passed its gate: it is halted, and they come back to what works."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import (
     NEWER,
     VERSION,

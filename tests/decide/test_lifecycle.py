@@ -1,10 +1,10 @@
 """What is written of a node before a deed and after it."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import NEWER, NOW, VERSION, ago, ahead, cases, choice, row, settings
 
 from wnm.core.action import (

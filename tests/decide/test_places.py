@@ -1,9 +1,9 @@
 """What a new node is: its id, ports, folder, disk and wallet."""
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from tests.builders import (
     ALICE,
     BOB,

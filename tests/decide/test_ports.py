@@ -1,11 +1,11 @@
 """Which firewall rules are opened and closed beside the actions."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wnm.core.action import ClosePort, OpenPort, PortChange, port_comment
 from wnm.core.decide.ports import node_in_comment, port_changes

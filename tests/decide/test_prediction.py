@@ -1,9 +1,9 @@
 """Growth predicts: what one more node would take, and that the machine stays below its limits with it."""
 
-from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict, replace
 from tests.builders import (
     NOW,
     ago,

@@ -1,10 +1,10 @@
 """When a version is taken: urgency, pins, the window and the spread; and what is written down of versions."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import (
     NEWER,
     NOW,
@@ -157,7 +157,7 @@ def test_the_window(window: Window, now: datetime, offset: int, until: datetime 
         (node(1),),
         wished={"upgrade_window": window},
         now=now,
-        utc_offset=timedelta(hours=offset),
+        utc_offset_seconds=3600.0 * offset,
         remembered=proven(),
     )
     assert briefly(decision) == ("upgrade 1 to 0.4.8" if until is None else "")

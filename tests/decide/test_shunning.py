@@ -1,10 +1,10 @@
 """Nodes that their peers shun: who counts, whom first, how many a day, and what each policy does."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import (
     NEWER,
     NOW,

@@ -1,7 +1,6 @@
 """Rules 1 and 2: reboots, nodes without their folder, and disks that are away."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.builders import (
     HOME,
     NOW,

@@ -85,7 +85,7 @@ def tried(
     Its process was `started` so many minutes ago, its program `placed`; both with the upgrade unless given.
     """
     remembered = trial_row(number, minutes, **changes)
-    known = {each: getattr(remembered, each) for each in Node.__dataclass_fields__ if each != "id"}
+    known = {each: getattr(remembered, each) for each in Node.__struct_fields__ if each != "id"}
     up = state in (None, ProcessState.RUNNING)
     look: dict[str, Any] = {
         "program": ProgramReading(

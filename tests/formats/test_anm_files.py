@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnm.formats.anm_cron import read_anm_cron, read_cron_entries
-from wnm.formats.anm_files import (
+from wnm_adopt.anm_cron import read_anm_cron, read_cron_entries
+from wnm_adopt.anm_files import (
     AnmNode,
     read_counters,
     read_cpu_count,
@@ -17,9 +17,9 @@ from wnm.formats.anm_files import (
     rewards_address_of,
     version_of,
 )
-from wnm.formats.anm_script import read_script
-from wnm.formats.shell_assignments import Known, Unknown
-from wnm.formats.shell_commands import parse
+from wnm_adopt.anm_script import read_script
+from wnm_adopt.shell_assignments import Known, Unknown
+from wnm_adopt.shell_commands import parse
 
 CASES = Path(__file__).parent / "cases" / "anm"
 VANILLA = CASES / "vanilla"

@@ -2,13 +2,13 @@
 
 import plistlib
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent

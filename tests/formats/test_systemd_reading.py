@@ -1,7 +1,6 @@
 """Units that others wrote are read as systemd reads them, and what cannot be told is not guessed."""
 
 import json
-from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import asdict, replace
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent

@@ -1,12 +1,12 @@
 """Unit files: every value arrives as it is or is refused, and nothing can be smuggled in."""
 
 import string
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.formats.systemd_reader import command, options, without_specifiers, words
 
 from wnm.core.contracts import Unit
@@ -134,14 +134,14 @@ def test_paths_arrive_as_they_are_or_are_refused(tail: str) -> None:
 def test_paths_that_cannot_be_written_are_refused_by_name(which: str, path: str) -> None:
     value = path if which in ("working_dir", "log_file") else (path,)
     with pytest.raises(Permanent, match="antnode0001"):
-        unit_text(replace(UNIT, **{which: value}), scope="system")  # type: ignore[arg-type]
+        unit_text(replace(UNIT, **{which: value}), scope="system")
 
 
 @pytest.mark.parametrize("which", ["working_dir", "log_file", "writable", "read_only"])
 def test_paths_are_not_taken_for_others(which: str) -> None:
     value = "/a/../b" if which in ("working_dir", "log_file") else ("/a/../b",)
     with pytest.raises(Permanent, match=r"without \.\."):
-        unit_text(replace(UNIT, **{which: value}), scope="system")  # type: ignore[arg-type]
+        unit_text(replace(UNIT, **{which: value}), scope="system")
 
 
 @pytest.mark.parametrize("program", ["antnode", "-/bin/sh", "@/bin/sh", "+/bin/sh", "!!/bin/sh", ":/bin/sh", "|/b",
@@ -263,7 +263,7 @@ def test_an_account_asks_for_nothing_that_its_own_systemd_cannot_do() -> None:
     ],
 )
 def test_what_it_needs_is_not_hidden_from_it(changes: dict[str, object], home: str, tmp: str) -> None:
-    found = service(replace(UNIT, **changes))  # type: ignore[arg-type]
+    found = service(replace(UNIT, **changes))
     assert (found["ProtectHome"], found["PrivateTmp"]) == ([home], [tmp])
 
 

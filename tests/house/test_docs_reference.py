@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from tests.builders import NOW
-from tests.report.past import remember
-from tests.report.recorded import MACHINES, busy
-from tests.report.terminal_texts import LOOKED_AT, looked_at
-from tests.report.test_earnings import SOME
+from tests.views.past import remember
+from tests.views.recorded import MACHINES, busy
+from tests.views.terminal_texts import LOOKED_AT, looked_at
+from tests.views.test_earnings import SOME
 
-from wnm.cli import alert_commands, cron
+from wnm.alerts import commands as alert_commands
+from wnm.app import cron
 from wnm.cli.histories import chronicle_of
 from wnm.cli.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS
 from wnm.cli.options import RUN_OPTIONS
@@ -27,10 +28,10 @@ from wnm.cli.reference_schema import PURPOSES, schema_markdown
 from wnm.cli.stories import story_of
 from wnm.cli.view_options import View
 from wnm.core.errors import WnmError
-from wnm.record.database import open_for_reading
-from wnm.record.models import metadata
-from wnm.report import alerts, doctor, earnings, history, prometheus, registry, story
-from wnm.report.facts import KEYS
+from wnm.storage.database import open_for_reading
+from wnm.storage.models import metadata
+from wnm.views import alerts, doctor, earnings, history, prometheus, registry, story
+from wnm.views.facts import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {"schema", "generated_at"}

@@ -1,7 +1,6 @@
 """The end of a log, read."""
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
@@ -9,6 +8,7 @@ from time import perf_counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from wnm.node_kinds.kinds import KINDS
 from wnm.node_kinds.log_health import LONGEST_QUOTE, LogHealth

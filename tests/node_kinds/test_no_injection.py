@@ -9,8 +9,8 @@ from tests.node_kinds.nodes import WALLET, node_of, words
 
 from wnm.core.errors import Permanent
 from wnm.node_kinds.kinds import KINDS
-from wnm.simulator import ant_node_arguments, arguments
-from wnm.simulator.arguments import Arguments, UsageError
+from wnm_sim import ant_node_arguments, arguments
+from wnm_sim.arguments import Arguments, UsageError
 
 ANTNODE_WORDS = words(
     """

@@ -4,15 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.act.hands import FakeFirewall, FakeManager
 from tests.builders import row, settings
-from tests.simulator.running import free_port
+from tests.sim.running import free_port
 
 from wnm.core.node import Node, NodeId, Reachability, Status
 from wnm.core.observation import (

@@ -2,20 +2,20 @@
 
 import math
 import random
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from tests.builders import GB, NEWER, NOW, VERSION, ago, choice, disk, hung, row
-from tests.report.builders import failing, healthy, held, material, stopped
+from tests.views.builders import failing, healthy, held, material, stopped
 
 from wnm.core.action import AddNode, NodeAction, StopNode, UpgradeNode
 from wnm.core.history import OperationRecord
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
 from wnm.core.past import MEASURES, RANGES, Bucket, Past, PastCycle, Spread
-from wnm.report.material import Material
-from wnm.report.page.subject import Subject
+from wnm.views.material import Material
+from wnm.views.page.subject import Subject
 
 HOSTILE = (
     "</script><script>window.owned = 1</script>",

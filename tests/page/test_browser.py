@@ -1,14 +1,14 @@
 """The page in a real Chromium: what it shows, sorts and filters, at every size, without a complaint or a request."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.page.conftest import Written
 from tests.page.history import past, subject
 from tests.page.viewer import NARROW, WIDE, Browser, View
 
-from wnm.report.page.frame import render
+from wnm.views.page.frame import render
 
 COUNTS = (0, 3, 500, 2000)
 SIZES = (

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert
-from tests.record.builders import NOW, SETTINGS, Store, add, counters, decision, ending, observation
+from tests.storage.builders import NOW, SETTINGS, Store, add, counters, decision, ending, observation
 
 from wnm.core.outcome import Outcome, Result
 from wnm.core.past import RANGES, Past, Spread
-from wnm.record import models
-from wnm.record.database import open_for_reading, open_for_writing
-from wnm.record.ledger import Ledger
-from wnm.record.past import MOST_CYCLES, read_past
+from wnm.storage import models
+from wnm.storage.database import open_for_reading, open_for_writing
+from wnm.storage.ledger import Ledger
+from wnm.storage.past import MOST_CYCLES, read_past
 
 MINUTE = timedelta(minutes=1)
 

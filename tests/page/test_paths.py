@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.builders import cases
 
 from wnm.core.past import RANGES, Bucket, Spread
-from wnm.report.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
+from wnm.views.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
 
 POINT = re.compile(r"(-?[0-9]+),(-?[0-9]+)")
 SCALE = Scale(buckets=96, top=100.0)

@@ -3,21 +3,21 @@
 import json
 import re
 from base64 import b64encode
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import cases
 from tests.page.history import HOSTILE, subject
 from tests.page.test_markup import Reader
-from tests.report.builders import failing, held
+from tests.views.builders import failing, held
 
-from wnm.cli.outputs import OUTPUTS
+from wnm.app.outputs import OUTPUTS
 from wnm.core.alerts.values import Episode, Severity
-from wnm.report.page.frame import MARKER, policy, render, source
-from wnm.report.page.markup import harmless
-from wnm.report.page.subject import Subject
+from wnm.views.page.frame import MARKER, policy, render, source
+from wnm.views.page.markup import harmless
+from wnm.views.page.subject import Subject
 
 COUNTS = (0, 3, 500, 2000)
 KB = 1000

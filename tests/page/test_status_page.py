@@ -6,11 +6,11 @@ import pytest
 from tests.builders import HOST
 from tests.cli.operator import Operator
 from tests.page.viewer import Browser
-from tests.record.builders import MINUTE, NOW, SETTINGS, Store, decision, node
+from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, decision, node
 
-from wnm.cli.outputs import write_outputs
+from wnm.app.outputs import write_outputs
 from wnm.core.layers import DATABASE, Layer, resolve
-from wnm.record.database import open_for_reading
+from wnm.storage.database import open_for_reading
 
 
 @pytest.fixture

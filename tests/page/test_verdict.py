@@ -1,18 +1,17 @@
 """The sentence at the top of the page."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.builders import NOW, folderless, hung, node
 from tests.page.history import past, subject
-from tests.report.builders import colony, failing, material, stopped
+from tests.views.builders import colony, failing, material, stopped
 
 from wnm.core.alerts.values import Episode, Severity
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen
-from wnm.report.page.frame import render
-from wnm.report.page.subject import Subject
-from wnm.report.page.verdict import State, Verdict, verdict
+from wnm.views.page.frame import render
+from wnm.views.page.subject import Subject
+from wnm.views.page.verdict import State, Verdict, verdict
 
 
 def of(*nodes: NodeSeen) -> Subject:

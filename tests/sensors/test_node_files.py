@@ -9,13 +9,13 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from tests.simulator.running import WALLET, free_port
+from tests.sim.running import WALLET, free_port
 from tests.waiting import eventually
 
 from wnm.core.observation import Unseen
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.node_files import LOG_TAIL_BYTES, FilesReading, LogReading, StoreReading, read_node_files
-from wnm.simulator.make_program import write_program
+from wnm_sim.make_program import write_program
 
 ANT_NODE = KINDS["ant-node"]
 LINE = "2026-08-21T06:50:{:02}Z  INFO ant_node::node: connected peers={}\n"

@@ -10,7 +10,7 @@ import pytest
 from wnm.core.observation import ProgramReading, Unseen
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.programs import read_program
-from wnm.simulator.make_program import write_program
+from wnm_sim.make_program import write_program
 
 PATIENCE = timedelta(seconds=20)
 

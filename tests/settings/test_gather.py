@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.settings.hosts import ROOT, USER, WALLET
 
+from wnm.app.layers import Gathered, gather
 from wnm.cli.invocation import Command, Invocation
-from wnm.cli.layers import Gathered, gather
 from wnm.cli.parse import parse
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.layers import Resolved, resolve

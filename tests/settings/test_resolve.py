@@ -1,9 +1,9 @@
 """Which layer wins, what is written to the database, and what is refused."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.settings.hosts import MAC, ROOT, USER, WALLET, given, initial, resolved, stored
 
 from wnm.core.errors import BadInput

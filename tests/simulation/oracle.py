@@ -27,7 +27,7 @@ from wnm.core.node import Node, Status
 from wnm.core.observation import Load, NodePage, NodeSeen, Observation, Unseen
 from wnm.core.release import merged
 from wnm.core.settings import Settings
-from wnm.simulator.machine import ImaginedMachine, node_actions
+from wnm_sim.machine import ImaginedMachine, node_actions
 
 UNCOUNTED = (Status.DISABLED, Status.REMOVING, Status.DEAD)
 

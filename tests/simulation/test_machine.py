@@ -1,12 +1,12 @@
 """A machine to which anything may happen in any order: what must never be, and what must be in the end."""
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 from tests.builders import settings
 from tests.simulation.oracle import check_decision, check_keys, check_rest, check_shun_acts, check_world
 
@@ -18,8 +18,8 @@ from wnm.core.lifecycle import is_gone, runs
 from wnm.core.node import Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
-from wnm.simulator.machine import ImaginedCycle, ImaginedMachine
-from wnm.simulator.world import GB, Flaw, new_world
+from wnm_sim.machine import ImaginedCycle, ImaginedMachine
+from wnm_sim.world import GB, Flaw, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
 MINUTES = st.sampled_from([timedelta(0), timedelta(minutes=1), timedelta(minutes=3)])

@@ -1,10 +1,10 @@
 """The power goes before, in and after every step of every kind of action; the next cycles converge."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tests.builders import limits, settings
 from tests.simulation.oracle import check_decision, check_rest, check_world
 
@@ -14,8 +14,8 @@ from wnm.core.decision import Decision
 from wnm.core.node import Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
-from wnm.simulator.machine import Choose, ImaginedMachine
-from wnm.simulator.world import GB, SOUND, Flaw, World, new_world
+from wnm_sim.machine import Choose, ImaginedMachine
+from wnm_sim.world import GB, SOUND, Flaw, World, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
 MOST_STEPS = 60

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.builders import briefly, limits, settings
 from tests.simulation.oracle import check_decision, check_world
 
@@ -21,8 +22,8 @@ from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
-from wnm.simulator.machine import ImaginedMachine, node_actions
-from wnm.simulator.world import GB, SOUND, Flaw, new_world
+from wnm_sim.machine import ImaginedMachine, node_actions
+from wnm_sim.world import GB, SOUND, Flaw, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
 NODES = 6

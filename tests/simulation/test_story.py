@@ -2,7 +2,7 @@
 
 from tests.builders import HOME, limits, settings
 
-from wnm.simulator.simulation import render, run_simulation
+from wnm_sim.simulation import render, run_simulation
 
 
 def test_a_story_begins_with_growth_to_the_cap_and_is_the_same_again() -> None:

@@ -19,8 +19,8 @@ from tests.cli.operator import BREATH_SECONDS, LIMITS, OLD, WNM, Result, program
 from tests.waiting import eventually
 
 from wnm.core.node import Node
-from wnm.record.database import open_for_reading
-from wnm.record.history import History
+from wnm.storage.database import open_for_reading
+from wnm.storage.history import History
 
 # What cron gives to whoever it starts.
 PATH = "/usr/bin:/bin"

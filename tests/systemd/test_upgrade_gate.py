@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.systemd.life import PROGRAM, Life, as_root, name, offer
 
-from wnm.simulator.make_program import write_program
+from wnm_sim.make_program import write_program
 
 KEY = "secret-key"
 NEEDS_OPERATOR = 3

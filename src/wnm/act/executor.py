@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from msgspec import Struct
+
 from wnm.act.steps import Hands, perform
 from wnm.core.action import AddNode, NodeAction, node_of
 from wnm.core.contracts import Clock
@@ -18,8 +20,7 @@ MOST_WORKERS = 8
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeLimit:
+class TimeLimit(Struct, frozen=True, kw_only=True):
     """Points on the monotonic clock: nothing begins after `last_start`, nothing is waited for after `end`."""
 
     last_start: float

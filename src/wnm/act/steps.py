@@ -1,6 +1,6 @@
 """One action as calls of the hands, in an order in which any interruption can be made good by a later cycle."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from wnm.core.action import (
     AddNode,
@@ -24,16 +24,14 @@ from wnm.core.node import Node
 KILLED = "it ignored TERM and had to be killed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hands:
+class Hands(Struct, frozen=True, kw_only=True):
     """What may touch the machine."""
 
     manager: ProcessManager
     firewall: Firewall
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performed:
+class Performed(Struct, frozen=True, kw_only=True):
     """What doing an action brought to light."""
 
     freed_bytes: int | None = None

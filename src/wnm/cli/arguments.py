@@ -7,7 +7,8 @@ what is unknown is refused with the nearest known name.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wnm.cli.options import SHORT, Takes, known_commands, known_options, takes
 from wnm.core.errors import BadInput
@@ -17,8 +18,7 @@ from wnm.core.suggest import did_you_mean, shortened
 _NUMBER = re.compile(r"-[0-9.]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Word:
+class Word(Struct, frozen=True, kw_only=True):
     """An option (`name` in snake_case, `value` None if it takes none), or a plain word (`name` None)."""
 
     name: str | None

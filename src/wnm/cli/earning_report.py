@@ -2,12 +2,12 @@
 
 import sys
 
-from wnm.cli.run import Run
-from wnm.record.database import Database
-from wnm.record.earnings import Earnings
-from wnm.report.earnings import NAME as EARNINGS
-from wnm.report.earnings import only_of, render_earnings
+from wnm.app.run import Run
+from wnm.storage.database import Database
+from wnm.storage.earnings import Earnings
 from wnm.system.clock import SystemClock
+from wnm.views.earnings import NAME as EARNINGS
+from wnm.views.earnings import only_of, render_earnings
 
 __all__ = ["EARNINGS", "report_earnings"]
 

@@ -1,30 +1,31 @@
 """`wnm history` and the report of that name: from what is remembered to what happened."""
 
 import sys
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from msgspec.structs import replace
+
+from wnm.app.run import Run
 from wnm.cli.invocation import Command
 from wnm.cli.paint import has_drawings, is_terminal, say, width_of
-from wnm.cli.run import Run
 from wnm.cli.stories import check_known, node_known
 from wnm.cli.view_options import View
 from wnm.core.earnings import EarningRecord
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
 from wnm.core.settings import Settings
-from wnm.record.database import Database
-from wnm.record.earnings import Earnings
-from wnm.record.events import read_events
-from wnm.record.history import History
-from wnm.record.ledger import Ledger
-from wnm.record.past import read_past
-from wnm.report import history
-from wnm.report.happenings import happenings
-from wnm.report.history import Chronicle
-from wnm.report.payload import write_json
-from wnm.report.trends import Days, Trends, range_named
+from wnm.storage.database import Database
+from wnm.storage.earnings import Earnings
+from wnm.storage.events import read_events
+from wnm.storage.history import History
+from wnm.storage.ledger import Ledger
+from wnm.storage.past import read_past
 from wnm.system.clock import SystemClock
+from wnm.views import history
+from wnm.views.happenings import happenings
+from wnm.views.history import Chronicle
+from wnm.views.payload import write_json
+from wnm.views.trends import Days, Trends, range_named
 
 REPORT = "history"
 SHOWN_ON_TERMINAL = 40

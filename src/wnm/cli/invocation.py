@@ -1,8 +1,9 @@
 """What a command line asks for, and which requests cannot be combined."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from wnm.cli.view_options import EVERYTHING, View, check_view
 from wnm.core.errors import BadInput
@@ -84,8 +85,7 @@ _WITH_JSON = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(Struct, frozen=True, kw_only=True):
     """One command line. None means "not given"; `given` holds the settings' texts by name.
 
     `service_names` come without `.service`. `cycle` goes with explain, `file` with replay, `cycles` and `seed`

@@ -17,7 +17,7 @@ from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
 
 if TYPE_CHECKING:
-    from wnm.cli.run import Run
+    from wnm.app.run import Run
 
 INTERRUPTED = 130
 
@@ -82,11 +82,11 @@ def _run(asked: Invocation) -> int:
 
         print(help_text())
         return 0
-    from wnm.cli.run import begin
+    from wnm.app.run import begin
 
     begun = begin(asked)
     if begun.asked.log_file is not None:
-        from wnm.cli.log_file import keep_log
+        from wnm.app.log_file import keep_log
 
         keep_log(begun.asked)
     return _handler(asked.command)(begun)
@@ -96,39 +96,39 @@ def _handler(command: Command) -> "Callable[[Run], int]":
     """The function that runs a command; each one's modules are imported only when it is asked for."""
     match command:
         case Command.INIT:
-            from wnm.cli.initialise import initialise
+            from wnm.app.initialise import initialise
 
             return initialise
         case Command.CYCLE | Command.FORCE:
-            from wnm.cli.alone import act_alone
+            from wnm.app.alone import act_alone
 
             return act_alone
         case Command.UNDO_MIGRATION:
-            from wnm.cli.undoing import undo
+            from wnm_adopt.undoing import undo
 
             return undo
         case Command.REMOVE_LOCKFILE:
-            from wnm.cli.alone import remove_lockfile
+            from wnm.app.alone import remove_lockfile
 
             return remove_lockfile
         case Command.SIMULATE:
-            from wnm.cli.simulating import simulate
+            from wnm.app.simulating import simulate
 
             return simulate
         case Command.WATCH:
-            from wnm.cli.watch.loop import watch
+            from wnm.tui.loop import watch
 
             return watch
         case Command.SERVE:
-            from wnm.cli.serving import serve
+            from wnm.app.serving import serve
 
             return serve
         case Command.ALERTS:
-            from wnm.cli.alert_commands import alerts
+            from wnm.alerts.commands import alerts
 
             return alerts
         case Command.CRON:
-            from wnm.cli.cron import cron
+            from wnm.app.cron import cron
 
             return cron
         case _:

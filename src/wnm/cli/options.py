@@ -1,8 +1,9 @@
 """Every option of the command line: those of the run, and one for each setting."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from wnm.cli.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
 from wnm.cli.view_options import RANGE_NAMES, SORTS
@@ -17,8 +18,7 @@ class Takes(Enum):
     SWITCH = "true or false, or nothing for true"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(Struct, frozen=True, kw_only=True):
     """An option that is not a setting; `from_files` and `from_environment` say where else it may be given."""
 
     name: str

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING
 
-from wnm.report.tones import Line, Tone, plain
+from wnm.views.tones import Line, Tone, plain
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -4,25 +4,25 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from wnm.cli.checkup import look_around
+from wnm.app.checkup import look_around
+from wnm.app.material import material
+from wnm.app.run import Run
 from wnm.cli.earning_report import EARNINGS, report_earnings
 from wnm.cli.histories import is_wanted, tell_history
 from wnm.cli.invocation import Command
-from wnm.cli.material import material
-from wnm.cli.run import Run
 from wnm.cli.show import tell_status
 from wnm.cli.stories import explain_cycle, explain_node, node_meant
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
-from wnm.record.database import open_for_reading
-from wnm.record.ledger import Ledger
-from wnm.report import doctor, explain, replay
-from wnm.report.material import Material, only
-from wnm.report.payload import write_json
-from wnm.report.registry import render
+from wnm.storage.database import open_for_reading
+from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
+from wnm.views import doctor, explain, replay
+from wnm.views.material import Material, only
+from wnm.views.payload import write_json
+from wnm.views.registry import render
 
 
 def read(run: Run) -> int:
@@ -49,7 +49,7 @@ def read(run: Run) -> int:
 def _report(run: Run, found: Material) -> int:
     chosen = only(found, run.asked.service_names) if run.asked.service_names else found
     if run.asked.report == "influx-resources" and run.asked.report_format in (None, "text"):
-        from wnm.cli.board import points_for_boards  # the only report that asks the nodes
+        from wnm.app.board import points_for_boards  # the only report that asks the nodes
 
         _print(points_for_boards(chosen))
         return 0

@@ -1,9 +1,10 @@
 """The reference page of the keys that JSON reports have; a test compares them with the reports."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 
-from wnm.report.facts import NodeFacts
+from msgspec.structs import fields
+
+from wnm.views.facts import NodeFacts
 
 type Keys = Mapping[str, str]
 

@@ -4,19 +4,19 @@ import sys
 from datetime import UTC
 from typing import IO
 
+from wnm.app.run import Run
 from wnm.cli.histories import earned_today
 from wnm.cli.paint import NARROWEST, has_drawings, height_of, say, width_of
-from wnm.cli.run import Run
-from wnm.record.database import Database
-from wnm.record.earnings import Earnings
-from wnm.record.events import latest_operations
-from wnm.report import status
-from wnm.report.happenings import latest_happenings
-from wnm.report.material import Material
-from wnm.report.node_table import NO_EXTRAS, Extras
-from wnm.report.payload import write_json
-from wnm.report.status import AS_IT_IS, MOST_NODES_IN_FULL, Choice, overview
-from wnm.report.status_lines import status_lines
+from wnm.storage.database import Database
+from wnm.storage.earnings import Earnings
+from wnm.storage.events import latest_operations
+from wnm.views import status
+from wnm.views.happenings import latest_happenings
+from wnm.views.material import Material
+from wnm.views.node_table import NO_EXTRAS, Extras
+from wnm.views.payload import write_json
+from wnm.views.status import AS_IT_IS, MOST_NODES_IN_FULL, Choice, overview
+from wnm.views.status_lines import status_lines
 
 _WIDTH_OF_PIPES = 80
 

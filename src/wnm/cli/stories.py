@@ -2,28 +2,29 @@
 
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 
+from msgspec.structs import replace
+
+from wnm.app.material import cycle_view
+from wnm.app.run import Run
 from wnm.cli.invocation import Command
-from wnm.cli.material import cycle_view
 from wnm.cli.paint import height_of, say, width_of
-from wnm.cli.run import Run
 from wnm.core.errors import BadInput
 from wnm.core.events import Events
 from wnm.core.node import Node, node_name
 from wnm.core.suggest import did_you_mean, shortened
-from wnm.record.database import Database
-from wnm.record.events import read_events, sample_of
-from wnm.record.history import History
-from wnm.report import story
-from wnm.report.explain import explain
-from wnm.report.happenings import happenings
-from wnm.report.material import CycleView, Material
-from wnm.report.payload import write_json
-from wnm.report.registry import render
-from wnm.report.story import Story, last_stop
-from wnm.report.times import at_and_ago
-from wnm.report.tones import EMPTY, hanging, line, wrapped
+from wnm.storage.database import Database
+from wnm.storage.events import read_events, sample_of
+from wnm.storage.history import History
+from wnm.views import story
+from wnm.views.explain import explain
+from wnm.views.happenings import happenings
+from wnm.views.material import CycleView, Material
+from wnm.views.payload import write_json
+from wnm.views.registry import render
+from wnm.views.story import Story, last_stop
+from wnm.views.times import at_and_ago
+from wnm.views.tones import EMPTY, hanging, line, wrapped
 
 FEWEST_EVENTS = 6
 _ROWS_OF_HEAD = 32

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields
 
 from wnm.core.errors import BadInput
 from wnm.core.suggest import shortened
@@ -43,8 +45,7 @@ _DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _NODE = re.compile(r"(antnode)?([0-9]{1,9})(\.service)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """What is to be shown, None or False where nothing was said.
 
     `node` is a name as it was written, perhaps only a number; `every` is in seconds.

@@ -1,12 +1,10 @@
 """Actions: complete when decided, so that carrying them out chooses nothing."""
 
-from dataclasses import dataclass
-
 from wnm.core.node import Node, NodeId
+from wnm.core.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramChoice:
+class ProgramChoice(Value, frozen=True, kw_only=True):
     """The program file that a node gets a copy of, and the version it says it is."""
 
     path: str
@@ -14,8 +12,7 @@ class ProgramChoice:
     stamp: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddNode:
+class AddNode(Value, frozen=True, kw_only=True):
     """Create this node's folders and program copy, open its port and start it."""
 
     node: Node
@@ -23,8 +20,7 @@ class AddNode:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartNode:
+class StartNode(Value, frozen=True, kw_only=True):
     """Start a stopped node; `program`, when given, replaces its copy first."""
 
     node: NodeId
@@ -32,8 +28,7 @@ class StartNode:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopNode:
+class StopNode(Value, frozen=True, kw_only=True):
     """End a node's process and keep its data. `shed` marks a stop that relieves pressure."""
 
     node: NodeId
@@ -41,8 +36,7 @@ class StopNode:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartNode:
+class RestartNode(Value, frozen=True, kw_only=True):
     """End a node's process and start it again.
 
     `silent` marks one that had stopped answering, `shunned` one that its peers shun.
@@ -54,8 +48,7 @@ class RestartNode:
     shunned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradeNode:
+class UpgradeNode(Value, frozen=True, kw_only=True):
     """Replace a node's program copy and restart it on it."""
 
     node: NodeId
@@ -63,16 +56,14 @@ class UpgradeNode:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RollBackNode:
+class RollBackNode(Value, frozen=True, kw_only=True):
     """Put a node's former program back and restart it on that: it failed the gate of the one it has."""
 
     node: NodeId
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetireNode:
+class RetireNode(Value, frozen=True, kw_only=True):
     """End a node's process; it is removed when `delay_remove` has passed.
 
     `shunned` marks one that is given up because its peers shun it.
@@ -83,39 +74,34 @@ class RetireNode:
     shunned: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveNode:
+class RemoveNode(Value, frozen=True, kw_only=True):
     """Remove a node for good: process, unit, firewall rule, folders (after its key is backed up), row."""
 
     node: NodeId
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DisableNode:
+class DisableNode(Value, frozen=True, kw_only=True):
     """End a node's process and leave the node alone until it is enabled again."""
 
     node: NodeId
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnableNode:
+class EnableNode(Value, frozen=True, kw_only=True):
     """Manage a disabled node again."""
 
     node: NodeId
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resurvey:
+class Resurvey(Value, frozen=True, kw_only=True):
     """Take every node for what was seen of it in this cycle and start all timers again."""
 
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenPort:
+class OpenPort(Value, frozen=True, kw_only=True):
     """Open a port for a node that is there already; the rule carries `comment`."""
 
     port: int
@@ -123,8 +109,7 @@ class OpenPort:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosePort:
+class ClosePort(Value, frozen=True, kw_only=True):
     """Take away the rule with this comment for this port."""
 
     port: int

@@ -1,12 +1,10 @@
 """Asking nodes for their pages: whom, and what came back."""
 
-from dataclasses import dataclass
-
 from wnm.core.node import Reachability
+from wnm.core.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Value, frozen=True, kw_only=True):
     """A node to ask: its id, and where its metrics server listens. `host` is an address or a name."""
 
     id: int
@@ -14,8 +12,7 @@ class Target:
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Value, frozen=True, kw_only=True):
     """What a node's metrics port said. The texts are whole pages, None where a page did not come whole.
 
     ANSWERS: at least one page came; what it says is another question. TIMES_OUT: nothing whole in time.

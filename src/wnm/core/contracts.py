@@ -1,12 +1,12 @@
 """What the hands promise: a normal return means that it is so; everything else is an error."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from wnm.core.node import Node
 from wnm.core.observation import FirewallReading, ProcessReading, Unseen
+from wnm.core.values import Value
 
 
 class Clock(Protocol):
@@ -17,8 +17,7 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(Value, frozen=True, kw_only=True):
     """A long-running program as a process manager knows it, whatever it is for.
 
     `fingerprint` is a run of neighbouring arguments that no other program on the machine has; a process is

@@ -1,33 +1,28 @@
 """A decision: what to write down, what to do, and what is held back and why."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from wnm.core.action import Action, PortChange
 from wnm.core.node import Node
 from wnm.core.release import Release
+from wnm.core.values import Moment, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Value, frozen=True, kw_only=True):
     """Something that is not done now. `remedy` is set when only the operator can make it go on."""
 
     what: str
     waiting_for: str
-    until: datetime | None = None
+    until: Moment | None = None
     remedy: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class Conclusion(Value, frozen=True, kw_only=True):
     """A node as it is from now on, because of what was seen; `before` is how it was remembered."""
 
     before: Node
     after: Node
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Value, frozen=True, kw_only=True):
     """`rule` names the rung of the ladder that decided; `conclusions` hold whether or not anything acts.
 
     `ports` is what has to change in the firewall for nodes that no action is about, `releases` what is newly known
@@ -43,8 +38,7 @@ class Decision:
     releases: tuple[Release, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Proposal(Value, frozen=True, kw_only=True):
     """What one rule would do and what it waits for."""
 
     actions: tuple[Action, ...] = ()

@@ -1,7 +1,8 @@
 """How a node's remembered state follows from what is done to it."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wnm.core.action import (
     AddNode,

@@ -1,9 +1,9 @@
 """What nodes earned, from counters that begin again with every process; amounts are whole attos."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
+from wnm.core.values import Value
 
 ATTOS_PER_ANT = 10**18
 FULL_COUNTER_ATTOS = 2**63 - 1
@@ -13,8 +13,7 @@ OF_THE_CLOCK = "started-at-"
 """How the boot id begins where a system only says when it was started: that shifts when its clock is set."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CounterSeen:
+class CounterSeen(Value, frozen=True, kw_only=True):
     """A node's counter as it was last seen, and the process that it belonged to, as far as that was seen."""
 
     attos: int
@@ -27,8 +26,7 @@ FROM_ZERO = CounterSeen(attos=0)
 """What is known of a node that was just made: whatever its first process counts was earned under wnm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarningRecord:
+class EarningRecord(Value, frozen=True, kw_only=True):
     """What was credited to a wallet by a node on a day, in attos.
 
     `day` is in UTC; None stands for what was on the counter of a node when it was first seen, which it had

@@ -1,14 +1,13 @@
 """What happened to nodes, as the ledger hands it to stories and histories."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from wnm.core.history import ChangeRecord, OperationRecord
 from wnm.core.past import PastCycle
+from wnm.core.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
+class Events(Value, frozen=True, kw_only=True):
     """Actions and changes of state, each newest first, and the cycles that they belong to, by number.
 
     `earlier` is how many of both were left out because they were too many.

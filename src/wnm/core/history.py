@@ -1,16 +1,13 @@
 """What is kept of earlier cycles, as the ledger hands it to reports."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from wnm.core.action import NodeAction
 from wnm.core.decision import Decision, Held
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import Observation
+from wnm.core.values import Moment, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
+class Recording(Value, frozen=True, kw_only=True):
     """A cycle as it can be planned again. `settings` are those in force, as (name, canonical text)."""
 
     observation: Observation
@@ -18,16 +15,15 @@ class Recording:
     decision: Decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleRecord:
+class CycleRecord(Value, frozen=True, kw_only=True):
     """One cycle. What is None was never written: the cycle was killed, or still runs.
 
     `counts` is nodes by status at its end. `recording` is None when it was not asked for or no longer kept.
     """
 
     number: int
-    started_at: datetime
-    ended_at: datetime | None
+    started_at: Moment
+    ended_at: Moment | None
     rule: str
     because: str
     exit_code: int | None
@@ -39,29 +35,27 @@ class CycleRecord:
     recording: Recording | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationRecord:
+class OperationRecord(Value, frozen=True, kw_only=True):
     """One action of a cycle. `result` is a Result's value, "interrupted", or None while nobody concluded it."""
 
     id: int
     cycle: int
     node_id: NodeId
     action: NodeAction
-    intended_at: datetime
-    ended_at: datetime | None
+    intended_at: Moment
+    ended_at: Moment | None
     result: str | None
     error: str | None
     note: str | None
     freed_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeRecord:
+class ChangeRecord(Value, frozen=True, kw_only=True):
     """A node's status that became another one by itself; `node` is its name."""
 
     id: int
     cycle: int
-    at: datetime
+    at: Moment
     node_id: NodeId
     node: str
     was: Status
@@ -69,11 +63,10 @@ class ChangeRecord:
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleRecord:
+class SampleRecord(Value, frozen=True, kw_only=True):
     """The readings of one cycle; None is what could not be seen. `disk_used_percent` is of the fullest disk."""
 
-    at: datetime
+    at: Moment
     cpu_percent: float | None
     memory_percent: float | None
     load1: float | None

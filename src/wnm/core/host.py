@@ -1,9 +1,12 @@
 """What a default may depend on: the machine, the account that runs wnm, and where things go on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from posixpath import join
 from typing import Literal
+
+from msgspec.structs import replace
+
+from wnm.core.values import Value
 
 type Platform = Literal["linux", "darwin"]
 
@@ -12,8 +15,7 @@ SYSTEM_SERVICES = "systemd"
 """The process manager under which nodes are services of the whole system and run as an account of their own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Value, frozen=True, kw_only=True):
     """Facts of the machine and account. `home` is absolute; `environ` is what `$VAR` in paths stands for.
 
     `program` is the node program that was found (`~/.local/bin/antnode`, else the first on PATH), or None.

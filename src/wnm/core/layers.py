@@ -1,7 +1,6 @@
 """From layers of text to settings: which layer wins, what changed, and what is refused."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from wnm.core.errors import BadInput
@@ -10,6 +9,7 @@ from wnm.core.setting import REQUIRED, Spec
 from wnm.core.setting_checks import check_together
 from wnm.core.settings import NAMES, SECRET, SPECS, Settings
 from wnm.core.suggest import did_you_mean, shortened
+from wnm.core.values import Value
 
 DATABASE = "database"
 DEFAULT = "default"
@@ -18,16 +18,14 @@ type AddressCheck = Callable[[str], str | None]
 """Says what is wrong with the checksum of an address in mixed case, or None."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class Layer(Value, frozen=True, kw_only=True):
     """One place that gives settings, as texts by name. `name` is how people are told of it."""
 
     name: str
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Value, frozen=True, kw_only=True):
     """A persisted setting that a layer above the database gives another value. Texts are canonical."""
 
     name: str
@@ -35,8 +33,7 @@ class Change:
     new_text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
+class Resolved(Value, frozen=True, kw_only=True):
     """The settings of this run, the layer that each came from, and what the database does not know yet."""
 
     settings: Settings

@@ -1,7 +1,8 @@
 """How a node's remembered state follows from what is seen of it."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from wnm.core.action import NodeAction, UpgradeNode
 from wnm.core.node import Node, ProcessState, Reachability, Status

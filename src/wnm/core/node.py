@@ -1,9 +1,9 @@
 """A node as the ledger knows it, and the words for its states."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import NewType
+
+from wnm.core.values import Moment, Value
 
 NodeId = NewType("NodeId", int)
 
@@ -43,8 +43,7 @@ class Reachability(StrEnum):
     TIMES_OUT = "times out"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Value, frozen=True, kw_only=True):
     """One node: what was decided for it at birth, and what is remembered of it since.
 
     `restarted` tells a RESTARTING node that ran before from one that was stopped: their delays differ.
@@ -64,29 +63,29 @@ class Node:
     port: int
     metrics_port: int
     wallet: str
-    born: datetime
+    born: Moment
     environment: tuple[tuple[str, str], ...] = ()
     start_args: tuple[str, ...] = ()
     no_upnp: bool = True
     user: str | None = None
 
     status: Status
-    status_since: datetime
+    status_since: Moment
     because: str = ""
     restarted: bool = False
     pid: int | None = None
-    process_started_at: datetime | None = None
+    process_started_at: Moment | None = None
     version: str | None = None
     binary_version: str | None = None
     binary_stamp: str | None = None
     peer_id: str | None = None
     mount_point: str | None = None
     disk_bytes: int | None = None
-    disk_measured_at: datetime | None = None
+    disk_measured_at: Moment | None = None
     failures: int = 0
-    retry_at: datetime | None = None
+    retry_at: Moment | None = None
     last_error: str | None = None
-    silent_since: datetime | None = None
+    silent_since: Moment | None = None
     silence_restarts: int = 0
     trial: str | None = None
     trial_failure: str | None = None

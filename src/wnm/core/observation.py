@@ -1,22 +1,22 @@
 """Everything one cycle saw: the only input of a decision besides the settings."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+
+from msgspec import field
 
 from wnm.core.action import NodeAction
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
 from wnm.core.release import Release
+from wnm.core.values import Moment, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
+class Unseen(Value, frozen=True, kw_only=True):
     """Something that could not be seen, and why. Never the same as 0 or "stopped"."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class Load(Value, frozen=True, kw_only=True):
     """Load averages over 1, 5 and 15 minutes."""
 
     one: float
@@ -24,8 +24,7 @@ class Load:
     fifteen: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSystem:
+class FileSystem(Value, frozen=True, kw_only=True):
     """A mounted file system that holds node data; `used_percent` as df counts it (root's reserve left out)."""
 
     mount_point: str
@@ -34,8 +33,7 @@ class FileSystem:
     used_percent: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
+class Storage(Value, frozen=True, kw_only=True):
     """A folder that holds nodes' root directories. `mount_point` is where its file system is mounted."""
 
     path: str
@@ -44,8 +42,7 @@ class Storage:
     mount_point: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineReading:
+class MachineReading(Value, frozen=True, kw_only=True):
     """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle."""
 
     boot_id: str
@@ -62,19 +59,17 @@ class MachineReading:
     file_systems: tuple[FileSystem, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessReading:
+class ProcessReading(Value, frozen=True, kw_only=True):
     """A node's process. `cpu_percent` is its average since it started, of all cores."""
 
     state: ProcessState
     pid: int | None = None
-    started_at: datetime | None = None
+    started_at: Moment | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortRule:
+class PortRule(Value, frozen=True, kw_only=True):
     """A firewall rule that opens a UDP port for everybody and carries a comment of ours.
 
     `whole` is False when it is missing for one of the address families that the firewall looks after.
@@ -85,8 +80,7 @@ class PortRule:
     whole: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirewallReading:
+class FirewallReading(Value, frozen=True, kw_only=True):
     """The rules that carry a comment of ours, and the UDP ports that rules of others open for everybody.
 
     `active` is False when there is no firewall to set up, or it is switched off; `note` then says so in a line.
@@ -98,8 +92,7 @@ class FirewallReading:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShunRates:
+class ShunRates(Value, frozen=True, kw_only=True):
     """How many times peers shunned a node's process within the time before; None where its page does not say it."""
 
     last_ten_minutes: int | None = None
@@ -109,8 +102,7 @@ class ShunRates:
     last_week: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodePage:
+class NodePage(Value, frozen=True, kw_only=True):
     """What a node says of itself; None where its pages do not say it. Rewards are this process's, in attos."""
 
     version: str | None = None
@@ -127,19 +119,17 @@ class NodePage:
     shun_rates: ShunRates | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramReading:
+class ProgramReading(Value, frozen=True, kw_only=True):
     """A node program on disk. `stamp` changes whenever the file does; `version` is what `--version` says."""
 
     path: str
     stamp: str
     version: str | Unseen
     kind: str | None = None
-    changed_at: datetime | None = None
+    changed_at: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeReading:
+class NodeReading(Value, frozen=True, kw_only=True):
     """What was seen of one node in this cycle.
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
@@ -152,71 +142,65 @@ class NodeReading:
     reachable: Reachability | None
     page: NodePage | Unseen
     root_dir_present: bool | Unseen
-    born: datetime | None = None
+    born: Moment | None = None
     program: ProgramReading | Unseen
     disk_bytes: int | Unseen | None = None
     mount_point: str | None = None
     last_words: str | None = None
     critical_failure: str | None = None
     has_pages: bool = True
-    stored_at: datetime | None = None
+    stored_at: Moment | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSeen:
+class NodeSeen(Value, frozen=True, kw_only=True):
     """A node as remembered (or, after the bookkeeping, as concluded) together with what was seen of it."""
 
     node: Node
     reading: NodeReading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interrupted:
+class Interrupted(Value, frozen=True, kw_only=True):
     """An action that an earlier cycle began and never concluded."""
 
     operation_id: int
     action: NodeAction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Value, frozen=True, kw_only=True):
     """An id that may not be given to a new node, and what claims it."""
 
     id: NodeId
     by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShunAct:
+class ShunAct(Value, frozen=True, kw_only=True):
     """When a node was restarted or given up because its peers shunned it."""
 
     node: NodeId
-    at: datetime
+    at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remembered:
+class Remembered(Value, frozen=True, kw_only=True):
     """What earlier cycles left behind that decisions depend on."""
 
-    last_shed_at: datetime | None = None
+    last_shed_at: Moment | None = None
     last_freed_bytes: int | None = None
-    last_freed_at: datetime | None = None
+    last_freed_at: Moment | None = None
     last_freed_mount_point: str | None = None
     add_failures: int = 0
-    add_retry_at: datetime | None = None
+    add_retry_at: Moment | None = None
     add_last_error: str | None = None
     releases: tuple[Release, ...] = ()
     shun_acts: tuple[ShunAct, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Value, frozen=True, kw_only=True):
     """One cycle's view. `seed` is random and stands for every choice that must not depend on order.
 
     `utc_offset` is that of local time now; `machine_seed` is random too, but this machine's for good.
     """
 
-    now: datetime
+    now: Moment
     seed: int
     rebooted: bool
     machine: MachineReading
@@ -228,5 +212,10 @@ class Observation:
     interrupted: tuple[Interrupted, ...]
     remembered: Remembered
     firewall: FirewallReading | Unseen = FirewallReading(active=False)
-    utc_offset: timedelta = timedelta(0)
+    utc_offset_seconds: float = field(default=0.0, name="utc_offset")
     machine_seed: int = 0
+
+    @property
+    def utc_offset(self) -> timedelta:
+        """How far local time is ahead of UTC now."""
+        return timedelta(seconds=self.utc_offset_seconds)

@@ -1,10 +1,9 @@
 """What became of the actions of a cycle."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 from wnm.core.action import NodeAction
+from wnm.core.values import Moment, Value
 
 
 class Result(StrEnum):
@@ -24,8 +23,7 @@ class Retry(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Value, frozen=True, kw_only=True):
     """One action's end.
 
     `error` is one line for people when it failed. `running_after` is what the process manager said of the
@@ -35,7 +33,7 @@ class Outcome:
 
     action: NodeAction
     result: Result
-    ended_at: datetime
+    ended_at: Moment
     error: str | None = None
     retry: Retry = Retry.SOON
     running_after: bool | None = None

@@ -1,10 +1,10 @@
 """The last weeks of a machine in short: readings in buckets, and what the latest cycles did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from wnm.core.history import OperationRecord
+from wnm.core.values import Moment, Value
 
 MEASURES = (
     "nodes_running",
@@ -21,8 +21,7 @@ MEASURES = (
 """The columns of samples that are summed up, as `SampleRecord` names them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class Range(Value, frozen=True, kw_only=True):
     """How far back a summary goes, and into how many buckets of the same length it is cut."""
 
     name: str
@@ -41,8 +40,7 @@ RANGES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class Spread(Value, frozen=True, kw_only=True):
     """What a reading was during a bucket: its lowest and highest value, and the mean."""
 
     low: float
@@ -50,33 +48,30 @@ class Spread:
     high: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
+class Bucket(Value, frozen=True, kw_only=True):
     """One bucket, counted from the beginning of its range; a measure that was never seen in it is missing."""
 
     index: int
     spreads: Mapping[str, Spread]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastCycle:
+class PastCycle(Value, frozen=True, kw_only=True):
     """A cycle in short; `exit_code` is None if it was killed or still runs."""
 
     number: int
-    started_at: datetime
+    started_at: Moment
     rule: str
     because: str
     exit_code: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Value, frozen=True, kw_only=True):
     """The latest cycles and operations, newest first, and for each range by name its buckets, oldest first.
 
     The ranges end at `until`.
     """
 
-    until: datetime
+    until: Moment
     cycles: tuple[PastCycle, ...]
     operations: tuple[OperationRecord, ...]
     trends: Mapping[str, tuple[Bucket, ...]]

@@ -1,20 +1,17 @@
 """Rates and shares from two readings of the counters that a machine keeps."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from wnm.core.observation import Unseen
+from wnm.core.values import Moment, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class Counters(Value, frozen=True, kw_only=True):
     """What a machine counted from its start until `taken_at`; None where it does not count.
 
     CPU seconds are summed over all cores; `cpu_busy_seconds` is what was neither idle nor waiting for a disk.
     """
 
     boot_id: str
-    taken_at: datetime
+    taken_at: Moment
     cpu_busy_seconds: float | None = None
     cpu_total_seconds: float | None = None
     netio_read_bytes: int | None = None
@@ -23,8 +20,7 @@ class Counters:
     hdio_write_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class Rates(Value, frozen=True, kw_only=True):
     """Averages over `window_seconds`, which is None when the two readings have no common window."""
 
     window_seconds: float | None

@@ -1,15 +1,12 @@
 """What earlier cycles remember, as the ledger hands it to the next one."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from wnm.core.node import Node
 from wnm.core.observation import Interrupted, ProgramReading, Remembered
 from wnm.core.rates import Counters
+from wnm.core.values import Moment, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recall:
+class Recall(Value, frozen=True, kw_only=True):
     """The last cycle's legacy; None where there was no cycle yet.
 
     `firewall_note` is what the last cycle found to say of the firewall.
@@ -21,6 +18,6 @@ class Recall:
     boot_id: str | None
     counters: Counters | None
     available: ProgramReading | None
-    last_cycle_at: datetime | None
+    last_cycle_at: Moment | None
     firewall_note: str | None = None
     machine_seed: int = 0

@@ -1,31 +1,31 @@
 """What this machine knows of a version of the node program: when it came, who passed its gate, and who failed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wnm.core.node import Node
 from wnm.core.outcome import Outcome
+from wnm.core.values import Moment, Value
 
 MOST_RELEASES = 20
 MOST_FAILURES = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFailure:
+class GateFailure(Value, frozen=True, kw_only=True):
     """A node, by name, that failed the gate of a version, and why, with its own last words."""
 
     node: str
-    at: datetime
+    at: Moment
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Value, frozen=True, kw_only=True):
     """One version. `passed` counts the nodes that passed its gate; `failures` are those since it was last lifted."""
 
     version: str
-    first_seen_at: datetime
+    first_seen_at: Moment
     passed: int = 0
     failures: tuple[GateFailure, ...] = ()
 

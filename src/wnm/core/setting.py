@@ -1,8 +1,11 @@
 """How one setting is declared: everything else about it is generated from its declaration."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from inspect import get_annotations
 from typing import Any
+
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import replace
 
 from wnm.core.forms.form import Form
 from wnm.core.host import Host
@@ -14,8 +17,7 @@ PREFIX = "WNM_"
 """What every environment name of wnm may start with; see `environment_names`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """One setting as declared.
 
     `default` is a value, a function of the host, or REQUIRED; `default_shown` is its text for people.
@@ -57,33 +59,45 @@ class Spec:
 
 
 def setting(
-    default: object | Callable[[Host], object],
     form: Form[Any],
     meaning: str,
     *,
-    shown: str | None = None,
+    by_host: Callable[[Host], object] | None = None,
+    shown: str = "",
     persisted: bool = True,
     fixed: bool = False,
     generic: bool = False,
     aliases: tuple[str, ...] = (),
-) -> Any:
-    """Declare a setting as a dataclass field; `shown` says a default that depends on the host in words."""
-    has_value = default is not REQUIRED and not callable(default)
-    spec = Spec(
+) -> Spec:
+    """Declare a setting, as the note of its annotation; `by_host` makes its default, and `shown` says it in words.
+
+    A field without a default and without `by_host` has to be given by the operator.
+    """
+    return Spec(
         name="",
         form=form,
-        default=default,
-        default_shown=shown if shown is not None else form.render(default),
+        default=REQUIRED if by_host is None else by_host,
+        default_shown=shown,
         meaning=meaning,
         persisted=persisted,
         fixed=fixed,
         generic=generic,
         aliases=aliases,
     )
-    metadata = {"spec": spec}
-    return field(default=default, metadata=metadata) if has_value else field(metadata=metadata)
 
 
-def specs_of(declared: Iterable[Field[Any]]) -> Mapping[str, Spec]:
-    """The declarations of a dataclass by name, in order."""
-    return {each.name: replace(each.metadata["spec"], name=each.name) for each in declared}
+def specs_of(settings: type[Struct]) -> Mapping[str, Spec]:
+    """The declarations of a class of settings by name, in order, with the defaults that its fields have."""
+    found = {}
+    for name, declared in get_annotations(settings).items():
+        (spec,) = declared.__metadata__
+        default = _defaults(settings).get(name, spec.default)
+        shown = spec.default_shown or ("" if default is spec.default else spec.form.render(default))
+        found[name] = replace(spec, name=name, default=default, default_shown=shown)
+    return found
+
+
+def _defaults(settings: type[Struct]) -> Mapping[str, object]:
+    names, values = settings.__struct_fields__, settings.__struct_defaults__
+    given = zip(reversed(names), reversed(values), strict=False)
+    return {name: value for name, value in given if value is not NODEFAULT}

@@ -1,11 +1,11 @@
 """Every setting of wnm, declared once: meaning, unit, bounds, default, and how long it lasts."""
 
-# ruff: noqa: RUF009 (each call returns a dataclass field)
-
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from datetime import timedelta
 from posixpath import join
+from typing import Annotated
+
+from msgspec import Struct
 
 from wnm.core.forms.alerts import message_addresses, web_address
 from wnm.core.forms.form import choice, optional, switch
@@ -13,9 +13,9 @@ from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
 from wnm.core.forms.paths import folder, folders
 from wnm.core.forms.wallets import FAUCET, WeightedWallet, address, wallets
 from wnm.core.forms.windows import Window, window
-from wnm.core.forms.words import arguments, environment, host_name, user_name, version
+from wnm.core.forms.words import arguments, host_name, user_name, variables, version
 from wnm.core.host import Host, default_manager, key_folder, log_folder, node_folder
-from wnm.core.setting import REQUIRED, Spec, setting, specs_of
+from wnm.core.setting import Spec, setting, specs_of
 
 _YEAR = timedelta(days=366)
 _PERCENT = decimal(0, 100, "%")
@@ -33,238 +33,348 @@ _MANAGERS = choice(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one run. `wnm.core.layers.resolve` fills in defaults that depend on the host."""
 
-    rewards_address: tuple[WeightedWallet, ...] = setting(
-        REQUIRED, wallets(), "who is paid; each new node draws one wallet by weight", shown="required"
-    )
-    donate_address: str = setting(FAUCET, address(), "what donate means", shown="the community faucet")
-
-    node_cap: int = setting(50, whole(0, 9999, "nodes"), "most nodes on this machine")
-    cpu_less_than: float = setting(
-        70.0, _PERCENT, "use of all cores since the last cycle, below which nodes are added"
-    )
-    cpu_remove: float = setting(80.0, _PERCENT, "use of all cores above which a node is stopped")
-    mem_less_than: float = setting(70.0, _PERCENT, "memory not available, below which nodes are added")
-    mem_remove: float = setting(80.0, _PERCENT, "memory not available, above which a node is stopped")
-    hd_less_than: float = setting(
-        70.0, _PERCENT, "use of each disk with node data, below which nodes are added"
-    )
-    hd_remove: float = setting(80.0, _PERCENT, "use of a disk with node data, above which a node is removed")
-    desired_load_average: float = setting(
-        lambda host: round(0.6 * host.usable_cores, 2),
-        _LOAD,
-        "load averages (1, 5 and 15 minutes) all have to be below it to add nodes",
-        shown="0.6 × usable cores",
-    )
-    max_load_average_allowed: float = setting(
-        lambda host: float(host.usable_cores),
-        _LOAD,
-        "a load average above it stops a node",
-        shown="1.0 × usable cores",
-    )
-    netio_read_less_than: int = setting(0, _RATE, "network input below which nodes are added; 0 = off")
-    netio_read_remove: int = setting(0, _RATE, "network input above which a node is stopped; 0 = off")
-    netio_write_less_than: int = setting(0, _RATE, "network output below which nodes are added; 0 = off")
-    netio_write_remove: int = setting(0, _RATE, "network output above which a node is stopped; 0 = off")
-    hdio_read_less_than: int = setting(0, _RATE, "disk reading below which nodes are added; 0 = off")
-    hdio_read_remove: int = setting(0, _RATE, "disk reading above which a node is stopped; 0 = off")
-    hdio_write_less_than: int = setting(0, _RATE, "disk writing below which nodes are added; 0 = off")
-    hdio_write_remove: int = setting(0, _RATE, "disk writing above which a node is stopped; 0 = off")
-    crisis_bytes: int = setting(
-        2_000_000_000,
-        size(0, 10**15),
-        "free bytes below which nothing is added and a node is removed, whatever the percentage",
+    rewards_address: Annotated[
+        tuple[WeightedWallet, ...],
+        setting(wallets(), "who is paid; each new node draws one wallet by weight", shown="required"),
+    ]
+    donate_address: Annotated[str, setting(address(), "what donate means", shown="the community faucet")] = (
+        FAUCET
     )
 
-    max_concurrent_upgrades: int = setting(1, _LIMIT, "most nodes being upgraded at one time")
-    max_concurrent_starts: int = setting(1, _LIMIT, "most nodes starting at one time")
-    max_concurrent_removals: int = setting(1, _LIMIT, "most nodes being removed at one time")
-    max_concurrent_operations: int = setting(1, _LIMIT, "most nodes in any of these transitions at one time")
-    delay_start: timedelta = setting(timedelta(minutes=5), _DELAY, "how long a started node may settle")
-    delay_restart: timedelta = setting(timedelta(minutes=10), _DELAY, "how long a restarted node may settle")
-    delay_upgrade: timedelta = setting(timedelta(minutes=5), _DELAY, "how long an upgraded node may settle")
-    delay_remove: timedelta = setting(
-        timedelta(minutes=10), _DELAY, "time between a node's stop and its removal"
+    node_cap: Annotated[int, setting(whole(0, 9999, "nodes"), "most nodes on this machine")] = 50
+    cpu_less_than: Annotated[
+        float, setting(_PERCENT, "use of all cores since the last cycle, below which nodes are added")
+    ] = 70.0
+    cpu_remove: Annotated[float, setting(_PERCENT, "use of all cores above which a node is stopped")] = 80.0
+    mem_less_than: Annotated[
+        float, setting(_PERCENT, "memory not available, below which nodes are added")
+    ] = 70.0
+    mem_remove: Annotated[float, setting(_PERCENT, "memory not available, above which a node is stopped")] = (
+        80.0
     )
-    action_delay: timedelta = setting(timedelta(0), _PAUSE, "pause between two operations")
-    survey_delay: timedelta = setting(timedelta(0), _PAUSE, "pause between asking two nodes")
-    this_action_delay: timedelta | None = setting(
-        None,
-        optional(_PAUSE),
-        "action_delay for this run only",
-        shown="none",
-        persisted=False,
-        aliases=("interval",),
-    )
-    this_survey_delay: timedelta | None = setting(
-        None, optional(_PAUSE), "survey_delay for this run only", shown="none", persisted=False
-    )
+    hd_less_than: Annotated[
+        float, setting(_PERCENT, "use of each disk with node data, below which nodes are added")
+    ] = 70.0
+    hd_remove: Annotated[
+        float, setting(_PERCENT, "use of a disk with node data, above which a node is removed")
+    ] = 80.0
+    desired_load_average: Annotated[
+        float,
+        setting(
+            _LOAD,
+            "load averages (1, 5 and 15 minutes) all have to be below it to add nodes",
+            shown="0.6 × usable cores",
+            by_host=lambda host: round(0.6 * host.usable_cores, 2),
+        ),
+    ]
+    max_load_average_allowed: Annotated[
+        float,
+        setting(
+            _LOAD,
+            "a load average above it stops a node",
+            shown="1.0 × usable cores",
+            by_host=lambda host: float(host.usable_cores),
+        ),
+    ]
+    netio_read_less_than: Annotated[
+        int, setting(_RATE, "network input below which nodes are added; 0 = off")
+    ] = 0
+    netio_read_remove: Annotated[
+        int, setting(_RATE, "network input above which a node is stopped; 0 = off")
+    ] = 0
+    netio_write_less_than: Annotated[
+        int, setting(_RATE, "network output below which nodes are added; 0 = off")
+    ] = 0
+    netio_write_remove: Annotated[
+        int, setting(_RATE, "network output above which a node is stopped; 0 = off")
+    ] = 0
+    hdio_read_less_than: Annotated[
+        int, setting(_RATE, "disk reading below which nodes are added; 0 = off")
+    ] = 0
+    hdio_read_remove: Annotated[
+        int, setting(_RATE, "disk reading above which a node is stopped; 0 = off")
+    ] = 0
+    hdio_write_less_than: Annotated[
+        int, setting(_RATE, "disk writing below which nodes are added; 0 = off")
+    ] = 0
+    hdio_write_remove: Annotated[
+        int, setting(_RATE, "disk writing above which a node is stopped; 0 = off")
+    ] = 0
+    crisis_bytes: Annotated[
+        int,
+        setting(
+            size(0, 10**15),
+            "free bytes below which nothing is added and a node is removed, whatever the percentage",
+        ),
+    ] = 2_000_000_000
 
-    process_manager: str = setting(
-        default_manager,
-        _MANAGERS,
-        "what runs the nodes",
-        shown="systemd for root on Linux, setsid for others, launchd on macOS",
-        fixed=True,
+    max_concurrent_upgrades: Annotated[int, setting(_LIMIT, "most nodes being upgraded at one time")] = 1
+    max_concurrent_starts: Annotated[int, setting(_LIMIT, "most nodes starting at one time")] = 1
+    max_concurrent_removals: Annotated[int, setting(_LIMIT, "most nodes being removed at one time")] = 1
+    max_concurrent_operations: Annotated[
+        int, setting(_LIMIT, "most nodes in any of these transitions at one time")
+    ] = 1
+    delay_start: Annotated[timedelta, setting(_DELAY, "how long a started node may settle")] = timedelta(
+        minutes=5
     )
-    firewall: str = setting(
-        lambda host: "ufw" if host.is_root and host.ufw_active else "null",
-        choice("ufw", "null"),
-        "what opens the ports of nodes",
-        shown="ufw for root where it is installed and active, else null",
+    delay_restart: Annotated[timedelta, setting(_DELAY, "how long a restarted node may settle")] = timedelta(
+        minutes=10
     )
-    port_start: int = setting(55, port_block(), "a node's port is this × 1000 + its id", fixed=True)
-    metrics_port_start: int = setting(
-        13, port_block(), "its metrics port is this × 1000 + its id", fixed=True
+    delay_upgrade: Annotated[timedelta, setting(_DELAY, "how long an upgraded node may settle")] = timedelta(
+        minutes=5
     )
-    host: str = setting("127.0.0.1", host_name(), "where the metrics of nodes are asked", generic=True)
-    no_upnp: bool = setting(True, switch(), "nodes do not ask the router to open their ports")
+    delay_remove: Annotated[timedelta, setting(_DELAY, "time between a node's stop and its removal")] = (
+        timedelta(minutes=10)
+    )
+    action_delay: Annotated[timedelta, setting(_PAUSE, "pause between two operations")] = timedelta(0)
+    survey_delay: Annotated[timedelta, setting(_PAUSE, "pause between asking two nodes")] = timedelta(0)
+    this_action_delay: Annotated[
+        timedelta | None,
+        setting(
+            optional(_PAUSE),
+            "action_delay for this run only",
+            shown="none",
+            persisted=False,
+            aliases=("interval",),
+        ),
+    ] = None
+    this_survey_delay: Annotated[
+        timedelta | None,
+        setting(optional(_PAUSE), "survey_delay for this run only", shown="none", persisted=False),
+    ] = None
 
-    node_kind: str = setting(
-        lambda host: host.program_kind or "antnode",
-        choice("antnode", "ant-node"),
-        "which node program this is",
-        shown="what antnode_path --version says",
-        fixed=True,
+    process_manager: Annotated[
+        str,
+        setting(
+            _MANAGERS,
+            "what runs the nodes",
+            shown="systemd for root on Linux, setsid for others, launchd on macOS",
+            fixed=True,
+            by_host=default_manager,
+        ),
+    ]
+    firewall: Annotated[
+        str,
+        setting(
+            choice("ufw", "null"),
+            "what opens the ports of nodes",
+            shown="ufw for root where it is installed and active, else null",
+            by_host=lambda host: "ufw" if host.is_root and host.ufw_active else "null",
+        ),
+    ]
+    port_start: Annotated[int, setting(port_block(), "a node's port is this × 1000 + its id", fixed=True)] = (
+        55
     )
-    antnode_path: str = setting(
-        lambda host: host.program or join(host.home, ".local/bin/antnode"),
-        folder(),
-        "the node program that new and upgraded nodes copy",
-        shown="~/.local/bin/antnode, else the first antnode on PATH",
+    metrics_port_start: Annotated[
+        int, setting(port_block(), "its metrics port is this × 1000 + its id", fixed=True)
+    ] = 13
+    host: Annotated[str, setting(host_name(), "where the metrics of nodes are asked", generic=True)] = (
+        "127.0.0.1"
     )
-    node_version: str | None = setting(
-        None,
-        optional(version()),
-        "no node is upgraded or started anew above this version",
-        shown="none",
-        generic=True,
-    )
-    upgrade_failures_allowed: int = setting(
-        1, whole(1, 1000, "nodes"), "how many nodes may fail the gate of a version before it is halted here"
-    )
-    upgrade_window: Window | None = setting(
-        None, optional(window()), "when nodes may be upgraded, in local time", shown="at any time"
-    )
-    upgrade_spread: timedelta = setting(
-        timedelta(0),
-        duration("hours", timedelta(0), timedelta(days=14)),
-        "a new version is taken up to this much later, each machine at a time of its own",
-    )
-    node_user: str = setting(
-        "ant",
-        user_name(),
-        "the account that nodes run as under systemd, made when it is missing; the other process managers "
-        "cannot change the account",
-        fixed=True,
-    )
-    self_upgrade: str = setting(
-        "prevent",
-        choice("prevent", "allow"),
-        "whether nodes may replace their own program; prevent needs systemd, which runs them as another account",
-    )
-    environment: tuple[tuple[str, str], ...] = setting(
-        (), environment(), "extra environment of new nodes", shown="empty", generic=True
-    )
-    start_args: tuple[str, ...] = setting((), arguments(), "extra arguments of new nodes", shown="empty")
-    node_storage: tuple[str, ...] = setting(
-        lambda host: (node_folder(host),),
-        folders(),
-        "folders that hold the root directories of nodes: one for each disk",
-        shown="/var/antctl/services for root and systemd, else node in the data folder",
-    )
-    log_storage: str = setting(
-        log_folder,
-        folder(),
-        "the folder that holds the log folder of each node",
-        shown="/var/log/antnode for root and systemd, ~/Library/Logs/autonomi on macOS, else logs in the data folder",
-    )
-    keep_keys: bool = setting(True, switch(), "back up a node's secret key before its folder is deleted")
-    key_storage: str = setting(
-        key_folder,
-        folder(),
-        "the folder that secret keys are backed up to",
-        shown="/var/antctl/keys for systemd, else keys in the data folder",
-    )
+    no_upnp: Annotated[bool, setting(switch(), "nodes do not ask the router to open their ports")] = True
 
-    poll_timeout: timedelta = setting(
-        timedelta(seconds=2),
-        duration("seconds", timedelta(milliseconds=50), timedelta(minutes=1)),
-        "how long one node's metrics may take",
-    )
-    cycle_timeout: timedelta = setting(
-        timedelta(seconds=50),
-        duration("seconds", timedelta(seconds=1), timedelta(hours=1)),
-        "how long a whole cycle may take; nothing new starts in its last fifth",
-    )
-    stop_grace: timedelta = setting(
-        timedelta(seconds=30),
-        duration("seconds", timedelta(0), timedelta(minutes=10)),
-        "how long a node may take to end before it is killed",
-    )
-    unresponsive_restart: timedelta = setting(
-        timedelta(minutes=30),
-        duration("minutes", timedelta(0), timedelta(days=7)),
-        "how long a running node may leave its metrics unanswered before it is restarted; 0 = for ever",
-    )
-    history_days: int = setting(30, whole(1, 3650, "days"), "how long samples and cycles are kept")
+    node_kind: Annotated[
+        str,
+        setting(
+            choice("antnode", "ant-node"),
+            "which node program this is",
+            shown="what antnode_path --version says",
+            fixed=True,
+            by_host=lambda host: host.program_kind or "antnode",
+        ),
+    ]
+    antnode_path: Annotated[
+        str,
+        setting(
+            folder(),
+            "the node program that new and upgraded nodes copy",
+            shown="~/.local/bin/antnode, else the first antnode on PATH",
+            by_host=lambda host: host.program or join(host.home, ".local/bin/antnode"),
+        ),
+    ]
+    node_version: Annotated[
+        str | None,
+        setting(
+            optional(version()),
+            "no node is upgraded or started anew above this version",
+            shown="none",
+            generic=True,
+        ),
+    ] = None
+    upgrade_failures_allowed: Annotated[
+        int,
+        setting(
+            whole(1, 1000, "nodes"), "how many nodes may fail the gate of a version before it is halted here"
+        ),
+    ] = 1
+    upgrade_window: Annotated[
+        Window | None,
+        setting(optional(window()), "when nodes may be upgraded, in local time", shown="at any time"),
+    ] = None
+    upgrade_spread: Annotated[
+        timedelta,
+        setting(
+            duration("hours", timedelta(0), timedelta(days=14)),
+            "a new version is taken up to this much later, each machine at a time of its own",
+        ),
+    ] = timedelta(0)
+    node_user: Annotated[
+        str,
+        setting(
+            user_name(),
+            "the account that nodes run as under systemd, made when it is missing; the other process managers "
+            "cannot change the account",
+            fixed=True,
+        ),
+    ] = "ant"
+    self_upgrade: Annotated[
+        str,
+        setting(
+            choice("prevent", "allow"),
+            "whether nodes may replace their own program; prevent needs systemd, which runs them as another account",
+        ),
+    ] = "prevent"
+    environment: Annotated[
+        tuple[tuple[str, str], ...],
+        setting(variables(), "extra environment of new nodes", shown="empty", generic=True),
+    ] = ()
+    start_args: Annotated[
+        tuple[str, ...], setting(arguments(), "extra arguments of new nodes", shown="empty")
+    ] = ()
+    node_storage: Annotated[
+        tuple[str, ...],
+        setting(
+            folders(),
+            "folders that hold the root directories of nodes: one for each disk",
+            shown="/var/antctl/services for root and systemd, else node in the data folder",
+            by_host=lambda host: (node_folder(host),),
+        ),
+    ]
+    log_storage: Annotated[
+        str,
+        setting(
+            folder(),
+            "the folder that holds the log folder of each node",
+            shown="/var/log/antnode for root and systemd, ~/Library/Logs/autonomi on macOS, "
+            "else logs in the data folder",
+            by_host=log_folder,
+        ),
+    ]
+    keep_keys: Annotated[
+        bool, setting(switch(), "back up a node's secret key before its folder is deleted")
+    ] = True
+    key_storage: Annotated[
+        str,
+        setting(
+            folder(),
+            "the folder that secret keys are backed up to",
+            shown="/var/antctl/keys for systemd, else keys in the data folder",
+            by_host=key_folder,
+        ),
+    ]
 
-    shun_policy: str = setting(
-        "report",
-        choice("report", "restart", "recycle"),
-        "what is done about a node that its peers shun: say it, restart it, or remove it (its key is backed up) "
-        "to make room for a new one",
-    )
-    shun_limit: int = setting(
-        15, whole(1, 1_000_000, "shuns"), "how often a node may be shunned in a day before that counts"
-    )
-    shun_budget: int = setting(
-        1, whole(1, 100, "nodes"), "most nodes that are restarted or removed for it in a day"
-    )
+    poll_timeout: Annotated[
+        timedelta,
+        setting(
+            duration("seconds", timedelta(milliseconds=50), timedelta(minutes=1)),
+            "how long one node's metrics may take",
+        ),
+    ] = timedelta(seconds=2)
+    cycle_timeout: Annotated[
+        timedelta,
+        setting(
+            duration("seconds", timedelta(seconds=1), timedelta(hours=1)),
+            "how long a whole cycle may take; nothing new starts in its last fifth",
+        ),
+    ] = timedelta(seconds=50)
+    stop_grace: Annotated[
+        timedelta,
+        setting(
+            duration("seconds", timedelta(0), timedelta(minutes=10)),
+            "how long a node may take to end before it is killed",
+        ),
+    ] = timedelta(seconds=30)
+    unresponsive_restart: Annotated[
+        timedelta,
+        setting(
+            duration("minutes", timedelta(0), timedelta(days=7)),
+            "how long a running node may leave its metrics unanswered before it is restarted; 0 = for ever",
+        ),
+    ] = timedelta(minutes=30)
+    history_days: Annotated[int, setting(whole(1, 3650, "days"), "how long samples and cycles are kept")] = 30
 
-    prometheus_textfile: str | None = setting(
-        None,
-        optional(folder()),
-        "a file for the textfile collector of node_exporter (NAME.prom), written after each cycle",
-        shown="none",
-    )
-    prometheus_targets: str | None = setting(
-        None,
-        optional(folder()),
-        "a file for file_sd_configs of Prometheus (NAME.json): where the nodes' own metrics are",
-        shown="none",
-    )
-    status_page: str | None = setting(
-        None,
-        optional(folder()),
-        "a page for people (NAME.html), written after each cycle: everything about the machine in one file",
-        shown="none",
-    )
+    shun_policy: Annotated[
+        str,
+        setting(
+            choice("report", "restart", "recycle"),
+            "what is done about a node that its peers shun: say it, restart it, or remove it (its key is backed up) "
+            "to make room for a new one",
+        ),
+    ] = "report"
+    shun_limit: Annotated[
+        int,
+        setting(whole(1, 1_000_000, "shuns"), "how often a node may be shunned in a day before that counts"),
+    ] = 15
+    shun_budget: Annotated[
+        int, setting(whole(1, 100, "nodes"), "most nodes that are restarted or removed for it in a day")
+    ] = 1
 
-    alert_urls: tuple[str, ...] = setting(
-        (),
-        message_addresses(),
-        "where alerts are sent: webhooks (https://…) and addresses of Apprise",
-        shown="none",
-    )
-    alert_command: tuple[str, ...] = setting(
-        (),
-        arguments(),
-        "a program that is given each alert as JSON on its standard input, run by the account that runs wnm",
-        shown="none",
-    )
-    dead_man_url: str | None = setting(
-        None,
-        optional(web_address()),
-        "an address that is asked for after each good cycle; whoever watches it notices when that stops",
-        shown="none",
-    )
-    alert_disk_days: float = setting(
-        7.0, decimal(0, 365, "days"), "a disk that will be full sooner than this is an alert; 0 = never"
-    )
+    prometheus_textfile: Annotated[
+        str | None,
+        setting(
+            optional(folder()),
+            "a file for the textfile collector of node_exporter (NAME.prom), written after each cycle",
+            shown="none",
+        ),
+    ] = None
+    prometheus_targets: Annotated[
+        str | None,
+        setting(
+            optional(folder()),
+            "a file for file_sd_configs of Prometheus (NAME.json): where the nodes' own metrics are",
+            shown="none",
+        ),
+    ] = None
+    status_page: Annotated[
+        str | None,
+        setting(
+            optional(folder()),
+            "a page for people (NAME.html), written after each cycle: everything about the machine in one file",
+            shown="none",
+        ),
+    ] = None
+
+    alert_urls: Annotated[
+        tuple[str, ...],
+        setting(
+            message_addresses(),
+            "where alerts are sent: webhooks (https://…) and addresses of Apprise",
+            shown="none",
+        ),
+    ] = ()
+    alert_command: Annotated[
+        tuple[str, ...],
+        setting(
+            arguments(),
+            "a program that is given each alert as JSON on its standard input, run by the account that runs wnm",
+            shown="none",
+        ),
+    ] = ()
+    dead_man_url: Annotated[
+        str | None,
+        setting(
+            optional(web_address()),
+            "an address that is asked for after each good cycle; whoever watches it notices when that stops",
+            shown="none",
+        ),
+    ] = None
+    alert_disk_days: Annotated[
+        float,
+        setting(decimal(0, 365, "days"), "a disk that will be full sooner than this is an alert; 0 = never"),
+    ] = 7.0
 
     @property
     def pause_between_actions(self) -> timedelta:
@@ -277,7 +387,7 @@ class Settings:
         return self.survey_delay if self.this_survey_delay is None else self.this_survey_delay
 
 
-SPECS: Mapping[str, Spec] = specs_of(fields(Settings))
+SPECS: Mapping[str, Spec] = specs_of(Settings)
 """All settings by name, in the order of declaration."""
 
 NAMES: Mapping[str, str] = {name: spec.name for spec in SPECS.values() for name in spec.names}

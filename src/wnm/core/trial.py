@@ -1,11 +1,11 @@
 """The gate that a node has to pass after its program was replaced, judged from what is seen of it."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wnm.core.node import Node, Reachability
 from wnm.core.observation import NodePage, NodeReading, ProcessReading, ProgramReading
 from wnm.core.settings import Settings
+from wnm.core.values import Moment, Value
 from wnm.core.version import is_older
 
 PATIENCE_IN_DELAYS = 3
@@ -15,33 +15,29 @@ START_SLACK = timedelta(seconds=5)
 PROGRAM_SLACK = timedelta(seconds=2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class Passed(Value, frozen=True, kw_only=True):
     """The node runs well on its new program."""
 
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Value, frozen=True, kw_only=True):
     """The node does not; it goes back to its former program."""
 
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moot:
+class Moot(Value, frozen=True, kw_only=True):
     """There is nothing to judge: the node does not run the program that it was to try."""
 
     because: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
+class Waits(Value, frozen=True, kw_only=True):
     """Not known yet; `waiting_for` is what is missing."""
 
     waiting_for: str
-    until: datetime
+    until: Moment
 
 
 type Verdict = Passed | Failed | Moot | Waits
@@ -110,8 +106,7 @@ def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
     return process.started_at + PROGRAM_SLACK < program.changed_at <= now
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Missing:
+class _Missing(Value, frozen=True, kw_only=True):
     """What speaks against a node, and what it waits for until then.
 
     `final` is what no waiting mends; `forgiven` what is waited for, and not held against it if it never comes.

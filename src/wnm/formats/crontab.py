@@ -6,8 +6,9 @@ A text is taken apart at its line feeds only, so that whatever else it holds com
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from wnm.core.errors import NeedsOperator
 
@@ -22,8 +23,7 @@ _END = "# END wnm "
 _NAMES_WNM = re.compile(r"(?<![\w-])wnm(?![\w-])")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Struct, frozen=True, kw_only=True):
     """What cron shall start; all paths are absolute. `config` is a file of settings that was asked for by name."""
 
     program: tuple[str, ...]

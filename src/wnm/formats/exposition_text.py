@@ -3,7 +3,8 @@
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 GAUGE, COUNTER = "gauge", "counter"
 
@@ -14,8 +15,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 type Labels = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(Struct, frozen=True, kw_only=True):
     """One metric with its series: labels as (name, text) and a value, in base units, each label set once."""
 
     name: str

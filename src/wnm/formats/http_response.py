@@ -1,7 +1,8 @@
 """The head of an HTTP/1 response, read as far as a plain GET of a small page needs it."""
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wnm.core.errors import Transient
 
@@ -16,8 +17,7 @@ class Unusable(Transient):
     """An answer that is not a plain HTTP page; the text says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Struct, frozen=True, kw_only=True):
     """Where the body begins among the received bytes, and its length; None means until the end."""
 
     body_at: int

@@ -6,7 +6,8 @@ show what runs in the graphical session. `print` takes the domain by its name.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _SERVICES = re.compile(r"^[ \t]*services = \{[ \t]*\n(.*?)^[ \t]*\}[ \t]*$", re.MULTILINE | re.DOTALL)
 _SERVICE = re.compile(r"[ \t]*([0-9]+)[ \t]+(\S+)[ \t]+(\S+)[ \t]*")
@@ -14,8 +15,7 @@ _PATH = re.compile(r"^\tpath = (.*)$", re.MULTILINE)
 _NUMBER = re.compile(r"-?[0-9]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A loaded service: its process, and how the one before ended (negative: the signal; None: never, or not said)."""
 
     pid: int | None

@@ -4,9 +4,10 @@ import math
 import plistlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 from xml.parsers.expat import ExpatError
+
+from msgspec import Struct
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent
@@ -29,8 +30,7 @@ _NUMBERED_NAME = re.compile(r"(.*[^0-9])([0-9]{4,})")
 _NUMBERED_LABEL = re.compile(r"(.*[^0-9])-(0|[1-9][0-9]*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class Written(Struct, frozen=True, kw_only=True):
     """What a property list says of itself; `unit` and `working_dir` are None if wnm did not write it."""
 
     label: str | None

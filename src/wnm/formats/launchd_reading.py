@@ -2,8 +2,9 @@
 
 import plistlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from xml.parsers.expat import ExpatError
+
+from msgspec import Struct
 
 from wnm.formats.launchd_plist import OWN_KEY, unit_name_of
 
@@ -11,8 +12,7 @@ LARGEST_BYTES = 1024 * 1024
 _SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentFound:
+class AgentFound(Struct, frozen=True, kw_only=True):
     """What a property list says.
 
     `name` is that of the unit whose label it has: `antnode0001` for `com.autonomi.antnode-1`; None for any other

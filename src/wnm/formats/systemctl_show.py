@@ -1,7 +1,8 @@
 """What `systemctl show` says of units (see systemctl(1) and org.freedesktop.systemd1(5))."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wnm.core.node import ProcessState
 
@@ -30,8 +31,7 @@ _BEFORE_IT_RAN: Mapping[int, str] = {
 _KILLED = (2, 3)  # CLD_KILLED and CLD_DUMPED in waitid(2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Shown(Struct, frozen=True, kw_only=True):
     """One unit. `pid` is None without a main process, `fragment` empty without a unit file."""
 
     id: str

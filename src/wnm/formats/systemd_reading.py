@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from wnm.formats.systemd_command import argv_of
 from wnm.formats.systemd_unit import owner
 from wnm.formats.systemd_unit_lines import Assignment, read_lines
@@ -16,8 +18,7 @@ _OTHER_ROOTS = ("RootDirectory", "RootImage")
 _YES = frozenset({"1", "yes", "y", "true", "t", "on"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitFound:
+class UnitFound(Struct, frozen=True, kw_only=True):
     """What a service unit says, with its drop-ins.
 
     `argv` is exactly what the process gets, program first; None if `problem` says why it cannot be told. The

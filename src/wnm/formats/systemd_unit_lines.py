@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wnm.formats.systemd_syntax import LONGEST_LINE_BYTES
 from wnm.formats.systemd_words import Unclear
@@ -13,8 +14,7 @@ _BLANK = " \t\n\r"
 _LINE_END = re.compile(r"\r\n|\n\r|\n|\r")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class Assignment(Struct, frozen=True, kw_only=True):
     """`option=value` in a section, "" before the first one; an empty value takes back what was assigned before."""
 
     section: str
@@ -22,8 +22,7 @@ class Assignment:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitLines:
+class UnitLines(Struct, frozen=True, kw_only=True):
     """All assignments in order. `open_end` if the last line, which is one of them, does not end."""
 
     assignments: tuple[Assignment, ...]

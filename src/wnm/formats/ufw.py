@@ -5,7 +5,8 @@ The numbered form is read because its lines can be told apart: a comment may hol
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wnm.core.decide.ports import node_in_comment
 from wnm.core.observation import FirewallReading, PortRule, Unseen
@@ -24,8 +25,7 @@ _LIVE_FAILURE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UfwRule:
+class UfwRule(Struct, frozen=True, kw_only=True):
     """A rule for one address family. `to` and `source` are as ufw writes them; `flags` is `log` and the like."""
 
     action: str
@@ -64,8 +64,7 @@ class UfwRule:
         return self.is_plain and self.comment is not None and node_in_comment(self.comment) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UfwStatus:
+class UfwStatus(Struct, frozen=True, kw_only=True):
     """All rules that are in force; `note` says in a line why there are none to look after."""
 
     active: bool

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from wnm.node_kinds.ant_node import NAME as ANT_NODE_NAME
 from wnm.node_kinds.antnode import NAME as ANTNODE_NAME
@@ -13,8 +14,7 @@ NETWORKS = frozenset(
 """The words that antnode is known to choose its payment network by."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class Form(Struct, frozen=True, kw_only=True):
     """How one kind writes what both have, by the long names of its options.
 
     `log` is what names the log folder, unless it is one of `no_log_folder`, and `log_variable` does the same.

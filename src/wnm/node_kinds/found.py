@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from wnm.node_kinds.forms import FORMS, Form
 from wnm.node_kinds.kinds import KINDS
 
@@ -17,16 +19,14 @@ _CLAIMING = {"--root-dir": "root_dir", "--port": "port", "-p": "port", "--rpc": 
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuessedKind:
+class GuessedKind(Struct, frozen=True, kw_only=True):
     """Which kind of node a program is; `doubt` says why that is not sure, None if it is."""
 
     name: str
     doubt: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeArguments:
+class NodeArguments(Struct, frozen=True, kw_only=True):
     """The arguments of a node, told apart; texts are as they were found.
 
     `metrics_port` and `wallet` are None where none is given, `log_dir` is None where the log goes elsewhere than
@@ -46,8 +46,7 @@ class NodeArguments:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(Struct, frozen=True, kw_only=True):
     """What a command line names for itself, whatever it runs; `by_antctl` if it has what antctl gives to its nodes."""
 
     root_dir: str | None
@@ -56,8 +55,7 @@ class Claimed:
     by_antctl: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _Part(Struct, frozen=True, kw_only=True):
     """One option with its value, or one bare word; `words` are what stands in the command line for it."""
 
     option: str | None

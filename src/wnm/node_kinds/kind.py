@@ -1,8 +1,9 @@
 """What wnm needs to know of a kind of node program."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from wnm.core.node import Node
 from wnm.node_kinds.extra_options import lacks_value
@@ -19,8 +20,7 @@ class CommandLine(Protocol):
     def __call__(self, node: Node, *, supervised: bool = False) -> tuple[str, ...]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeKind:
+class NodeKind(Struct, frozen=True, kw_only=True):
     """How a kind of node program is started and recognised.
 
     `program_name` is the file name of a node's own copy; `companion_files` lie beside the program that is

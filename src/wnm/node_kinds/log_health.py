@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wnm.core.version import tidy_version
 
@@ -29,8 +31,7 @@ _REASON_FOLLOWS = re.compile(r"(?:thread .{0,200} panicked at .*:|The applicatio
 _CAUSE = re.compile(r"\s{0,8}0: (?P<cause>.*)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogHealth:
+class LogHealth(Struct, frozen=True, kw_only=True):
     """What a log tells about the process that wrote its last lines; what it does not tell is None or False.
 
     `last_line_at` is when the last line that bears a time was written, `started_at` when the process began,
@@ -53,8 +54,7 @@ def message(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|: |\] ){pattern}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogWords:
+class LogWords(Struct, frozen=True, kw_only=True):
     """The messages of one kind of node program that mean something, built by `message`.
 
     `started` may have a group `version`, `peers` has a group `peers`, `fatal` a group `why`.

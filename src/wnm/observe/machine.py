@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from wnm.core.contracts import Clock
 from wnm.core.observation import FileSystem, MachineReading, Storage, Unseen
@@ -14,8 +15,7 @@ DISK_PATIENCE_SECONDS = 2.0
 UNREMARKABLE = frozenset({"lost+found"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageSeen:
+class StorageSeen(Struct, frozen=True, kw_only=True):
     """A storage folder, the names in it, and the file system under it."""
 
     storage: Storage

@@ -1,10 +1,12 @@
 """What is to be seen of each node: its process, its pages, its files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from posixpath import basename, dirname
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, ProcessManager
@@ -27,8 +29,7 @@ ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFiles:
+class NodeFiles(Struct, frozen=True, kw_only=True):
     """What a node's folders show; programs are asked for their version only when their file changed."""
 
     root_dir_present: bool | Unseen

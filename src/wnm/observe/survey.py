@@ -50,7 +50,7 @@ def survey(
         interrupted=recall.interrupted,
         remembered=recall.remembered,
         firewall=rules,
-        utc_offset=now.astimezone().utcoffset() or timedelta(0),
+        utc_offset_seconds=(now.astimezone().utcoffset() or timedelta(0)).total_seconds(),
         machine_seed=recall.machine_seed,
     )
 

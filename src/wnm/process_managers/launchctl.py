@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from wnm.core.errors import Transient
 from wnm.formats.launchctl_print import Service, origin, services
@@ -19,8 +20,7 @@ NOT_IN_THIS_DOMAIN = 125
 NOT_THERE = frozenset({NO_SUCH_PROCESS, NO_DOMAIN, NO_SERVICE, NOT_IN_THIS_DOMAIN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Domain:
+class Domain(Struct, frozen=True, kw_only=True):
     """Where agents are loaded: its name, the kind of session that it is, and what is loaded there by label."""
 
     name: str

@@ -5,10 +5,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from wnm.core.observation import Unseen
 from wnm.node_kinds.kind import NodeKind
@@ -21,8 +22,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreReading:
+class StoreReading(Struct, frozen=True, kw_only=True):
     """What a node keeps: the bytes it takes up on its disk, None where counting would take too long.
 
     `changed_at` is when anything in it was last written, added or removed.
@@ -32,8 +32,7 @@ class StoreReading:
     changed_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogReading:
+class LogReading(Struct, frozen=True, kw_only=True):
     """The end of a node's newest log file; `file_bytes` is how long that file was."""
 
     file_name: str
@@ -41,8 +40,7 @@ class LogReading:
     health: LogHealth
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilesReading:
+class FilesReading(Struct, frozen=True, kw_only=True):
     """A node's files. Each part is None where there is nothing, and Unseen where it cannot be read."""
 
     identity_at: datetime | Unseen | None

@@ -4,9 +4,10 @@ import os
 import pwd
 import stat
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from wnm.core.observation import ProgramReading, Unseen
 from wnm.node_kinds.kind import NodeKind

@@ -7,9 +7,10 @@ import pwd
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system.command import CommandFailed, run
@@ -25,8 +26,7 @@ SYSTEM_UNITS = "/etc/systemd/system"
 NO_SHELL = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """A user and its own group, by number; `groups` are all that it is a member of."""
 
     name: str

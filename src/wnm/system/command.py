@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO
+
+from msgspec import Struct
 
 from wnm.core.errors import Transient
 
@@ -35,8 +36,7 @@ except OSError as error:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Struct, frozen=True, kw_only=True):
     """What a program that ended with code 0 wrote, as text; what is not UTF-8 is replaced."""
 
     stdout: str

@@ -6,8 +6,9 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from wnm.core.errors import Permanent
 
@@ -18,8 +19,7 @@ MOST_ARGUMENT_BYTES = 2 * 1024 * 1024
 _SLASHES = re.compile(r"//+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
+class Process(Struct, frozen=True, kw_only=True):
     """A living process.
 
     `birth` tells it from a later one with the same pid and is only good for comparing. `started_at` moves with
@@ -35,8 +35,7 @@ class Process:
     user_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessTable:
+class ProcessTable(Struct, frozen=True, kw_only=True):
     """The processes whose command lines hold one of the flags that were asked for, by flag and value."""
 
     found: Mapping[Fingerprint, tuple[Process, ...]]

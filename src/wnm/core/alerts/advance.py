@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from wnm.core.alerts.rules import ENOUGH_SIGHTINGS, QUIET, RULES, Rule
 from wnm.core.alerts.values import Condition, Episode, Findings
+from wnm.core.values import Value
 
 type _Identity = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
+class Advance(Value, frozen=True, kw_only=True):
     """What is different now. `started` and `ended`, of which somebody is told, are among `changed`."""
 
     changed: tuple[Episode, ...] = ()

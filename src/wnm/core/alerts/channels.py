@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from posixpath import basename
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from wnm.core.host import Host
 from wnm.core.settings import SPECS
+from wnm.core.values import Value
 
 # These settings mean the same on every machine.
 _ANY_HOST = Host(platform="linux", is_root=False, user="", home="/", environ={}, usable_cores=1.0)
@@ -24,8 +24,7 @@ class Kind(StrEnum):
     COMMAND = "command"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
+class Channel(Value, frozen=True, kw_only=True):
     """One receiver. `target` may hold tokens and is told to nobody; `name` stands for it everywhere."""
 
     kind: Kind
@@ -33,8 +32,7 @@ class Channel:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
+class Addresses(Value, frozen=True, kw_only=True):
     """The receivers of messages, each once, and the address that is asked for after a good cycle."""
 
     channels: tuple[Channel, ...] = ()

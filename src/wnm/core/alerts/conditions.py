@@ -1,8 +1,9 @@
 """What is wrong on the machine in this cycle, one small function a rule."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from wnm.core.alerts import rules, schedule, trend
 from wnm.core.alerts.messages import in_words
@@ -16,14 +17,14 @@ from wnm.core.decision import Decision
 from wnm.core.node import Node, Status
 from wnm.core.observation import FileSystem, Observation, ProgramReading, Unseen
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 
 REPEATEDLY = 3
 _DISK_RULES = frozenset({rules.DISK_CRISIS, rules.DISK_FULL_SOON})
 _ROOM_RULES = frozenset({rules.PRESSURE, rules.NO_GROWTH})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Value, frozen=True, kw_only=True):
     """A cycle and what is remembered of those before it.
 
     `nodes` are the rows after it; `did` says whether any action came to a good end. `starts` are when the latest

@@ -1,27 +1,25 @@
 """Messages on their way: which of those that wait are to be sent now, and in which order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from wnm.core.alerts.pauses import is_due
 from wnm.core.alerts.values import Message
+from wnm.core.values import Moment, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Value, frozen=True, kw_only=True):
     """A message for one channel, by name, that has not arrived; `id` is that of its row."""
 
     id: int
     channel: str
     message: Message
     attempts: int
-    next_try_at: datetime
+    next_try_at: Moment
     last_error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenUp:
+class GivenUp(Value, frozen=True, kw_only=True):
     """A message that is not tried any more."""
 
     channel: str

@@ -1,6 +1,6 @@
 """Whether the machine would take one more node, by the very limits that growth itself goes by."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from wnm.core.decide.allocate import places
 from wnm.core.decide.gauges import disk_gauge, gauges, in_crisis

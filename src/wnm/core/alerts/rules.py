@@ -1,8 +1,9 @@
 """How long each rule waits before it tells somebody, and before it says that it is over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
+
+from wnm.core.values import Value
 
 UPGRADE_HALTED = "upgrade-halted"
 PRESSURE = "pressure"
@@ -27,8 +28,7 @@ _NOW = timedelta(0)
 _UNLIMITED = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Value, frozen=True, kw_only=True):
     """It has to hold for `hold` to start and be gone for `release` to end; at most `most` are open at one time."""
 
     hold: timedelta

@@ -4,29 +4,30 @@ It is kept in a small file beside the database, together with where messages go.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wnm.core.alerts.messages import in_words, message_id
 from wnm.core.alerts.pauses import is_due, is_stale, pause
 from wnm.core.alerts.rules import CYCLE_FAILS, ENOUGH_SIGHTINGS, RULES
 from wnm.core.alerts.values import Event, Message, Severity
+from wnm.core.values import Moment, Value
 
 SUBJECT = "cycles"
 REMEDY = "run wnm once by hand and do what it says"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Value, frozen=True, kw_only=True):
     """Cycles that failed one after another, since when, and the channels that have been told, by name."""
 
-    since: datetime
+    since: Moment
     text: str
     sightings: int = 1
-    ended_at: datetime | None = None
+    ended_at: Moment | None = None
     told: tuple[str, ...] = ()
     attempts: int = 0
-    next_try_at: datetime | None = None
+    next_try_at: Moment | None = None
 
     @property
     def is_open(self) -> bool:
@@ -34,13 +35,12 @@ class Trouble:
         return bool(self.told) or self.sightings >= ENOUGH_SIGHTINGS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notes:
+class Notes(Value, frozen=True, kw_only=True):
     """The whole file: settings of alerts as (name, text), the trouble there is, when a failed ping was logged."""
 
     settings: tuple[tuple[str, str], ...] = ()
     trouble: Trouble | None = None
-    ping_logged_at: datetime | None = None
+    ping_logged_at: Moment | None = None
 
 
 def after_failure(trouble: Trouble | None, text: str, now: datetime) -> Trouble:

@@ -1,8 +1,8 @@
 """A condition that holds now, an episode of it with a beginning and an end, and a message about one of the two."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
+
+from wnm.core.values import Moment, Value
 
 
 class Severity(StrEnum):
@@ -20,8 +20,7 @@ class Event(StrEnum):
     TEST = "test"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class Condition(Value, frozen=True, kw_only=True):
     """Something that is wrong in this cycle. `key` names its rule, `subject` what it is about."""
 
     key: str
@@ -31,16 +30,14 @@ class Condition:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(Value, frozen=True, kw_only=True):
     """All that is wrong now; of the rules in `blind` nothing could be told, so what was so stays so."""
 
     conditions: tuple[Condition, ...]
     blind: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Episode:
+class Episode(Value, frozen=True, kw_only=True):
     """A condition from when it was first seen (`since`) until it has been gone for long enough (`ended_at`).
 
     It waits while `started_at` is None: nobody has been told. `sightings` counts the cycles in a row that saw it, or
@@ -54,11 +51,11 @@ class Episode:
     severity: Severity
     text: str
     remedy: str
-    since: datetime
+    since: Moment
     sightings: int = 1
-    started_at: datetime | None = None
-    gone_since: datetime | None = None
-    ended_at: datetime | None = None
+    started_at: Moment | None = None
+    gone_since: Moment | None = None
+    ended_at: Moment | None = None
 
     @property
     def is_open(self) -> bool:
@@ -66,8 +63,7 @@ class Episode:
         return self.started_at is not None and self.ended_at is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Value, frozen=True, kw_only=True):
     """What is sent. `id` is the same every time that this message is sent, and no other message has it.
 
     `since` is when the alert started, `at` when this was written.
@@ -80,14 +76,13 @@ class Message:
     severity: Severity
     text: str
     remedy: str | None
-    since: datetime
-    at: datetime
+    since: Moment
+    at: Moment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskLevel:
+class DiskLevel(Value, frozen=True, kw_only=True):
     """How much was free on a file system at some time."""
 
     mount_point: str
-    at: datetime
+    at: Moment
     free_bytes: int

@@ -1,6 +1,5 @@
 """What a new node gets: an id, ports, a folder and a wallet."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from posixpath import join
@@ -12,12 +11,12 @@ from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 
 LAST_PORT = 65535
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Value, frozen=True, kw_only=True):
     """A storage folder and the file system it lies on."""
 
     path: str

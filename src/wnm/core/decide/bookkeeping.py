@@ -1,7 +1,8 @@
 """Rules 3 and 4: what became of nodes by itself. They never use up a cycle; what they conclude holds for every rule."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from wnm.core.action import (
     AddNode,
@@ -22,13 +23,13 @@ from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
 from wnm.core.trial import Waits, judge
+from wnm.core.values import Value
 
 UNDER_WAY = frozenset({Status.UPGRADING, Status.RESTARTING})
 LEFT_ALONE = frozenset({Status.DISABLED, Status.REMOVING, Status.DEAD})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Value, frozen=True, kw_only=True):
     """The observation with its nodes as concluded, and what has to be done to make the conclusions whole.
 
     `nodes` are all of them; `seen.nodes` leaves out those that are removed for good in this cycle. `releases` is

@@ -1,17 +1,16 @@
 """How many nodes may enter each transition now."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from wnm.core.lifecycle import backs_off
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import NodeSeen
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slots:
+class Slots(Value, frozen=True, kw_only=True):
     """Free places per kind of transition: its limit less the nodes in it, and never more than the total's."""
 
     starts: int

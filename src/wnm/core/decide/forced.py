@@ -1,8 +1,9 @@
 """What an operator asks for by hand: the same actions, chosen by name or by the ladder's own ranking."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from wnm.core.action import (
     Action,
@@ -36,6 +37,7 @@ from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation, Unseen
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 from wnm.core.version import is_older
 
 BECAUSE = "asked for by hand"
@@ -57,8 +59,7 @@ class ForcedAction(StrEnum):
     TEARDOWN = "teardown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Value, frozen=True, kw_only=True):
     """One `--force_action`: named nodes, or `count` nodes of the ladder's choice."""
 
     action: ForcedAction

@@ -1,13 +1,11 @@
 """The machine's readings, each beside the limit below which it may grow and the one above which it must shed."""
 
-from dataclasses import dataclass
-
 from wnm.core.observation import FileSystem, MachineReading, Unseen
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gauge:
+class Gauge(Value, frozen=True, kw_only=True):
     """One reading and its two limits, all in `unit`. A limit of None is switched off."""
 
     name: str

@@ -1,7 +1,8 @@
 """Rule 7: start stopped nodes and add new ones while the machine stays below its limits afterwards."""
 
-from dataclasses import dataclass, replace
 from statistics import fmean
+
+from msgspec.structs import replace
 
 from wnm.core.action import AddNode, NodeAction, ProgramChoice, StartNode
 from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
@@ -23,12 +24,12 @@ from wnm.core.observation import (
     Unseen,
 )
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 
 SETTLED_AFTER_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeCost:
+class NodeCost(Value, frozen=True, kw_only=True):
     """What one more node takes: share of one core, memory, and disk at once."""
 
     cores: float
@@ -57,8 +58,7 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     return Proposal(actions=plan.actions, held=plan.held, because="the machine has room")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
+class _Plan(Value, frozen=True, kw_only=True):
     """What has been planned so far, and the machine as it would be afterwards."""
 
     machine: MachineReading

@@ -1,7 +1,8 @@
 """The ladder: the rules in order; the first that acts decides the cycle, the others say what they wait for."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from wnm.core.action import Resurvey, node_of
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle

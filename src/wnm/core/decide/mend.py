@@ -1,7 +1,8 @@
 """What a cycle puts right in the firewall, besides its actions."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from wnm.core.action import AddNode, Resurvey, node_of
 from wnm.core.decide.allocate import ports_of

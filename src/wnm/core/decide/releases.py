@@ -1,9 +1,10 @@
 """What is known of versions, and what follows from it: proven ones, halted ones, and when a new one may be taken."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+
+from msgspec.structs import replace
 
 from wnm.core.action import ProgramChoice, Resurvey, node_of
 from wnm.core.decision import Decision, Held
@@ -13,6 +14,7 @@ from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading
 from wnm.core.release import Release, release_of
 from wnm.core.settings import Settings
 from wnm.core.trial import patience
+from wnm.core.values import Value
 from wnm.core.version import is_older
 
 
@@ -44,8 +46,7 @@ def release_news(seen: Observation, settings: Settings, concluded: Iterable[Node
     return tuple(news.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Late:
+class _Late(Value, frozen=True, kw_only=True):
     """What a node met on a version after it had passed its gate."""
 
     version: str

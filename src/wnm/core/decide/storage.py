@@ -1,8 +1,9 @@
 """Rule 2: nodes whose folder is gone are removed; nodes whose whole disk is gone are not."""
 
-from dataclasses import replace
 from datetime import datetime
 from posixpath import dirname
+
+from msgspec.structs import replace
 
 from wnm.core.action import AddNode, RemoveNode, node_of
 from wnm.core.decision import Held, Proposal

@@ -1,7 +1,8 @@
 """Rule 6: bring running nodes to the available version, oldest first, each through a gate, never downwards."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots, is_resting_removal

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from wnm.core.host import Host
+from wnm.core.values import Value
 
 LONGEST_TEXT = 10_000
 # Control characters, the other line separators, and what is left of bytes that are not UTF-8: none of them
@@ -14,8 +16,7 @@ TRUE_WORDS = frozenset({"true", "yes", "on", "1"})
 BOOLEAN_WORDS = TRUE_WORDS | frozenset({"false", "no", "off", "0"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form[T]:
+class Form[T](Value, frozen=True, kw_only=True):
     """How a value is written: `parse(render(value)) == value`; `render(parse(text))` is the canonical text.
 
     `parse` raises ValueError with the reason. `accepts` says in words what it takes, bounds included.

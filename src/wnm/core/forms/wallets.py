@@ -1,11 +1,11 @@
 """Wallets: addresses, the names that stand for addresses, and weighted lists of both."""
 
 import re
-from dataclasses import dataclass
 
 from wnm.core.forms.form import Form
 from wnm.core.forms.numbers import whole
 from wnm.core.host import Host
+from wnm.core.values import Value
 
 FAUCET = "0x00455d78f850b0358E8cea5be24d415E01E107CF"
 """The community's faucet: what `faucet` stands for."""
@@ -16,8 +16,7 @@ _WEIGHT = whole(1, 1_000_000)
 _MOST_WALLETS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightedWallet:
+class WeightedWallet(Value, frozen=True, kw_only=True):
     """An address, or the word `faucet` or `donate`, and how often it is drawn compared with the others."""
 
     name_or_address: str

@@ -1,19 +1,18 @@
 """Times of the week in which something may happen."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wnm.core.forms.form import Form
 from wnm.core.host import Host
+from wnm.core.values import Value
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TEXT = re.compile(r"(?:([a-z,-]+)\s+)?([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})")
 _WHOLE_DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Value, frozen=True, kw_only=True):
     """A range of local time on some weekdays (Monday is 0), `start` to before `end` after midnight.
 
     One whose end is not after its start reaches into the next day; `days` are those on which it begins.

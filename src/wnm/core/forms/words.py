@@ -46,7 +46,7 @@ def arguments() -> Form[tuple[str, ...]]:
     )
 
 
-def environment() -> Form[tuple[tuple[str, str], ...]]:
+def variables() -> Form[tuple[tuple[str, str], ...]]:
     """Variables as `NAME=value` words, quoted as for a shell; no shell ever sees them."""
 
     def parse(text: str, host: Host) -> tuple[tuple[str, str], ...]:

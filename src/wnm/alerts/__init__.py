@@ -1,0 +1,1 @@
+"""Alerts: deciding when to send, and sending."""

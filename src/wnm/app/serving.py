@@ -1,0 +1,145 @@
+"""`wnm serve`: the status page on this machine's own address, read only, until it is ended.
+
+Nothing is asked of whoever connects: every account of this machine may look, and nobody else can reach it. From
+another machine it is read through `ssh -L 8966:127.0.0.1:8966 HOST`.
+"""
+
+import errno
+import gc
+import logging
+import re
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from functools import cache
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+
+from wnm.app.run import Run
+from wnm.app.views import Answer, Views, plain
+from wnm.core.errors import NeedsOperator
+from wnm.system.clock import SystemClock
+from wnm.views.page.frame import policy
+
+ADDRESS = "127.0.0.1"
+PORT = 8966
+SECONDS_FOR_A_REQUEST = 10
+ENDED_BY = frozenset({signal.SIGTERM, signal.SIGINT})
+# A page of some other site could have its name point here and then read what is answered, so only names that
+# nobody can give away are answered. The port is left open: a tunnel may begin at another one.
+_HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
+log = logging.getLogger(__name__)
+
+
+def serve(run: Run) -> int:
+    """Answer until SIGTERM or SIGINT comes. NeedsOperator without a database, or where the port is taken."""
+    # A run that lasts has to look for cycles of references, other than the short ones.
+    gc.enable()
+    views = Views(run, SystemClock())
+    views.check()
+    # Signals wait until they are asked for, in every thread: so ending is a normal return.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
+    with _Server(PORT if run.asked.port is None else run.asked.port, views) as server:
+        print(f"wnm: the status page is at http://{ADDRESS}:{server.port}/", flush=True)
+        answering = threading.Thread(target=server.serve_forever, name="answering")
+        answering.start()
+        signal.sigwait(ENDED_BY)
+        server.shutdown()
+        answering.join()
+    return 0
+
+
+class _Server(ThreadingMixIn, TCPServer):
+    """A thread for each request; whoever reads slowly keeps nobody waiting."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 32
+
+    def __init__(self, port: int, views: Views) -> None:
+        self.views = views
+        try:
+            super().__init__((ADDRESS, port), _Handler)
+        except OSError as error:
+            raise _not_there(port, error) from error
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever hung up in the middle is no error; anything else is a line."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            log.error("a request could not be answered: %s: %s", type(error).__name__, error)
+
+
+def _not_there(port: int, error: OSError) -> NeedsOperator:
+    remedy = "choose another one with --port N, or --port 0 for one that is free"
+    if error.errno == errno.EADDRINUSE:
+        return NeedsOperator(f"port {port} of {ADDRESS} is taken by another program", remedy=remedy)
+    return NeedsOperator(f"port {port} of {ADDRESS} cannot be used ({error.strerror})", remedy=remedy)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request; it is answered, and the connection closed."""
+
+    server: _Server
+    server_version = "wnm"
+    sys_version = ""
+    timeout = SECONDS_FOR_A_REQUEST
+
+    def do_GET(self) -> None:
+        self._send(self._answer(), with_text=True)
+
+    def do_HEAD(self) -> None:
+        self._send(self._answer(), with_text=False)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the standard library refuses by itself; a method that it finds no function for is one of them."""
+        if code == 501:
+            self._send(plain(405, "this only shows: use GET"), with_text=True)
+        else:
+            self._send(plain(code, message or "this cannot be answered"), with_text=True)
+
+    def version_string(self) -> str:
+        return self.server_version
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
+        """Requests are not worth a line."""
+
+    def _answer(self) -> Answer:
+        hosts = self.headers.get_all("Host") or []
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0].strip()):
+            return plain(421, f"this is only answered as http://{ADDRESS} or http://localhost")
+        return self.server.views.answer(self.path.partition("?")[0])
+
+    def _send(self, answer: Answer, *, with_text: bool) -> None:
+        body = answer.text.encode(errors="replace")
+        self.close_connection = True
+        self.send_response(answer.code)
+        for name, value in _headers().items():
+            self.send_header(name, value)
+        if answer.code == 405:
+            self.send_header("Allow", "GET, HEAD")
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if with_text:
+            self.wfile.write(body)
+
+
+@cache
+def _headers() -> Mapping[str, str]:
+    return {
+        "Connection": "close",
+        "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }

@@ -1,0 +1,52 @@
+"""What a cycle says: one line when all is well, and one more for everything that went wrong or needs somebody."""
+
+import logging
+from collections.abc import Sequence
+
+from wnm.core.action import StopNode, node_of
+from wnm.core.decide.forced import BY_HAND
+from wnm.core.decision import Conclusion
+from wnm.core.node import Node, Status, node_name
+from wnm.core.observation import FirewallReading
+from wnm.core.outcome import Outcome, Result
+from wnm.cycle import Cycle
+from wnm.views.cycle_line import cycle_line
+
+log = logging.getLogger(__name__)
+
+
+def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> None:
+    """Log what came of a cycle; `nodes` are the rows after it, `firewall_note` is what was said before."""
+    rules = cycle.plan.seen.firewall
+    if isinstance(rules, FirewallReading) and rules.note and rules.note != firewall_note:
+        log.warning("%s", rules.note)
+    decision = cycle.plan.decision
+    for conclusion in decision.conclusions:
+        if _is_bad_news(conclusion):
+            node = conclusion.after
+            log.warning("%s is %s: %s", node.name, node.status, node.because)
+    for problem in cycle.problems:
+        log.warning("%s", problem)
+    for outcome in cycle.outcomes:
+        if outcome.result is not Result.DONE:
+            log.error("%s: %s: %s", _name(outcome, nodes), outcome.result, outcome.error)
+    for held in decision.held:
+        if held.remedy is not None:
+            log.error("cannot %s, which waits for %s: %s", held.what, held.waiting_for, held.remedy)
+    log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
+    if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
+        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
+
+
+def _is_bad_news(conclusion: Conclusion) -> bool:
+    """A node that went down by itself, or is up although it never answered."""
+    before, after = conclusion.before, conclusion.after
+    if before.status is after.status:
+        return False
+    went_down = after.status in (Status.STOPPED, Status.DEAD) and after.failures > before.failures
+    return went_down or after.status is Status.DEAD or after.silent_since is not None
+
+
+def _name(outcome: Outcome, nodes: Sequence[Node]) -> str:
+    node_id = node_of(outcome.action)
+    return next((node.name for node in nodes if node.id == node_id), node_name(node_id))

@@ -1,0 +1,142 @@
+"""Bringing an older database to the newest schema: a copy first, then all or nothing.
+
+Only imported when the schema is behind.
+"""
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import NullPool, create_engine
+
+from wnm.core.errors import NeedsOperator
+from wnm.storage import trouble
+from wnm.storage.creation import sync, sync_folder
+from wnm.storage.models import Schema
+from wnm.storage.snapshot import connect, look, uri_of
+
+
+def migrate(path: str, revision: str, schema: Schema) -> str:
+    """Replace the database by a migrated copy and return the path of the copy of what was there.
+
+    That copy carries the time of the last change. The caller holds the cycle's lock, so nobody writes
+    meanwhile. Raises NeedsOperator when anything fails; the database is then as it was, and no copy is left,
+    lest a minutely cron fill the disk with them.
+    """
+    target = Path(path)
+    migrating = target.with_name(f".{target.name}.migrating")
+    with trouble.database_errors(path):
+        changed = datetime.fromtimestamp(target.stat().st_mtime, UTC)
+    before = target.with_name(f"{target.name}.before-{revision}-{changed:%Y%m%dT%H%M%S}Z")
+    try:
+        with trouble.database_errors(path):
+            _discard(migrating)
+            copy_out(path, before)
+            _private_copy(before, migrating)
+        upgrade(migrating, schema, name=path)
+        with trouble.database_errors(path):
+            sync(migrating)
+            _fold_in(path)
+            os.replace(migrating, target)  # noqa: PTH105
+    except BaseException:
+        before.unlink(missing_ok=True)
+        _discard(migrating)
+        raise
+    with suppress(OSError):
+        sync_folder(target.parent)
+    return str(before)
+
+
+def _discard(file: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def copy_out(path: str, copy: Path) -> None:
+    """Write a private, complete copy of the database, what waits in its write-ahead log included.
+
+    Raises sqlite3.Error and OSError, and leaves no copy then.
+    """
+
+    def back_up(uri: str) -> None:
+        # A copy of that name is one that was cut off: the same database, at the same moment.
+        copy.unlink(missing_ok=True)
+        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with closing(connect(uri)) as source, closing(connect(uri_of(copy, "mode=rw"))) as target:
+            source.backup(target)
+
+    try:
+        look(path, back_up)
+        sync(copy)
+    except BaseException:
+        copy.unlink(missing_ok=True)
+        raise
+
+
+def _private_copy(source: Path, copy: Path) -> None:
+    os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
+    shutil.copyfile(source, copy)
+
+
+def upgrade(file: Path, schema: Schema, *, name: str) -> None:
+    """Bring `file`, which nobody else uses, to the head of `schema` and verify it.
+
+    `name` is the database that it is a copy of. Raises NeedsOperator that names the cause.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(schema.scripts).replace("%", "%%"))
+    engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=rw")), poolclass=NullPool)
+    try:
+        with _quiet_alembic(), engine.connect() as connection:
+            # Rebuilding a table would otherwise delete the rows that refer to it.
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = connection
+            command.upgrade(config, schema.head)
+            connection.commit()
+        _verify(file, schema)
+    except Exception as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise NeedsOperator(
+            f"{name} could not be brought to schema {schema.head} ({cause:.200})",
+            remedy="it is as it was; make room if the disk is full, else go back to the wnm that wrote it",
+        ) from error
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _quiet_alembic() -> Iterator[None]:
+    """Alembic tells each step at INFO; these are not lines of wnm's."""
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _verify(file: Path, schema: Schema) -> None:
+    with closing(connect(uri_of(file, "mode=rw"))) as connection:
+        for check in ("integrity_check", "foreign_key_check"):
+            complaints = [row for row in connection.execute(f"PRAGMA {check}") if row != ("ok",)]
+            if complaints:
+                raise sqlite3.DatabaseError(f"{check}: {complaints[0]}")
+        if connection.execute("SELECT version_num FROM alembic_version").fetchall() != [(schema.head,)]:
+            raise sqlite3.DatabaseError("the migration did not reach its end")
+
+
+def _fold_in(path: str) -> None:
+    """Empty the write-ahead log into its database: beside the new file it would be taken for that one's."""
+    with closing(connect(uri_of(path, "mode=rw"))) as connection:
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise sqlite3.OperationalError("another program has the database open")

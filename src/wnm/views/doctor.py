@@ -1,0 +1,210 @@
+"""What `wnm doctor` found, and the checks that need nothing but what is remembered."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from wnm.core.decide.gauges import in_crisis
+from wnm.core.decide.shunning import is_shunned, shun_words
+from wnm.core.earnings import FULL_COUNTER_ATTOS
+from wnm.core.node import Status
+from wnm.core.observation import NodePage, ProgramReading, Unseen
+from wnm.views.facts import counts_of
+from wnm.views.machine_metrics import measured
+from wnm.views.material import CycleView, Material
+from wnm.views.payload import Payload, envelope
+from wnm.views.words import printable, relative, size
+
+LATE_AFTER = timedelta(minutes=5)
+REPEATEDLY = 3
+_MOST_NODES = 10
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """One thing that was looked at. `ok` is None where it may be as it is, or could not be told."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    remedy: str | None = None
+
+
+def payload(checks: Sequence[Check], generated_at: datetime) -> Payload:
+    """The checks for programs; `ok` of the whole is false as soon as one is."""
+    return envelope(
+        generated_at,
+        {
+            "ok": all(check.ok is not False for check in checks),
+            "checks": [
+                {"name": check.name, "ok": check.ok, "detail": check.detail, "remedy": check.remedy}
+                for check in checks
+            ],
+        },
+    )
+
+
+def text(checks: Sequence[Check]) -> str:
+    """A line for each check, its remedy below it, and how many need somebody."""
+    width = max((len(check.name) for check in checks), default=0)
+    lines = []
+    for check in checks:
+        mark = {True: "ok  ", False: "BAD ", None: "note"}[check.ok]
+        lines.append(f"{mark}  {check.name:{width}}  {printable(check.detail)}".rstrip())
+        if check.remedy is not None and check.ok is not True:
+            lines.append(f"      {'':{width}}  remedy: {printable(check.remedy)}")
+    bad = sum(check.ok is False for check in checks)
+    lines.append("" if checks else "nothing was checked")
+    if checks:
+        lines.append(
+            f"{bad} of {len(checks)} checks need you" if bad else f"all {len(checks)} checks are fine"
+        )
+    return "\n".join(lines).lstrip("\n")
+
+
+def checks_of(material: Material) -> tuple[Check, ...]:
+    """What the ledger and the last cycle say about this machine's health."""
+    return (
+        *_last_cycle(material),
+        *_available(material),
+        *_disks(material),
+        *_readings(material),
+        _nodes(material),
+        *_failing(material),
+        *_shunned(material),
+        *_full_counters(material),
+        *_remedies(material.cycle),
+    )
+
+
+def _last_cycle(material: Material) -> Iterable[Check]:
+    cycle, now = material.cycle, material.generated_at
+    remedy = "let cron start wnm every minute: wnm cron install"
+    if cycle is None:
+        yield Check(name="last cycle", ok=False, detail="there was none yet", remedy=remedy)
+        return
+    started = relative(cycle.started_at, now)
+    detail = f"cycle {cycle.number} began {started}"
+    if now - cycle.started_at > LATE_AFTER:
+        yield Check(name="last cycle", ok=False, detail=detail, remedy=remedy)
+    else:
+        yield Check(name="last cycle", ok=True, detail=detail)
+    if cycle.exit_code == 1:
+        failed = [outcome.action for outcome in cycle.outcomes if outcome.error is not None]
+        detail = f"at least one action failed: {', '.join(failed[:3])}" if failed else "an action failed"
+        yield Check(name="its end", ok=False, detail=detail, remedy="see wnm explain")
+
+
+def _available(material: Material) -> Iterable[Check]:
+    cycle = material.cycle
+    if cycle is None or cycle.seen is None:
+        return
+    found = cycle.seen.available
+    name = "available program"
+    remedy = "put a working node program there, or set antnode_path"
+    wished = material.settings.node_kind
+    if isinstance(found, ProgramReading) and not isinstance(found.version, Unseen):
+        right = found.kind is None or found.kind == wished
+        detail = (
+            f"{found.path} is {found.version}" if right else f"{found.path} is {found.kind}, not {wished}"
+        )
+        yield Check(name=name, ok=right, detail=detail, remedy=None if right else remedy)
+    else:
+        unseen = found if isinstance(found, Unseen) else found.version
+        reason = unseen.reason if isinstance(unseen, Unseen) else ""
+        yield Check(name=name, ok=False, detail=f"not seen by the last cycle: {reason}", remedy=remedy)
+
+
+def _disks(material: Material) -> Iterable[Check]:
+    settings = material.settings
+    for system, gauge in measured(material).disks:
+        name = f"disk {printable(system.mount_point)}"
+        detail = f"{gauge.shown(system.used_percent)} used, {size(system.free_bytes)} free"
+        if in_crisis(system, settings):
+            remedy = f"free space there: below crisis_bytes {size(settings.crisis_bytes)} nodes are removed"
+            yield Check(name=name, ok=False, detail=detail, remedy=remedy)
+        elif gauge.too_high:
+            remedy = "free space there, or raise hd_remove: above it nodes are removed"
+            yield Check(name=name, ok=False, detail=detail, remedy=remedy)
+        elif not gauge.allows_growth:
+            yield Check(
+                name=name, ok=None, detail=f"{detail}: no node is added above {settings.hd_less_than:g} %"
+            )
+        else:
+            yield Check(name=name, ok=True, detail=detail)
+
+
+def _readings(material: Material) -> Iterable[Check]:
+    """Only readings that keep wnm from growing are worth a line."""
+    now = measured(material)
+    if now.machine is None:
+        return
+    kept_back = [gauge for gauge in now.gauges if not gauge.allows_growth]
+    for gauge in kept_back:
+        limit = gauge.remove if gauge.too_high else gauge.allow
+        effect = "nodes are stopped" if gauge.too_high else "no node is added"
+        yield Check(name=gauge.name, ok=None, detail=f"{gauge.against(limit)}: {effect}")
+    if not kept_back:
+        yield Check(name="thresholds", ok=True, detail="every reading allows more nodes")
+
+
+def _nodes(material: Material) -> Check:
+    counts = counts_of(material.nodes)
+    tally = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "none yet"
+    dead = counts[Status.DEAD]
+    return Check(
+        name="nodes",
+        ok=not dead,
+        detail=f"{tally}; cap {material.settings.node_cap}",
+        remedy="the next cycle removes DEAD nodes; mount their disk before if it is missing"
+        if dead
+        else None,
+    )
+
+
+def _failing(material: Material) -> Iterable[Check]:
+    failing = [each.node for each in material.nodes if each.node.failures >= REPEATEDLY]
+    for node in failing[:_MOST_NODES]:
+        again = (
+            "" if node.retry_at is None else f"; tried again {relative(node.retry_at, material.generated_at)}"
+        )
+        detail = f"failed {node.failures} times in a row: {node.last_error or 'no reason is known'}{again}"
+        yield Check(
+            name=printable(node.name), ok=False, detail=detail, remedy=f"see the logs in {node.log_dir}"
+        )
+    if len(failing) > _MOST_NODES:
+        rest = f"{len(failing) - _MOST_NODES} more nodes fail repeatedly"
+        yield Check(name="failing nodes", ok=False, detail=rest, remedy="see wnm --report node-status")
+
+
+def _shunned(material: Material) -> Iterable[Check]:
+    """Nodes that their peers shun: whatever the policy does about it, somebody may want to look why."""
+    shunned = [each for each in material.nodes if is_shunned(each, material.settings)]
+    for each in shunned[:_MOST_NODES]:
+        detail = f"WARNING: {shun_words(each)} (shun_limit {material.settings.shun_limit})"
+        remedy = "see that its port is reachable and the machine not too busy; shun_policy acts by itself"
+        yield Check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
+    if len(shunned) > _MOST_NODES:
+        detail = f"WARNING: {len(shunned) - _MOST_NODES} more nodes are shunned too often"
+        yield Check(name="shunned nodes", ok=None, detail=detail)
+
+
+def _full_counters(material: Material) -> Iterable[Check]:
+    for each in material.nodes:
+        page = each.reading.page
+        attos = page.rewards_attos if isinstance(page, NodePage) else None
+        if attos is not None and attos >= FULL_COUNTER_ATTOS and each.node.status is Status.RUNNING:
+            detail = "its rewards counter is full: what it earns is not seen until it is restarted"
+            remedy = f"wnm --force_action restart --service_name {each.node.name}"
+            yield Check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
+
+
+def _remedies(cycle: CycleView | None) -> Iterable[Check]:
+    """What the last cycle could not do without somebody; exit code 3 stands for it."""
+    needed = [] if cycle is None else [held for held in cycle.held if held.remedy is not None]
+    for held in needed:
+        yield Check(name=held.what, ok=False, detail=f"waits for {held.waiting_for}", remedy=held.remedy)
+    if cycle is not None and cycle.exit_code == 3 and not needed:
+        yield Check(
+            name="its end", ok=False, detail="it needed somebody", remedy="run wnm once and read its remedy"
+        )

@@ -1,0 +1,157 @@
+"""The report earnings: what nodes were credited, by day, wallet and node, in exact amounts."""
+
+import csv
+import io
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from msgspec.structs import replace
+
+from wnm.core.earnings import EarningRecord, ant_text
+from wnm.core.errors import BadInput
+from wnm.core.suggest import did_you_mean, shortened
+from wnm.views.payload import Payload, envelope, write_json
+from wnm.views.table import table
+from wnm.views.words import printable
+
+NAME = "earnings"
+SHOWN_DAYS = 7
+COLUMNS = ("day", "node", "wallet", "attos", "ant")
+BEFORE_WNM = "before wnm"
+
+type Records = Sequence[EarningRecord]
+
+
+def render_earnings(form: str, records: Records, generated_at: datetime) -> str:
+    """The report in this format, without a newline at its end. BadInput for a format that it does not come in."""
+    if form not in FORMATS:
+        raise BadInput(f"{NAME} does not come as {shortened(form)}: use {' or '.join(FORMATS)}")
+    return FORMATS[form](in_one_spelling(records), generated_at)
+
+
+def in_one_spelling(records: Records) -> Records:
+    """The records with one spelling for each address: in whatever case it was given, it is the same wallet.
+
+    The one in mixed case carries a checksum and is preferred. Records that become the same are added up.
+    """
+    wallets = sorted({each.wallet for each in records}, key=_is_mixed)
+    spellings = {wallet.lower(): wallet for wallet in wallets}
+    if len(spellings) == len(wallets):
+        return records
+    sums: dict[EarningRecord, int] = {}
+    for each in records:
+        kind = replace(each, wallet=spellings[each.wallet.lower()], attos=0)
+        sums[kind] = sums.get(kind, 0) + each.attos
+    return [replace(kind, attos=attos) for kind, attos in sums.items()]
+
+
+def _is_mixed(wallet: str) -> tuple[bool, str]:
+    digits = wallet[2:]
+    return digits not in (digits.lower(), digits.upper()), wallet
+
+
+def only_of(records: Records, names: Collection[str]) -> Records:
+    """The records of these nodes, which may be gone. BadInput, naming it, for a node that never earned."""
+    known = sorted({each.node for each in records})
+    for name in names:
+        if name not in known:
+            remedy = did_you_mean(name, known, "see wnm --report earnings --json for those that did")
+            raise BadInput(f"no node called {shortened(name)} has earned anything: {remedy}")
+    return [each for each in records if each.node in names]
+
+
+def payload(records: Records, generated_at: datetime) -> Payload:
+    """The report for programs. Amounts are texts: `attos` has more digits than a float holds, `ant` is exact too.
+
+    `days` is a list by day and wallet, `wallets` and `nodes` are totals of all days. `before_wnm` is what was on
+    the counters of nodes when they were first seen; no total holds it.
+    """
+    counted, before = _split(records)
+    days = _sums(counted, lambda each: (_day(each), each.wallet))
+    wallets = _sums(counted, lambda each: (each.wallet,))
+    nodes = _sums(counted, lambda each: (each.node, each.wallet))
+    return envelope(
+        generated_at,
+        {
+            "days": [{"day": day, "wallet": wallet, **_amount(sum_)} for (day, wallet), sum_ in days.items()],
+            "wallets": [{"wallet": wallet, **_amount(sum_)} for (wallet,), sum_ in wallets.items()],
+            "nodes": [
+                {"name": node, "wallet": wallet, **_amount(sum_)} for (node, wallet), sum_ in nodes.items()
+            ],
+            "total": _amount(_total(counted)),
+            "before_wnm": [
+                {"name": each.node, "wallet": each.wallet, **_amount(each.attos)} for each in before
+            ],
+        },
+    )
+
+
+def text(records: Records, generated_at: datetime) -> str:
+    """A line in ANT for each of the last seven days (in UTC) and wallet, and totals."""
+    counted, before = _split(records)
+    if not records:
+        return "nothing was earned yet"
+    first = generated_at.astimezone(UTC).date() - timedelta(days=SHOWN_DAYS - 1)
+    recent = [each for each in counted if each.day is not None and each.day >= first]
+    rows = [("day", "wallet", "ANT")]
+    rows += _rows(recent, _day)
+    if len({each.wallet for each in recent}) > 1:
+        rows += _rows(recent, lambda each: f"{SHOWN_DAYS} days")
+    rows.append((f"{SHOWN_DAYS} days", "all", ant_text(_total(recent))))
+    rows.append(("ever", "all", ant_text(_total(counted))))
+    if before:
+        rows.append((BEFORE_WNM, "all", ant_text(_total(before))))
+    return table(rows, right=(2,))
+
+
+def as_csv(records: Records, generated_at: datetime) -> str:
+    """Every record ever, a line each below a head; `ant` is an exact decimal number.
+
+    What nodes had earned before wnm looked has `before wnm` in the place of its day.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for each in records:
+        writer.writerow((_day(each), each.node, each.wallet, each.attos, ant_text(each.attos)))
+    return out.getvalue().rstrip("\n")
+
+
+def _rows(records: Records, first_cell: Callable[[EarningRecord], str]) -> list[tuple[str, str, str]]:
+    sums = _sums(records, lambda each: (first_cell(each), each.wallet))
+    return [(first, printable(wallet), ant_text(attos)) for (first, wallet), attos in sums.items()]
+
+
+def _day(each: EarningRecord) -> str:
+    return BEFORE_WNM if each.day is None else each.day.isoformat()
+
+
+def _split(records: Records) -> tuple[list[EarningRecord], list[EarningRecord]]:
+    """Those of a day, and those from before wnm looked."""
+    return [each for each in records if each.day is not None], [each for each in records if each.day is None]
+
+
+def _sums(
+    records: Iterable[EarningRecord], key_of: Callable[[EarningRecord], tuple[str, ...]]
+) -> Mapping[tuple[str, ...], int]:
+    """Sums in attos by key, in the order of the keys."""
+    sums: dict[tuple[str, ...], int] = {}
+    for each in records:
+        key = key_of(each)
+        sums[key] = sums.get(key, 0) + each.attos
+    return dict(sorted(sums.items()))
+
+
+def _total(records: Iterable[EarningRecord]) -> int:
+    return sum(each.attos for each in records)
+
+
+def _amount(attos: int) -> Payload:
+    return {"attos": str(attos), "ant": ant_text(attos)}
+
+
+FORMATS: Mapping[str, Callable[[Records, datetime], str]] = {
+    "text": text,
+    "json": lambda records, generated_at: write_json(payload(records, generated_at)),
+    "csv": as_csv,
+}

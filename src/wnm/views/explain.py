@@ -1,0 +1,227 @@
+"""Why a cycle did what it did, and what it waits for, for people; also what one would do."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import fields, replace
+
+from wnm.core.action import OpenPort, PortChange, Resurvey
+from wnm.core.decide.gauges import gauges
+from wnm.core.decision import Conclusion, Decision, Held
+from wnm.core.node import Node
+from wnm.core.observation import Observation, ProgramReading, Unseen
+from wnm.core.outcome import Result
+from wnm.core.settings import Settings
+from wnm.views.deeds import Names, names_in, names_of, node_name_of, past, words_of
+from wnm.views.facts import counts_of
+from wnm.views.machine_metrics import disk_line, disks_of, gauge_table
+from wnm.views.material import CycleView, Material, OutcomeView
+from wnm.views.table import indented
+from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
+
+NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
+_ROUTINE = frozenset({"disk_bytes", "disk_measured_at", "pid", "process_started_at", "status_since"})
+
+type _Section = tuple[str, Iterable[str]]
+
+
+def explain(material: Material) -> str:
+    """The material's cycle: its readings, conclusions, actions with reasons and ends, and all that it held back."""
+    cycle = material.cycle
+    if cycle is None:
+        return NO_CYCLE
+    now = material.generated_at
+    decision, seen = cycle.decision, cycle.seen
+    parts = [_headline(cycle, now)]
+    if seen is not None:
+        parts.extend(_world(seen, limits_then(cycle, material.settings)))
+    else:
+        parts.append("What it saw and concluded is no longer kept.")
+    names = names_in(cycle)
+    sections: list[_Section] = []
+    if decision is not None:
+        sections.append(("concluded", _conclusions(decision)))
+    sections.append(("did", _deeds(cycle, names)))
+    if decision is not None and decision.ports:
+        sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
+    sections.append(("held back", [line for held in cycle.held for line in held_words(held, now)]))
+    return "\n\n".join([*parts, *_written(sections)])
+
+
+def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
+    """What a cycle that sees this would conclude, do and hold back, for people."""
+    names = names_of((each.node for each in seen.nodes), decision)
+    sections: list[_Section] = [
+        ("would conclude", _conclusions(decision)),
+        ("would do", [_planned(action, names) for action in decision.actions]),
+        ("would hold back", [line for held in decision.held for line in held_words(held, seen.now)]),
+    ]
+    if decision.ports:
+        sections.insert(2, ("would change in the firewall", [port_words(each) for each in decision.ports]))
+    headline = f"dry run, nothing is changed\nwould be decided {with_reason(by_rule(decision.rule), decision.because)}"
+    return "\n\n".join([headline, *_world(seen, settings), *_written(sections)])
+
+
+def held_words(held: Held, now: datetime) -> list[str]:
+    """What is held back, what it waits for and until when; what to do about it on a line of its own."""
+    line = f"{printable(held.what)}: waits for {printable(held.waiting_for)}"
+    if held.until is not None:
+        line += f", until {both(held.until, now)}"
+    return [line] if held.remedy is None else [line, f"  remedy: {printable(held.remedy)}"]
+
+
+def port_words(change: PortChange) -> str:
+    """A change in the firewall and its reason."""
+    verb = "open" if isinstance(change, OpenPort) else "close"
+    return f"{verb} {change.port}/udp ({printable(change.comment)}), because: {printable(change.because)}"
+
+
+def outcome_words(outcome: OutcomeView) -> str:
+    """An action and how it ended."""
+    return f"{printable(outcome.action)}: {ended_words(outcome)}"
+
+
+def limits_then(cycle: CycleView, settings: Settings) -> Settings:
+    """The present settings with the limits that the cycle was decided with."""
+    then: dict[str, Any] = {}
+    for name, text in cycle.settings_texts.items():
+        present = getattr(settings, name, None)
+        if type(present) in (int, float) and _is_limit(name):
+            try:
+                then[name] = int(text) if type(present) is int else float(text)
+            except ValueError:
+                continue
+    return replace(settings, **then)
+
+
+def _is_limit(name: str) -> bool:
+    return (
+        name.endswith(("_less_than", "_remove", "_load_average", "_average_allowed"))
+        or name == "crisis_bytes"
+    )
+
+
+def _headline(cycle: CycleView, now: datetime) -> str:
+    line = f"cycle {cycle.number}, {both(cycle.started_at, now)}"
+    if cycle.ended_at is None:
+        line += ", was killed or still runs"
+    else:
+        line += f", took {(cycle.ended_at - cycle.started_at).total_seconds():.1f} s"
+    if cycle.exit_code is not None:
+        line += f", exit code {cycle.exit_code}"
+    return f"{line}\ndecided {with_reason(by_rule(cycle.rule), cycle.because)}"
+
+
+def _world(seen: Observation, settings: Settings) -> list[str]:
+    """The machine against its limits, the nodes by status, and the program that nodes would be given."""
+    disks = disks_of(seen.machine, settings)
+    machine = gauge_table([*gauges(seen.machine, settings), *(gauge for _, gauge in disks)])
+    free = "\n".join(disk_line(system, settings) for system, _ in disks)
+    over = seen.machine.window_seconds
+    about = "the machine" if over is None else f"the machine, rates over the last {window(over)}"
+    facts = [f"nodes: {_tally(seen)}", f"program: {program_words(seen.available)}"]
+    if seen.rebooted:
+        facts.append("the machine was restarted since the cycle before")
+    readings = indented(f"{machine}\n{free}" if free else machine)
+    return [f"{about}\n{readings}", "\n".join(facts)]
+
+
+def _tally(seen: Observation) -> str:
+    counts = [f"{count} {status}" for status, count in counts_of(seen.nodes).items() if count]
+    return ", ".join(counts) or "none"
+
+
+def program_words(found: ProgramReading | Unseen) -> str:
+    """The program that nodes are given, for people."""
+    if isinstance(found, Unseen):
+        return f"not seen: {printable(found.reason)}"
+    if isinstance(found.version, Unseen):
+        return f"{printable(found.path)}, its version not seen: {printable(found.version.reason)}"
+    return f"{printable(found.path)} is {printable(found.version)}"
+
+
+def _conclusions(decision: Decision) -> list[str]:
+    return [line for each in decision.conclusions if (line := _conclusion(each)) is not None]
+
+
+def _conclusion(conclusion: Conclusion) -> str | None:
+    """A change of state with its reason, else the facts that are new; None where only figures went on."""
+    before, after = conclusion.before, conclusion.after
+    if before.status is not after.status:
+        return f"{printable(after.name)}: {before.status} -> {after.status}, {printable(after.because)}"
+    news = [_news(name, after) for name in _changed(before, after) if name not in _ROUTINE]
+    return f"{printable(after.name)}: {', '.join(news)}" if news else None
+
+
+def _changed(before: Node, after: Node) -> list[str]:
+    return [each.name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)]
+
+
+def _news(name: str, node: Node) -> str:
+    value = getattr(node, name)
+    shown = absolute(value) if isinstance(value, datetime) else "none" if value is None else str(value)
+    return f"{name} {printable(shown)}"
+
+
+def _planned(action: Any, names: Names) -> str:
+    return f"{printable(words_of(action, names))}, because: {printable(action.because)}"
+
+
+def _deeds(cycle: CycleView, names: Names) -> list[str]:
+    """Every action with its reason and its end; a node has at most one action in a cycle."""
+    ends = {outcome.node: outcome for outcome in cycle.outcomes}
+    lines = []
+    for action in () if cycle.decision is None else cycle.decision.actions:
+        end = None if isinstance(action, Resurvey) else ends.pop(node_name_of(action, names), None)
+        ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else ended_words(end)
+        lines.append(f"{_planned(action, names)}\n  {ended}")
+    return [*lines, *(outcome_words(end) for end in ends.values())]
+
+
+def ended_words(outcome: OutcomeView) -> str:
+    """How an action ended: `stopped: it had to be killed`."""
+    match outcome.result:
+        case None:
+            words = (
+                "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it"
+            )
+        case Result.DONE:
+            words = past(outcome.kind)
+        case Result.DEFERRED:
+            words = "deferred to a later cycle"
+        case Result.UNFINISHED:
+            words = "unfinished when the cycle's time was over; the next one sees to it"
+        case result:
+            words = result
+    details = [detail for detail in (outcome.error, outcome.note) if detail]
+    if outcome.freed_bytes is not None:
+        details.append(f"freed {size(outcome.freed_bytes)}")
+    return f"{words}: {printable('; '.join(details))}" if details else words
+
+
+def _written(sections: Iterable[_Section]) -> list[str]:
+    written = []
+    for heading, lines in sections:
+        entries = list(lines)
+        written.append(f"{heading}\n{indented('\n'.join(entries))}" if entries else f"{heading}: nothing")
+    return written
+
+
+def last_cycle_line(material: Material) -> str:
+    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has room; exit code 0; 2 held back`."""
+    cycle, now = material.cycle, material.generated_at
+    if cycle is None:
+        return NO_CYCLE
+    reason = with_reason(printable(cycle.rule), cycle.because)
+    parts = [f"cycle {cycle.number}, {relative(cycle.started_at, now)}: {reason}"]
+    if cycle.exit_code is None:
+        parts.append(f"killed or still running after {span(now - cycle.started_at)}")
+    elif cycle.exit_code:
+        parts.append(f"exit code {cycle.exit_code}")
+    failed = [outcome for outcome in cycle.outcomes if outcome.result == Result.FAILED]
+    if failed:
+        parts.append("failed: " + ", ".join(f"{printable(each.action)}" for each in failed[:3]))
+    if cycle.held:
+        parts.append(f"{len(cycle.held)} held back, see wnm explain")
+    return "; ".join(parts)

@@ -1,0 +1,375 @@
+"""From the texts of anm's files to wnm's settings, without running any of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wnm.core.errors import BadInput
+from wnm.core.host import Host
+from wnm.core.setting import REQUIRED
+from wnm.core.setting_checks import check_together
+from wnm.core.settings import SPECS, Settings, read, render
+from wnm_adopt.anm_files import read_cpu_count, rewards_address_of, version_of
+from wnm_adopt.anm_findings import (
+    CONFIG,
+    OVERRIDE,
+    SCRIPT,
+    SYSTEM,
+    TEARDOWN_CONFIG,
+    AnmSettings,
+    AnmTexts,
+    UnknownSetting,
+    WrongSetting,
+    place_text,
+)
+from wnm_adopt.anm_script import DELAYS, AnmScript, read_script
+from wnm_adopt.shell_assignments import Assignments, Known, Place, Unknown, read_assignments
+
+NUMBERS: Mapping[str, str] = {
+    "NodeCap": "node_cap",
+    "CpuLessThan": "cpu_less_than",
+    "CpuRemove": "cpu_remove",
+    "MemLessThan": "mem_less_than",
+    "MemRemove": "mem_remove",
+    "HDLessThan": "hd_less_than",
+    "HDRemove": "hd_remove",
+    "DesiredLoadAverage": "desired_load_average",
+    "MaxLoadAverageAllowed": "max_load_average_allowed",
+    "DelayStart": "delay_start",
+    "DelayReStart": "delay_restart",
+    "DelayUpgrade": "delay_upgrade",
+    "DelayRemove": "delay_remove",
+}
+"""Keys of anm's that hold one number, and wnm's settings for them; delays are minutes in both."""
+
+_OTHERS = ("RewardsAddress", "NodeStorage", "NodeVersion", "Action")
+_NOT_NEEDED = frozenset({"UpgradeHour", "UpgradeMin", "DiscordUsername", "CpuCount"})
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_WHOLE = re.compile(r"0|[1-9][0-9]*")
+_PORT_BASE = re.compile(r"[1-9][0-9]?")
+_METRICS_BASE = 13
+_LAST_PORT_BASE = 65
+_BIG_MACHINE = 24
+# Settings that have to fit each other, and those of them that defaults stand in for if they do not.
+_TOGETHER = (
+    (("cpu_less_than", "cpu_remove"), ("cpu_less_than", "cpu_remove")),
+    (("mem_less_than", "mem_remove"), ("mem_less_than", "mem_remove")),
+    (("hd_less_than", "hd_remove"), ("hd_less_than", "hd_remove")),
+    (
+        ("desired_load_average", "max_load_average_allowed"),
+        ("desired_load_average", "max_load_average_allowed"),
+    ),
+    (("node_cap", "port_start"), ("node_cap",)),
+)
+
+
+def read_anm_settings(
+    texts: AnmTexts,
+    *,
+    cores: int,
+    host: Host,
+    unit_ports: Sequence[tuple[int, int]] = (),
+    unit_storages: Sequence[str] = (),
+    by_hand: frozenset[str] = frozenset(),
+) -> AnmSettings:
+    """What the files say; never fails.
+
+    `unit_ports` are ids and ports of nodes, `unit_storages` the folders that hold their root directories, as the
+    units have them. Settings named in `by_hand` are given on the command line and not looked for.
+    """
+    reader = _Reader(texts, cores, host, by_hand)
+    for key, name in NUMBERS.items():
+        if name not in by_hand:
+            reader.number(key, name)
+    if "rewards_address" not in by_hand:
+        reader.rewards_address()
+    if "node_storage" not in by_hand:
+        reader.node_storage(unit_storages)
+    if "node_version" not in by_hand:
+        reader.node_version()
+    if "port_start" not in by_hand:
+        reader.port_start(unit_ports)
+    reader.say_what_is_missing()
+    reader.check_pairs()
+    return reader.result()
+
+
+class _Reader:
+    """Collects what is found, one setting at a time."""
+
+    def __init__(self, texts: AnmTexts, cores: int, host: Host, by_hand: frozenset[str]) -> None:
+        self.texts = texts
+        self.host = host
+        self.by_hand = by_hand
+        # In the order in which anm sources them.
+        sourced = ((SYSTEM, texts.system), (CONFIG, texts.config), (OVERRIDE, texts.override))
+        self.found = _assignments(sourced, in_function=(SYSTEM, CONFIG))
+        self.torn_down = _assignments([(TEARDOWN_CONFIG, texts.teardown_config)])
+        self.script: AnmScript | None = None if texts.script is None else read_script(SCRIPT, texts.script)
+        self.cores = read_cpu_count(texts.system or "") or cores
+        self.given: dict[str, str] = {}
+        self.places: dict[str, Known] = {}
+        self.unknown: list[UnknownSetting] = []
+        self.wrong: list[WrongSetting] = []
+        self.missing: dict[str, str] = {}
+        self.notes: list[str] = []
+
+    # One kind of setting each
+
+    def number(self, key: str, name: str) -> None:
+        found = self.found.values.get(key)
+        if key in DELAYS:
+            found = self._delay(key, found)
+        if found is None:
+            self.missing[key] = name
+        elif isinstance(found, Unknown):
+            self._not_known(key, name, found)
+        else:
+            self._number(key, name, found)
+
+    def _delay(self, key: str, found: Known | Unknown | None) -> Known | Unknown | None:
+        """On big machines the script has delays of its own."""
+        if self.script is None:
+            if self.cores >= _BIG_MACHINE:
+                self.notes.append(
+                    f"{SCRIPT} is missing: whether it has a {key} of its own for {self.cores} cores is not known"
+                )
+            return found
+        own = self.script.delay(key, self.cores)
+        if isinstance(own, Known) and not (isinstance(found, Known) and found.value.strip() == own.value):
+            config = "whatever the config says"
+            if isinstance(found, Known):
+                config = f"{found.place.file} says {found.value.strip()}"
+            self.notes.append(
+                f"with {self.cores} cores {key} is the script's own {own.value} "
+                f"({own.place.file}:{own.place.line}), {config}"
+            )
+        return found if own is None else own
+
+    def _number(self, key: str, name: str, found: Known) -> None:
+        whole = name == "node_cap" or name.startswith("delay_")
+        try:
+            text = _plain(found).strip(" \t")
+            if not (_WHOLE if whole else _PLAIN).fullmatch(text):
+                raise ValueError(f"it is no {'whole ' if whole else ''}number")
+            self._give(name, text, found)
+        except ValueError as reason:
+            self._is_wrong(key, name, found, f"{reason}, and {name} takes {SPECS[name].form.accepts}")
+
+    def rewards_address(self) -> None:
+        key, name = "RewardsAddress", "rewards_address"
+        found = self.found.values.get(key) or self.torn_down.values.get(key)
+        if isinstance(found, Known):
+            try:
+                self._give(name, rewards_address_of(_plain(found)), found)
+            except ValueError as reason:
+                self._not_known(key, name, Unknown(reason=str(reason), place=found.place))
+        else:
+            nowhere = Place(file=CONFIG, line=0, text="")
+            self._not_known(key, name, found or Unknown(reason="it is not set", place=nowhere))
+
+    def node_storage(self, unit_storages: Sequence[str]) -> None:
+        key, name = "NodeStorage", "node_storage"
+        found = self.found.values.get(key) or self.torn_down.values.get(key)
+        if isinstance(found, Known):
+            self._storage(found, unit_storages)
+        elif found is not None:
+            self._not_known(key, name, found, matters=not unit_storages)
+        elif self.script is not None and self.script.storage:
+            place = Place(file=SCRIPT, line=0, text="")
+            self._storage(Known(value=self.script.storage, place=place), unit_storages)
+        elif not unit_storages:
+            self.missing[key] = name
+
+    def _storage(self, found: Known, unit_storages: Sequence[str]) -> None:
+        try:
+            # wnm would expand the first two, and take the third for two folders.
+            text = _plain(found)
+            if not text.startswith("/") or "$" in text or "," in text:
+                raise ValueError("it is no absolute path that wnm can take as it is")
+            self._give("node_storage", text, found)
+        except ValueError as reason:
+            if not unit_storages:
+                self._is_wrong("NodeStorage", "node_storage", found, str(reason))
+            else:
+                self.notes.append(f"{place_text(found.place)}: {reason}; what the units say is taken instead")
+            return
+        for folder in unit_storages:
+            if folder != self.given["node_storage"]:
+                self.notes.append(f"nodes are in {folder} too, not only in {self.given['node_storage']}")
+
+    def node_version(self) -> None:
+        key, name = "NodeVersion", "node_version"
+        found = self.found.values.get(key)
+        if isinstance(found, Unknown):
+            self._not_known(key, name, found, matters=False)
+        elif found is not None:
+            try:
+                version = version_of(_plain(found))
+                if version is not None:
+                    self._give(name, version, found)
+            except ValueError as reason:
+                self._is_wrong(key, name, found, str(reason))
+
+    def port_start(self, unit_ports: Sequence[tuple[int, int]]) -> None:
+        key, name = "ntpr", "port_start"
+        bases = {(port - id_) // 1000 if (port - id_) % 1000 == 0 else None for id_, port in unit_ports}
+        base = bases.pop() if len(bases) == 1 else None
+        found = self.script.port_base if self.script is not None else None
+        reason, place = "it is not in the script", Place(file=SCRIPT, line=0, text="")
+        if found is not None:
+            place = found.place
+            reason = found.reason if isinstance(found, Unknown) else _port_problem(found.value)
+        if isinstance(found, Known) and not reason:
+            self._give(name, found.value.strip(), found)
+            if unit_ports and base != int(found.value):
+                self.notes.append(
+                    f"{place_text(place)}: not all nodes have their ports there; they keep them"
+                )
+        elif base is not None and not _port_problem(str(base)):
+            self._give(
+                name, str(base), Known(value=str(base), place=Place(file="the units", line=0, text=""))
+            )
+            self.notes.append(f"{place_text(place)}: {reason}; {name} {base} is what the units say")
+        else:
+            units = "the units do not agree on one" if unit_ports else "no unit tells it"
+            self._not_known(key, name, Unknown(reason=f"{reason}, and {units}", place=place))
+
+    # Findings
+
+    def _give(self, name: str, text: str, found: Known) -> None:
+        """Keep a text as `--init` would; ValueError if it would refuse it."""
+        self.given[name] = render(name, read(name, text, self.host))
+        self.places[name] = found
+
+    def _not_known(self, key: str, name: str, found: Unknown, *, matters: bool = True) -> None:
+        self.unknown.append(
+            UnknownSetting(
+                key=key,
+                file=found.place.file,
+                line=found.place.line,
+                text=found.place.text,
+                reason=found.reason,
+                option=name,
+                matters=matters,
+            )
+        )
+
+    def _is_wrong(self, key: str, name: str, found: Known, why: str) -> None:
+        self.wrong.append(
+            WrongSetting(
+                keys=(key,),
+                values=(found.value,),
+                places=(found.place,),
+                why=f"{key} cannot be that: {why}",
+                defaults=self._defaults((name,)),
+            )
+        )
+
+    def _defaults(self, names: Sequence[str]) -> Mapping[str, str]:
+        return {name: render(name, SPECS[name].default_for(self.host)) for name in names}
+
+    def say_what_is_missing(self) -> None:
+        if not self.missing:
+            return
+        keys = tuple(self.missing)
+        no_config = "there is no such file, so " if self.texts.config is None else ""
+        self.wrong.append(
+            WrongSetting(
+                keys=keys,
+                values=(),
+                places=(Place(file=CONFIG, line=0, text=""),),
+                why=f"{no_config}{', '.join(keys)} {'is' if len(keys) == 1 else 'are'} not set",
+                defaults=self._defaults(tuple(self.missing.values())),
+            )
+        )
+
+    def check_pairs(self) -> None:
+        """Take out what contradicts each other, also where a default has to stand in for one of the two."""
+        not_looked_at = {each.option for each in self.unknown} | self.by_hand
+        keys = {name: key for key, name in NUMBERS.items()} | {"port_start": "ntpr"}
+        for names, replaced in _TOGETHER:
+            ours = [name for name in names if name in self.given]
+            if not ours or not_looked_at.intersection(names):
+                continue
+            origins = {name: keys[name] if name in self.given else "wnm's default" for name in names}
+            why = _contradiction({name: self.given[name] for name in ours}, origins, self.host)
+            if why is None:
+                continue
+            self.wrong.append(
+                WrongSetting(
+                    keys=tuple(keys[name] for name in ours),
+                    values=tuple(self.places[name].value for name in ours),
+                    places=tuple(self.places[name].place for name in ours),
+                    why=why,
+                    defaults=self._defaults(replaced),
+                )
+            )
+            for name in replaced:
+                self.given.pop(name, None)
+
+    def result(self) -> AnmSettings:
+        pending = self.texts.config is None
+        action = self.found.values.get("Action")
+        if isinstance(action, Known) and action.value.strip() == "4":
+            pending = True
+            self.notes.append(f"{place_text(action.place)}: anm is told to take every node away")
+        elif isinstance(action, Known) and action.value.strip() in ("1", "2"):
+            self.notes.append(f"{place_text(action.place)}: what anm is told to force is not taken over")
+        elif isinstance(action, Unknown):
+            self.notes.append(
+                f"{place_text(action.place)}: whether anm is told to force something: {action.reason}"
+            )
+        if self.script is not None:
+            told = [own.place for key in DELAYS if (own := self.script.delay(key, self.cores)) is not None]
+            self.notes += [
+                f"{place_text(each.place)}: {each.reason}"
+                for each in self.script.remarks
+                if each.place not in told
+            ]
+        others = set(self.found.values) - {*NUMBERS, *_OTHERS, *_NOT_NEEDED}
+        if others:
+            shown = ", ".join(sorted(others)[:20])
+            self.notes.append(f"not taken over, for wnm knows nothing like it: {shown}")
+        remarks = (f"{place_text(each.place)}: {each.reason}" for each in self.found.remarks)
+        return AnmSettings(
+            given=self.given,
+            unknown=tuple(self.unknown),
+            wrong=tuple(self.wrong),
+            notes=(*remarks, *self.notes),
+            teardown_pending=pending,
+        )
+
+
+def _assignments(files: Sequence[tuple[str, str | None]], *, in_function: Sequence[str] = ()) -> Assignments:
+    texts = [(file, text) for file, text in files if text is not None]
+    return read_assignments(texts, in_function=in_function)
+
+
+def _plain(found: Known) -> str:
+    """A value; ValueError if Windows ended its line."""
+    if found.value.endswith("\r"):
+        raise ValueError("its line ends as on Windows, and bash takes that for a part of the value")
+    return found.value
+
+
+def _port_problem(text: str) -> str:
+    """What is wrong with a port base; empty if nothing is."""
+    if not _PORT_BASE.fullmatch(text.strip()) or int(text) > _LAST_PORT_BASE:
+        return f"it is no whole number from 1 to {_LAST_PORT_BASE}"
+    if int(text) == _METRICS_BASE:
+        return "the metrics ports of nodes are there"
+    return ""
+
+
+def _contradiction(given: Mapping[str, str], origins: Mapping[str, str], host: Host) -> str | None:
+    """What is wrong with some settings together, everything else being as by default."""
+    values: dict[str, Any] = {
+        name: () if spec.default is REQUIRED else spec.default_for(host) for name, spec in SPECS.items()
+    }
+    values |= {name: read(name, text, host) for name, text in given.items()}
+    try:
+        check_together(Settings(**values), dict.fromkeys(SPECS, "default") | dict(origins))
+    except BadInput as problem:
+        return str(problem).partition(": give ")[0].partition("; give ")[0]
+    return None

@@ -1,0 +1,300 @@
+"""`wnm --init` where nodes are there already: plans, shows the plan, carries it out, and looks at what came of it."""
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from posixpath import dirname
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from wnm.app.rights import hand_over, lacks_rights
+from wnm.app.run import Run
+from wnm.app.to_the_end import SIGNALS, say
+from wnm.core.contracts import Clock
+from wnm.core.errors import NeedsOperator, Transient, WnmError
+from wnm.core.layers import Layer, Resolved
+from wnm.core.node import Node, Status
+from wnm.node_kinds.kinds import KINDS
+from wnm.storage.creation import already_there, clear_leftovers, create
+from wnm.system.clock import SystemClock
+from wnm.system.files import make_private_dir
+from wnm.system.lock import only_one, release_stale
+from wnm.system.traces import absent_account, absent_folders
+from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
+from wnm_adopt.folder import TakeoverFolder, takeovers
+from wnm_adopt.judge import Adoption
+from wnm_adopt.manifest import Manifest, Step
+from wnm_adopt.old_colony import is_old_colony
+from wnm_adopt.plan import TakeoverPlan, plan_text
+from wnm_adopt.rows import as_our_own, is_running, row_of
+from wnm_adopt.switch import Surroundings, switch_over
+from wnm_adopt.verifying import verify
+
+UNDO = "wnm --undo_migration"
+MACHINE_LOCK = "/run/wnm-takeover"
+
+
+class Source(Protocol):
+    """What can be taken over from. `noted` are files that are copied and never put back."""
+
+    name: str
+    noted: Sequence[str]
+
+    @property
+    def switches_off(self) -> bool:
+        """Whether files are changed on the way, which can be undone."""
+
+    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
+        """Plan from what is there now; what was moved to `folder` before is read there."""
+
+    def running(self) -> Sequence[int]:
+        """The processes of the old manager that have to end first."""
+
+    def remembered(self, node: Node) -> Node:
+        """The row with what else is known of the node."""
+
+
+def take_over(run: Run) -> int:
+    """Take over as the command line says. Exit code 3 if something is in the way; then nothing was changed."""
+    if lacks_rights(run):
+        return hand_over(run)
+    source = source_of(run)
+    _refuse_half_undone(run)
+    begun = _unfinished(run, source)
+    if is_there(run.database_path) and begun is None:
+        raise already_there(run.database_path)
+    if run.asked.dry_run:
+        return _rehearse(run, source, begun)
+    with _folder_of(run.database_path), alone_on_the_machine(source.name), only_one(run.lock_path):
+        # Looked at again: another run may have gone on, or back, before this one had the lock.
+        _refuse_half_undone(run)
+        begun = _unfinished(run, source)
+        if is_there(run.database_path) and begun is None:
+            raise already_there(run.database_path)
+        clear_leftovers(run.database_path)
+        if is_there(run.database_path) and begun is not None:
+            begun.done(Step.WRITTEN, SystemClock().now())
+        else:
+            _carry_out(run, source, begun)
+        begun = _unfinished(run, source)
+        code = verify(run)
+        if begun is not None:
+            begun.done(Step.VERIFIED, SystemClock().now())
+    _tell_next(run, begun)
+    return code
+
+
+@contextmanager
+def alone_on_the_machine(source: str) -> Iterator[None]:
+    """Two accounts, each with a database of its own, do not take over from the same anm at one time."""
+    if source != "anm":
+        yield
+        return
+    try:
+        with only_one(MACHINE_LOCK):
+            yield
+    finally:
+        with suppress(WnmError):
+            release_stale(MACHINE_LOCK)
+
+
+@contextmanager
+def _folder_of(path: str) -> Iterator[None]:
+    """The folder of the database is there; one that was made goes again when nothing comes into it.
+
+    One that is there stays as it is: nodes may have to pass through it.
+    """
+    folder = Path(dirname(path))
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    if missing:
+        make_private_dir(str(folder))
+    try:
+        yield
+    except WnmError:
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
+        raise
+
+
+def source_of(run: Run) -> Source:
+    """What the command line says to take over from."""
+    if run.asked.migrate_anm:
+        from wnm_adopt.from_anm import FromAnm
+
+        return FromAnm(run)
+    if run.asked.import_services:
+        from wnm_adopt.from_services import FromServices
+
+        return FromServices(run)
+    from wnm_adopt.from_old_wnm import FromOldWnm
+
+    return FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
+
+
+def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
+    plan = source.look(begun)
+    print("dry run, nothing is changed")
+    print(plan_text(plan, database=run.database_path))
+    if not plan.problems:
+        _resolved(run, plan)
+    return 3 if plan.problems else 0
+
+
+def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
+    clock = SystemClock()
+    plan = source.look(begun)
+    say(plan_text(plan, database=run.database_path) + "\n")
+    if plan.problems:
+        raise NeedsOperator(
+            f"{len(plan.problems)} thing(s) are in the way of taking over, nothing was changed: {plan.problems[0]}",
+            remedy="see the list above, then run the same command again",
+        )
+    resolved = _resolved(run, plan)
+    check_buildable(resolved.settings)
+    absent = _absent(run, resolved)
+    if not source.switches_off:
+        _write(run, source, plan, absent, clock)
+        return
+    folder = begun or TakeoverFolder.create(
+        dirname(run.database_path),
+        Manifest(
+            source=source.name,
+            database=run.database_path,
+            began_at=clock.now(),
+            absent_before=tuple(absent),
+        ),
+    )
+
+    def write(final: TakeoverPlan) -> None:
+        # Where a database was lost, nodes may be there that wnm added: the old manager does not know those.
+        anew = folder.manifest.has(Step.WRITTEN)
+        names = (*(each.name for each in final.adopted), *(node.name for node in final.rows))
+        folder.write(folder.manifest if anew else replace(folder.manifest, units=names))
+        running = _write(run, source, final, list(folder.manifest.absent_before), clock)
+        folder.write(folder.manifest if anew else replace(folder.manifest, running=running))
+
+    around = Surroundings(
+        look=lambda: source.look(folder),
+        running=source.running,
+        write=write,
+        is_written=lambda: is_there(run.database_path),
+        tell=say,
+        noted=source.noted,
+        clock=clock,
+    )
+    with _told_of_its_end():
+        switch_over(folder, plan, around)
+
+
+@contextmanager
+def _told_of_its_end() -> Iterator[None]:
+    """A lost connection or an impatient person ends this at once, but not before the machine has a manager again."""
+
+    def end(number: int, frame: object) -> None:
+        for each in SIGNALS:  # the way back is not to be interrupted by more of the same
+            signal.signal(each, signal.SIG_IGN)
+        raise Transient(
+            f"ended by {signal.Signals(number).name}: the takeover is not finished, run the same command again"
+        )
+
+    before = {each: signal.signal(each, end) for each in SIGNALS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _refuse_half_undone(run: Run) -> None:
+    """One that is on its way back has to arrive there first."""
+    for each in takeovers(dirname(run.database_path)):
+        if each.manifest.undoing_at is not None and each.manifest.undone_at is None:
+            raise NeedsOperator(
+                f"the takeover in {each.path} is half undone", remedy=f"finish it with: {UNDO}"
+            )
+
+
+def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
+    """A takeover from the same source that was begun and neither finished nor undone, or whose database is lost."""
+    written = is_there(run.database_path)
+
+    def goes_on(folder: TakeoverFolder) -> bool:
+        if folder.manifest.finished:
+            # A second one would find the old manager switched off, and not know the way back.
+            return not written and not (folder.manifest.taken_out and folder.is_back())
+        return written or folder.manifest.has(Step.WRITTEN) or not folder.is_back()
+
+    found = [
+        each
+        for each in takeovers(dirname(run.database_path))
+        if (each.manifest.source, each.manifest.database) == (source.name, run.database_path)
+        and each.manifest.undone_at is None
+        and goes_on(each)
+    ]
+    return found[-1] if found else None
+
+
+def is_there(path: str) -> bool:
+    """Whether there is a database that is not an older wnm's."""
+    return os.path.lexists(path) and not is_old_colony(path)
+
+
+def _resolved(run: Run, plan: TakeoverPlan) -> Resolved:
+    """The settings: what was given, then what was found. BadInput if they cannot be."""
+    return replace(run, layers=(*run.layers, Layer(name=plan.source, values=plan.settings))).resolve(None)
+
+
+def _absent(run: Run, resolved: Resolved) -> list[str]:
+    settings = resolved.settings
+    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
+    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
+
+
+def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock) -> tuple[str, ...]:
+    """Write the database, whole, from the plan and from what runs at this moment; the names of nodes that do."""
+    resolved = _resolved(run, plan)
+    now = clock.now()
+    rows = [_row(each, now) for each in plan.adopted]
+    states = build_machine(resolved.settings, clock, began=run.began).hands.manager.survey_nodes(rows)
+    nodes = [
+        source.remembered(
+            replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)
+        )
+        for row in rows
+    ]
+    nodes += plan.rows
+    say(f"writing {len(nodes)} nodes to {run.database_path}")
+    create(
+        run.database_path,
+        settings=resolved.initial_texts(),
+        now=now,
+        absent_before=absent,
+        nodes=nodes,
+    )
+    return tuple(node.name for node in nodes if node.status is Status.RUNNING)
+
+
+def _row(adoption: Adoption, now: datetime) -> Node:
+    row = row_of(adoption, now=now, born=_born(adoption.kind, adoption.root_dir))
+    # A process without a unit has nothing but its command line: if wnm would start it so, it is one of wnm's.
+    return as_our_own(row) if adoption.own or adoption.manager == "setsid" else row
+
+
+def _born(kind: str, root_dir: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(Path(KINDS[kind].identity_file(root_dir)).stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
+def _tell_next(run: Run, folder: TakeoverFolder | None) -> None:
+    say("\nno node was restarted; nothing looks after the nodes until cron starts wnm:")
+    say("  wnm --dry_run        # what the first cycle would do")
+    say("  wnm cron install     # a cycle every minute from now on")
+    if folder is not None:
+        say(f"  {UNDO}   # puts back everything; its copies are in {folder.path}")

@@ -1,0 +1,166 @@
+"""One process that serves the metrics pages of many nodes, for measuring what a survey costs."""
+
+import argparse
+import selectors
+import signal
+import sys
+import time
+from collections.abc import Iterable, Sequence
+
+from wnm_sim.answers import answer
+from wnm_sim.identity import peer_id, peer_number
+from wnm_sim.misbehave import METRICS_MODES
+from wnm_sim.page_server import PageServer, Reply
+from wnm_sim.pages import page
+from wnm_sim.version_text import DEFAULT_VERSION
+from wnm_sim.vitals import vitals
+
+_HOST = "127.0.0.1"
+_TICK_SECONDS = 0.2
+_HIGHEST_PORT = 65535
+_LIE_VERSION = "0.0.1"
+
+
+class ManyPages:
+    """The pages of one node among many; texts are kept until `refresh_seconds` have passed.
+
+    Real nodes refresh their figures every ten seconds too, and keeping the texts
+    leaves the processor to the program that is measured.
+    """
+
+    def __init__(self, port: int, *, version: str, mode: str, refresh_seconds: float) -> None:
+        self._key = port.to_bytes(32, "big")
+        self._port = port
+        self._version = _LIE_VERSION if mode == "lie" else version
+        self._mode = mode
+        self._refresh_seconds = refresh_seconds
+        self._started = time.monotonic()
+        self._kept: dict[str, tuple[float, bytes | None]] = {}
+
+    def answer(self, path: str) -> Reply:
+        """The reply to GET `path`."""
+        return answer(path, self._mode, self._page)
+
+    def _page(self, path: str) -> bytes | None:
+        now = time.monotonic()
+        written_at, body = self._kept.get(path, (0.0, None))
+        if body is None or now - written_at >= self._refresh_seconds:
+            body = self._write(path, int(now - self._started))
+            if body is not None:  # a path that is no page must not fill the memory
+                self._kept[path] = (now, body)
+        return body
+
+    def _write(self, path: str, uptime_seconds: int) -> bytes | None:
+        seen = vitals(
+            seed=peer_number(self._key) % 1_000_003,
+            version=self._version,
+            peer_id=peer_id(self._key),
+            uptime_seconds=uptime_seconds,
+            records=4 + uptime_seconds // 10,
+            memory_megabytes=90 + self._port % 30,
+            cpu_percent=0.25,
+        )
+        text = page(path, seen)
+        return None if text is None else text.encode()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; prints one line when all ports answer.
+
+    Returns 0 after a signal, 1 when a port is taken, 2 (by argparse) for wrong usage.
+    """
+    asked = _parser().parse_args(argv)
+    selector = selectors.DefaultSelector()
+    modes = dict(asked.misbehave)
+    servers = []
+    for port in asked.metrics_ports:
+        pages = ManyPages(
+            port,
+            version=asked.version,
+            mode=modes.get(port, "ok"),
+            refresh_seconds=asked.refresh_seconds,
+        )
+        server = PageServer(selector, pages.answer)
+        if modes.get(port) != "refuse":
+            try:
+                server.listen(_HOST, port)
+            except OSError as problem:
+                print(f"cannot listen on TCP {_HOST}:{port}: {problem.strerror}", file=sys.stderr)
+                return 1
+        servers.append(server)
+    _serve(selector, servers)
+    return 0
+
+
+def parse_ports(text: str) -> list[int]:
+    """The ports in a text like `13001-13200` or `13001,13005-13007`, ascending, each once.
+
+    Raises ValueError for anything else and for ports outside 1 to 65535.
+    """
+    ports: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        ports.update(range(int(first), int(last or first) + 1))
+    if not ports or min(ports) < 1 or max(ports) > _HIGHEST_PORT:
+        raise ValueError(f"no ports between 1 and {_HIGHEST_PORT}: {text}")
+    return sorted(ports)
+
+
+def _serve(selector: selectors.BaseSelector, servers: Sequence[PageServer]) -> None:
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    print(f"ready: {len(servers)} metrics pages", flush=True)
+    next_tick = time.monotonic()
+    while not stopping:
+        for key, events in selector.select(_TICK_SECONDS):
+            key.data(events)
+        if time.monotonic() >= next_tick:
+            next_tick = time.monotonic() + _TICK_SECONDS
+            _tick_all(servers)
+    for server in servers:
+        server.close()
+
+
+def _tick_all(servers: Iterable[PageServer]) -> None:
+    for server in servers:
+        server.tick()
+
+
+def _misbehaviour(text: str) -> tuple[int, str]:
+    port, _, mode = text.partition("=")
+    if mode not in METRICS_MODES:
+        raise ValueError(f"not one of {', '.join(METRICS_MODES)}: {mode}")
+    return int(port), mode
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m wnm_sim.many", description=__doc__)
+    parser.add_argument(
+        "--metrics-ports",
+        required=True,
+        type=parse_ports,
+        metavar="13001-13200",
+        help="the ports to serve, one node each",
+    )
+    parser.add_argument("--version", default=DEFAULT_VERSION, help="the version they all report")
+    parser.add_argument(
+        "--misbehave",
+        action="append",
+        default=[],
+        type=_misbehaviour,
+        metavar="PORT=MODE",
+        help=f"one port answers badly: {', '.join(METRICS_MODES)}; may be repeated",
+    )
+    parser.add_argument(
+        "--root-dir",
+        action="append",
+        metavar="PATH",
+        help="a node that this process passes for in the process table; may be repeated",
+    )
+    parser.add_argument("--refresh-seconds", type=float, default=10.0, help="how long a page's text is kept")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""A story of an imagined machine: what wnm would do with these settings, minute by minute, while things go wrong."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from wnm.core.decision import Decision
+from wnm.core.node import Node
+from wnm.core.settings import Settings
+from wnm.views.cycle_line import cycle_line
+from wnm_sim.machine import ImaginedMachine, node_actions
+from wnm_sim.world import GB, ROOT, World, new_world
+
+DISK_BYTES = 500 * GB
+MINUTES_BETWEEN_EVENTS = 45
+"""On average; the first hour is left to wnm alone."""
+FIRST_EVENT_MINUTE = 60
+
+
+class Happening(Struct, frozen=True, kw_only=True):
+    """A minute in which something happened: what befell the machine, and what wnm did about it; "" for nothing."""
+
+    minute: int
+    befell: str
+    did: str
+
+
+class Simulation(Struct, frozen=True, kw_only=True):
+    """A whole run: its eventful minutes, how often each action was taken, and the nodes at the end."""
+
+    seed: int
+    cycles: int
+    happenings: tuple[Happening, ...]
+    counts: tuple[tuple[str, int], ...]
+    nodes: tuple[Node, ...]
+
+
+def run_simulation(settings: Settings, cycles: int, seed: int) -> Simulation:
+    """`cycles` minutes of a machine. The same settings and seed always give the same story; nothing is touched."""
+    world = new_world(seed, dict.fromkeys(settings.node_storage, ROOT), DISK_BYTES)
+    machine = ImaginedMachine(world=world, settings=settings)
+    chance = random.Random(seed)
+    happenings: list[Happening] = []
+    counts: Counter[str] = Counter()
+    for minute in range(cycles):
+        due = minute >= FIRST_EVENT_MINUTE and chance.random() < 1 / MINUTES_BETWEEN_EVENTS
+        befell = _befall(world, chance) if due else ""
+        cycle = machine.cycle()
+        world.pass_time()
+        if cycle.decision is None:
+            continue
+        counts.update(type(each).__name__ for each in node_actions(cycle.decision))
+        did = ""
+        if cycle.decision.actions or _changed_status(cycle.decision):
+            did = cycle_line(cycle.decision, cycle.outcomes or (), machine.ledger.nodes)
+        if befell or did:
+            happenings.append(Happening(minute=minute, befell=befell, did=did))
+    return Simulation(
+        seed=seed,
+        cycles=cycles,
+        happenings=tuple(happenings),
+        counts=tuple(sorted(counts.items())),
+        nodes=machine.ledger.nodes,
+    )
+
+
+def render(simulation: Simulation) -> str:
+    """The story as plain text: a line for each eventful minute, then what was done in all and what is left."""
+    lines = [f"{simulation.cycles} cycles, a minute each, with seed {simulation.seed}", ""]
+    for each in simulation.happenings:
+        at = f"{each.minute // 60:3d}:{each.minute % 60:02d}"
+        if each.befell:
+            lines.append(f"{at}  * {each.befell}")
+        if each.did:
+            lines.append(f"{at}  {each.did}")
+    lines += ["", "taken in all:"]
+    lines += [f"  {name:<12} {count:5d}" for name, count in simulation.counts] or ["  no action"]
+    lines += ["", "at the end:", f"  {'node':<12} {'status':<11} {'version':<10} {'failures':>8}  reason"]
+    lines += [
+        f"  {node.name:<12} {node.status:<11} {node.version or '-':<10} {node.failures:8d}  {node.because}"
+        for node in simulation.nodes
+    ] or ["  no node"]
+    return "\n".join(lines) + "\n"
+
+
+def _changed_status(decision: Decision) -> bool:
+    return any(each.before.status is not each.after.status for each in decision.conclusions)
+
+
+def _befall(world: World, chance: random.Random) -> str:
+    """One thing that happens to the machine, in words."""
+    return chance.choice(_EVENTS)(world, chance)
+
+
+def _crash(world: World, chance: random.Random) -> str:
+    if not world.processes:
+        return ""
+    root_dir = chance.choice(sorted(world.processes))
+    world.crash(root_dir)
+    return f"the process of {root_dir} crashes"
+
+
+def _hang(world: World, chance: random.Random) -> str:
+    if not world.processes:
+        return ""
+    root_dir = chance.choice(sorted(world.processes))
+    world.hang(root_dir)
+    return f"{root_dir} hangs: its process runs and does not answer"
+
+
+def _lose(world: World, chance: random.Random) -> str:
+    if len(world.folders) < 2:
+        return ""
+    root_dir = chance.choice(sorted(world.folders))
+    world.lose(root_dir)
+    world.crash(root_dir)
+    return f"somebody deletes {root_dir}"
+
+
+def _load(world: World, chance: random.Random) -> str:
+    share = chance.choice([0.05, 0.05, 0.6, 0.95])
+    world.busy_cores = share * world.cores
+    return f"other programs now use {share:.0%} of all cores"
+
+
+def _fill(world: World, chance: random.Random) -> str:
+    share = chance.choice([0.1, 0.1, 0.72, 0.85])
+    world.fill(ROOT, int(share * world.disks[ROOT].total_bytes))
+    return f"other files now fill {share:.0%} of the disk"
+
+
+def _release(world: World, chance: random.Random) -> str:
+    major, minor, patch = (world.program or "0.4.0").split(".")
+    world.program = f"{major}.{minor}.{int(patch) + 1}"
+    return f"version {world.program} of the node program is there"
+
+
+def _reboot(world: World, chance: random.Random) -> str:
+    world.reboot()
+    return "the machine restarts"
+
+
+def _power_cut(world: World, chance: random.Random) -> str:
+    steps = chance.randrange(12)
+    world.steps_left = steps
+    return f"wnm will be killed after {steps} more steps"
+
+
+_EVENTS: tuple[Callable[[World, random.Random], str], ...] = (
+    _crash,
+    _crash,
+    _hang,
+    _lose,
+    _load,
+    _load,
+    _fill,
+    _release,
+    _reboot,
+    _power_cut,
+)

@@ -1,0 +1,60 @@
+"""The tables hold what the core has, and the migrations arrive at the tables."""
+
+from contextlib import closing
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from msgspec.structs import fields
+from sqlalchemy import NullPool, create_engine
+from tests.storage.builders import NOW
+
+from wnm.core.node import Node
+from wnm.storage import models
+from wnm.storage.creation import create
+from wnm.storage.migrate import upgrade
+from wnm.storage.snapshot import connect, uri_of
+
+
+def layout(file: Path) -> dict[str, str]:
+    """Every table and index by name, as SQLite keeps it."""
+    with closing(connect(uri_of(file, "mode=ro"))) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {name: " ".join(sql.split()) for name, sql in rows}
+
+
+def migrated_from_nothing(folder: Path) -> Path:
+    file = folder / "migrated.db"
+    file.touch()
+    upgrade(file, models.SCHEMA, name=str(file))
+    return file
+
+
+def test_every_field_of_a_node_has_a_column() -> None:
+    assert {column.name for column in models.Node.c} == {field.name for field in fields(Node)}
+
+
+def test_there_is_one_script_per_revision_and_the_newest_is_the_head() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(models.SCHEMA.scripts))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [models.HEAD]
+    oldest_first = [script.revision for script in scripts.walk_revisions()][::-1]
+    assert tuple(oldest_first) == models.SCHEMA.revisions
+
+
+def test_a_created_database_is_laid_out_like_a_migrated_one(tmp_path: Path) -> None:
+    created = tmp_path / "created.db"
+    create(str(created), settings={}, now=NOW)
+    assert layout(created) == layout(migrated_from_nothing(tmp_path))
+
+
+def test_alembic_finds_no_difference_between_the_migrations_and_the_tables(tmp_path: Path) -> None:
+    file = migrated_from_nothing(tmp_path)
+    engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=ro")), poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, models.metadata) == []
+    engine.dispose()
