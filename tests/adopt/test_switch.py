@@ -159,7 +159,7 @@ def exits(text):
     if len(scene.told) == dies_at:
         os._exit(9)
     scene.told.append(text)
-from dataclasses import replace
+from msgspec.structs import replace
 from wnm_adopt.switch import switch_over
 switch_over(scene.folder(), scene.plan(), replace(scene.around(), tell=exits))
 """

@@ -65,7 +65,12 @@ def test_it_holds_the_program_and_nothing_else(wheel: Path) -> None:
     assert MIGRATION in names
     assert "wnm/storage/migrations/env.py" in names
     assert {"wnm/views/page/page.css", "wnm/views/page/page.js"} <= set(names)
-    assert {name.partition("/")[0] for name in names} == {"wnm", f"wnm-{__version__}.dist-info"}
+    assert {name.partition("/")[0] for name in names} == {
+        "wnm",
+        "wnm_adopt",
+        "wnm_sim",
+        f"wnm-{__version__}.dist-info",
+    }
     assert [name for name in names if name.endswith((".pyc", ".db", ".log"))] == []
     sources = {path.relative_to(CHECKOUT / "src").as_posix() for path in (CHECKOUT / "src/wnm").rglob("*.py")}
     assert sources <= set(names)

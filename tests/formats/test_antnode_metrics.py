@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +30,7 @@ def _text(path: Path) -> str | None:
     return path.read_bytes().decode() if path.exists() else None
 
 
-def plain(value: Struct) -> dict[str, object]:
+def plain(value: Struct) -> dict[str, Any]:
     """A value as dicts all the way down, without the names of its classes."""
     return {name: plain(each) if isinstance(each, Struct) else each for name, each in asdict(value).items()}
 

@@ -10,7 +10,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("import_probe.py")
 
 # Alembic runs these by executing them; they are scripts, not modules.
-SCRIPTS = ("record/migrations/env.py", "record/migrations/versions/")
+SCRIPTS = ("storage/migrations/env.py", "storage/migrations/versions/")
 
 
 def modules_of_wnm() -> list[str]:

@@ -13,11 +13,10 @@ import time
 from datetime import timedelta
 from shutil import which
 
-from msgspec.structs import asdict
+import msgspec
 
 from wnm.app.run import Run
-from wnm.cli.invocation import Command, Invocation
-from wnm.cli.view_options import View
+from wnm.cli.invocation import Invocation
 from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import SYSTEM_SERVICES, Host
 from wnm.core.layers import Layer
@@ -97,9 +96,9 @@ def written(run: Run) -> str:
     """The run as text for the other process."""
     return json.dumps(
         {
-            "asked": asdict(run.asked) | {"command": run.asked.command.value, "given": dict(run.asked.given)},
+            "asked": msgspec.to_builtins(run.asked),
             "layers": [{"name": layer.name, "values": dict(layer.values)} for layer in run.layers],
-            "host": asdict(run.host) | {"environ": dict(run.host.environ)},
+            "host": msgspec.to_builtins(run.host),
             "began": run.began,
         }
     )
@@ -109,19 +108,15 @@ def read(text: str) -> Run:
     """The run that `written` wrote. BadInput if it is none."""
     try:
         data = json.loads(text)
-        asked = dict(data["asked"])
-        asked["command"] = Command(asked["command"])
-        asked["service_names"] = tuple(asked["service_names"])
-        asked["view"] = View(**asked["view"])
         return Run(
-            asked=Invocation(**asked),
+            asked=msgspec.convert(data["asked"], Invocation),
             layers=tuple(
                 Layer(name=str(each["name"]), values=_texts(each["values"])) for each in data["layers"]
             ),
-            host=Host(**data["host"]),
+            host=msgspec.convert(data["host"], Host),
             began=min(float(data["began"]), time.monotonic()),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
         raise BadInput(f"{MODULE} is started by wnm itself, which tells it what to do ({error})") from None
 
 
