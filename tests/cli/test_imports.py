@@ -53,9 +53,7 @@ def test_an_address_that_was_checked_is_not_checked_again(operator: Operator) ->
     address = "0x00455d78f850b0358E8cea5be24d415E01E107CF"
     operator.init(node_cap=0, rewards_address=address)
     assert "Crypto" not in imported(operator, "--rewards_address", address)
-    assert "Crypto" in imported(
-        operator, "--rewards_address", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
-    )
+    assert "Crypto" in imported(operator, "--rewards_address", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
 
 
 def test_a_busy_lock_is_told_without_loading_what_a_cycle_needs(operator: Operator) -> None:
