@@ -8,14 +8,23 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from wnm.core import codec
-from wnm.core.alerts.advance import Advance, advance
-from wnm.core.alerts.conditions import in_utf8
-from wnm.core.alerts.messages import message_of
-from wnm.core.alerts.outbox import GivenUp, Waiting
-from wnm.core.alerts.pauses import GIVEN_UP_AFTER, pause
-from wnm.core.alerts.rules import QUIET
-from wnm.core.alerts.trend import WINDOW, is_due
-from wnm.core.alerts.values import DiskLevel, Episode, Event, Findings, Message, Severity
+from wnm.core.alert_rules import TREND_WINDOW, DiskLevel, in_utf8, is_level_due
+from wnm.core.alerts import (
+    GIVEN_UP_AFTER,
+    QUIET,
+    Advance,
+    Episode,
+    Event,
+    Findings,
+    GivenUp,
+    Message,
+    Severity,
+    Waiting,
+    advance,
+    is_stale,
+    message_of,
+    retry_pause,
+)
 from wnm.core.errors import BadInput
 from wnm.core.observation import FileSystem
 from wnm.storage import models
@@ -93,7 +102,7 @@ class Alerts:
 
         def work(connection: Connection) -> None:
             for each in messages:
-                again = now + pause(each.attempts + 1)
+                again = now + retry_pause(each.attempts + 1)
                 connection.execute(update(rows).where(rows.c.id == each.id).values(next_try_at=again))
 
         self._database.write(work)
@@ -144,7 +153,7 @@ def _levels(connection: Connection, now: datetime) -> tuple[DiskLevel, ...]:
     level = models.DiskLevel
     return tuple(
         DiskLevel(mount_point=row.mount_point, at=row.at, free_bytes=row.free_bytes)
-        for row in connection.execute(select(level).where(level.c.at >= now - WINDOW))
+        for row in connection.execute(select(level).where(level.c.at >= now - TREND_WINDOW))
     )
 
 
@@ -261,7 +270,7 @@ def _give_up(connection: Connection, news: News) -> tuple[GivenUp, ...]:
             why = "it is no longer among alert_urls and alert_command"
         elif (row.alert_id, row.channel) in lost:
             why = "its start did not arrive either"
-        elif row.attempts and news.now - row.created_at > GIVEN_UP_AFTER:
+        elif row.attempts and is_stale(row.created_at, news.now):
             why = row.last_error or "it did not arrive"
         else:
             continue
@@ -276,9 +285,9 @@ def _note_levels(connection: Connection, news: News) -> None:
     kept = _levels(connection, now)
     for system in news.disks:
         name = in_utf8(system.mount_point)
-        if is_due([each for each in kept if each.mount_point == name], now):
+        if is_level_due([each for each in kept if each.mount_point == name], now):
             # Those that lie ahead were noted before the clock was set back.
-            connection.execute(delete(level).where((level.c.at < now - WINDOW) | (level.c.at > now)))
+            connection.execute(delete(level).where((level.c.at < now - TREND_WINDOW) | (level.c.at > now)))
             connection.execute(
                 insert(level)
                 .prefix_with("OR REPLACE")

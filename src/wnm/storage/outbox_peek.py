@@ -6,9 +6,9 @@ from contextlib import closing, suppress
 from datetime import datetime
 from urllib.parse import quote
 
-from wnm.core.alerts.pauses import LONGEST_PAUSE
+from wnm.core.alerts import LONGEST_PAUSE
 
-# Of each channel the oldest message decides, as in `wnm.core.alerts.outbox.due`.
+# Of each channel the oldest message decides, as in `wnm.core.alerts.due`.
 _DUE = """
 SELECT 1 FROM alert_message AS one
 WHERE delivered_at IS NULL AND given_up_at IS NULL AND (next_try_at <= ? OR next_try_at > ?)
