@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from wnm_sim.misbehave import METRICS_MODES
 from wnm_sim.page_server import PageServer, Reply, answer
-from wnm_sim.pages import page, vitals
+from wnm_sim.pages import Vitals, page
 from wnm_sim.programs import Antnode, peer_id, peer_number
 
 _HOST = "127.0.0.1"
@@ -48,7 +48,7 @@ class ManyPages:
         return body
 
     def _write(self, path: str, uptime_seconds: int) -> bytes | None:
-        seen = vitals(
+        seen = Vitals(
             seed=peer_number(self._key) % 1_000_003,
             version=self._version,
             peer_id=peer_id(self._key),
