@@ -125,7 +125,7 @@ def _start_sender(run: Run, outcome: str, why: str) -> None:
 
 def _has_work(database_path: str, outcome: str) -> bool:
     from wnm.core.settings import SECRET
-    from wnm.storage.peek import stored_settings
+    from wnm.storage.database import stored_settings
 
     stored = stored_settings(database_path)
     wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
