@@ -17,7 +17,7 @@ from wnm.core.alerts.values import DiskLevel, Episode, Event, Findings, Message,
 from wnm.core.observation import FileSystem
 from wnm.storage import rows
 from wnm.storage.database import Database
-from wnm.storage.rows import UnreadableError
+from wnm.storage.errors import UnreadableError
 
 STARTS = 12
 FORGOTTEN_PER_CYCLE = 50

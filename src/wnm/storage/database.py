@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from wnm.core import codec
 from wnm.core.errors import BadInput, Bug, NeedsOperator, Transient
+from wnm.core.node import Node
 from wnm.storage import errors
 from wnm.storage.location import database_path
-from wnm.storage.rows import NODE_COLUMNS, UnreadableError
 from wnm.storage.schema import APPLICATION_ID, SCHEMA, TABLES, Schema
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _look_once[T](path: str, before: _Stamps, work: Callable[[str], T]) -> tuple
     """None when the file changed meanwhile: what was seen may then be half of each state."""
     try:
         result = work(uri_of(path, "mode=ro&immutable=1"))
-    except (sqlite3.Error, UnreadableError, OSError):
+    except (sqlite3.Error, errors.UnreadableError, OSError):
         if _stamps(path) != before:
             return None
         raise
@@ -353,7 +353,7 @@ def _lacking_table(connection: Connection) -> str | None:
         if not _columns(connection, table):
             return table
         connection.execute(f'SELECT max(rowid) FROM "{table}"').fetchall()
-    if not set(NODE_COLUMNS) <= _columns(connection, "node"):
+    if not set(Node.__struct_fields__) <= _columns(connection, "node"):
         return "node"
     return None if len(connection.execute("SELECT * FROM machine").fetchall()) == 1 else "machine"
 

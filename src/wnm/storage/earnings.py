@@ -18,7 +18,7 @@ from wnm.core.node import Node, NodeId
 from wnm.core.observation import Observation
 from wnm.storage import rows
 from wnm.storage.database import Database
-from wnm.storage.rows import UnreadableError
+from wnm.storage.errors import UnreadableError
 
 BEFORE_WNM = "before wnm"
 """Stands in the place of a day for what was on a counter when it was first seen. It sorts behind all days."""

@@ -7,7 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wnm.core.errors import BadInput, Bug, NeedsOperator, Transient, WnmError
-from wnm.storage.rows import UnreadableError
+
+
+class UnreadableError(Exception):
+    """A stored value that wnm cannot have written."""
+
 
 INIT = "wnm --init --rewards_address ADDRESS"
 

@@ -16,9 +16,9 @@ from wnm.core.errors import BadInput, Bug
 from wnm.core.node import Node, Status
 from wnm.core.observation import FileSystem, MachineReading, Observation, Unseen
 from wnm.core.timeline import Recording
+from wnm.storage.errors import UnreadableError
 from wnm.storage.schema import PROSE
 
-NODE_COLUMNS = Node.__struct_fields__
 # The quickest level: recordings are many and short-lived.
 _COMPRESSION = 1
 _LISTS: Mapping[str, Any] = {
@@ -26,10 +26,6 @@ _LISTS: Mapping[str, Any] = {
     "start_args": tuple[str, ...],
     "command": tuple[str, ...],
 }
-
-
-class UnreadableError(Exception):
-    """A stored value that wnm cannot have written."""
 
 
 def moment_text(value: datetime) -> str:
@@ -131,7 +127,7 @@ def _plain(value: object) -> Any:
 
 def node_row(node: Node) -> dict[str, Any]:
     """The columns of a node."""
-    return {name: getattr(node, name) for name in NODE_COLUMNS}
+    return {name: getattr(node, name) for name in Node.__struct_fields__}
 
 
 def node_of_row(row: Row) -> Node:

@@ -26,8 +26,8 @@ from wnm.core.timeline import (
 )
 from wnm.storage import rows
 from wnm.storage.database import Database
+from wnm.storage.errors import UnreadableError
 from wnm.storage.ledger import all_nodes
-from wnm.storage.rows import UnreadableError
 
 MOST_OPERATIONS = 120
 MOST_CYCLES = 180

@@ -5,6 +5,7 @@ from statistics import fmean
 from msgspec.structs import replace
 
 from wnm.core.action import AddNode, NodeAction, ProgramChoice, StartNode
+from wnm.core.backoff import holds
 from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
@@ -149,8 +150,7 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
     if isinstance(program, Held):
         return plan.but(replace(program, what=what))
     last = seen.remembered
-    # A pause that is longer than any of ours dates from before the clock was set back.
-    if last.add_retry_at is not None and seen.now < last.add_retry_at <= seen.now + LONGEST_PAUSE:
+    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
         return plan.but(
             Held(what=what, waiting_for=f"the pause after: {last.add_last_error}", until=last.add_retry_at)
         )
