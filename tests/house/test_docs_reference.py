@@ -115,8 +115,8 @@ def test_earnings_and_the_doctor_have_the_keys_that_are_documented() -> None:
 @pytest.mark.parametrize(
     ("module", "functions", "report"),
     [
-        (alerts, ("payload", "_entry"), "alerts"),
-        (alert_commands, ("_test",), "alerts test"),
+        (alerts, ("payload", "_failing", "_entry", "_named"), "alerts"),
+        (alert_commands, ("send_test",), "alerts test"),
         (cron, ("_payload",), "cron show"),
     ],
 )

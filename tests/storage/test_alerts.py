@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.storage.builders import MINUTE, NOW, Store, decision
 
-from wnm.core.alerts.outbox import GivenUp, Waiting, due
-from wnm.core.alerts.values import Condition, Event, Findings, Severity
+from wnm.core.alerts import Condition, Event, Findings, GivenUp, Severity, Waiting, due
 from wnm.core.errors import NeedsOperator
 from wnm.core.observation import FileSystem
 from wnm.storage.alerts import Alerts, ClockNote, Memory, News

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
+from wnm.app.paint import has_drawings, is_terminal, say, width_of
 from wnm.app.run import Run
 from wnm.cli.invocation import Command
-from wnm.cli.paint import has_drawings, is_terminal, say, width_of
 from wnm.cli.stories import check_known, node_known
 from wnm.cli.view_options import View
 from wnm.core.earnings import EarningRecord

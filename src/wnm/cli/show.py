@@ -4,9 +4,9 @@ import sys
 from datetime import UTC
 from typing import IO
 
+from wnm.app.paint import NARROWEST, has_drawings, height_of, say, width_of
 from wnm.app.run import Run
 from wnm.cli.histories import earned_today
-from wnm.cli.paint import NARROWEST, has_drawings, height_of, say, width_of
 from wnm.storage.database import Database
 from wnm.storage.earnings import Earnings
 from wnm.storage.timeline import Timeline

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from wnm.app.material import cycle_view
+from wnm.app.paint import height_of, say, width_of
 from wnm.app.run import Run
 from wnm.cli.invocation import Command
-from wnm.cli.paint import height_of, say, width_of
 from wnm.core.errors import BadInput
 from wnm.core.node import Node, node_name
 from wnm.core.suggest import did_you_mean, shortened

@@ -6,14 +6,23 @@ from sqlite3 import Connection, Row
 
 from msgspec import Struct
 
-from wnm.core.alerts.advance import Advance, advance
-from wnm.core.alerts.conditions import in_utf8
-from wnm.core.alerts.messages import message_of
-from wnm.core.alerts.outbox import GivenUp, Waiting
-from wnm.core.alerts.pauses import GIVEN_UP_AFTER, pause
-from wnm.core.alerts.rules import QUIET
-from wnm.core.alerts.trend import WINDOW, is_due
-from wnm.core.alerts.values import DiskLevel, Episode, Event, Findings, Message, Severity
+from wnm.core.alert_rules import TREND_WINDOW, DiskLevel, in_utf8, is_level_due
+from wnm.core.alerts import (
+    GIVEN_UP_AFTER,
+    QUIET,
+    Advance,
+    Episode,
+    Event,
+    Findings,
+    GivenUp,
+    Message,
+    Severity,
+    Waiting,
+    advance,
+    is_stale,
+    message_of,
+    retry_pause,
+)
 from wnm.core.observation import FileSystem
 from wnm.storage import rows
 from wnm.storage.database import Database
@@ -90,7 +99,7 @@ class Alerts:
 
         def work(connection: Connection) -> None:
             for each in messages:
-                again = now + pause(each.attempts + 1)
+                again = now + retry_pause(each.attempts + 1)
                 rows.update(connection, "alert_message", {"next_try_at": again}, "id = ?", [each.id])
 
         self._database.write(work)
@@ -133,7 +142,9 @@ def _memory(connection: Connection, now: datetime, began: datetime) -> Memory:
 
 
 def _levels(connection: Connection, now: datetime) -> tuple[DiskLevel, ...]:
-    found = connection.execute("SELECT * FROM disk_level WHERE at >= ?", (rows.moment_text(now - WINDOW),))
+    found = connection.execute(
+        "SELECT * FROM disk_level WHERE at >= ?", (rows.moment_text(now - TREND_WINDOW),)
+    )
     return tuple(
         DiskLevel(mount_point=row["mount_point"], at=rows.moment_of(row["at"]), free_bytes=row["free_bytes"])
         for row in found
@@ -242,7 +253,7 @@ def _give_up(connection: Connection, news: News) -> tuple[GivenUp, ...]:
             why = "it is no longer among alert_urls and alert_command"
         elif key in lost:
             why = "its start did not arrive either"
-        elif row["attempts"] and news.now - rows.moment_of(row["created_at"]) > GIVEN_UP_AFTER:
+        elif row["attempts"] and is_stale(rows.moment_of(row["created_at"]), news.now):
             why = row["last_error"] or "it did not arrive"
         else:
             continue
@@ -257,9 +268,9 @@ def _note_levels(connection: Connection, news: News) -> None:
     kept = _levels(connection, now)
     for system in news.disks:
         name = in_utf8(system.mount_point)
-        if is_due([each for each in kept if each.mount_point == name], now):
+        if is_level_due([each for each in kept if each.mount_point == name], now):
             # Those that lie ahead were noted before the clock was set back.
-            outdated = (rows.moment_text(now - WINDOW), rows.moment_text(now))
+            outdated = (rows.moment_text(now - TREND_WINDOW), rows.moment_text(now))
             connection.execute("DELETE FROM disk_level WHERE at < ? OR at > ?", outdated)
             row = {"mount_point": name, "at": now, "free_bytes": system.free_bytes}
             rows.put(connection, "disk_level", [row])

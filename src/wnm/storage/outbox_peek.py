@@ -4,12 +4,12 @@ import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime
 
-from wnm.core.alerts.pauses import LONGEST_PAUSE
+from wnm.core.alerts import LONGEST_PAUSE
 from wnm.core.errors import Transient
 from wnm.storage.database import connect, look
 from wnm.storage.rows import moment_text
 
-# Of each channel the oldest message decides, as in `wnm.core.alerts.outbox.due`.
+# Of each channel the oldest message decides, as in `wnm.core.alerts.due`.
 _DUE = """
 SELECT 1 FROM alert_message AS one
 WHERE delivered_at IS NULL AND given_up_at IS NULL AND (next_try_at <= ? OR next_try_at > ?)

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wnm.app.paint import has_drawings, is_terminal
 from wnm.app.run import Run
-from wnm.cli.paint import has_drawings, is_terminal
 from wnm.core.errors import BadInput, WnmError
 from wnm.system.clock import SystemClock
 from wnm.tui.screen import Painter, with_found

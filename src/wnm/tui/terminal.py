@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from wnm.cli.paint import text_of
+from wnm.app.paint import text_of
 from wnm.tui.keys import Keys
 from wnm.views.tones import Line, cut
 

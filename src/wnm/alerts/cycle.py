@@ -1,4 +1,4 @@
-"""What a cycle does about alerts: it notes them with its lock held, and has them sent without waiting for that.
+"""Opens and closes alerts after a cycle, with its lock held, and starts their sender without waiting for it.
 
 Nothing that goes wrong here is the cycle's concern: it is one line of the log, and the next cycle tries again.
 """
@@ -10,10 +10,6 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
-
-from wnm.app.run import Run
-from wnm.cli.invocation import Command
-from wnm.core.errors import Busy
 
 if TYPE_CHECKING:
     from wnm.core.node import Node
@@ -45,25 +41,11 @@ def note_alerts(
         log.debug("the same in full", exc_info=error)
 
 
-def send_alerts(run: Run, code: int) -> None:
-    """Have sent what waits, after a cycle that was carried out and ended with this code. Call it without the lock."""
-    good = code == 0 and run.asked.command is Command.CYCLE
-    _start_sender(run, "good" if good else "done", "")
-
-
-def send_trouble(run: Run, error: BaseException) -> None:
-    """Note, and have sent in time, that a cycle could not be carried out at all. Call it without the lock."""
-    # Who asks for something by hand sees what comes of it.
-    if run.asked.command is Command.CYCLE and isinstance(error, Exception) and not isinstance(error, Busy):
-        said = " ".join(str(error).split()) or type(error).__name__
-        _start_sender(run, "bad", said[:LONGEST_REASON])
-
-
 def _note(
     database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", recall: "Recall", settings: "Settings"
 ) -> None:
-    from wnm.core.alerts.channels import addresses
-    from wnm.core.alerts.conditions import Look, find
+    from wnm.core.alert_rules import Look, find
+    from wnm.core.alerts import addresses
     from wnm.core.outcome import Result
     from wnm.storage.alerts import Alerts, News
 
@@ -80,18 +62,16 @@ def _note(
         levels=memory.levels,
         clock_jump=jump,
     )
-    to = addresses(settings.alert_urls, settings.alert_command, settings.dead_man_url)
-    moved, given_up = alerts.take_note(
-        News(
-            findings=find(look, settings),
-            now=seen.now,
-            channels=to.names,
-            machine_seed=recall.machine_seed,
-            history_days=settings.history_days,
-            disks=seen.machine.file_systems,
-            clock=clock_note,
-        )
+    news = News(
+        findings=find(look, settings),
+        now=seen.now,
+        channels=addresses(settings.alert_urls, settings.alert_command, settings.dead_man_url).names,
+        machine_seed=recall.machine_seed,
+        history_days=settings.history_days,
+        disks=seen.machine.file_systems,
+        clock=clock_note,
     )
+    moved, given_up = alerts.take_note(news)
     for episode in moved.started:
         log.warning("alert %s: %s: %s", episode.key, episode.text, episode.remedy)
     for episode in moved.ended:
@@ -112,39 +92,61 @@ def _clock(before: "ClockNote | None", boot_id: str) -> "tuple[timedelta, ClockN
     return jump, note if abs(jump) >= CLOCK_NOTE else None
 
 
-def _start_sender(run: Run, outcome: str, why: str) -> None:
+def send_alerts(database_path: str, *, good: bool, log_file: str | None) -> None:
+    """Have sent what waits, after something was carried out; `good` says that it was a cycle with exit code 0.
+
+    Call it without the lock. `log_file` gets the lines of the sender.
+    """
+    _start_sender(database_path, "good" if good else "done", "", log_file)
+
+
+def send_failure(database_path: str, error: Exception, log_file: str | None) -> None:
+    """Note, and have sent in time, that a cycle could not be carried out at all. Call it without the lock."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    _start_sender(database_path, "bad", said[:LONGEST_REASON], log_file)
+
+
+def _start_sender(database_path: str, outcome: str, why: str, log_file: str | None) -> None:
     """Start the sender if there is anything for it to do, and give it a moment."""
-    if run.asked.dry_run or not any(map(os.path.lexists, (run.database_path, f"{run.database_path}.alerts"))):
-        return
     try:
-        if _has_work(run.database_path, outcome):
-            _start(run, outcome, why)
+        if not _has_work(database_path, outcome):
+            return
+        from wnm.system.command import ended, spawn_detached
+
+        # Without -P, a folder named wnm in the one that cron starts in could be taken for the program.
+        argv = (sys.executable, "-P", "-m", SENDER, database_path, outcome, why)
+        pid = spawn_detached(argv, env=dict(os.environ), cwd="/", log_file=log_file or os.devnull)
+        until = time.monotonic() + WAIT_SECONDS
+        while ended(pid) is None and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_SECONDS)
     except Exception as error:  # noqa: BLE001 - see the beginning
         log.warning("alerts could not be sent: %s: %s", type(error).__name__, error)
 
 
 def _has_work(database_path: str, outcome: str) -> bool:
+    has_fallback = os.path.lexists(f"{database_path}.alerts")
+    if not has_fallback and not os.path.lexists(database_path):
+        return False
     from wnm.core.settings import SECRET
     from wnm.storage.database import stored_settings
 
     stored = stored_settings(database_path)
     wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
-    noted = os.path.lexists(f"{database_path}.alerts")
     # While somebody else has the database open, what was written last is not in its file yet.
     unmerged = _is_filled(f"{database_path}-wal")
-    if not wanted and not noted:
+    if not wanted and not has_fallback:
         return unmerged and outcome != "bad"
-    from wnm.alerts.notes import read_notes
+    from wnm.alerts.fallback import read_fallback
     from wnm.storage.outbox_peek import has_due
     from wnm.system.clock import SystemClock
 
-    notes = read_notes(database_path)
+    state = read_fallback(database_path)
     return (
         unmerged
         or outcome == "bad"
-        or notes.trouble is not None
+        or state.failure is not None
         or (outcome == "good" and "dead_man_url" in wanted)
-        or (bool(stored) and dict(notes.settings) != wanted)
+        or (bool(stored) and dict(state.settings) != wanted)
         or has_due(database_path, SystemClock().now())
     )
 
@@ -154,19 +156,3 @@ def _is_filled(path: str) -> bool:
         return os.stat(path).st_size > 0  # noqa: PTH116 - on the way of every cycle
     except OSError:
         return False
-
-
-def _start(run: Run, outcome: str, why: str) -> None:
-    from wnm.system.command import ended, spawn_detached
-
-    log_file = os.devnull
-    if run.asked.log_file is not None:
-        from wnm.app.log_file import log_path
-
-        log_file = log_path(run.asked.log_file)
-    # Without -P, a folder named wnm in the one that cron starts in could be taken for the program.
-    argv = (sys.executable, "-P", "-m", SENDER, run.database_path, outcome, why)
-    pid = spawn_detached(argv, env=dict(os.environ), cwd="/", log_file=log_file)
-    until = time.monotonic() + WAIT_SECONDS
-    while ended(pid) is None and time.monotonic() < until:
-        time.sleep(LOOK_EVERY_SECONDS)

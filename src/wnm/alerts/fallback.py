@@ -1,4 +1,4 @@
-"""A small file beside the database, for when the database cannot be read: where messages go, and what is told so."""
+"""Keeps a small file beside the database, for when the database cannot be read: where messages go, what was told."""
 
 import json
 import os
@@ -6,14 +6,14 @@ import stat
 from pathlib import Path
 
 from wnm.core import codec
-from wnm.core.alerts.trouble import Notes
+from wnm.core.alerts import FallbackState
 from wnm.core.errors import BadInput
 from wnm.system.files import write_private
 
 LARGEST_BYTES = 100_000
 
 
-def notes_path(database_path: str) -> str:
+def fallback_path(database_path: str) -> str:
     """The file of that database; its name begins with the database's, so it belongs to whom that belongs to."""
     return f"{database_path}.alerts"
 
@@ -23,32 +23,32 @@ def lock_path(database_path: str) -> str:
     return f"{database_path}.alerting"
 
 
-def read_notes(database_path: str) -> Notes:
+def read_fallback(database_path: str) -> FallbackState:
     """What the file says; nothing at all if it is not there, or not of our making."""
     try:
-        descriptor = os.open(notes_path(database_path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(fallback_path(database_path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return Notes()
+        return FallbackState()
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return Notes()
+            return FallbackState()
         content = file.read(LARGEST_BYTES)
     try:
-        return codec.from_json(Notes, content)
+        return codec.from_json(FallbackState, content)
     except BadInput:
-        return Notes()
+        return FallbackState()
 
 
-def keep_notes(database_path: str, notes: Notes) -> None:
+def keep_fallback(database_path: str, state: FallbackState) -> None:
     """Return when the file says this; it is gone when there is nothing to say. Transient if it cannot be written."""
-    path = notes_path(database_path)
-    if notes == Notes():
+    path = fallback_path(database_path)
+    if state == FallbackState():
         Path(path).unlink(missing_ok=True)
-    elif notes != read_notes(database_path):
-        write_private(path, f"{json.dumps(codec.encode(notes))}\n".encode())
+    elif state != read_fallback(database_path):
+        write_private(path, f"{json.dumps(codec.encode(state))}\n".encode())
 
 
-def forget_notes(database_path: str) -> None:
-    """Return when nothing is left of them, for when the database goes."""
-    for path in (notes_path(database_path), lock_path(database_path)):
+def forget_fallback(database_path: str) -> None:
+    """Return when nothing is left of it, for when the database goes."""
+    for path in (fallback_path(database_path), lock_path(database_path)):
         Path(path).unlink(missing_ok=True)

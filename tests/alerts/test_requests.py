@@ -4,12 +4,13 @@ import socket
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.sensors.servers import serving
 
+from wnm.alerts.delivery import ask
 from wnm.core.errors import Transient
-from wnm.system.http import ask
 
 SOON = timedelta(seconds=0.5)
 TOKEN = "s3cret"
@@ -89,30 +90,43 @@ def test_a_server_without_tls() -> None:
             ask(f"https://127.0.0.1:{server.getsockname()[1]}/{TOKEN}", SOON)
 
 
-def test_what_is_sent() -> None:
+def sent_to(url: str, body: bytes | None = None) -> tuple[bytes, bytes]:
+    """Head and body of the request that a server at `{port}` of the address gets."""
     got: list[bytes] = []
-    done = threading.Event()
 
     def listen() -> None:
         connection, _ = server.accept()
         with connection:
-            while not got or b"}" not in b"".join(got):
+            while not b"".join(got).endswith(body or b"\r\n\r\n"):
                 got.append(connection.recv(4096))
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-        done.set()
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=listen, daemon=True).start()
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        headers = {"Content-Type": "application/json"}
         port = server.getsockname()[1]
-        ask(
-            f"http://ada:s%3Acret@127.0.0.1:{port}/hook?a=b",
-            timedelta(seconds=5),
-            body=b'{"a": 1}',
-            headers={"Content-Type": "application/json"},
-        )
-        done.wait(5)
-    head, _, body = b"".join(got).partition(b"\r\n\r\n")
+        ask(url.format(port=port), timedelta(seconds=5), body=body, headers=headers)
+        thread.join(5)
+    head, _, rest = b"".join(got).partition(b"\r\n\r\n")
+    return head, rest
+
+
+def test_what_is_sent() -> None:
+    head, body = sent_to("http://ada:s%3Acret@127.0.0.1:{port}/hook?a=b", b'{"a": 1}')
     assert body == b'{"a": 1}'
     assert head.startswith(b"POST /hook?a=b HTTP/1.1\r\n")
     assert b"Content-Type: application/json" in head
     assert b"Authorization: Basic YWRhOnM6Y3JldA==" in head
+
+
+def test_no_login_is_taken_from_a_file_of_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ada password s3cret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    head, _ = sent_to("http://127.0.0.1:{port}/hook")
+    assert head.startswith(b"GET /hook HTTP/1.1\r\n")
+    assert b"Authorization" not in head

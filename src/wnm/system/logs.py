@@ -1,4 +1,4 @@
-"""Where log lines go and what they look like."""
+"""Sets up logging: where lines go and what they look like."""
 
 import json
 import logging
