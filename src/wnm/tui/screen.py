@@ -7,8 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.decide.gauges import Gauge
-from wnm.core.history import CycleRecord
 from wnm.core.observation import Unseen
+from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.tui.state import Show, Sight, State, place_of
 from wnm.views.doctor import LATE_AFTER
