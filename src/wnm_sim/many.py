@@ -1,19 +1,16 @@
-"""One process that serves the metrics pages of many nodes, for measuring what a survey costs."""
+"""Serves the metrics pages of many nodes from one process, for measuring what a survey costs."""
 
 import argparse
 import selectors
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from wnm_sim.answers import answer
-from wnm_sim.identity import peer_id, peer_number
 from wnm_sim.misbehave import METRICS_MODES
-from wnm_sim.page_server import PageServer, Reply
-from wnm_sim.pages import page
-from wnm_sim.version_text import DEFAULT_VERSION
-from wnm_sim.vitals import vitals
+from wnm_sim.page_server import PageServer, Reply, answer
+from wnm_sim.pages import page, vitals
+from wnm_sim.programs import Antnode, peer_id, peer_number
 
 _HOST = "127.0.0.1"
 _TICK_SECONDS = 0.2
@@ -117,14 +114,10 @@ def _serve(selector: selectors.BaseSelector, servers: Sequence[PageServer]) -> N
             key.data(events)
         if time.monotonic() >= next_tick:
             next_tick = time.monotonic() + _TICK_SECONDS
-            _tick_all(servers)
+            for server in servers:
+                server.tick()
     for server in servers:
         server.close()
-
-
-def _tick_all(servers: Iterable[PageServer]) -> None:
-    for server in servers:
-        server.tick()
 
 
 def _misbehaviour(text: str) -> tuple[int, str]:
@@ -143,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="13001-13200",
         help="the ports to serve, one node each",
     )
-    parser.add_argument("--version", default=DEFAULT_VERSION, help="the version they all report")
+    parser.add_argument("--version", default=Antnode.default_version, help="the version they all report")
     parser.add_argument(
         "--misbehave",
         action="append",

@@ -1,4 +1,4 @@
-"""What a simulated node is told to do wrong, read from its `misbehave.json` while it runs."""
+"""Reads from `misbehave.json` what a simulated node is ordered to do wrong, while it runs."""
 
 import json
 from collections.abc import Callable
@@ -67,43 +67,30 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and _amount(value)
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def _flags(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(flag, str) and flag[:1] == "-" for flag in value)
 
 
-def _truth(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-_CHECKS: dict[str, Callable[[object], bool]] = {
-    "slow_start_seconds": _amount,
+_SPECIAL_CHECKS: dict[str, Callable[[object], bool]] = {
     "exit_after_seconds": _amount,
     "exit_code": lambda value: _whole(value) and value in range(256),
-    "exit_reason": _text,
-    "crash_loop": _truth,
-    "ignore_term": _truth,
     "metrics": lambda value: value in METRICS_MODES,
-    "lie_version": _text,
     "connected_peers": _whole,
-    "shunned_by_close_group": _whole,
-    "min_node_version": _text,
     "rewards_attos": _whole,
-    "shunned_per_hour": _amount,
     "fill_disk_bytes_per_second": _whole,
-    "use_cpu_percent": _amount,
+    "shunned_by_close_group": _whole,
     "use_memory_bytes": _whole,
-    "self_upgrade_to": _text,
-    "self_upgrade_restart_after_seconds": _amount,
-    "critical_failure": _text,
-    "stores_nothing": _truth,
     "stores_every_seconds": lambda value: _amount(value) and value != 0,
     "refuse_flags": _flags,
     "refuse_version": lambda value: value in VERSION_REFUSALS,
 }
+
+
+def _is_possible(order: str, value: object) -> bool:
+    if order in _SPECIAL_CHECKS:
+        return _SPECIAL_CHECKS[order](value)
+    default = getattr(GOOD, order)
+    return _amount(value) if type(default) in (int, float) else isinstance(value, type(default))
 
 
 def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple[str, ...]]:
@@ -114,13 +101,13 @@ def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple
     orders = json.loads(text)
     if not isinstance(orders, dict):
         raise ValueError("it is not a JSON object")
-    known = {key: value for key, value in orders.items() if key in _CHECKS}
+    known = {key: value for key, value in orders.items() if key in Behaviour._fields}
     for key, value in known.items():
-        if not _CHECKS[key](value):
+        if not _is_possible(key, value):
             raise ValueError(f"{key} cannot be {value!r}")
     if "refuse_flags" in known:
         known["refuse_flags"] = tuple(known["refuse_flags"])
-    return base._replace(**known), tuple(key for key in orders if key not in _CHECKS)
+    return base._replace(**known), tuple(key for key in orders if key not in known)
 
 
 class BehaviourFile:

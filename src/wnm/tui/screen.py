@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, tzinfo
 from msgspec import Struct
 
 from wnm.core.decide.gauges import Gauge
-from wnm.core.history import CycleRecord
 from wnm.core.observation import Unseen
+from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.tui.state import Show, Sight, State, place_of
 from wnm.views.doctor import LATE_AFTER
