@@ -324,7 +324,10 @@ def test_without_textual_it_says_what_to_install(past: Past, tmp_path: Path) -> 
         assert terminal.ended() == 3
         assert ENTERED not in terminal.seen
         told = " ".join(terminal.text.split())
-        assert "watch needs Textual, which is not installed: install it beside wnm: pipx inject wnm textual" in told
+        assert (
+            "watch needs Textual, which is not installed: install it beside wnm: pipx inject wnm textual"
+            in told
+        )
 
 
 def test_no_colours_where_none_are_wanted(past: Past, watch: Watch) -> None:
