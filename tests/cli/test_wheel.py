@@ -19,7 +19,7 @@ HEADS = """
 from importlib.resources import files
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from wnm.storage.models import HEAD
+from wnm.storage.schema import HEAD
 config = Config()
 config.set_main_option("script_location", str(files("wnm.storage") / "migrations"))
 assert ScriptDirectory.from_config(config).get_heads() == [HEAD]

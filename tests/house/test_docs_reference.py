@@ -29,7 +29,7 @@ from wnm.cli.stories import story_of
 from wnm.cli.view_options import View
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
-from wnm.storage.models import metadata
+from wnm.storage.tables import metadata
 from wnm.views import alerts, doctor, earnings, history, prometheus, registry, story
 from wnm.views.facts import KEYS
 

@@ -128,7 +128,7 @@ database = Layer(name="database", values={{"rewards_address": {FAUCET!r}}})
 found = gather(parse(["--cpu_remove", "90"]), host, folder=Path({str(tmp_path)!r}), root_file=Path("/nowhere/x"))
 resolve([*found.layers, database], host, check_address=checksum_error)
 loaded = {{name.partition(".")[0] for name in sys.modules}}
-slow = ["argparse", "configargparse", "dotenv", "Crypto", "difflib", "textwrap", "shutil", "subprocess", "psutil"]
+slow = ["argparse", "configargparse", "dotenv", "Crypto", "difflib", "shutil", "subprocess", "psutil"]
 print([name for name in slow if name in loaded])
 """
     done = subprocess.run(

@@ -128,7 +128,7 @@ def _has_work(database_path: str, outcome: str) -> bool:
     if not has_fallback and not os.path.lexists(database_path):
         return False
     from wnm.core.settings import SECRET
-    from wnm.storage.peek import stored_settings
+    from wnm.storage.database import stored_settings
 
     stored = stored_settings(database_path)
     wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}

@@ -31,8 +31,8 @@ from wnm.core.alerts import (
 from wnm.core.errors import Busy, Transient, WnmError
 from wnm.core.settings import SECRET
 from wnm.storage.alerts import Alerts
+from wnm.storage.database import open_as_it_is
 from wnm.storage.ledger import Ledger
-from wnm.storage.outbox import open_as_it_is
 from wnm.system.clock import SystemClock
 from wnm.system.lock import only_one
 from wnm.system.logs import set_up_logging

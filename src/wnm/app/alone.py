@@ -24,7 +24,7 @@ def act_alone(run: Run) -> int:
         return _told_of(run)
     from wnm.app.cron import forget_schedule, suspended_schedule
     from wnm.app.cron_places import place_of
-    from wnm.storage.peek import stored_absent
+    from wnm.storage.database import stored_absent
 
     _require_database(run.database_path)
     absent_before = stored_absent(run.database_path)
@@ -113,6 +113,6 @@ def remove_lockfile(run: Run) -> int:
 def _require_database(path: str) -> None:
     """Without a database there is not even a lock file to be left behind."""
     if not os.path.lexists(path):
-        from wnm.storage.trouble import missing
+        from wnm.storage.errors import missing
 
         raise missing(path)

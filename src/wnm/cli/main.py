@@ -117,7 +117,7 @@ def _handler(command: Command) -> "Callable[[Run], int]":
 
             return simulate
         case Command.WATCH:
-            from wnm.tui.loop import watch
+            from wnm.tui import watch
 
             return watch
         case Command.SERVE:

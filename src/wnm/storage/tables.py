@@ -1,8 +1,5 @@
-"""The tables of the ledger, and which revision of them this is."""
+"""Declares the tables of the newest revision, for making a database, for Alembic and for the reference page."""
 
-from pathlib import Path
-
-from msgspec import Struct
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -17,28 +14,18 @@ from sqlalchemy import (
     Text,
 )
 
-from wnm.storage.columns import Json, Moment, Prose
 
-APPLICATION_ID = 0x776E6D31
-"""In the header of every database of ours: "wnm1"."""
-
-
-class Schema(Struct, frozen=True, kw_only=True):
-    """The revisions that the tables went through, oldest first, and the folder with the scripts between them."""
-
-    revisions: tuple[str, ...]
-    scripts: Path
-
-    @property
-    def head(self) -> str:
-        return self.revisions[-1]
+class Moment(Text):
+    """An aware time as ISO 8601 text in UTC, of one width so that it sorts."""
 
 
-SCHEMA = Schema(
-    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007"),
-    scripts=Path(__file__).with_name("migrations"),
-)
-HEAD = SCHEMA.head
+class Json(Text):
+    """A value as compact JSON text."""
+
+
+class Prose(Text):
+    """Text for people. What UTF-8 cannot hold is written as an escape, since it must never stop a cycle."""
+
 
 metadata = MetaData(
     naming_convention={
@@ -255,7 +242,7 @@ Index(
 DiskLevel = Table(
     "disk_level",
     metadata,
-    Column("mount_point", Prose, primary_key=True),
+    Column("mount_point", Text, primary_key=True),
     Column("at", Moment, primary_key=True),
     Column("free_bytes", Integer, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""What goes wrong with a database file, said in one line with the remedy."""
+"""Translates errors of SQLite, of the file system and of stored values into one line with the remedy."""
 
 import os
 import sqlite3
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy.exc import DBAPIError, StatementError
-
 from wnm.core.errors import BadInput, Bug, NeedsOperator, Transient, WnmError
-from wnm.storage.columns import UnreadableError
+
+
+class UnreadableError(Exception):
+    """A stored value that wnm cannot have written."""
+
 
 INIT = "wnm --init --rewards_address ADDRESS"
 
@@ -21,26 +23,18 @@ def database_errors(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translated(path, error) from error
-    except StatementError as error:
-        cause = error.orig
-        if isinstance(cause, sqlite3.Error):
-            raise _translated(path, cause) from error
-        if isinstance(cause, UnicodeEncodeError):
-            raise BadInput(f"{cause.object!r} is not UTF-8 and cannot be kept in {path}") from error
-        if isinstance(cause, WnmError):
-            raise cause from None
-        raise
     except UnicodeEncodeError as error:
         raise BadInput(f"{error.object!r} is not UTF-8 and cannot be kept in {path}") from error
     except UnreadableError as error:
         raise damaged(path, str(error)) from error
     except OSError as error:
         raise unusable(path, error.strerror or str(error)) from error
-
-
-def is_about_the_file(error: BaseException) -> bool:
-    """Whether an error may come from what is in the file, rather than from wnm."""
-    return isinstance(error, sqlite3.Error | DBAPIError | UnreadableError | OSError)
+    except Exception as error:
+        # SQLAlchemy, which makes and migrates databases, wraps what SQLite raises.
+        cause = getattr(error, "orig", None)
+        if isinstance(cause, sqlite3.Error):
+            raise _translated(path, cause) from error
+        raise
 
 
 def missing(path: str) -> NeedsOperator:
@@ -102,5 +96,7 @@ def _translated(path: str, error: sqlite3.Error) -> WnmError:
             return unusable(path, said)
         case sqlite3.SQLITE_IOERR:
             return unusable(path, said)
+        case sqlite3.SQLITE_ERROR if said.startswith(("no such column", "no such table")):
+            return damaged(path, said)
         case _:
             return Bug(f"{path}: {said}")
