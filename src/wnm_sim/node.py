@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wnm_sim.command_line import Arguments, UsageError
-from wnm_sim.misbehave import ENVIRONMENT_NAME, FILE_NAME, GOOD, Behaviour, BehaviourFile
+from wnm_sim.misbehave import FILE_NAME, GOOD, Behaviour, BehaviourFile
 from wnm_sim.page_server import PageServer, Reply, answer
 from wnm_sim.pages import Vitals, page
 from wnm_sim.programs import FIRST_RECORDS, KINDS, Antnode, default_root, kept_key, peer_number
@@ -88,10 +88,7 @@ class Node:
         self._folder = kind.folder(root)
         self._journal = kind.journal(asked, root)
         self._orders = BehaviourFile(
-            root / FILE_NAME,
-            initial=os.environ.get(ENVIRONMENT_NAME, ""),
-            complain=lambda complaint: self._journal.say(complaint, "WARN"),
-            built_in=built_in,
+            root / FILE_NAME, built_in, complain=lambda complaint: self._journal.say(complaint, "WARN")
         )
         self._selector = selectors.DefaultSelector()
         self._pages = PageServer(self._selector, self._answer)
@@ -314,11 +311,7 @@ class Node:
         self._exit_code = 0
 
     def _answer(self, path: str) -> Reply:
-        def body(wanted: str) -> bytes | None:
-            text = page(wanted, self._vitals())
-            return None if text is None else text.encode()
-
-        return answer(path, self._orders.current.metrics, body)
+        return answer(path, self._orders.current.metrics, lambda wanted: page(wanted, self._vitals()))
 
     def _told_version(self) -> str:
         ordered = self._orders.current
@@ -360,12 +353,8 @@ def _refused(words: Sequence[str], built_in: Behaviour) -> tuple[str, ...]:
     """The flags that this node is ordered not to know, which it must be told before it reads its flags."""
     roots = [word.partition("=")[2] for word in words if word.startswith("--root-dir=")]
     roots += [value for word, value in itertools.pairwise(words) if word == "--root-dir"]
-    orders = BehaviourFile(
-        Path(roots[0]) / FILE_NAME if roots else Path(os.devnull),
-        initial=os.environ.get(ENVIRONMENT_NAME, ""),
-        complain=lambda _complaint: None,
-        built_in=built_in,
-    )
+    path = Path(roots[0]) / FILE_NAME if roots else Path(os.devnull)
+    orders = BehaviourFile(path, built_in, complain=lambda _complaint: None)
     orders.refresh()
     return orders.current.refuse_flags
 
