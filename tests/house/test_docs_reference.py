@@ -29,7 +29,7 @@ from wnm.cli.stories import story_of
 from wnm.cli.view_options import View
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
-from wnm.storage.models import metadata
+from wnm.storage.tables import metadata
 from wnm.views import alerts, doctor, earnings, history, prometheus, registry, story
 from wnm.views.facts import KEYS
 
@@ -115,8 +115,8 @@ def test_earnings_and_the_doctor_have_the_keys_that_are_documented() -> None:
 @pytest.mark.parametrize(
     ("module", "functions", "report"),
     [
-        (alerts, ("payload", "_entry"), "alerts"),
-        (alert_commands, ("_test",), "alerts test"),
+        (alerts, ("payload", "_failing", "_entry", "_named"), "alerts"),
+        (alert_commands, ("send_test",), "alerts test"),
         (cron, ("_payload",), "cron show"),
     ],
 )

@@ -92,11 +92,25 @@ def test_only_cores_that_may_be_used_count() -> None:
     assert float(done.stdout) <= 1
 
 
-def test_checksums() -> None:
-    assert checksum_error(FAUCET) is None
-    wrong = FAUCET.replace("E107", "e107")
-    assert wrong != FAUCET
-    assert "checksum" in str(checksum_error(wrong))
+@pytest.mark.parametrize(
+    "address",
+    [
+        FAUCET,
+        # The examples of https://eips.ethereum.org/EIPS/eip-55: all capitals, all small letters, and both.
+        "0x52908400098527886E0F7030069857D2E4169EE7",
+        "0x8617E340B3D01FA5F11F306F4090FD50E238070D",
+        "0xde709f2102306220921060314715629080e2fb77",
+        "0x27b1fdb04752bbc536007a920d24acb045561c26",
+        "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+        "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359",
+        "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
+        "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
+    ],
+)
+def test_checksums(address: str) -> None:
+    assert checksum_error(address) is None
+    mistyped = f"{address[:20]}{address[20:].swapcase()}"
+    assert "checksum" in str(checksum_error(mistyped))
 
 
 def test_a_quiet_cycle_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
@@ -114,7 +128,7 @@ database = Layer(name="database", values={{"rewards_address": {FAUCET!r}}})
 found = gather(parse(["--cpu_remove", "90"]), host, folder=Path({str(tmp_path)!r}), root_file=Path("/nowhere/x"))
 resolve([*found.layers, database], host, check_address=checksum_error)
 loaded = {{name.partition(".")[0] for name in sys.modules}}
-slow = ["argparse", "configargparse", "dotenv", "eth_utils", "difflib", "textwrap", "shutil", "subprocess", "psutil"]
+slow = ["argparse", "configargparse", "dotenv", "Crypto", "difflib", "shutil", "subprocess", "psutil"]
 print([name for name in slow if name in loaded])
 """
     done = subprocess.run(

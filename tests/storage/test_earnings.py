@@ -5,11 +5,11 @@ import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Connection
 from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, add, decision, ending, node, observation
 
 from wnm.core.action import AddNode, RemoveNode, StopNode
@@ -17,15 +17,15 @@ from wnm.core.earnings import FULL_COUNTER_ATTOS, EarningRecord
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.earnings import Earnings
-from wnm.storage.ledger import Ledger
-from wnm.storage.writing import begin_cycle
+from wnm.storage.ledger import Ledger, begin_cycle
 
 WALLET = "0x" + "2" * 40
 TODAY = NOW.date()
-STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
-REMOVE = RemoveNode(node=NodeId(1), because="the cap shrank")
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("the load is high"))
+REMOVE = RemoveNode(node=NodeId(1), because=legacy("the cap shrank"))
 
 
 def sight(counts: dict[int, int | None], *, at: Any = NOW, pid: int = 4001, age: int = 60) -> Observation:

@@ -9,7 +9,7 @@ from tests.views.terminal_texts import BERLIN, CASES, LOOKED_AT, TEXTS, WIDTHS, 
 
 from wnm.cli.histories import chronicle_of
 from wnm.cli.view_options import View
-from wnm.core.past import RANGES, Bucket, Spread
+from wnm.core.timeline import RANGES, Bucket, Spread
 from wnm.storage.database import open_for_reading
 from wnm.views import history, trends
 from wnm.views.history import Chronicle

@@ -7,8 +7,8 @@ from posixpath import dirname
 
 from msgspec import Struct
 
-from wnm.alerts.alerting import note_alerts
-from wnm.alerts.notes import forget_notes
+from wnm.alerts.cycle import note_alerts
+from wnm.alerts.fallback import forget_fallback
 from wnm.app.outputs import remove_outputs, write_outputs
 from wnm.app.run import Run
 from wnm.app.telling import tell
@@ -146,7 +146,7 @@ def _update_config(ledger: Ledger, resolved: Resolved) -> None:
 
 def _forget_everything(run: Run) -> None:
     """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
-    forget_notes(run.database_path)
+    forget_fallback(run.database_path)
     # The database last: what SQLite keeps beside it would be mixed into a new one of the same name.
     for suffix in ("-wal", "-shm", ""):
         Path(f"{run.database_path}{suffix}").unlink(missing_ok=True)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from wnm.app.run import Run
 from wnm.app.watchdog import Watchdog
+from wnm.cli.invocation import Command
+from wnm.core.errors import Busy
 from wnm.system.lock import only_one, release_stale
 
 DEFAULT_SECONDS = 50.0
@@ -22,7 +24,7 @@ def act_alone(run: Run) -> int:
         return _told_of(run)
     from wnm.app.cron import forget_schedule, suspended_schedule
     from wnm.app.cron_places import place_of
-    from wnm.storage.peek import stored_absent
+    from wnm.storage.database import stored_absent
 
     _require_database(run.database_path)
     absent_before = stored_absent(run.database_path)
@@ -44,14 +46,20 @@ def _act_with_rights(run: Run) -> int:
 
 def _told_of(run: Run) -> int:
     """Act, then have sent what there is to tell, without the lock and, where root acted, as whoever asked for it."""
-    from wnm.alerts.alerting import send_alerts, send_trouble
+    from wnm.alerts.cycle import send_alerts, send_failure
+    from wnm.app.log_file import log_path
 
+    log_file = None if run.asked.log_file is None else log_path(run.asked.log_file)
+    is_cycle = run.asked.command is Command.CYCLE
     try:
         code = _act_with_rights(run)
     except Exception as error:
-        send_trouble(run, error)
+        # Who asks for something by hand sees what comes of it.
+        if is_cycle and not run.asked.dry_run and not isinstance(error, Busy):
+            send_failure(run.database_path, error, log_file)
         raise
-    send_alerts(run, code)
+    if not run.asked.dry_run:
+        send_alerts(run.database_path, good=code == 0 and is_cycle, log_file=log_file)
     return code
 
 
@@ -105,6 +113,6 @@ def remove_lockfile(run: Run) -> int:
 def _require_database(path: str) -> None:
     """Without a database there is not even a lock file to be left behind."""
     if not os.path.lexists(path):
-        from wnm.storage.trouble import missing
+        from wnm.storage.errors import missing
 
         raise missing(path)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from wnm.alerts.checkup import alert_checks
+from wnm.alerts.commands import alert_checks
 from wnm.app.cron import INSTALL, START_CRON, is_there
 from wnm.app.cron_places import place_of
 from wnm.app.escalation import elevated_command, needs_root, sudoers_line, which_sudo
@@ -34,7 +34,7 @@ def look_around(run: Run, settings: Settings) -> tuple[Check, ...]:
         _private(run.database_path),
         _lock(run.lock_path),
         _cron(run),
-        *alert_checks(run, settings),
+        *alert_checks(run.database_path, settings),
     )
 
 

@@ -17,12 +17,12 @@ from wnm.app.cron_places import NotOurs, Place, place_of, suffix_of
 from wnm.app.log_file import log_path, make_log_folder
 from wnm.app.run import Run
 from wnm.core.errors import NeedsOperator, WnmError
-from wnm.core.history import CycleRecord
 from wnm.core.host import Host, data_folder
+from wnm.core.timeline import CycleRecord
 from wnm.formats.crontab import SAFE_PATH, Start, program_of, schedule_line
 from wnm.storage.database import open_for_reading
-from wnm.storage.history import History
-from wnm.storage.trouble import missing
+from wnm.storage.errors import missing
+from wnm.storage.timeline import Timeline
 from wnm.system.clock import SystemClock
 from wnm.system.command import CommandFailed
 from wnm.system.command import run as run_program
@@ -242,7 +242,7 @@ def _last_cycle(database_path: str) -> CycleRecord | None:
     if not os.path.lexists(database_path):
         raise missing(database_path)
     with open_for_reading(database_path) as database:
-        return next(iter(History(database).cycles(1)), None)
+        return next(iter(Timeline(database).cycles(1)), None)
 
 
 def _payload(run: Run, place: Place, found: Found, now: datetime) -> Payload:

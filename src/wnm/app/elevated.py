@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from wnm.app.escalation import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
-from wnm.app.logs import set_up_logging
 from wnm.app.run import Run
 from wnm.cli.invocation import Command
 from wnm.cli.main import finish, guarded
 from wnm.core.errors import BadInput
+from wnm.system.logs import set_up_logging
 
 SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

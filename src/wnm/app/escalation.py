@@ -21,7 +21,7 @@ from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import SYSTEM_SERVICES, Host
 from wnm.core.layers import Layer
 from wnm.core.settings import SPECS
-from wnm.storage.peek import stored_settings
+from wnm.storage.database import stored_settings
 from wnm.system.command import CommandFailed, run_attached
 
 SUDO_FOLDERS = "/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin"

@@ -8,13 +8,13 @@ from msgspec import Struct
 
 from wnm.app.addresses import checksum_error
 from wnm.app.layers import gather
-from wnm.app.logs import set_up_logging
 from wnm.cli.invocation import Invocation
 from wnm.core.host import Host, data_folder
 from wnm.core.layers import DATABASE, Layer, Resolved, resolve
 from wnm.sensors.host import usable_cores
 from wnm.storage.location import database_path
 from wnm.system.host import host_facts
+from wnm.system.logs import set_up_logging
 
 DATABASE_NAME = "colony.db"
 LOCK_NAME = "wnm_active"

@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
+from wnm.app.paint import has_drawings, is_terminal, say, width_of
 from wnm.app.run import Run
 from wnm.cli.invocation import Command
-from wnm.cli.paint import has_drawings, is_terminal, say, width_of
 from wnm.cli.stories import check_known, node_known
 from wnm.cli.view_options import View
 from wnm.core.earnings import EarningRecord
@@ -16,10 +16,8 @@ from wnm.core.node import Node
 from wnm.core.settings import Settings
 from wnm.storage.database import Database
 from wnm.storage.earnings import Earnings
-from wnm.storage.events import read_events
-from wnm.storage.history import History
 from wnm.storage.ledger import Ledger
-from wnm.storage.past import read_past
+from wnm.storage.timeline import Timeline
 from wnm.system.clock import SystemClock
 from wnm.views import history
 from wnm.views.happenings import happenings
@@ -78,13 +76,13 @@ def chronicle_of(
 
     BadInput, naming it, if nothing was ever known of the wanted node.
     """
-    rows = History(database).nodes()
+    rows = Timeline(database).nodes()
     days = view.days or 1
     since = now - timedelta(days=days)
     node_id = None if wanted is None else node_known(rows, wanted)
-    events = read_events(database, node_id=node_id, since=since, limit=view.limit)
+    events = Timeline(database).events(node_id=node_id, since=since, limit=view.limit)
     if node_id is not None and not any(each.id == node_id for each in rows):
-        check_known(read_events(database, node_id=node_id, limit=1), node_id, rows, wanted or "")
+        check_known(Timeline(database).events(node_id=node_id, limit=1), node_id, rows, wanted or "")
     return Chronicle(
         generated_at=now,
         since=since,
@@ -109,7 +107,7 @@ def _name(rows: tuple[Node, ...], node_id: int) -> str:
 
 
 def _trends(database: Database, name: str, now: datetime) -> Trends:
-    trends = read_past(database, now).trends
+    trends = Timeline(database).past(now).trends
     finest = trends["day"]
     return Trends(
         range=range_named(name),

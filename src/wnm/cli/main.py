@@ -18,6 +18,7 @@ from wnm.core.errors import Bug, WnmError
 
 if TYPE_CHECKING:
     from wnm.app.run import Run
+    from wnm.core.settings import Settings
 
 INTERRUPTED = 130
 
@@ -116,7 +117,7 @@ def _handler(command: Command) -> "Callable[[Run], int]":
 
             return simulate
         case Command.WATCH:
-            from wnm.tui.loop import watch
+            from wnm.tui import watch
 
             return watch
         case Command.SERVE:
@@ -124,9 +125,7 @@ def _handler(command: Command) -> "Callable[[Run], int]":
 
             return serve
         case Command.ALERTS:
-            from wnm.alerts.commands import alerts
-
-            return alerts
+            return _alerts
         case Command.CRON:
             from wnm.app.cron import cron
 
@@ -135,6 +134,22 @@ def _handler(command: Command) -> "Callable[[Run], int]":
             from wnm.cli.reading import read
 
             return read
+
+
+def _alerts(run: "Run") -> int:
+    """Show alerts, or try whether messages arrive."""
+    from wnm.alerts.commands import send_test, show
+
+    def resolve(stored: dict[str, str]) -> "Settings":
+        return run.resolve(stored).settings
+
+    as_json, code = run.asked.report_format == "json", 0
+    if run.asked.alerts_verb == "test":
+        text, code = send_test(run.database_path, resolve, as_json=as_json)
+    else:
+        text = show(run.database_path, resolve, as_json=as_json)
+    print(text)
+    return code
 
 
 def _tell(error: WnmError) -> None:

@@ -4,12 +4,12 @@ import sys
 from datetime import UTC
 from typing import IO
 
+from wnm.app.paint import NARROWEST, has_drawings, height_of, say, width_of
 from wnm.app.run import Run
 from wnm.cli.histories import earned_today
-from wnm.cli.paint import NARROWEST, has_drawings, height_of, say, width_of
 from wnm.storage.database import Database
 from wnm.storage.earnings import Earnings
-from wnm.storage.events import latest_operations
+from wnm.storage.timeline import Timeline
 from wnm.views import status
 from wnm.views.happenings import latest_happenings
 from wnm.views.material import Material
@@ -45,7 +45,7 @@ def extras_of(database: Database, found: Material) -> Extras:
     names = {int(each.node.id): each.node.name for each in found.nodes}
     today = found.generated_at.astimezone(UTC).date()
     return Extras(
-        last=latest_happenings(latest_operations(database), names),
+        last=latest_happenings(Timeline(database).latest_operations(), names),
         earned=earned_today(Earnings(database).all(since=today), found.generated_at),
     )
 

@@ -6,16 +6,15 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from wnm.app.material import cycle_view
+from wnm.app.paint import height_of, say, width_of
 from wnm.app.run import Run
 from wnm.cli.invocation import Command
-from wnm.cli.paint import height_of, say, width_of
 from wnm.core.errors import BadInput
-from wnm.core.events import Events
 from wnm.core.node import Node, node_name
 from wnm.core.suggest import did_you_mean, shortened
+from wnm.core.timeline import Events
 from wnm.storage.database import Database
-from wnm.storage.events import read_events, sample_of
-from wnm.storage.history import History
+from wnm.storage.timeline import Timeline
 from wnm.views import story
 from wnm.views.explain import explain
 from wnm.views.happenings import happenings
@@ -80,7 +79,7 @@ def node_meant(run: Run, database: Database) -> str | None:
         raise BadInput("a cycle and --node cannot be combined: leave one out")
     if asked.cycle is None:
         return asked.view.node
-    history = History(database)
+    history = Timeline(database)
     is_node = any(node.id == asked.cycle for node in history.nodes())
     return str(asked.cycle) if is_node and history.cycle(asked.cycle) is None else None
 
@@ -88,7 +87,7 @@ def node_meant(run: Run, database: Database) -> str | None:
 def story_of(database: Database, found: Material, wanted: str) -> Story:
     """Everything that is remembered of the node. BadInput, naming it, if that is nothing."""
     node_id = node_known([each.node for each in found.nodes], wanted)
-    events = read_events(database, node_id=node_id)
+    events = Timeline(database).events(node_id=node_id)
     seen = next((each for each in found.nodes if each.node.id == node_id), None)
     if seen is None:
         check_known(events, node_id, [each.node for each in found.nodes], wanted)
@@ -102,7 +101,7 @@ def story_of(database: Database, found: Material, wanted: str) -> Story:
         happened=happened,
         stop=stop,
         stop_cycle=None if stop is None else _cycle(database, stop.cycle, node_id, name),
-        stop_sample=None if stop is None else sample_of(database, stop.cycle),
+        stop_sample=None if stop is None else Timeline(database).sample_of(stop.cycle),
         earlier=events.earlier,
     )
 
@@ -127,7 +126,7 @@ def _name_then(events: Events, node_id: int) -> str:
 
 
 def _cycle(database: Database, number: int, node_id: int, name: str) -> CycleView | None:
-    history = History(database)
+    history = Timeline(database)
     record = history.cycle(number)
     return None if record is None else cycle_view(record, history.operations(number), {node_id: name})
 

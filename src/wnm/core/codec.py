@@ -19,12 +19,23 @@ def encode(value: object) -> Any:
     A value of ours becomes a dict with its class name under `is`; a datetime is ISO 8601, an enum its value.
     Raises Bug for anything else.
     """
-    return json.loads(_encoded(value))
+    return json.loads(to_json_bytes(value))
 
 
 def to_json(value: object) -> str:
     """`encode`, as compact JSON text."""
-    return _encoded(value).decode()
+    return to_json_bytes(value).decode()
+
+
+def to_json_bytes(value: object) -> bytes:
+    """`encode`, as compact JSON text in UTF-8. Raises Bug."""
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, builtin_types=(), order="deterministic")
+        return json.dumps(plain, separators=(",", ":")).encode()
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise Bug(f"a {type(value).__name__} cannot be encoded: {error}") from None
 
 
 @overload
@@ -40,6 +51,12 @@ def decode(kind: Any, data: object) -> Any:
     try:
         return msgspec.convert(data, kind, builtin_types=())
     except msgspec.ValidationError as error:
+        newer = _with_typed_reasons(data)
+        if newer == data:
+            raise _refused(kind, error) from None
+    try:
+        return msgspec.convert(newer, kind, builtin_types=())
+    except msgspec.ValidationError as error:
         raise _refused(kind, error) from None
 
 
@@ -51,8 +68,6 @@ def from_json(kind: Any, text: str | bytes) -> Any:
     """`decode` of JSON text. Raises BadInput."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.ValidationError as error:
-        raise _refused(kind, error) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return decode(kind, load(text))
 
@@ -77,14 +92,33 @@ def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
 
 
-def _encoded(value: object) -> bytes:
-    try:
-        return _ENCODER.encode(value)
-    except UnicodeEncodeError:
-        plain = msgspec.to_builtins(value, builtin_types=(), order="deterministic")
-        return json.dumps(plain, separators=(",", ":")).encode()
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise Bug(f"a {type(value).__name__} cannot be encoded: {error}") from None
+def _with_typed_reasons(data: Any) -> Any:
+    """What was written when reasons were sentences, with reasons that carry these."""
+    if isinstance(data, list):
+        return [_with_typed_reasons(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("is") == "Held":
+        return _typed_held(data)
+    newer = {key: _with_typed_reasons(value) for key, value in data.items()}
+    # A node, which has an id, keeps its reason as a text.
+    if "id" not in data and isinstance(data.get("because"), str):
+        newer["because"] = _legacy("Reason", data["because"])
+    return newer
+
+
+def _typed_held(data: dict[str, Any]) -> dict[str, Any]:
+    remedy = data.get("remedy")
+    return {
+        **_legacy("Blocked", data.get("waiting_for")),
+        "action": _legacy("Task", data.get("what")),
+        "until": data.get("until"),
+        "remedy": None if remedy is None else _legacy("Remedy", remedy),
+    }
+
+
+def _legacy(kind: str, text: object) -> dict[str, Any]:
+    return {"is": kind, "kind": "legacy", "text": text}
 
 
 def _refused(kind: Any, error: msgspec.ValidationError) -> BadInput:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from wnm.core.action import NodeAction, UpgradeNode
+from wnm.core.backoff import backoff
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.outcome import Retry
@@ -12,6 +13,7 @@ from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.settings import Settings
 from wnm.core.trial import Failed, Moot, Passed, Waits, judge, moot, runs_former
 
+FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 STUCK_AFTER_DELAYS = 3
 CLOCK_SLACK = timedelta(seconds=1)
@@ -28,8 +30,7 @@ def retry_at(failures: int, now: datetime, retry: Retry = Retry.SOON) -> datetim
         return now + LONGEST_PAUSE
     if failures <= 1:
         return None
-    doublings = min(failures - 2, 6)
-    return now + min(timedelta(minutes=2**doublings), LONGEST_PAUSE)
+    return now + backoff(failures - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
 
 
 def backs_off(node: Node, now: datetime) -> bool:

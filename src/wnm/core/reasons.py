@@ -3,6 +3,7 @@
 Sentences are made of them by `wnm.core.sentences` alone, and no code reads those.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 from wnm.core.node import NodeId, Status
@@ -242,3 +243,14 @@ class Blocked(Details, frozen=True, kw_only=True, omit_defaults=True):
 def legacy(text: str) -> Reason:
     """A reason of which only the sentence is known."""
     return Reason(kind=ReasonKind.LEGACY, text=text)
+
+
+def legacy_blocked(what: str, waiting_for: str, until: datetime | None, remedy: str | None) -> Blocked:
+    """What is not done, of which only the sentences are known."""
+    return Blocked(
+        kind=BlockKind.LEGACY,
+        action=Task(kind=TaskKind.LEGACY, text=what),
+        text=waiting_for,
+        until=until,
+        remedy=None if remedy is None else Remedy(kind=RemedyKind.LEGACY, text=remedy),
+    )

@@ -1,6 +1,6 @@
 """The one renderer of reasons: values in, sentences for people out. No code reads what it makes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from wnm.core.node import node_name
@@ -210,15 +210,16 @@ def named(nodes: Iterable[int], names: Names = NO_NAMES) -> str:
         else:
             ranges.append([number])
     texts = [
-        f"{_called(each[0], names)} to {_called(each[-1], names)}"
+        f"{called(each[0], names)} to {called(each[-1], names)}"
         if len(each) > 2
-        else ", ".join(_called(number, names) for number in each)
+        else ", ".join(called(number, names) for number in each)
         for each in ranges
     ]
     return ", ".join(texts)
 
 
-def _called(node_id: int, names: Names) -> str:
+def called(node_id: int, names: Names = NO_NAMES) -> str:
+    """The name of a node."""
     return names.get(node_id) or node_name(node_id)
 
 
@@ -233,6 +234,12 @@ def _against(figure: Figure, verb: str) -> str:
     return f"{_name(figure)} {verb} {value} (limit {limit})"
 
 
+def _to_fall(figure: Figure) -> str:
+    if figure.value is None:
+        return f"{_name(figure)} to be seen ({figure.unseen})"
+    return _against(figure, "to fall: it is")
+
+
 class _Words(dict[str, str]):
     """The words that a template may use, made of a reason when they are asked for."""
 
@@ -242,32 +249,24 @@ class _Words(dict[str, str]):
         self._names = names
 
     def __missing__(self, key: str) -> str:
-        of, names = self._of, self._names
-        match key:
-            case "nodes" | "waits_on":
-                found = getattr(of, key)
-                return named(found, names) if key == "nodes" else _called(found[0], names)
-            case "first":
-                return _called(of.nodes[0], names)
-            case "each":
-                return ",".join(_called(each, names) for each in of.nodes)
-            case "is_at":
-                return is_at(of.reading)
-            case "to_fall" if of.reading.value is None:
-                return f"{_name(of.reading)} to be seen ({of.reading.unseen})"
-            case "to_fall":
-                return _against(of.reading, "to fall: it is")
-            case "reason":
-                return sentence(of.reason, names)
-            case "to_version":
-                return f" to {of.version}" if of.version else ""
-            case "left_behind":
-                return f", and the network takes nothing below {of.minimum}" if of.minimum else ""
-            case "why":
-                return f" ({of.text})" if of.text else ""
-            case "colon_text":
-                return f": {of.text}" if of.text else ""
-            case "lately":
-                return "" if of.recent is None else f", {of.recent} of them in the last hour"
-            case _:
-                return str(getattr(of, key))
+        make = _MAKERS.get(key)
+        return str(getattr(self._of, key)) if make is None else make(self._of, self._names)
+
+
+_MAKERS: dict[str, Callable[[Any, Names], str]] = {
+    "nodes": lambda of, names: named(of.nodes, names),
+    "first": lambda of, names: called(of.nodes[0], names),
+    "each": lambda of, names: ",".join(called(each, names) for each in of.nodes),
+    "waits_on": lambda of, names: called(of.waits_on[0], names),
+    "is_at": lambda of, names: is_at(of.reading),
+    "to_fall": lambda of, names: _to_fall(of.reading),
+    "reason": lambda of, names: sentence(of.reason, names),
+    "to_version": lambda of, names: f" to {of.version}" if of.version else "",
+    "left_behind": lambda of, names: (
+        f", and the network takes nothing below {of.minimum}" if of.minimum else ""
+    ),
+    "why": lambda of, names: f" ({of.text})" if of.text else "",
+    "colon_text": lambda of, names: f": {of.text}" if of.text else "",
+    "lately": lambda of, names: "" if of.recent is None else f", {of.recent} of them in the last hour",
+}
+"""The words that are more than a field's value."""

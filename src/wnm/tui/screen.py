@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from wnm.core.decide.gauges import Gauge
-from wnm.core.history import CycleRecord
 from wnm.core.observation import Unseen
+from wnm.core.sentences import remedy
+from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.tui.state import Show, Sight, State, place_of
 from wnm.views.doctor import LATE_AFTER
@@ -48,7 +48,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     """The lines of a screen, and what there is to move in."""
 
     lines: list[Line]
-    sight: Sight
+    sight: Sight = Sight()
 
 
 class Painter:
@@ -122,7 +122,9 @@ class Painter:
     def _last_cycle(self, found: Found, width: int) -> Line:
         needs = found.overview.needs
         if needs:
-            return line(part(shorten(f"needs you: {printable(needs[0].remedy or '')}", width), Tone.BAD))
+            names = {row.facts.id: row.facts.name for row in found.overview.every}
+            words = printable(remedy(needs[0], names) or "")
+            return line(part(shorten(f"needs you: {words}", width), Tone.BAD))
         return line(part(shorten(printable(found.overview.last_cycle), width), Tone.QUIET))
 
     def _nodes(
@@ -256,11 +258,3 @@ def _chosen(each: Line, width: int) -> Line:
 
 def _filled(lines: list[Line], room: int) -> list[Line]:
     return [*lines, *[EMPTY] * (room - len(lines))]
-
-
-def with_found(state: State, found: Found) -> State:
-    """The state, back at the nodes if the one that it shows is gone."""
-    known = {row.facts.id for row in found.overview.every}
-    if state.show is Show.NODE and state.chosen not in known:
-        return replace(state, show=Show.NODES)
-    return state

@@ -11,10 +11,10 @@ from wnm.cli.show import extras_of
 from wnm.cli.stories import story_of
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
-from wnm.core.history import CycleRecord
+from wnm.core.timeline import CycleRecord
 from wnm.storage.database import Database, open_for_reading
-from wnm.storage.history import History
 from wnm.storage.ledger import Ledger
+from wnm.storage.timeline import Timeline
 from wnm.views.explain import explain
 from wnm.views.material import Material
 from wnm.views.node_table import Extras
@@ -61,7 +61,7 @@ class Source:
                 material=found,
                 extras=extras,
                 overview=overview(found, extras),
-                cycles=History(database).cycles(MOST_CYCLES),
+                cycles=Timeline(database).cycles(MOST_CYCLES),
             )
 
     def again(self, last: Found) -> Found:

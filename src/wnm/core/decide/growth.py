@@ -5,6 +5,7 @@ from statistics import fmean
 from msgspec.structs import replace
 
 from wnm.core.action import AddNode, NodeAction, ProgramChoice, StartNode
+from wnm.core.backoff import holds
 from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
@@ -156,8 +157,7 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
     if isinstance(program, Blocked):
         return plan.but(replace(program, action=adding))
     last = seen.remembered
-    # A pause that is longer than any of ours dates from before the clock was set back.
-    if last.add_retry_at is not None and seen.now < last.add_retry_at <= seen.now + LONGEST_PAUSE:
+    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
         return plan.but(
             Blocked(
                 kind=BlockKind.ADD_BACKOFF,
@@ -256,12 +256,40 @@ def node_cost(seen: Observation) -> NodeCost:
 
 
 def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
-    """The machine when the nodes that are still starting have taken their share."""
+    """The machine when what is reserved, and the nodes that are still starting, have taken their share."""
     starting = sum(each.node.status in (Status.RESTARTING, Status.UPGRADING) for each in seen.nodes)
-    machine = seen.machine
+    machine = _with_reservations(seen)
     for _ in range(starting):
         machine = one_more(machine, cost, None)
     return machine
+
+
+def _with_reservations(seen: Observation) -> MachineReading:
+    """The machine when everybody has taken what is reserved now."""
+    machine = seen.machine
+    for each in seen.reservations:
+        if not each.holds(seen.now):
+            continue
+        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0)
+        machine = one_more(machine, taken, None)
+        for path, amount in each.disk_bytes.items():
+            mount_point = _mount_point_of(path, machine)
+            systems = tuple(
+                _fuller(system, amount) if system.mount_point == mount_point else system
+                for system in machine.file_systems
+            )
+            machine = replace(machine, file_systems=systems)
+    return machine
+
+
+def _mount_point_of(path: str, machine: MachineReading) -> str | None:
+    """Where the file system of a path is mounted, among those that were seen; None if on none of them."""
+    found = [
+        each.mount_point
+        for each in machine.file_systems
+        if path == each.mount_point or path.startswith(f"{each.mount_point.rstrip('/')}/")
+    ]
+    return max(found, key=len, default=None)
 
 
 def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -> MachineReading:

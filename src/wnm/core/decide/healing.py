@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from wnm.core.action import RestartNode
+from wnm.core.backoff import backoff
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.pressure import must_shed
 from wnm.core.decide.rank import ids_of
@@ -13,7 +14,8 @@ from wnm.core.observation import NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
 
-LONGEST_PATIENCE_DOUBLINGS = 10
+LONGEST_PATIENCE = 1024
+"""A node that stays silent is restarted ever less often, but once in so many times `unresponsive_restart`."""
 
 
 def restart_silent(seen: Observation, settings: Settings) -> Proposal:
@@ -60,5 +62,5 @@ def _due(each: NodeSeen, settings: Settings) -> datetime | None:
     since = each.node.silent_since
     if since is None:
         return None
-    doublings = min(each.node.silence_restarts, LONGEST_PATIENCE_DOUBLINGS)
-    return since + settings.unresponsive_restart * (1 << doublings)
+    first = settings.unresponsive_restart
+    return since + backoff(each.node.silence_restarts + 1, first=first, longest=first * LONGEST_PATIENCE)
