@@ -19,7 +19,7 @@ def verify(run: Run) -> int:
     """Print a line for each node; 0, or 1 if one that counts as running was not seen to run."""
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
-        settings = run.resolve(ledger.settings()).settings
+        settings = run.resolve(ledger.layers()).settings
         machine = build_machine(settings, SystemClock(), began=run.began)
         plan = plan_cycle(ledger.recall(), settings, machine, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
