@@ -1,4 +1,4 @@
-"""`wnm simulate`: the decision engine against an imagined machine, with this machine's settings if it has any."""
+"""`wnm simulate`: the decision engine against a simulated machine, with this machine's settings if it has any."""
 
 import os
 
