@@ -27,7 +27,7 @@ sqlite3 -readonly ~/.local/share/autonomi/colony.db "select id, name, status, be
 PURPOSES: Mapping[str, str] = {
     "machine": "One row: the machine's identity, and what wnm remembers of it from one cycle to the next.",
     "setting": "A row for each setting that is kept: what the operator gave in the layer `database`, what a fleet "
-    "wishes in the layer `fleet`, with its revision. `outranks_fleet` marks what was typed here while a wish for it stood.",
+    "wishes in the layer `fleet`, with its revision. `outranks_fleet` marks what was typed here while a wish stood.",
     "reservation": "What others keep free on this machine until a moment, or until they withdraw it.",
     "foreign_reading": "The last readings that other programs took of this machine, such as those of GPUs.",
     "node": "A row for each node. Those that left have none; `operation` and `earning` still name them.",
