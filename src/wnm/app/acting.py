@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from wnm.alerts.alerting import note_alerts
 from wnm.alerts.notes import forget_notes
-from wnm.app.outputs import remove_outputs, write_outputs
+from wnm.app.publish import publish, withdraw
 from wnm.app.run import Run
 from wnm.app.telling import tell
 from wnm.app.watchdog import Watchdog
@@ -64,7 +64,7 @@ def act(run: Run, watchdog: Watchdog) -> Done:
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)
         is_over = run.asked.force_action == ForcedAction.TEARDOWN and not left
-        problems = remove_outputs(settings) if is_over else write_outputs(resolved, database, clock.now())
+        problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, clock.now())
     tell(cycle, left, firewall_note=recall.firewall_note)
     for problem in problems:
         log.warning("%s", problem)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from wnm.app.material import material
-from wnm.app.page import status_page
+from wnm.app.publish import status_page
 from wnm.app.run import Run
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
