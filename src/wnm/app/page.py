@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from wnm import __version__
-from wnm.cli.histories import earned_by_day, earned_today
+from wnm.app.histories import earned_by_day, earned_today
 from wnm.core.timeline import RANGES
 from wnm.storage.alerts import Alerts
 from wnm.storage.earnings import Earnings

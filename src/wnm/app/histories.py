@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
+from wnm.app.context import Context
+from wnm.app.invocation import Command
 from wnm.app.paint import has_drawings, is_terminal, say, width_of
-from wnm.app.run import Run
-from wnm.cli.invocation import Command
-from wnm.cli.stories import check_known, node_known
-from wnm.cli.view_options import View
+from wnm.app.stories import check_known, node_known
+from wnm.app.view_options import View
 from wnm.core.earnings import EarningRecord
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
@@ -29,12 +29,12 @@ REPORT = "history"
 SHOWN_ON_TERMINAL = 40
 
 
-def is_wanted(run: Run) -> bool:
+def is_wanted(run: Context) -> bool:
     """Whether the history was asked for, as a command or as a report."""
     return run.asked.command is Command.HISTORY or run.asked.report == REPORT
 
 
-def tell_history(run: Run, database: Database) -> int:
+def tell_history(run: Context, database: Database) -> int:
     """Print it as text or JSON. BadInput for another format, and for a node of which nothing is known."""
     form = run.asked.report_format or "text"
     if form not in ("text", "json"):
@@ -95,7 +95,7 @@ def chronicle_of(
     )
 
 
-def _node_wanted(run: Run) -> str | None:
+def _node_wanted(run: Context) -> str | None:
     named = run.asked.service_names
     if len(named) > 1:
         raise BadInput("--report history is of one node or of all: give one --service_name")
