@@ -152,6 +152,7 @@ def test_the_check_of_generated_pages_can_fail(tmp_path: Path) -> None:
     scripts.mkdir()
     copy = scripts / "generate_docs.py"
     copy.write_text((ROOT / "scripts/generate_docs.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (scripts / "reference").symlink_to(ROOT / "scripts/reference")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
 
     def run(*options: str) -> int:
