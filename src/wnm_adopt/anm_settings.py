@@ -269,7 +269,7 @@ class _Reader:
             self._add_wrong(tuple(needed), CONFIG, why, tuple(needed.values()))
 
     def _stand_in(self, name: str) -> str:
-        """The words for a missing limit or delay: wnm's default, or one in proportion where the other limit forbids it."""
+        """The words for a missing limit or delay: wnm's default, or one in proportion if the other limit forbids it."""
         default: Any = SPECS[name].default_for(self.host)
         pair = next((names for names, _ in _TOGETHER if name in names), (name,))
         other = next((each for each in pair if each in self.given), None)

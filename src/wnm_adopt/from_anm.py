@@ -9,8 +9,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from wnm.app.cron import own_program
-from wnm.app.run import DATABASE_NAME, Run
+from wnm.app.context import DATABASE_NAME, Context
+from wnm.app.schedule import own_program
 from wnm.core.errors import BadInput
 from wnm.core.host import data_folder
 from wnm.core.node import Node
@@ -50,7 +50,7 @@ class FromAnm:
     switches_off = True
     noted: Sequence[str] = FIREWALL
 
-    def __init__(self, run: Run, places: AnmPlaces | None = None) -> None:
+    def __init__(self, run: Context, places: AnmPlaces | None = None) -> None:
         self._run = run
         self._places = places or AnmPlaces()
 

@@ -7,7 +7,7 @@ from posixpath import dirname, join
 
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.node import Node
 from wnm.core.settings import read
@@ -30,7 +30,7 @@ class FromServices:
     switches_off = False
     noted: Sequence[str] = ()
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Context) -> None:
         self._run = run
 
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
@@ -69,13 +69,13 @@ class FromServices:
         return node
 
 
-def manager_wanted(run: Run) -> str:
+def manager_wanted(run: Context) -> str:
     """The process manager as given, else the platform's."""
     given = given_by_hand(run).get("process_manager")
     return default_manager(run.host) if given is None else str(read("process_manager", given, run.host))
 
 
-def given_by_hand(run: Run) -> Mapping[str, str]:
+def given_by_hand(run: Context) -> Mapping[str, str]:
     """The settings that were given with this run, wherever, as texts by name."""
     given: dict[str, str] = {}
     for layer in reversed(run.layers):
@@ -104,7 +104,7 @@ def node_folders(text: str | None, host: Host) -> tuple[str, ...]:
     return folders if isinstance(folders, tuple) else (node_folder(host),)
 
 
-def classified(units: Sequence[FoundUnit], run: Run) -> Classified:
+def classified(units: Sequence[FoundUnit], run: Context) -> Classified:
     """Which of them can be taken over, by the look of their folders; their ports tell where wnm's begin."""
     around = surroundings(units, run)
     first = classify(units, around)
@@ -113,7 +113,7 @@ def classified(units: Sequence[FoundUnit], run: Run) -> Classified:
     return classify(units, replace(around, **starts))
 
 
-def surroundings(units: Sequence[FoundUnit], run: Run) -> Surroundings:
+def surroundings(units: Sequence[FoundUnit], run: Context) -> Surroundings:
     """What else decides whether these units can be adopted, looked at now."""
     given = given_by_hand(run)
 
@@ -160,7 +160,7 @@ def settings_of(
     return {name: text for name, text in found.items() if name not in by_hand}, problems
 
 
-def firewall_for(manager: str, run: Run) -> dict[str, str]:
+def firewall_for(manager: str, run: Context) -> dict[str, str]:
     """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
     if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
         return {}

@@ -15,10 +15,9 @@ from msgspec import Struct
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.node import node_name
 from wnm.core.suggest import shortened
-from wnm.storage import trouble
-from wnm.storage.checks import HEADER_BYTES, MAGIC
-from wnm.storage.models import APPLICATION_ID
-from wnm.storage.snapshot import connect, uri_of
+from wnm.storage.database import HEADER_BYTES, MAGIC, connect, uri_of
+from wnm.storage.errors import unusable
+from wnm.storage.schema import APPLICATION_ID
 
 REMEDY = "look for a copy of it, or take over the nodes alone, from their services, with: wnm --init --import"
 ATTEMPTS = 20
@@ -104,7 +103,7 @@ def read_old_colony(path: str) -> OldColony:
         # SQLite quotes names of a damaged schema, line breaks and all.
         raise NeedsOperator(f"{path} is damaged ({shortened(str(error))[1:-1]})", remedy=REMEDY) from error
     except OSError as error:
-        raise trouble.unusable(path, error.strerror or str(error)) from error
+        raise unusable(path, error.strerror or str(error)) from error
     return OldColony(
         machine=_machine(machines[0]) if machines else None,
         nodes=tuple(_node(row) for row in nodes),
@@ -129,7 +128,7 @@ def _may_be_old(path: str) -> bool:
             f"there is no database at {path}", remedy="give the path of its colony.db"
         ) from None
     except OSError as error:
-        raise trouble.unusable(path, error.strerror or str(error)) from None
+        raise unusable(path, error.strerror or str(error)) from None
     if header[: len(MAGIC)] != MAGIC or int.from_bytes(header[68:72]) == APPLICATION_ID:
         return False
     # While a log or a journal waits, the end may lawfully be only there.

@@ -1,26 +1,20 @@
 """Writes a simulated node program of any version: one executable file that needs only Python."""
 
 import argparse
-import py_compile
+import importlib.util
+import marshal
 import shlex
 import sys
-import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
-from wnm_sim import ant_node, version_text
 from wnm_sim.misbehave import parse_behaviour
+from wnm_sim.programs import KINDS
 
-# Every module that a running node imports, in no special order.
-_MODULES = (
-    *("ant_node", "ant_node_arguments", "ant_node_folder", "ant_node_journal"),
-    *("answers", "arguments", "bell", "exposition", "folder", "identity", "journal", "misbehave"),
-    *("node", "page_server", "pages", "process_figures", "self_upgrade", "strain", "swarm_page"),
-    *("version_text", "vitals"),
-)
+_MODULES = ("command_line", "misbehave", "node", "page_server", "pages", "programs")
+"""Every module that a running node imports."""
 # The shell answers --version by itself, in a few milliseconds; for everything else it becomes
 # Python, which runs the zip archive that follows. -I and -S keep the start short and the
 # program independent of the working directory, PYTHONPATH and installed packages.
@@ -40,29 +34,13 @@ import sys
 from pathlib import Path
 from wnm_sim.misbehave import Behaviour
 from wnm_sim.node import run
-from {module} import {flavour}
 program = Path(sys.argv[0]).absolute()
-sys.exit(run(sys.argv[1:], version={version!r}, program=program, flavour={flavour}, built_in={built_in!r}))
+sys.exit(run(sys.argv[1:], kind={kind!r}, version={version!r}, program=program, built_in={built_in!r}))
 """
 _ANSWERS = {
     "": "printf '%s\\n' {text}; exit 0",
     "hang": "exec sleep 3600",
     "exit": "echo 'no version today' >&2; exit 1",
-}
-
-
-class _Kind(NamedTuple):
-    """A node program that can be written: where its part is played, and what it says of itself."""
-
-    module: str
-    flavour: str
-    default_version: str
-    version_text: Callable[[str], str]
-
-
-KINDS = {
-    "antnode": _Kind("wnm_sim.node", "ANTNODE", version_text.DEFAULT_VERSION, version_text.version_text),
-    "ant-node": _Kind("wnm_sim.ant_node", "ANT_NODE", ant_node.DEFAULT_VERSION, ant_node.version_text),
 }
 
 
@@ -77,12 +55,11 @@ def write_program(
     copy of an older file is not disturbed: the new file takes its name by a rename. Raises
     OSError when `path` cannot be written, ValueError for an order that means nothing.
     """
-    plays = KINDS[kind]
     built_in, unknown = parse_behaviour(misbehave or "{}")
     if unknown:
         raise ValueError(f"unknown orders: {', '.join(unknown)}")
-    answer = _ANSWERS[built_in.refuse_version].format(text=shlex.quote(plays.version_text(version)))
-    main = _MAIN.format(module=plays.module, flavour=plays.flavour, version=version, built_in=built_in)
+    answer = _ANSWERS[built_in.refuse_version].format(text=shlex.quote(KINDS[kind].version_text(version)))
+    main = _MAIN.format(kind=kind, version=version, built_in=built_in)
     launcher = _LAUNCHER.format(answer=answer, python=shlex.quote(python))
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.write_bytes(launcher.encode() + _archive(main))
@@ -113,29 +90,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _archive(main: str) -> bytes:
     here = Path(__file__).parent
     sources = {f"wnm_sim/{name}": (here / f"{name}.py").read_text("utf-8") for name in _MODULES}
-    packages = {"wnm/__init__": "", "wnm_sim/__init__": ""}
+    packages = {"wnm_sim/__init__": ""}
     packed = BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive, tempfile.TemporaryDirectory() as scratch:
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, source in (packages | sources | {"__main__": main}).items():
             # A ZipInfo carries no time: the same version is the same bytes. Python opens
             # the compressed source only when the byte code is not its own.
             archive.writestr(zipfile.ZipInfo(f"{name}.py"), source, zipfile.ZIP_DEFLATED)
-            archive.writestr(zipfile.ZipInfo(f"{name}.pyc"), _compiled(source, name, Path(scratch)))
+            archive.writestr(zipfile.ZipInfo(f"{name}.pyc"), _compiled(source, f"{name}.py"))
+        for sample in sorted((here / "samples").iterdir()):
+            name = f"wnm_sim/samples/{sample.name}"
+            archive.writestr(zipfile.ZipInfo(name), sample.read_bytes(), zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
-def _compiled(source: str, name: str, scratch: Path) -> bytes:
-    """Byte code that is trusted without a look at the source; another Python ignores it."""
-    written = scratch / "source.py"
-    written.write_text(source, "utf-8")
-    compiled = py_compile.compile(
-        str(written),
-        cfile=str(scratch / "compiled.pyc"),
-        dfile=f"{name}.py",
-        doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
-    return Path(str(compiled)).read_bytes()
+def _compiled(source: str, name: str) -> bytes:
+    """Byte code (PEP 552, unchecked hash) that is trusted without a look at the source; another Python ignores it."""
+    unchecked = (1).to_bytes(4, "little")
+    head = importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source.encode())
+    return head + marshal.dumps(compile(source, name, "exec", dont_inherit=True))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What a simulated node is told to do wrong, read from its `misbehave.json` while it runs."""
+"""Reads from `misbehave.json` what a simulated node is ordered to do wrong, while it runs."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,48 +13,35 @@ METRICS_MODES = ("ok", "hang", "drip", "lie", "garbage", "refuse", "huge", "erro
 
 
 class Behaviour(NamedTuple):
-    """Orders to a node; the defaults are a node that does everything right.
+    """Orders to a node; the defaults are a node that does everything right."""
 
-    slow_start_seconds: the metrics port opens only this long after the start.
-    exit_after_seconds, exit_code, exit_reason: stop by itself so long after this order was read.
-    crash_loop: stop with code 1 as soon as it has started.
-    critical_failure: leave this reason as a node does that ends itself, and go on.
-    ignore_term: go on after SIGTERM and SIGINT.
-    metrics: how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`, in a log too.
-    connected_peers, shunned_by_close_group, min_node_version, rewards_attos: figures on its pages.
-    shunned_per_hour: peers shun it so often from its start on; its pages tell by time frames.
-    stores_nothing: its store does not grow; otherwise it grows every stores_every_seconds.
-    refuse_flags: flags that it does not know, as an older or a newer version may not.
-    refuse_version: when asked for `--version` it says nothing, for ever or with code 1; one of
-    VERSION_REFUSALS, and only where it was built in: nobody says then which node is meant.
-    fill_disk_bytes_per_second, use_cpu_percent (of one core), use_memory_bytes: strain.
-    self_upgrade_to: a newer program to put in the place of its own; it restarts
-    self_upgrade_restart_after_seconds later.
-    """
-
-    slow_start_seconds: float = 0
-    exit_after_seconds: float | None = None
+    slow_start_seconds: float = 0  # the metrics port opens only this long after the start
+    exit_after_seconds: float | None = None  # it stops by itself so long after this order was read
     exit_code: int = 1
     exit_reason: str = "HardDiskWriteError"
-    crash_loop: bool = False
-    ignore_term: bool = False
-    metrics: str = "ok"
+    crash_loop: bool = False  # it stops with code 1 as soon as it has started
+    critical_failure: str = ""  # it leaves this reason as a node does that ends itself, and goes on
+    ignore_term: bool = False  # it goes on after SIGTERM and SIGINT
+    metrics: str = (
+        "ok"  # how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`, in a log too
+    )
     lie_version: str = "0.0.1"
-    connected_peers: int | None = None
+    connected_peers: int | None = None  # a figure on its pages, as the next three
     shunned_by_close_group: int = 0
     min_node_version: str = ""
     rewards_attos: int | None = None
-    shunned_per_hour: float = 0
-    fill_disk_bytes_per_second: int = 0
-    use_cpu_percent: float = 0
-    use_memory_bytes: int = 0
-    self_upgrade_to: str = ""
-    self_upgrade_restart_after_seconds: float = 0
-    critical_failure: str = ""
-    stores_nothing: bool = False
+    shunned_per_hour: float = 0  # peers shun it so often from its start on; its pages tell by time frames
+    stores_nothing: bool = False  # its store does not grow
     stores_every_seconds: float = 10
-    refuse_flags: tuple[str, ...] = ()
+    refuse_flags: tuple[str, ...] = ()  # flags that it does not know, as an older or a newer version may not
+    # Asked for `--version` it says nothing, for ever or with code 1; one of VERSION_REFUSALS. Only where it was
+    # built in: nobody says then which node is meant.
     refuse_version: str = ""
+    fill_disk_bytes_per_second: int = 0
+    use_cpu_percent: float = 0  # of one core
+    use_memory_bytes: int = 0
+    self_upgrade_to: str = ""  # a newer program to put in the place of its own; then it restarts
+    self_upgrade_restart_after_seconds: float = 0
 
 
 GOOD = Behaviour()
@@ -67,43 +55,30 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and _amount(value)
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str)
-
-
 def _flags(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(flag, str) and flag[:1] == "-" for flag in value)
 
 
-def _truth(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-_CHECKS: dict[str, Callable[[object], bool]] = {
-    "slow_start_seconds": _amount,
+_SPECIAL_CHECKS: dict[str, Callable[[object], bool]] = {
     "exit_after_seconds": _amount,
     "exit_code": lambda value: _whole(value) and value in range(256),
-    "exit_reason": _text,
-    "crash_loop": _truth,
-    "ignore_term": _truth,
     "metrics": lambda value: value in METRICS_MODES,
-    "lie_version": _text,
     "connected_peers": _whole,
-    "shunned_by_close_group": _whole,
-    "min_node_version": _text,
     "rewards_attos": _whole,
-    "shunned_per_hour": _amount,
     "fill_disk_bytes_per_second": _whole,
-    "use_cpu_percent": _amount,
+    "shunned_by_close_group": _whole,
     "use_memory_bytes": _whole,
-    "self_upgrade_to": _text,
-    "self_upgrade_restart_after_seconds": _amount,
-    "critical_failure": _text,
-    "stores_nothing": _truth,
     "stores_every_seconds": lambda value: _amount(value) and value != 0,
     "refuse_flags": _flags,
     "refuse_version": lambda value: value in VERSION_REFUSALS,
 }
+
+
+def _is_possible(order: str, value: object) -> bool:
+    if order in _SPECIAL_CHECKS:
+        return _SPECIAL_CHECKS[order](value)
+    default = getattr(GOOD, order)
+    return _amount(value) if type(default) in (int, float) else isinstance(value, type(default))
 
 
 def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple[str, ...]]:
@@ -114,31 +89,28 @@ def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple
     orders = json.loads(text)
     if not isinstance(orders, dict):
         raise ValueError("it is not a JSON object")
-    known = {key: value for key, value in orders.items() if key in _CHECKS}
+    known = {key: value for key, value in orders.items() if key in Behaviour._fields}
     for key, value in known.items():
-        if not _CHECKS[key](value):
+        if not _is_possible(key, value):
             raise ValueError(f"{key} cannot be {value!r}")
     if "refuse_flags" in known:
         known["refuse_flags"] = tuple(known["refuse_flags"])
-    return base._replace(**known), tuple(key for key in orders if key not in _CHECKS)
+    return base._replace(**known), tuple(key for key in orders if key not in known)
 
 
 class BehaviourFile:
     """The orders in one file, read again whenever it changes.
 
-    While the file is missing, `initial` (JSON text, may be empty) holds. What neither says is
-    as `built_in` has it. Text that cannot be understood leaves the last orders in force and is
+    While the file is missing, the variable SIMULATED_NODE_MISBEHAVE holds (JSON text, may be empty). What
+    neither says is as `built_in` has it. Text that cannot be understood leaves the last orders in force and is
     reported to `complain`.
     """
 
-    def __init__(
-        self, path: Path, *, initial: str, complain: Callable[[str], None], built_in: Behaviour = GOOD
-    ) -> None:
+    def __init__(self, path: Path, built_in: Behaviour, *, complain: Callable[[str], None]) -> None:
         self._path = path
-        self._complain = complain
         self._built_in = built_in
-        self._initial = built_in
-        self._initial = self._parsed(initial, ENVIRONMENT_NAME, self._initial)
+        self._complain = complain
+        self._initial = self._parsed(os.environ.get(ENVIRONMENT_NAME, ""), ENVIRONMENT_NAME, built_in)
         self._stamp: tuple[int, int, int] | None = None
         self.current = self._initial
 

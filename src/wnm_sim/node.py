@@ -1,112 +1,59 @@
-"""The simulated node: a process that looks to a node manager like the real program."""
+"""Runs a simulated node: a process that looks to a node manager like the real program."""
 
 import itertools
 import os
+import resource
 import selectors
+import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
-from wnm_sim import identity, process_figures, self_upgrade
-from wnm_sim.answers import answer
-from wnm_sim.arguments import Arguments, UsageError, parse, usage
-from wnm_sim.bell import SignalBell
-from wnm_sim.folder import FIRST_RECORDS, NodeFolder
-from wnm_sim.journal import FailureNote, Journal
-from wnm_sim.misbehave import ENVIRONMENT_NAME, FILE_NAME, GOOD, Behaviour, BehaviourFile
-from wnm_sim.page_server import PageServer, Reply
-from wnm_sim.pages import page
-from wnm_sim.strain import Strain
-from wnm_sim.version_text import DEFAULT_VERSION, crate_version, one_version
-from wnm_sim.vitals import History, Vitals, vitals
+from wnm_sim.command_line import Arguments, UsageError
+from wnm_sim.misbehave import FILE_NAME, GOOD, Behaviour, BehaviourFile
+from wnm_sim.page_server import PageServer, Reply, answer
+from wnm_sim.pages import Vitals, page
+from wnm_sim.programs import FIRST_RECORDS, KINDS, Antnode, default_root, kept_key, peer_number
 
 _TICK_SECONDS = 0.2
 _METRICS_HOST = "127.0.0.1"
 _CHUNK_BYTES = 16384
-
-
-class LastWords(Protocol):
-    """How a node program says why it ends, or that something is badly wrong."""
-
-    def leave(self, reason: str) -> None: ...
-    def end(self, reason: str) -> None: ...
-    def clear(self) -> None: ...
-
-
-class Flavour(NamedTuple):
-    """What differs between the node programs that a simulated node can play.
-
-    `parse` takes the command line and the flags that are refused. `one_version` answers a version flag,
-    `spoken_version` is what pages and logs say. `journal` gives the log and the last words for a root.
-    """
-
-    name: str
-    parse: Callable[[Sequence[str], Collection[str]], Arguments]
-    usage: Callable[[], str]
-    one_version: Callable[[str, str], str]
-    spoken_version: Callable[[str], str]
-    key_file: str
-    peer_id: Callable[[bytes], str]
-    default_root: Callable[[str], Path]
-    folder: Callable[[Path], NodeFolder]
-    journal: Callable[[Arguments, Path], tuple[Journal, LastWords]]
-    keeps_backup: bool
-
-
-def _antnode_journal(asked: Arguments, root: Path) -> tuple[Journal, LastWords]:
-    folder = None
-    if asked.log_output_dest != "stdout":
-        folder = root / "logs" if asked.log_output_dest == "data-dir" else Path(asked.log_output_dest)
-    journal = Journal(folder, as_json=asked.log_format == "json")
-    return journal, FailureNote(folder or root, journal)
-
-
-ANTNODE = Flavour(
-    name="antnode",
-    parse=parse,
-    usage=usage,
-    one_version=one_version,
-    spoken_version=crate_version,
-    key_file="secret-key",
-    peer_id=identity.peer_id,
-    default_root=identity.default_root,
-    folder=NodeFolder,
-    journal=_antnode_journal,
-    keeps_backup=False,
-)
+_MOST_FILLED_AT_ONCE_BYTES = 64 * 1024 * 1024
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a node of the default version; returns its exit code (2 for wrong usage)."""
-    return run(sys.argv[1:] if argv is None else argv, version=DEFAULT_VERSION, program=None)
+    """Run an antnode of the default version; returns its exit code (2 for wrong usage)."""
+    return run(sys.argv[1:] if argv is None else argv)
 
 
 def run(
     words: Sequence[str],
     *,
-    version: str,
-    program: Path | None,
-    flavour: Flavour = ANTNODE,
+    kind: str = "antnode",
+    version: str = "",
+    program: Path | None = None,
     built_in: Behaviour = GOOD,
 ) -> int:
-    """Run a node of a version until it stops; returns its exit code.
+    """Run a node until it stops; returns its exit code.
 
-    `program` is the file it was started from, which a self-upgrade replaces; None for none.
-    `built_in` is how this version misbehaves when nothing else is ordered.
+    `kind` is one of KINDS, `version` empty for its default one. `program` is the file it was started from,
+    which a self-upgrade replaces; None for none. `built_in` is how this version misbehaves when nothing else
+    is ordered.
     """
+    plays = KINDS[kind]
+    version = version or plays.default_version
     try:
-        asked = flavour.parse(words, _refused(words, built_in))
+        asked = plays.parse(words, _refused(words, built_in))
     except UsageError as problem:
         print(f"error: {problem}\n\nFor more information, try '--help'.", file=sys.stderr)
         return 2
     if asked.show:
-        print(flavour.usage() if asked.show == "--help" else flavour.one_version(asked.show, version))
+        print(plays.usage if asked.show == "--help" else plays.one_version(asked.show, version))
         return 0
     try:
-        node = Node(asked, flavour, version=version, program=program, words=words, built_in=built_in)
+        node = Node(words, asked, plays, version=version, program=program, built_in=built_in)
         node.start()
     except OSError as problem:
         print(f"Error: {problem}", file=sys.stderr)
@@ -119,51 +66,46 @@ class Node:
 
     def __init__(
         self,
+        words: Sequence[str],
         asked: Arguments,
-        flavour: Flavour,
+        kind: Antnode,
         *,
         version: str,
         program: Path | None,
-        words: Sequence[str],
         built_in: Behaviour,
     ) -> None:
-        fresh = identity.new_key()
-        given = asked.root_dir or flavour.default_root(flavour.peer_id(fresh))
-        root = Path(given).absolute()
+        fresh = os.urandom(32)
+        root = Path(asked.root_dir or default_root(kind.default_root, kind.peer_id(fresh))).absolute()
         root.mkdir(parents=True, exist_ok=True)
-        key = identity.kept_key(root, fresh, flavour.key_file)
+        key = kept_key(root, fresh, kind.key_file)
         self._asked = asked
         self._words = words
         self._program = program
-        self._keeps_backup = flavour.keeps_backup
-        self._version = flavour.spoken_version(version)
-        self._peer_id = flavour.peer_id(key)
-        self._seed = identity.peer_number(key) % 1_000_003
-        self._folder = flavour.folder(root)
-        self._journal, self._last_words = flavour.journal(asked, root)
+        self._keeps_backup = kind.keeps_backup
+        self._version = kind.spoken_version(version)
+        self._peer_id = kind.peer_id(key)
+        self._seed = peer_number(key) % 1_000_003
+        self._folder = kind.folder(root)
+        self._journal = kind.journal(asked, root)
         self._orders = BehaviourFile(
-            root / FILE_NAME,
-            initial=os.environ.get(ENVIRONMENT_NAME, ""),
-            complain=self._journal.warn,
-            built_in=built_in,
+            root / FILE_NAME, built_in, complain=lambda complaint: self._journal.say(complaint, "WARN")
         )
         self._selector = selectors.DefaultSelector()
         self._pages = PageServer(self._selector, self._answer)
-        self._strain = Strain(self._folder)
+        self._held = b""
         self._started = time.monotonic()
         self._ordered_at = self._started
         self._next_tick = self._started
         self._restart_at: float | None = None
         self._considered_upgrade = ""
-        self._lamented = ""
+        self._told_failure = ""
         self._next_report = self._started
         self._next_record = self._started
         self._exit_code: int | None = None
 
     def start(self) -> None:
         """Open the ports, then write the files. Raises OSError naming a port in use."""
-        self._bell = SignalBell(self._selector, self._signalled)
-        self._last_words.clear()
+        self._listen_to_signals()
         self._orders.refresh()
         self._journal.started(self._told_version(), self._peer_id)
         # Ports before files: a second start on the same root must not overwrite the first's pid.
@@ -198,13 +140,13 @@ class Node:
             self._fail(str(problem), 1)
             return
         try:
-            self._strain.apply(self._orders.current, _TICK_SECONDS)
+            self._load_machine()
             self._grow(now)
         except OSError as problem:
             self._fail(f"HardDiskWriteError: {problem}", 1)
             return
         self._pages.tick()
-        self._lament()
+        self._tell_failure()
         if self._journal.report_seconds is not None and now >= self._next_report:
             self._next_report = now + self._journal.report_seconds
             self._journal.report(self._vitals())
@@ -218,13 +160,26 @@ class Node:
         for record in self._folder.grow_to(max(self._folder.records + 1, FIRST_RECORDS)):
             self._journal.stored(record, _CHUNK_BYTES)
 
-    def _lament(self) -> None:
+    def _load_machine(self) -> None:
+        """Use memory, disk and CPU as ordered, for one tick. Raises OSError when the disk is full."""
+        ordered = self._orders.current
+        if len(self._held) != ordered.use_memory_bytes:
+            self._held = b""  # freed before the new block is made
+            self._held = b"\1" * ordered.use_memory_bytes  # written to, so really in memory
+        wanted = int(ordered.fill_disk_bytes_per_second * _TICK_SECONDS)
+        if wanted:
+            self._folder.fill(min(wanted, _MOST_FILLED_AT_ONCE_BYTES))
+        until = time.monotonic() + _TICK_SECONDS * min(ordered.use_cpu_percent, 100) / 100
+        while time.monotonic() < until:
+            pass
+
+    def _tell_failure(self) -> None:
         """Leave the ordered reason of a critical failure, once, and go on."""
         reason = self._orders.current.critical_failure
-        if reason != self._lamented:
-            self._lamented = reason
+        if reason != self._told_failure:
+            self._told_failure = reason
             if reason:
-                self._last_words.leave(reason)
+                self._journal.critical(reason)
 
     def _ends_as_ordered(self, now: float) -> bool:
         ordered = self._orders.current
@@ -272,10 +227,21 @@ class Node:
         self._journal.say(message, "ERROR")
         return OSError(message)
 
-    def _signalled(self, names: str) -> None:
+    def _listen_to_signals(self) -> None:
+        """Signals wake the selector, so that a node stops at once and not at its next tick."""
+        self._signals, wakeup = socket.socketpair()
+        self._signals.setblocking(False)
+        wakeup.setblocking(False)
+        signal.set_wakeup_fd(wakeup.detach())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: None)
+        self._selector.register(self._signals, selectors.EVENT_READ, self._signalled)
+
+    def _signalled(self, _events: int) -> None:
+        names = ", ".join(signal.Signals(number).name for number in self._signals.recv(64))
         self._orders.refresh()
         if self._orders.current.ignore_term:
-            self._journal.warn(f"Ignoring {names}")
+            self._journal.say(f"Ignoring {names}", "WARN")
             return
         self._journal.say(f"Stopping after {names}")
         self._stop()
@@ -286,16 +252,14 @@ class Node:
         self._exit_code = 0
 
     def _remember(self) -> None:
-        seen = self._vitals()
-        history = History(payments=seen.payments, lived_seconds=seen.lived_seconds)
         try:
-            self._folder.write_history(history)
+            self._folder.write_history(self._vitals().history)
         except OSError as problem:  # a full disk must not turn a clean stop into a crash
-            self._journal.warn(f"The history is lost: {problem}")
+            self._journal.say(f"The history is lost: {problem}", "WARN")
 
     def _fail(self, reason: str, exit_code: int) -> None:
         # The pid file stays, as after any crash.
-        self._last_words.end(reason)
+        self._journal.ended(reason)
         self._exit_code = exit_code
 
     def _upgrade(self, now: float) -> None:
@@ -303,15 +267,35 @@ class Node:
         if ordered.self_upgrade_to != self._considered_upgrade:
             self._considered_upgrade = ordered.self_upgrade_to
             try:
-                if ordered.self_upgrade_to and self_upgrade.replace_program(
-                    self._program, Path(ordered.self_upgrade_to), keep_backup=self._keeps_backup
-                ):
+                if ordered.self_upgrade_to and self._replace_program(Path(ordered.self_upgrade_to)):
                     self._restart_at = now + ordered.self_upgrade_restart_after_seconds
                     self._journal.say(f"Replaced {self._program} with a newer version")
-            except self_upgrade.CannotUpgrade as problem:
-                self._journal.warn(f"Cannot upgrade: {problem}")
+            except OSError as problem:
+                self._journal.say(f"Cannot upgrade: {problem}", "WARN")
         if self._program and self._restart_at is not None and now >= self._restart_at:
             self._restart(self._program)
+
+    def _replace_program(self, newer: Path) -> bool:
+        """Rename a copy of `newer` over the own program; False when both are already the same.
+
+        Raises OSError when this process was not started from a program file, when there is no such newer
+        file, or no permission.
+        """
+        own = self._program
+        if own is None:
+            raise OSError("this process was not started from a node program")
+        content = newer.read_bytes()
+        if own.read_bytes() == content:
+            return False
+        if self._keeps_backup:
+            backup = own.with_name(f"{own.name}.backup")
+            backup.write_bytes(own.read_bytes())
+            backup.chmod(own.stat().st_mode)
+        copy = own.with_name(f"{own.name}.upgrade")
+        copy.write_bytes(content)
+        copy.chmod(own.stat().st_mode)
+        copy.rename(own)
+        return True
 
     def _restart(self, program: Path) -> None:
         if self._asked.stop_on_upgrade:
@@ -322,55 +306,55 @@ class Node:
         self._remember()
         self._pages.close()
         self._node_socket.close()
-        successor = self_upgrade.start_successor(program, self._words)
+        successor = os.posix_spawn(program, [str(program), *self._words], os.environ)
         self._journal.say(f"Restarted as process {successor}")
         self._exit_code = 0
 
     def _answer(self, path: str) -> Reply:
-        def body(wanted: str) -> bytes | None:
-            text = page(wanted, self._vitals())
-            return None if text is None else text.encode()
-
-        return answer(path, self._orders.current.metrics, body)
+        return answer(path, self._orders.current.metrics, lambda wanted: page(wanted, self._vitals()))
 
     def _told_version(self) -> str:
         ordered = self._orders.current
         return ordered.lie_version if ordered.metrics == "lie" else self._version
 
     def _vitals(self) -> Vitals:
-        ordered = self._orders.current
         uptime = time.monotonic() - self._started
-        seen = vitals(
+        return Vitals(
             seed=self._seed,
             version=self._told_version(),
             peer_id=self._peer_id,
             uptime_seconds=int(uptime),
             records=self._folder.records,
-            memory_megabytes=process_figures.memory_megabytes(),
-            cpu_percent=process_figures.cpu_percent(uptime),
+            memory_megabytes=_memory_megabytes(),
+            cpu_percent=_cpu_percent(uptime),
             earlier=self._earlier,
+            ordered=self._orders.current,
         )
-        if ordered.connected_peers is not None:
-            seen = seen._replace(connected_peers=ordered.connected_peers)
-        if ordered.min_node_version:
-            seen = seen._replace(min_node_version=ordered.min_node_version)
-        if ordered.rewards_attos is not None:
-            seen = seen._replace(rewards_attos=ordered.rewards_attos)
-        return seen._replace(
-            shunned_by_close_group=ordered.shunned_by_close_group, shunned_per_hour=ordered.shunned_per_hour
-        )
+
+
+def _memory_megabytes() -> float:
+    """Memory in use now where Linux tells it, else the most this process ever used."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        used_bytes = pages * resource.getpagesize()
+    except OSError:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        used_bytes = most if sys.platform == "darwin" else most * 1024
+    return round(used_bytes / 1_000_000, 4)
+
+
+def _cpu_percent(uptime_seconds: float) -> float:
+    """CPU since the start, 0 to 100 of all cores."""
+    share = time.process_time() / max(uptime_seconds, 0.001) / (os.cpu_count() or 1)
+    return round(min(share, 1.0) * 100, 4)
 
 
 def _refused(words: Sequence[str], built_in: Behaviour) -> tuple[str, ...]:
     """The flags that this node is ordered not to know, which it must be told before it reads its flags."""
     roots = [word.partition("=")[2] for word in words if word.startswith("--root-dir=")]
     roots += [value for word, value in itertools.pairwise(words) if word == "--root-dir"]
-    orders = BehaviourFile(
-        Path(roots[0]) / FILE_NAME if roots else Path(os.devnull),
-        initial=os.environ.get(ENVIRONMENT_NAME, ""),
-        complain=lambda _complaint: None,
-        built_in=built_in,
-    )
+    path = Path(roots[0]) / FILE_NAME if roots else Path(os.devnull)
+    orders = BehaviourFile(path, built_in, complain=lambda _complaint: None)
     orders.refresh()
     return orders.current.refuse_flags
 

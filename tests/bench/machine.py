@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.storage.database import open_for_writing
-from wnm.storage.writing import write_nodes
+from wnm.storage.ledger import write_nodes
 from wnm.system.files import stamp
 from wnm_sim.make_program import write_program
 

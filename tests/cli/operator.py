@@ -23,7 +23,7 @@ from tests.waiting import eventually
 from wnm.core.node import Node
 from wnm.core.observation import Unseen
 from wnm.storage.database import open_for_reading
-from wnm.storage.history import History
+from wnm.storage.timeline import Timeline
 from wnm_sim.make_program import write_program
 
 WNM = Path(sys.executable).with_name("wnm")
@@ -243,7 +243,7 @@ class Operator:
     def was_too_busy(self) -> bool:
         """Whether the last cycle left nodes unstarted because the CPU was busy with something else."""
         with open_for_reading(str(self.database)) as database:
-            cycle = History(database).cycle()
+            cycle = Timeline(database).cycle()
         return cycle is not None and any(
             "cpu to fall" in held.waiting_for or "one more node cpu" in held.waiting_for
             for held in cycle.held
@@ -269,7 +269,7 @@ class Operator:
     def remembered(self) -> dict[int, Node]:
         """The same from the database itself: tests that wait look often, and a report takes its time."""
         with open_for_reading(str(self.database)) as database:
-            return {int(node.id): node for node in History(database).nodes()}
+            return {int(node.id): node for node in Timeline(database).nodes()}
 
     def statuses(self) -> dict[int, str]:
         """The status of each node."""

@@ -24,7 +24,7 @@ from tests.cli.operator import Operator
 from tests.cli.receivers import TOKEN, got, receiving, write_command
 from tests.waiting import eventually
 
-from wnm.storage.snapshot import BUSY_SECONDS
+from wnm.storage.database import BUSY_SECONDS
 
 START, END = ("start", "disk-crisis"), ("end", "disk-crisis")
 

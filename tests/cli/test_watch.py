@@ -265,7 +265,7 @@ def test_the_terminal_is_given_back(
     assert terminal.ended() == code
     assert terminal.state() == terminal.settings
     assert terminal.seen.count(ENTERED) == terminal.seen.count(LEFT) == 1
-    assert terminal.seen.endswith(b"\x1b[?25h\x1b[0m" + LEFT)
+    assert not terminal.screen.cursor.hidden
 
 
 def test_suspended_and_continued_by_a_shell(past: Past, tmp_path: Path) -> None:
@@ -288,16 +288,46 @@ def test_suspended_and_continued_by_a_shell(past: Past, tmp_path: Path) -> None:
         assert terminal.ended() == 7
 
 
-def test_an_error_inside_gives_the_terminal_back(tmp_path: Path) -> None:
-    script = (
-        "from wnm.tui.terminal import Terminal\n"
-        "with Terminal() as terminal:\n    terminal.draw([])\n    raise ValueError('a bug')\n"
-    )
+def test_an_error_inside_gives_the_terminal_back(past: Past, tmp_path: Path) -> None:
+    script = f"""
+from wnm.app.context import begin
+from wnm.cli.parse import parse
+from wnm.system.clock import SystemClock
+from wnm.tui.app import LiveView
+from wnm.tui.source import Source
+
+class Broken(Source):
+    def again(self, last):
+        raise ValueError("a bug")
+
+run = begin(parse(["watch", "--dbpath", {past.path!r}, "--every", "0.5"]))
+source = Broken(run, SystemClock())
+view = LiveView(run, source, source.first())
+view.run(mouse=False)
+raise SystemExit(view.return_code)
+"""
     with Terminal([str(WNM.with_name("python")), "-c", script], environment(tmp_path)) as terminal:
+        terminal.until_shown("q quit")
         assert terminal.ended() == 1
         assert terminal.state() == terminal.settings
         assert LEFT in terminal.seen
         assert b"a bug" in terminal.seen.partition(LEFT)[2]
+
+
+def test_without_textual_it_says_what_to_install(past: Past, tmp_path: Path) -> None:
+    script = (
+        "import sys; from wnm.cli.main import main; sys.path = [each for each in sys.path if 'site-' not in each]; "
+        f"sys.exit(main(['watch', '--dbpath', {past.path!r}]))"
+    )
+    words = [str(WNM.with_name("python")), "-c", script]
+    with Terminal(words, environment(tmp_path), columns=200) as terminal:
+        assert terminal.ended() == 3
+        assert ENTERED not in terminal.seen
+        told = " ".join(terminal.text.split())
+        assert (
+            "watch needs Textual, which is not installed: install it beside wnm: pipx inject wnm textual"
+            in told
+        )
 
 
 def test_no_colours_where_none_are_wanted(past: Past, watch: Watch) -> None:

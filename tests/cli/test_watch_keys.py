@@ -1,65 +1,14 @@
-"""Keys as terminals send them, cut anywhere, and what they do to what is shown."""
+"""Keys by name, and what they do to what is shown."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from wnm.tui.keys import Keys
 from wnm.tui.state import Show, Sight, State, pressed
 
 THREE = Sight(ids=(4, 7, 9), lines=3, page=2)
 TEXT = Sight(lines=10, page=4)
-
-
-@pytest.mark.parametrize(
-    ("sent", "keys"),
-    [
-        (b"j", ["j"]),
-        (b"\x1b[A\x1bOB", ["up", "down"]),
-        (b"\x1b[5~\x1b[6~", ["page up", "page down"]),
-        (b"\x1b[H\x1b[4~", ["home", "end"]),
-        (b"\r", ["enter"]),
-        (b"\n\x7f", ["enter", "backspace"]),
-        ("ü€".encode(), ["ü", "€"]),
-        (b"\x1b[1;5Cq", ["q"]),
-        (b"\x1b[200~a", ["a"]),
-        (b"\x1bxj", ["j"]),
-        (b"\x1b\x1b[A", ["esc", "up"]),
-        (b"\x00\x01q", ["q"]),
-        (b"\xff\xfeq", ["q"]),
-    ],
-)
-def test_keys_by_name(sent: bytes, keys: list[str]) -> None:
-    assert Keys().feed(sent) == keys
-
-
-@given(st.integers(0, 11))
-def test_a_sequence_may_come_in_pieces(cut: int) -> None:
-    sent = b"\x1b[5~\xc3\xbc\x1b[B\rq"
-    keys = Keys()
-    assert keys.feed(sent[:cut]) + keys.feed(sent[cut:]) == ["page up", "ü", "down", "enter", "q"]
-
-
-def test_an_escape_that_stands_alone_is_a_key() -> None:
-    keys = Keys()
-    assert keys.feed(b"\x1b") == []
-    assert keys.is_waiting
-    assert keys.end() == ["esc"]
-    assert not keys.is_waiting
-
-
-def test_a_sequence_that_never_ends_is_dropped() -> None:
-    keys = Keys()
-    assert keys.feed(b"\x1b[" + b"1" * 40 + b"~") == ["1"] * 26 + ["~"]
-    assert keys.feed(b"\x1b[9") == []
-    assert keys.end() == []
-
-
-@given(st.binary(max_size=60))
-def test_no_bytes_break_it(sent: bytes) -> None:
-    keys = Keys()
-    assert all(isinstance(key, str) for key in keys.feed(sent) + keys.end())
 
 
 @pytest.mark.parametrize(

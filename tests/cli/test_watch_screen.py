@@ -15,9 +15,9 @@ from tests.views.terminal_pictures import found_in
 from tests.views.test_formats import HOSTILE
 
 from wnm.storage.database import open_for_reading
-from wnm.tui.screen import HELP, Painter, with_found
+from wnm.tui.screen import HELP, Painter
 from wnm.tui.source import Found
-from wnm.tui.state import Show, State
+from wnm.tui.state import Show, State, with_found
 from wnm.views.material import Material
 from wnm.views.node_table import COLUMNS, NO_EXTRAS
 from wnm.views.status import overview

@@ -19,7 +19,7 @@ HEADS = """
 from importlib.resources import files
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from wnm.storage.models import HEAD
+from wnm.storage.schema import HEAD
 config = Config()
 config.set_main_option("script_location", str(files("wnm.storage") / "migrations"))
 assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
@@ -65,6 +65,7 @@ def test_it_holds_the_program_and_nothing_else(wheel: Path) -> None:
     assert MIGRATION in names
     assert "wnm/storage/migrations/env.py" in names
     assert {"wnm/views/page/page.css", "wnm/views/page/page.js"} <= set(names)
+    assert {"wnm_sim/samples/metrics.txt", "wnm_sim/samples/metadata.txt"} <= set(names)
     assert {name.partition("/")[0] for name in names} == {
         "wnm",
         "wnm_adopt",

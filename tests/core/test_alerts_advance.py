@@ -8,10 +8,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.builders import NOW, cases
 
-from wnm.core.alerts.advance import advance
-from wnm.core.alerts.messages import in_words, message_of
-from wnm.core.alerts.rules import QUIET, Rule
-from wnm.core.alerts.values import Condition, Episode, Event, Findings, Severity
+from wnm.core.alerts import (
+    QUIET,
+    Condition,
+    Episode,
+    Event,
+    Findings,
+    Rule,
+    Severity,
+    advance,
+    in_words,
+    message_of,
+)
 
 MINUTE = timedelta(minutes=1)
 RULES = {

@@ -25,9 +25,7 @@ from tests.builders import (
     storage,
 )
 
-from wnm.core.alerts.conditions import Look, find
-from wnm.core.alerts.trend import days_left, is_due
-from wnm.core.alerts.values import DiskLevel
+from wnm.core.alert_rules import DiskLevel, Look, days_left, find, is_level_due
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
 from wnm.core.observation import Observation, Remembered, Unseen
@@ -200,7 +198,7 @@ def test_a_disk_that_will_be_full_soon(days: float, tells: bool) -> None:
 @pytest.mark.parametrize(("latest", "due"), [(None, True), (29, False), (30, True), (-5, True)])
 def test_levels_are_noted_every_half_hour(latest: float | None, due: bool) -> None:
     known = () if latest is None else (DiskLevel(mount_point="/", at=ago(latest), free_bytes=1),)
-    assert is_due(known, NOW) is due
+    assert is_level_due(known, NOW) is due
 
 
 ROOMY = settings(node_cap=5)

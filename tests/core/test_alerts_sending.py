@@ -7,19 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import HOST, NOW, ago, ahead, cases
 
-from wnm.core.alerts.channels import Kind, addresses, addresses_in
-from wnm.core.alerts.messages import test_message as message_for_a_test
-from wnm.core.alerts.outbox import Waiting, due
-from wnm.core.alerts.pauses import LONGEST_PAUSE, is_due, is_stale, pause
-from wnm.core.alerts.trouble import (
-    Trouble,
+from wnm.core.alerts import (
+    LONGEST_PAUSE,
+    CycleFailure,
+    Event,
+    Kind,
+    Waiting,
+    addresses,
+    addresses_in,
     after_failure,
-    after_sending,
     after_success,
-    event_for,
-    message_about,
+    due,
+    is_due,
+    is_stale,
+    retry_pause,
 )
-from wnm.core.alerts.values import Event
+from wnm.core.alerts import test_message as message_for_a_test
 from wnm.core.settings import HIDDEN, SECRET, SPECS, read, render, shown
 
 SECRET_URL = "https://hooks.example.org/services/T00/s3cret"
@@ -87,8 +90,8 @@ def test_secret_settings_are_settings_and_are_hidden() -> None:
 
 
 def test_pauses_grow_up_to_half_an_hour() -> None:
-    assert [pause(attempts) // MINUTE for attempts in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
-    assert pause(10**6) == LONGEST_PAUSE
+    assert [retry_pause(attempts) // MINUTE for attempts in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+    assert retry_pause(10**6) == LONGEST_PAUSE
 
 
 @pytest.mark.parametrize(("minutes", "now"), [(0, True), (-5, True), (5, False), (30, False), (31, True)])
@@ -111,17 +114,17 @@ def test_the_oldest_message_of_a_channel_decides_for_all_behind_it() -> None:
     assert {name: [each.id for each in queue] for name, queue in queues.items()} == {"b": [2, 4]}
 
 
-def failing(minutes: float, every: float = 1, text: str = "it is damaged") -> Trouble:
+def failing(minutes: float, every: float = 1, text: str = "it is damaged") -> CycleFailure:
     """Cycles that failed over so many minutes up to NOW."""
-    trouble = None
+    failure = None
     for step in range(round(minutes / every), -1, -1):
-        trouble = after_failure(trouble, text, ago(step * every))
-    assert trouble is not None
-    return trouble
+        failure = after_failure(failure, text, ago(step * every))
+    assert failure is not None
+    return failure
 
 
 @cases(
-    "trouble, event",
+    "failure, event",
     {
         "one failed cycle": (failing(0), None),
         "four minutes of them": (failing(4), None),
@@ -129,8 +132,8 @@ def failing(minutes: float, every: float = 1, text: str = "it is damaged") -> Tr
         "two of them, long apart": (failing(60, every=60), None),
     },
 )
-def test_failing_cycles_are_told_of_when_they_last(trouble: Trouble, event: Event | None) -> None:
-    assert event_for(trouble, "a", NOW) is event
+def test_failing_cycles_are_told_of_when_they_last(failure: CycleFailure, event: Event | None) -> None:
+    assert failure.event_for("a", NOW) is event
 
 
 def test_failing_cycles_that_end_before_anybody_was_told() -> None:
@@ -139,38 +142,38 @@ def test_failing_cycles_that_end_before_anybody_was_told() -> None:
 
 
 def test_who_was_told_of_failing_cycles_is_told_of_their_end() -> None:
-    told = after_sending(failing(5), Event.START, {"a": True, "b": False}, NOW)
+    told = failing(5).after_sending(Event.START, {"a": True, "b": False}, NOW)
     assert told is not None
-    assert event_for(told, "a", NOW) is None
-    assert event_for(told, "b", NOW) is None
-    assert event_for(told, "b", NOW + MINUTE) is Event.START
+    assert told.event_for("a", NOW) is None
+    assert told.event_for("b", NOW) is None
+    assert told.event_for("b", NOW + MINUTE) is Event.START
     over = after_success(told, NOW + 2 * MINUTE)
     assert over is not None
-    assert [event_for(over, name, NOW + 2 * MINUTE) for name in "ab"] == [Event.END, None]
-    assert after_sending(over, Event.END, {"a": True}, NOW + 2 * MINUTE) is None
-    still = after_sending(over, Event.END, {"a": False}, NOW + 2 * MINUTE)
+    assert [over.event_for(name, NOW + 2 * MINUTE) for name in "ab"] == [Event.END, None]
+    assert over.after_sending(Event.END, {"a": True}, NOW + 2 * MINUTE) is None
+    still = over.after_sending(Event.END, {"a": False}, NOW + 2 * MINUTE)
     assert still is not None
     assert still.told == ("a",)
     assert after_success(still, NOW + timedelta(days=4)) is None
-    end = message_about(over, Event.END, "m")
+    end = over.message(Event.END, "m")
     assert end.text == "over after 7 min: no cycle can be carried out: it is damaged"
-    assert end.id != message_about(over, Event.START, "m").id
+    assert end.id != over.message(Event.START, "m").id
 
 
 @given(
     st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans(), st.sampled_from([0.1, 1, 5, -60, 5000])))
 )
 def test_nobody_hears_of_failing_cycles_twice_in_a_row(life: list[tuple[bool, bool, bool, float]]) -> None:
-    trouble: Trouble | None = None
+    failure: CycleFailure | None = None
     now = NOW
     heard: dict[str, Event] = {"a": Event.END, "b": Event.END}
     for fails, a_arrives, b_arrives, minutes in life:
         now += timedelta(minutes=minutes)
-        trouble = after_failure(trouble, "?", now) if fails else after_success(trouble, now)
-        if trouble is None:
+        failure = after_failure(failure, "?", now) if fails else after_success(failure, now)
+        if failure is None:
             heard = dict.fromkeys(heard, Event.END)
             continue
-        wanted = {name: event_for(trouble, name, now) for name in heard}
+        wanted = {name: failure.event_for(name, now) for name in heard}
         results = {}
         for name, event in wanted.items():
             if event is not None:
@@ -180,4 +183,4 @@ def test_nobody_hears_of_failing_cycles_twice_in_a_row(life: list[tuple[bool, bo
         events = {event for event in wanted.values() if event is not None}
         assert len(events) <= 1
         if events:
-            trouble = after_sending(trouble, events.pop(), results, now)
+            failure = failure.after_sending(events.pop(), results, now)

@@ -9,8 +9,7 @@ from tests.node_kinds.nodes import WALLET, node_of, words
 
 from wnm.core.errors import Permanent
 from wnm.node_kinds.kinds import KINDS
-from wnm_sim import ant_node_arguments, arguments
-from wnm_sim.arguments import Arguments, UsageError
+from wnm_sim.command_line import Arguments, UsageError, parse_ant_node, parse_antnode
 
 ANTNODE_WORDS = words(
     """
@@ -67,7 +66,7 @@ def holds(asked: Arguments, decided: dict[str, Any]) -> None:
 def test_antnode(decided: dict[str, Any], supervised: bool) -> None:
     try:
         argv = KINDS["antnode"].command_line(node_of("antnode", **decided), supervised=supervised)
-        asked = arguments.parse(argv[1:])
+        asked = parse_antnode(argv[1:])
     except (UsageError, Permanent):
         return
     assert argv[0] == "/data/node/n7/antnode"
@@ -88,7 +87,7 @@ def test_ant_node(decided: dict[str, Any], supervised: bool) -> None:
         return
     argv = kind.command_line(node, supervised=supervised)
     try:
-        asked = ant_node_arguments.parse(argv[1:], dict(kind.environment(node)))
+        asked = parse_ant_node(argv[1:], dict(kind.environment(node)))
     except UsageError:
         return
     assert argv[0] == "/data/node/n7/ant-node"

@@ -10,10 +10,9 @@ from tests.builders import GB, NEWER, NOW, VERSION, ago, choice, disk, hung, row
 from tests.views.builders import failing, healthy, held, material, stopped
 
 from wnm.core.action import AddNode, NodeAction, StopNode, UpgradeNode
-from wnm.core.history import OperationRecord
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
-from wnm.core.past import MEASURES, RANGES, Bucket, Past, PastCycle, Spread
+from wnm.core.timeline import MEASURES, RANGES, Bucket, OperationRecord, Past, PastCycle, Spread
 from wnm.views.material import Material
 from wnm.views.page.subject import Subject
 

@@ -2,17 +2,17 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from sqlite3 import Connection
 
 import pytest
-from sqlalchemy import Connection, insert
 from tests.storage.builders import NOW, SETTINGS, Store, add, counters, decision, ending, observation
 
 from wnm.core.outcome import Outcome, Result
-from wnm.core.past import RANGES, Past, Spread
-from wnm.storage import models
+from wnm.core.timeline import RANGES, Past, Spread
+from wnm.storage import rows
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
-from wnm.storage.past import MOST_CYCLES, read_past
+from wnm.storage.timeline import MOST_CYCLES, Timeline
 
 MINUTE = timedelta(minutes=1)
 
@@ -28,10 +28,9 @@ def sample(store: Store, *seen: tuple[datetime, float | None]) -> None:
     def work(connection: Connection) -> None:
         for at, cpu in seen:
             cycle = {"started_at": at, "rule": "idle", "because": "", "held": [], "actions": 0}
-            number = connection.execute(insert(models.Cycle).values(**cycle)).inserted_primary_key
-            assert number is not None
-            row = {"cycle_id": number[0], "at": at, "cpu_percent": cpu, "nodes_running": 1, "nodes_total": 2}
-            connection.execute(insert(models.Sample).values(**row))
+            number = rows.insert(connection, "cycle", cycle)
+            row = {"cycle_id": number, "at": at, "cpu_percent": cpu, "nodes_running": 1, "nodes_total": 2}
+            rows.insert(connection, "sample", row)
 
     with open_for_writing(store.path) as database:
         database.write(work)
@@ -39,7 +38,7 @@ def sample(store: Store, *seen: tuple[datetime, float | None]) -> None:
 
 def past(store: Store, now: datetime = NOW) -> Past:
     with open_for_reading(store.path) as database:
-        return read_past(database, now)
+        return Timeline(database).past(now)
 
 
 def test_nothing_yet(store: Store) -> None:

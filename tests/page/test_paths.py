@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import cases
 
-from wnm.core.past import RANGES, Bucket, Spread
+from wnm.core.timeline import RANGES, Bucket, Spread
 from wnm.views.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
 
 POINT = re.compile(r"(-?[0-9]+),(-?[0-9]+)")

@@ -14,7 +14,7 @@ from tests.page.test_markup import Reader
 from tests.views.builders import failing, held
 
 from wnm.app.outputs import OUTPUTS
-from wnm.core.alerts.values import Episode, Severity
+from wnm.core.alerts import Episode, Severity
 from wnm.views.page.frame import MARKER, policy, render, source
 from wnm.views.page.markup import harmless
 from wnm.views.page.subject import Subject

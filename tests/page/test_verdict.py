@@ -6,7 +6,7 @@ from tests.builders import NOW, folderless, hung, node
 from tests.page.history import past, subject
 from tests.views.builders import colony, failing, material, stopped
 
-from wnm.core.alerts.values import Episode, Severity
+from wnm.core.alerts import Episode, Severity
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen
 from wnm.views.page.frame import render

@@ -16,8 +16,8 @@ import pytest
 from tests.sim.running import WALLET, NodeRun, free_port, runs_on
 from tests.waiting import eventually
 
-from wnm_sim.ant_node_folder import MAP_BYTES
 from wnm_sim.make_program import write_program
+from wnm_sim.programs import MAP_BYTES
 
 
 @dataclass(kw_only=True)

@@ -3,8 +3,8 @@
 import pytest
 from tests.sim.running import WALLET
 
-from wnm_sim.ant_node_arguments import LOG_FLAGS, parse
-from wnm_sim.arguments import UsageError
+from wnm_sim.command_line import LOG_FLAGS, UsageError
+from wnm_sim.command_line import parse_ant_node as parse
 
 MINIMUM = ("--rewards-address", WALLET)
 

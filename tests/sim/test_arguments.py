@@ -3,7 +3,8 @@
 import pytest
 from tests.sim.running import WALLET
 
-from wnm_sim.arguments import UsageError, parse
+from wnm_sim.command_line import UsageError
+from wnm_sim.command_line import parse_antnode as parse
 
 MINIMUM = ("--rewards-address", WALLET)
 

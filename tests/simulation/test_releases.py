@@ -22,7 +22,7 @@ from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
-from wnm_sim.machine import ImaginedMachine, node_actions
+from wnm_sim.machine import SimulatedMachine, node_actions
 from wnm_sim.world import GB, SOUND, Flaw, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
@@ -42,7 +42,7 @@ FLAWS = {
 class Weeks:
     """A machine with a fleet, and what happened on it. `given` are the nodes that got each version, in their order."""
 
-    machine: ImaginedMachine
+    machine: SimulatedMachine
     given: dict[str, list[str]] = field(default_factory=dict)
     born: dict[str, Any] = field(default_factory=dict)
     fewest_healthy: int = NODES
@@ -128,7 +128,7 @@ def fleet(seed: int = 3, limit: int = 2, **changes: Any) -> Weeks:
 @cache
 def _settled_fleet(seed: int) -> Weeks:
     wished = {"node_cap": NODES, "node_storage": tuple(STORAGES), **limits(4)}
-    machine = ImaginedMachine(world=new_world(seed, STORAGES, 50 * GB), settings=settings(**wished))
+    machine = SimulatedMachine(world=new_world(seed, STORAGES, 50 * GB), settings=settings(**wished))
     weeks = Weeks(machine=machine)
     weeks.rest()
     weeks.check_well()

@@ -26,8 +26,8 @@ from wnm.core.observation import (
 from wnm.core.rates import Counters
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing
-from wnm.storage.history import History
 from wnm.storage.ledger import Ending, Ledger
+from wnm.storage.timeline import Timeline
 
 NOW = datetime(2025, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -211,4 +211,4 @@ class Store:
 
     def nodes(self) -> dict[int, Node]:
         with open_for_reading(self.path) as database:
-            return {int(each.id): each for each in History(database).nodes()}
+            return {int(each.id): each for each in Timeline(database).nodes()}

@@ -7,13 +7,11 @@ import pytest
 from msgspec.structs import replace
 from tests.storage.builders import MINUTE, NOW, Store, decision
 
-from wnm.core.alerts.outbox import GivenUp, Waiting, due
-from wnm.core.alerts.values import Condition, Event, Findings, Severity
+from wnm.core.alerts import Condition, Event, Findings, GivenUp, Severity, Waiting, due
 from wnm.core.errors import NeedsOperator
 from wnm.core.observation import FileSystem
 from wnm.storage.alerts import Alerts, ClockNote, Memory, News
-from wnm.storage.database import Database, open_for_reading, open_for_writing
-from wnm.storage.outbox import open_as_it_is
+from wnm.storage.database import Database, open_as_it_is, open_for_reading, open_for_writing
 from wnm.storage.outbox_peek import has_due
 
 CRISIS = Condition(
@@ -300,7 +298,7 @@ def test_an_older_database_is_left_to_the_next_cycle(machine: Machine) -> None:
     open_as_it_is(machine.store.path).close()
     with machine.writing() as database:
         database.write(
-            lambda connection: connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
+            lambda connection: connection.execute("UPDATE alembic_version SET version_num = '0006'")
         )
     with pytest.raises(NeedsOperator, match="older wnm"):
         open_as_it_is(machine.store.path)

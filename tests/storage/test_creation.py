@@ -14,10 +14,9 @@ from tests.storage.builders import NOW, SETTINGS, names
 
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.storage.creation import create
-from wnm.storage.database import open_for_reading, open_for_writing
+from wnm.storage.database import connect, open_for_reading, open_for_writing, uri_of
 from wnm.storage.ledger import Ledger
-from wnm.storage.models import APPLICATION_ID
-from wnm.storage.snapshot import connect, uri_of
+from wnm.storage.schema import APPLICATION_ID
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MAKER = """
@@ -76,7 +75,7 @@ def test_it_is_made_for_concurrent_use(tmp_path: Path) -> None:
 
         def pragmas(connection):  # type: ignore[no-untyped-def]
             names = ("journal_mode", "synchronous", "foreign_keys", "application_id", "busy_timeout")
-            return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+            return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
         assert database.read(pragmas) == ["wal", 2, 1, APPLICATION_ID, 5000]
 

@@ -5,11 +5,11 @@ import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Connection
 from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, add, decision, ending, node, observation
 
 from wnm.core.action import AddNode, RemoveNode, StopNode
@@ -19,8 +19,7 @@ from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
 from wnm.core.outcome import Outcome, Result
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.earnings import Earnings
-from wnm.storage.ledger import Ledger
-from wnm.storage.writing import begin_cycle
+from wnm.storage.ledger import Ledger, begin_cycle
 
 WALLET = "0x" + "2" * 40
 TODAY = NOW.date()

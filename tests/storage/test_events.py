@@ -10,12 +10,12 @@ from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, add, decision, 
 from wnm.core.action import StartNode, StopNode
 from wnm.core.decision import Conclusion
 from wnm.core.errors import BadInput
-from wnm.core.history import ChangeRecord
 from wnm.core.node import NodeId, Status
 from wnm.core.outcome import Outcome, Result
+from wnm.core.timeline import ChangeRecord
 from wnm.storage.database import open_for_reading, open_for_writing
-from wnm.storage.events import latest_operations, read_events, sample_of
 from wnm.storage.ledger import Ledger
+from wnm.storage.timeline import Timeline
 
 STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
 START = StartNode(node=NodeId(1), program=None, because="there is room")
@@ -45,7 +45,7 @@ def done(action: StopNode | StartNode, result: Result = Result.DONE) -> Outcome:
 
 def changes(store: Store) -> tuple[ChangeRecord, ...]:
     with open_for_reading(store.path) as database:
-        return read_events(database).changes
+        return Timeline(database).events().changes
 
 
 def test_a_change_of_status_is_written_down_with_its_cycle(store: Store) -> None:
@@ -100,7 +100,7 @@ def test_a_change_comes_before_the_action_of_its_cycle_and_the_latest_are_kept(s
     first = act(store, done(STOP))
     second = act(store, done(START), minutes=1, conclusions=(CRASH,))
     with open_for_reading(store.path) as database:
-        whole, two, one = (read_events(database, limit=limit) for limit in (None, 2, 1))
+        whole, two, one = (Timeline(database).events(limit=limit) for limit in (None, 2, 1))
     assert ([each.cycle for each in whole.operations], len(whole.changes), whole.earlier) == (
         [second, first],
         1,
@@ -116,8 +116,8 @@ def test_events_of_one_node_since_a_moment(store: Store) -> None:
     act(store, done(STOP))
     act(store, done(START), minutes=5)
     with open_for_reading(store.path) as database:
-        late = read_events(database, node_id=1, since=NOW + MINUTE)
-        nobody = read_events(database, node_id=2)
+        late = Timeline(database).events(node_id=1, since=NOW + MINUTE)
+        nobody = Timeline(database).events(node_id=2)
     assert [type(each.action).__name__ for each in late.operations] == ["StartNode"]
     assert (nobody.operations, nobody.changes, nobody.earlier) == ((), (), 0)
 
@@ -128,7 +128,7 @@ def test_the_latest_action_on_each_node_leaves_out_what_was_put_off(store: Store
     fresh = Outcome(action=add(7), result=Result.DONE, ended_at=NOW)
     act(store, fresh, minutes=2)
     with open_for_reading(store.path) as database:
-        latest = latest_operations(database)
+        latest = Timeline(database).latest_operations()
     assert {number: type(each.action).__name__ for number, each in latest.items()} == {
         1: "StopNode",
         7: "AddNode",
@@ -138,6 +138,6 @@ def test_the_latest_action_on_each_node_leaves_out_what_was_put_off(store: Store
 def test_the_sample_of_a_cycle(store: Store) -> None:
     number = store.idle(decision(), now=NOW + MINUTE)
     with open_for_reading(store.path) as database:
-        found, missing = sample_of(database, number), sample_of(database, 99)
+        found, missing = Timeline(database).sample_of(number), Timeline(database).sample_of(99)
     assert found is not None
     assert (found.cpu_percent, found.nodes_total, missing) == (12.5, 2, None)

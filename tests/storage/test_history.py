@@ -4,7 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
 from tests.storage.builders import (
     MINUTE,
     NOW,
@@ -20,13 +19,12 @@ from tests.storage.builders import (
 
 from wnm.core.action import StopNode
 from wnm.core.decision import Held
-from wnm.core.history import CycleRecord
 from wnm.core.node import NodeId, Status
 from wnm.core.outcome import Outcome, Result
-from wnm.storage import models, writing
+from wnm.core.timeline import CycleRecord
 from wnm.storage.database import open_for_reading, open_for_writing
-from wnm.storage.history import History
-from wnm.storage.ledger import Ledger
+from wnm.storage.ledger import FORGOTTEN_PER_CYCLE, KEPT_IDLE_RECORDINGS, Ledger
+from wnm.storage.timeline import Timeline
 
 STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
 HELD = Held(what="growth", waiting_for="the load to fall", until=NOW + MINUTE)
@@ -54,23 +52,21 @@ def act(store: Store, *outcomes: Outcome) -> int:
 
 def latest(store: Store) -> CycleRecord:
     with open_for_reading(store.path) as database:
-        found = History(database).cycle()
+        found = Timeline(database).cycle()
     assert found is not None
     return found
 
 
 def count(store: Store, table: str, *, recorded: bool = False) -> int:
-    wanted = select(func.count()).select_from(models.metadata.tables[table])
-    if recorded:
-        wanted = wanted.where(models.Cycle.c.recording.is_not(None))
+    wanted = f"SELECT count(*) FROM {table} {'WHERE recording IS NOT NULL' if recorded else ''}"
     with open_for_reading(store.path) as database:
-        return database.read(lambda connection: connection.execute(wanted).scalar_one())
+        return int(database.read(lambda connection: connection.execute(wanted).fetchone()[0]))
 
 
 def test_before_the_first_cycle(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with open_for_reading(store.path) as database:
-        history = History(database)
+        history = Timeline(database)
         assert (history.cycle(), history.cycle(7), history.last_reading()) == (None, None, None)
         assert (history.cycles(5), history.operations(1), history.samples(NOW)) == ((), (), ())
 
@@ -100,8 +96,8 @@ def test_a_cycle_that_was_killed_while_acting(store: Store) -> None:
 def test_cycles_newest_first(store: Store) -> None:
     numbers = [store.idle(decision(), now=NOW + minute * MINUTE) for minute in range(4)]
     with open_for_reading(store.path) as database:
-        found = History(database).cycles(3)
-        third = History(database).cycle(numbers[1])
+        found = Timeline(database).cycles(3)
+        third = Timeline(database).cycle(numbers[1])
     assert [cycle.number for cycle in found] == numbers[:0:-1]
     assert all(cycle.is_recorded and cycle.recording is None for cycle in found)
     assert third is not None
@@ -113,7 +109,7 @@ def test_operations_of_a_cycle_and_of_a_node(store: Store) -> None:
     first = act(store, Outcome(action=STOP, result=Result.DONE, ended_at=NOW), failed)
     second = act(store, Outcome(action=STOP, result=Result.DEFERRED, ended_at=NOW))
     with open_for_reading(store.path) as database:
-        history = History(database)
+        history = Timeline(database)
         of_cycle, of_node = history.operations(first), history.operations_of(1, 10)
         newest_of_node = history.operations_of(1, 1)
     assert [operation.action for operation in of_cycle] == [STOP, add(3)]
@@ -128,8 +124,8 @@ def test_operations_of_a_cycle_and_of_a_node(store: Store) -> None:
 
 def test_a_sample_says_null_for_what_was_not_seen(store: Store) -> None:
     with open_for_reading(store.path) as database:
-        (sample,) = History(database).samples(NOW)
-        assert History(database).samples(NOW + MINUTE) == ()
+        (sample,) = Timeline(database).samples(NOW)
+        assert Timeline(database).samples(NOW + MINUTE) == ()
     assert (sample.at, sample.cpu_percent, sample.disk_used_percent) == (NOW, 12.5, 75.0)
     assert (sample.load1, sample.load5, sample.load15) == (0.5, 0.25, 0.125)
     assert sample.netio_read_bytes_per_second == 1000.0
@@ -141,19 +137,19 @@ def test_a_sample_says_null_for_what_was_not_seen(store: Store) -> None:
 def test_the_newest_reading_that_is_kept(store: Store) -> None:
     store.idle(decision(), now=NOW + MINUTE)
     with open_for_reading(store.path) as database:
-        reading = History(database).last_reading()
+        reading = Timeline(database).last_reading()
     assert reading == observation(now=NOW + MINUTE)
 
 
 def test_idle_recordings_are_dropped_and_acting_ones_kept(store: Store) -> None:
     acting = act(store, Outcome(action=STOP, result=Result.DONE, ended_at=NOW))
     extra = 15
-    for _ in range(writing.KEPT_IDLE_RECORDINGS + extra):
+    for _ in range(KEPT_IDLE_RECORDINGS + extra):
         store.idle(decision())
-    assert count(store, "cycle", recorded=True) == writing.KEPT_IDLE_RECORDINGS + 1
-    assert count(store, "cycle") == writing.KEPT_IDLE_RECORDINGS + extra + 2
+    assert count(store, "cycle", recorded=True) == KEPT_IDLE_RECORDINGS + 1
+    assert count(store, "cycle") == KEPT_IDLE_RECORDINGS + extra + 2
     with open_for_reading(store.path) as database:
-        kept, dropped = History(database).cycle(acting), History(database).cycle(1)
+        kept, dropped = Timeline(database).cycle(acting), Timeline(database).cycle(1)
     assert kept is not None
     assert kept.recording is not None
     assert dropped is not None
@@ -177,7 +173,7 @@ def test_an_operation_that_nobody_concluded_is_never_forgotten(store: Store) -> 
 
 
 def test_a_cycle_after_a_long_rest_forgets_only_so_many(store: Store) -> None:
-    for _ in range(writing.FORGOTTEN_PER_CYCLE + 10):
+    for _ in range(FORGOTTEN_PER_CYCLE + 10):
         store.idle(decision())
     store.idle(decision(), now=NOW + timedelta(days=90))
     assert count(store, "cycle") == 12

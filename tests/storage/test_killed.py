@@ -22,9 +22,8 @@ from tests.storage.processes import kill_in, writing
 
 from wnm.core.node import Status
 from wnm.core.outcome import Outcome, Result
-from wnm.storage.database import open_for_writing
+from wnm.storage.database import connect, open_for_writing, uri_of
 from wnm.storage.ledger import Ledger
-from wnm.storage.snapshot import connect, uri_of
 
 
 def numbers(path: str, query: str) -> set[int]:

@@ -65,7 +65,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made.insert(node(1), node(2, Status.STOPPED))
     yield made
     with open_for_writing(made.path) as database:
-        assert database.read(lambda c: c.exec_driver_sql("PRAGMA integrity_check").scalar()) == "ok"
+        assert database.read(lambda c: c.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"
 
 
 def outcome(action: NodeAction, result: Result = Result.DONE, **more: object) -> Outcome:
@@ -304,6 +304,6 @@ def test_a_cycle_with_actions_cannot_be_recorded_as_idle(machine: Machine) -> No
 def test_an_operation_that_cannot_be_read_needs_the_operator(machine: Machine) -> None:
     machine.intend(STOP)
     with open_for_writing(machine.path) as database:
-        database.write(lambda c: c.exec_driver_sql('UPDATE operation SET action = \'{"is":"Fly"}\''))
+        database.write(lambda c: c.execute('UPDATE operation SET action = \'{"is":"Fly"}\''))
     with pytest.raises(NeedsOperator, match="operation 1: not a NodeAction"):
         machine.recall()

@@ -8,20 +8,18 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 from tests.storage.builders import SETTINGS, Store, names, node
 from tests.storage.processes import CHECKOUT, kill_in
 from tests.storage.test_reading import state
 
 from wnm.core.errors import NeedsOperator
-from wnm.storage import models
-from wnm.storage.database import open_for_reading, open_for_writing
+from wnm.storage.database import connect, open_for_reading, open_for_writing, uri_of
 from wnm.storage.ledger import Ledger
-from wnm.storage.models import Schema
-from wnm.storage.snapshot import connect, uri_of
+from wnm.storage.schema import HEAD, SCHEMA, Schema
 
 SCRIPT = '''"""Made by a test."""
 
@@ -50,8 +48,8 @@ BREAK_REFERENCES = """
 def schema_with(folder: Path, *steps: str) -> Schema:
     """Our migrations and, after them, one more for each of `steps`."""
     scripts = folder / "50% of the scripts"
-    shutil.copytree(models.SCHEMA.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-    revisions = list(models.SCHEMA.revisions)
+    shutil.copytree(SCHEMA.scripts, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    revisions = list(SCHEMA.revisions)
     for number, step in enumerate(steps):
         revision = f"900{number}"
         text = SCRIPT.format(revision=revision, below=revisions[-1], steps=step)
@@ -74,7 +72,7 @@ def store(home: Path) -> Store:
 
 
 def columns(connection: Connection) -> list[str]:
-    return [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(node)")]
+    return [row[1] for row in connection.execute("PRAGMA table_info(node)")]
 
 
 def value(path: str | Path, query: str) -> Any:
@@ -100,7 +98,7 @@ def test_the_schema_is_brought_up_to_date_and_nothing_is_lost(
 
 def test_what_was_there_is_kept_in_a_private_copy(store: Store, home: Path, tmp_path: Path) -> None:
     open_for_writing(store.path, schema=schema_with(tmp_path, ADD_COLUMN)).close()
-    (copy,) = home.glob(f"colony.db.before-{models.HEAD}-*Z")
+    (copy,) = home.glob(f"colony.db.before-{HEAD}-*Z")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with open_for_reading(str(copy)) as database:
         assert "colour" not in database.read(columns)
@@ -153,7 +151,7 @@ def test_a_full_disk_changes_nothing(store: Store, home: Path, tmp_path: Path) -
     before = state(home)
     opening = (
         "import sys\nfrom pathlib import Path\nfrom wnm.core.errors import NeedsOperator\n"
-        "from wnm.storage.database import open_for_writing\nfrom wnm.storage.models import Schema\n"
+        "from wnm.storage.database import open_for_writing\nfrom wnm.storage.schema import HEAD, SCHEMA, Schema\n"
         f"schema = Schema(revisions={schema.revisions!r}, scripts=Path(sys.argv[2]))\n"
         "try:\n    open_for_writing(sys.argv[1], schema=schema)\n"
         "except NeedsOperator as error:\n    print(error)\n"
@@ -200,14 +198,14 @@ def test_logging_stays_as_it_was(
     assert capsys.readouterr() == ("", "")
 
 
-def test_alembic_and_the_orm_stay_out_of_a_cycle_whose_schema_is_up_to_date(store: Store) -> None:
+def test_alembic_and_sqlalchemy_stay_out_of_a_cycle_whose_schema_is_up_to_date(store: Store) -> None:
     cycle = (
         "import sys\nfrom wnm.storage.database import open_for_reading, open_for_writing\n"
-        "from wnm.storage.ledger import Ledger\nfrom wnm.storage.history import History\n"
+        "from wnm.storage.ledger import Ledger\nfrom wnm.storage.timeline import Timeline\n"
         "for opener in (open_for_reading, open_for_writing):\n"
         "    with opener(sys.argv[1]) as database:\n"
-        "        Ledger(database).recall()\n        History(database).cycle()\n"
-        "print({'alembic', 'sqlalchemy.orm', 'mako'} & set(sys.modules))\n"
+        "        Ledger(database).recall()\n        Timeline(database).cycle()\n"
+        "print({'alembic', 'sqlalchemy', 'mako'} & set(sys.modules))\n"
     )
     ran = subprocess.run(
         [sys.executable, "-c", cycle, store.path],

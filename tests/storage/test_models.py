@@ -12,10 +12,11 @@ from sqlalchemy import NullPool, create_engine
 from tests.storage.builders import NOW
 
 from wnm.core.node import Node
-from wnm.storage import models
+from wnm.storage import tables
 from wnm.storage.creation import create
+from wnm.storage.database import connect, uri_of
 from wnm.storage.migrate import upgrade
-from wnm.storage.snapshot import connect, uri_of
+from wnm.storage.schema import HEAD, PROSE, SCHEMA, TABLES
 
 
 def layout(file: Path) -> dict[str, str]:
@@ -28,21 +29,32 @@ def layout(file: Path) -> dict[str, str]:
 def migrated_from_nothing(folder: Path) -> Path:
     file = folder / "migrated.db"
     file.touch()
-    upgrade(file, models.SCHEMA, name=str(file))
+    upgrade(file, SCHEMA, name=str(file))
     return file
 
 
 def test_every_field_of_a_node_has_a_column() -> None:
-    assert {column.name for column in models.Node.c} == {field.name for field in fields(Node)}
+    assert {column.name for column in tables.Node.c} == {field.name for field in fields(Node)}
+
+
+def test_a_cycle_knows_the_tables_without_loading_their_declaration() -> None:
+    assert set(tables.metadata.tables) == set(TABLES)
+    prose = {
+        column.name
+        for table in tables.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, tables.Prose)
+    }
+    assert prose == PROSE
 
 
 def test_there_is_one_script_per_revision_and_the_newest_is_the_head() -> None:
     config = Config()
-    config.set_main_option("script_location", str(models.SCHEMA.scripts))
+    config.set_main_option("script_location", str(SCHEMA.scripts))
     scripts = ScriptDirectory.from_config(config)
-    assert scripts.get_heads() == [models.HEAD]
+    assert scripts.get_heads() == [HEAD]
     oldest_first = [script.revision for script in scripts.walk_revisions()][::-1]
-    assert tuple(oldest_first) == models.SCHEMA.revisions
+    assert tuple(oldest_first) == SCHEMA.revisions
 
 
 def test_a_created_database_is_laid_out_like_a_migrated_one(tmp_path: Path) -> None:
@@ -56,5 +68,5 @@ def test_alembic_finds_no_difference_between_the_migrations_and_the_tables(tmp_p
     engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=ro")), poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, models.metadata) == []
+        assert compare_metadata(context, tables.metadata) == []
     engine.dispose()

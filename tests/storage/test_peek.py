@@ -6,7 +6,7 @@ import pytest
 from tests.storage.builders import SETTINGS, Store
 from tests.storage.processes import kill_in
 
-from wnm.storage.peek import stored_settings
+from wnm.storage.database import stored_settings
 
 
 def test_the_settings_are_those_of_the_database(tmp_path: Path) -> None:

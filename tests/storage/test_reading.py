@@ -12,8 +12,8 @@ from tests.storage.processes import CHECKOUT, kill_in, writing
 
 from wnm.core.errors import Bug, Transient
 from wnm.storage.database import open_for_reading, open_for_writing
-from wnm.storage.history import History
 from wnm.storage.ledger import Ledger
+from wnm.storage.timeline import Timeline
 
 
 def state(folder: Path) -> dict[str, tuple[str, int, int]]:
@@ -28,7 +28,7 @@ def state(folder: Path) -> dict[str, tuple[str, int, int]]:
 
 def read_everything(path: str) -> dict[str, str]:
     with open_for_reading(path) as database:
-        history = History(database)
+        history = Timeline(database)
         ledger = Ledger(database)
         ledger.recall()
         history.cycle()

@@ -13,9 +13,8 @@ from tests.storage.builders import Store, decision, names, node
 from tests.storage.test_reading import read_everything, state
 
 from wnm.core.errors import BadInput, NeedsOperator, Transient
-from wnm.storage.database import open_for_reading, open_for_writing
+from wnm.storage.database import connect, open_for_reading, open_for_writing, uri_of
 from wnm.storage.ledger import Ledger
-from wnm.storage.snapshot import connect, uri_of
 
 OPENERS = pytest.mark.parametrize("opener", [open_for_reading, open_for_writing])
 type Opener = Callable[[str], object]
@@ -192,7 +191,7 @@ def test_a_database_in_use(store: Store) -> None:
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with open_for_writing(store.path) as database:
-            database.read(lambda connection: connection.exec_driver_sql("PRAGMA busy_timeout = 50"))
+            database.read(lambda connection: connection.execute("PRAGMA busy_timeout = 50"))
             with pytest.raises(Transient, match="is in use by another program"):
                 Ledger(database).change_settings({"node_cap": "4"})
 

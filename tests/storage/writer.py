@@ -6,17 +6,15 @@ It prints "ready" when the scene is set and then waits for its end.
 import sys
 import time
 from datetime import timedelta
+from sqlite3 import Connection
 
-from sqlalchemy import Connection, insert, text
 from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decision, ending, node, observation
 
 from wnm.core.action import AddNode, StopNode
 from wnm.core.node import NodeId
 from wnm.core.outcome import Outcome, Result
-from wnm.storage import models
 from wnm.storage.database import Database, open_for_writing
-from wnm.storage.ledger import Intention, Ledger
-from wnm.storage.mapping import node_row
+from wnm.storage.ledger import Intention, Ledger, write_nodes
 
 
 def ready() -> None:
@@ -50,9 +48,8 @@ def uncommitted(database: Database) -> None:
     """In the middle of a transaction, with pages already in the write-ahead log."""
 
     def work(connection: Connection) -> None:
-        connection.execute(text("PRAGMA cache_size = 1"))
-        rows = [node_row(node(number)) for number in range(101, 500)]
-        connection.execute(insert(models.Node), rows)
+        connection.execute("PRAGMA cache_size = 1")
+        write_nodes(connection, [node(number) for number in range(101, 500)])
         ready()
 
     database.write(work)

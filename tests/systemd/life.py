@@ -20,7 +20,7 @@ from tests.waiting import eventually
 
 from wnm.core.node import Node
 from wnm.storage.database import open_for_reading
-from wnm.storage.history import History
+from wnm.storage.timeline import Timeline
 
 # What cron gives to whoever it starts.
 PATH = "/usr/bin:/bin"
@@ -150,7 +150,7 @@ class Life:
         if not self.database.exists():
             return False
         with open_for_reading(str(self.database)) as database:
-            cycle = History(database).cycle()
+            cycle = Timeline(database).cycle()
         return cycle is not None and any(
             "cpu to fall" in held.waiting_for or "one more node cpu" in held.waiting_for
             for held in cycle.held
@@ -166,7 +166,7 @@ class Life:
         if not self.database.exists():
             return {}
         with open_for_reading(str(self.database)) as database:
-            return {int(node.id): node for node in History(database).nodes()}
+            return {int(node.id): node for node in Timeline(database).nodes()}
 
     def statuses(self) -> dict[int, str]:
         """The status of each node."""

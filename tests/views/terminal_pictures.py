@@ -16,10 +16,10 @@ from tests.builders import NOW
 from tests.views.past import remember
 from tests.views.terminal_texts import LOOKED_AT, TEXTS, looked_at
 
-from wnm.cli.paint import text_of
-from wnm.cli.show import extras_of
+from wnm.app.paint import text_of
+from wnm.app.show import extras_of
 from wnm.storage.database import Database, open_for_reading
-from wnm.storage.history import History
+from wnm.storage.timeline import Timeline
 from wnm.tui.screen import Painter
 from wnm.tui.source import Found
 from wnm.tui.state import State
@@ -40,7 +40,7 @@ def found_in(database: Database) -> Found:
         material=material,
         extras=extras,
         overview=overview(material, extras),
-        cycles=History(database).cycles(40),
+        cycles=Timeline(database).cycles(40),
     )
 
 

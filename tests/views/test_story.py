@@ -7,19 +7,17 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import update
 from tests.builders import NOW
 from tests.views.past import CRASHED, FAILED, NIGHT, SHED, Past, remember
 from tests.views.terminal_texts import BERLIN, LOOKED_AT, looked_at
 from tests.views.test_formats import HOSTILE
 
-from wnm.cli.stories import node_known, story_of
+from wnm.app.stories import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status, node_name
 from wnm.core.outcome import Result
-from wnm.storage import models
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.views import story
@@ -117,7 +115,7 @@ def test_without_the_recording_the_sample_of_that_cycle_serves(past: Past, tmp_p
     with open_for_writing(other.path) as database:
         database.write(
             lambda connection: connection.execute(
-                update(models.Cycle).where(models.Cycle.c.id == stop.cycle).values(recording=None)
+                "UPDATE cycle SET recording = NULL WHERE id = ?", (stop.cycle,)
             )
         )
     lines = " ".join(text(told(other, SHED)).split())

@@ -1,4 +1,4 @@
-"""The process that sends what waits, started by a cycle that does not wait for it; never by people."""
+"""Sends what waits, in a process of its own that a cycle starts and does not wait for; never started by people."""
 
 import logging
 import os
@@ -13,25 +13,30 @@ from typing import NoReturn
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.alerts.channels import begin_ping, hand_over
-from wnm.alerts.notes import keep_notes, lock_path, notes_path, read_notes
-from wnm.app.logs import set_up_logging
-from wnm.cli.main import finish, guarded
-from wnm.core.alerts import trouble as troubles
-from wnm.core.alerts.channels import Addresses, Channel, addresses_in
-from wnm.core.alerts.outbox import Waiting, due
-from wnm.core.alerts.pauses import pause
-from wnm.core.alerts.trouble import Notes, Trouble
-from wnm.core.alerts.values import Event
+from wnm.alerts.delivery import begin_ping, hand_over
+from wnm.alerts.fallback import fallback_path, keep_fallback, lock_path, read_fallback
+from wnm.core.alerts import (
+    Addresses,
+    Channel,
+    CycleFailure,
+    Event,
+    FallbackState,
+    Waiting,
+    addresses_in,
+    after_failure,
+    after_success,
+    due,
+    retry_pause,
+)
 from wnm.core.errors import Busy, Transient, WnmError
 from wnm.core.settings import SECRET
 from wnm.storage.alerts import Alerts
+from wnm.storage.database import open_as_it_is
 from wnm.storage.ledger import Ledger
-from wnm.storage.outbox import open_as_it_is
 from wnm.system.clock import SystemClock
 from wnm.system.lock import only_one
+from wnm.system.logs import set_up_logging
 
-MODULE = "wnm.alerts.sender"
 GOOD, DONE, BAD = "good", "done", "bad"
 """How the cycle ended: with exit code 0, with another one, or without having been carried out."""
 
@@ -39,7 +44,7 @@ LIFE_SECONDS = 300
 WRITE_ATTEMPTS = 12
 WRITE_PAUSE_SECONDS = 0.5
 PING_LOGGED_EVERY = timedelta(hours=1)
-log = logging.getLogger(__name__)
+log = logging.getLogger("wnm.alerts.sender")
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -49,7 +54,7 @@ class Job(Struct, frozen=True, kw_only=True):
     outcome: str
     why: str
     now: datetime
-    notes: Notes
+    state: FallbackState
     to: Addresses
     waiting: tuple[Waiting, ...]
 
@@ -61,14 +66,20 @@ def main() -> NoReturn:
     signal.alarm(LIFE_SECONDS)
     set_up_logging(None, None)
     database_path, outcome, *why = sys.argv[1:]
-    finish(guarded(lambda: send_once(database_path, outcome, " ".join(why))))
+    try:
+        send_once(database_path, outcome, " ".join(why))
+    except WnmError as error:
+        log.error("alerts could not be sent: %s", error)
+    except Exception:
+        log.exception("alerts could not be sent; this is a bug in wnm")
+    os._exit(0)
 
 
-def send_once(database_path: str, outcome: str, why: str) -> int:
+def send_once(database_path: str, outcome: str, why: str) -> None:
     """Send what is to be sent now; nothing while another process does it."""
-    # A database that was lost leaves the notes behind, one that was torn down nothing.
-    if not any(map(os.path.lexists, (database_path, notes_path(database_path)))):
-        return 0
+    # A database that was lost leaves the file behind, one that was torn down nothing.
+    if not any(map(os.path.lexists, (database_path, fallback_path(database_path)))):
+        return
     lock = lock_path(database_path)
     try:
         with only_one(lock):
@@ -77,22 +88,21 @@ def send_once(database_path: str, outcome: str, why: str) -> int:
             finally:
                 Path(lock).unlink(missing_ok=True)
     except Busy:
-        if outcome == GOOD:
-            # The other one may be held up by receivers for minutes, and this cycle was a good one all the same.
-            _ping(_job(database_path, outcome, why))
-    return 0
+        # The other one may be held up by receivers for minutes, and this cycle was a good one all the same.
+        if outcome == GOOD and (url := _job(database_path, outcome, why).to.dead_man_url) is not None:
+            log.debug("dead_man_url: %s", begin_ping(url)() or "asked for")
 
 
 def _job(database_path: str, outcome: str, why: str) -> Job:
-    notes = read_notes(database_path)
+    state = read_fallback(database_path)
     waiting: tuple[Waiting, ...] = ()
-    texts: Mapping[str, str] = dict(notes.settings)
+    texts: Mapping[str, str] = dict(state.settings)
     try:
         with open_as_it_is(database_path) as database:
             stored, waiting = Ledger(database).settings(), Alerts(database).waiting()
         texts = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
     except WnmError as error:
-        log.debug("the database cannot be read, %s: the notes beside it say where messages go", error)
+        log.debug("the database cannot be read, %s: the file beside it says where messages go", error)
     try:
         to = addresses_in(texts)
     except ValueError as error:
@@ -103,63 +113,48 @@ def _job(database_path: str, outcome: str, why: str) -> Job:
         outcome=outcome,
         why=why,
         now=SystemClock().now(),
-        notes=replace(notes, settings=tuple(texts.items())),
+        state=replace(state, settings=tuple(texts.items())),
         to=to,
         waiting=waiting,
     )
 
 
 def _send(job: Job) -> None:
-    notes = replace(job.notes, trouble=_trouble_after(job))
-    keep_notes(job.database_path, notes)
+    before, bad = job.state.failure, job.outcome == BAD
+    failure = after_failure(before, job.why, job.now) if bad else after_success(before, job.now)
+    state = replace(job.state, failure=failure)
+    keep_fallback(job.database_path, state)
     url = job.to.dead_man_url if job.outcome == GOOD else None
     pinged = None if url is None else begin_ping(url)
     try:
-        notes = replace(notes, trouble=_tell_trouble(job, notes.trouble))
-        keep_notes(job.database_path, notes)
+        if failure is not None:
+            state = replace(state, failure=_tell_of_failure(job, failure))
+            keep_fallback(job.database_path, state)
         _deliver(job)
     finally:
         # The end of this process would cut it short.
-        failure = None if pinged is None else pinged()
-    if failure is not None:
-        keep_notes(job.database_path, _with_failed_ping(job, notes, failure))
+        ping_failure = None if pinged is None else pinged()
+    last = state.ping_logged_at
+    if ping_failure is not None and not (
+        last is not None and timedelta(0) <= job.now - last < PING_LOGGED_EVERY
+    ):
+        log.warning("dead_man_url: %s", ping_failure)
+        keep_fallback(job.database_path, replace(state, ping_logged_at=job.now))
 
 
-def _ping(job: Job) -> None:
-    if job.to.dead_man_url is not None:
-        failure = begin_ping(job.to.dead_man_url)()
-        log.debug("dead_man_url: %s", failure or "asked for")
-
-
-def _trouble_after(job: Job) -> Trouble | None:
-    if job.outcome == BAD:
-        return troubles.after_failure(job.notes.trouble, job.why, job.now)
-    return troubles.after_success(job.notes.trouble, job.now)
-
-
-def _with_failed_ping(job: Job, notes: Notes, failure: str) -> Notes:
-    last = notes.ping_logged_at
-    if last is not None and timedelta(0) <= job.now - last < PING_LOGGED_EVERY:
-        return notes
-    log.warning("dead_man_url: %s", failure)
-    return replace(notes, ping_logged_at=job.now)
-
-
-def _tell_trouble(job: Job, trouble: Trouble | None) -> Trouble | None:
-    if trouble is None:
-        return None
-    events = {each: troubles.event_for(trouble, each.name, job.now) for each in job.to.channels}
+def _tell_of_failure(job: Job, failure: CycleFailure) -> CycleFailure | None:
+    events = {each: failure.event_for(each.name, job.now) for each in job.to.channels}
     wanted = {channel: event for channel, event in events.items() if event is not None}
     if not wanted:
-        return trouble
+        return failure
     host = platform.node()
     event = next(iter(wanted.values()))  # one for all: it has ended or it has not
-    message = troubles.message_about(trouble, event, f"{host}:{job.database_path}")
+    message = failure.message(event, f"{host}:{job.database_path}")
     results = {}
     for sent in hand_over(dict.fromkeys(wanted, (message,)), host):
         results[sent.channel.name] = sent.error is None
         _log_failure(sent.channel, event, sent.error)
-    return troubles.after_sending(trouble, event, results, job.now)
+    return failure.after_sending(event, results, job.now)
 
 
 def _deliver(job: Job) -> None:
@@ -191,7 +186,7 @@ def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
                 if error is None:
                     Alerts(database).delivered(entry, clock.now())
                 else:
-                    again = clock.now() + pause(entry.attempts + 1)
+                    again = clock.now() + retry_pause(entry.attempts + 1)
                     Alerts(database).failed(entry, error, next_try_at=again)
                 return
         except Transient as busy:  # SQLite has waited for seconds

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from wnm.core.errors import BadInput
-from wnm.core.history import CycleRecord, OperationRecord
 from wnm.core.layers import Resolved
 from wnm.core.node import Node
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.settings import SPECS
+from wnm.core.timeline import CycleRecord, OperationRecord
 from wnm.storage.database import Database
-from wnm.storage.history import History
+from wnm.storage.timeline import Timeline
 from wnm.views.deeds import Names, names_of, outcome_view
 from wnm.views.material import UNREAD, CycleView, Material
 
@@ -19,7 +19,7 @@ def material(database: Database, resolved: Resolved, now: datetime, cycle: int |
 
     BadInput for the number of a cycle that there is not.
     """
-    history = History(database)
+    history = Timeline(database)
     record = history.cycle(cycle)
     if record is None and cycle is not None:
         raise BadInput(f"there is no cycle {cycle}: wnm explain without a number shows the latest one")

@@ -5,11 +5,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from wnm import __version__
-from wnm.cli.histories import earned_by_day, earned_today
-from wnm.core.past import RANGES
+from wnm.app.histories import earned_by_day, earned_today
+from wnm.core.timeline import RANGES
 from wnm.storage.alerts import Alerts
 from wnm.storage.earnings import Earnings
-from wnm.storage.past import read_past
+from wnm.storage.timeline import Timeline
 from wnm.views.page.frame import render
 from wnm.views.page.subject import Subject
 
@@ -29,7 +29,7 @@ def status_page(material: "Material", database: "Database") -> str:
         machine_name=platform.node() or "this machine",
         version=__version__,
         material=material,
-        past=read_past(database, material.generated_at),
+        past=Timeline(database).past(material.generated_at),
         alerts=tuple(each for each in Alerts(database).latest(MOST_ALERTS) if each.is_open),
         earned_today=earned_today(earnings, material.generated_at),
         earned_by_day=earned_by_day(earnings),

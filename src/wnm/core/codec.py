@@ -19,12 +19,23 @@ def encode(value: object) -> Any:
     A value of ours becomes a dict with its class name under `is`; a datetime is ISO 8601, an enum its value.
     Raises Bug for anything else.
     """
-    return json.loads(_encoded(value))
+    return json.loads(to_json_bytes(value))
 
 
 def to_json(value: object) -> str:
     """`encode`, as compact JSON text."""
-    return _encoded(value).decode()
+    return to_json_bytes(value).decode()
+
+
+def to_json_bytes(value: object) -> bytes:
+    """`encode`, as compact JSON text in UTF-8. Raises Bug."""
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, builtin_types=(), order="deterministic")
+        return json.dumps(plain, separators=(",", ":")).encode()
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise Bug(f"a {type(value).__name__} cannot be encoded: {error}") from None
 
 
 @overload
@@ -75,16 +86,6 @@ def _finite(text: str) -> float:
 
 def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
-
-
-def _encoded(value: object) -> bytes:
-    try:
-        return _ENCODER.encode(value)
-    except UnicodeEncodeError:
-        plain = msgspec.to_builtins(value, builtin_types=(), order="deterministic")
-        return json.dumps(plain, separators=(",", ":")).encode()
-    except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise Bug(f"a {type(value).__name__} cannot be encoded: {error}") from None
 
 
 def _refused(kind: Any, error: msgspec.ValidationError) -> BadInput:

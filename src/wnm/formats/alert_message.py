@@ -2,7 +2,7 @@
 
 import json
 
-from wnm.core.alerts.values import Event, Message
+from wnm.core.alerts import Event, Message
 
 SCHEMA = 1
 

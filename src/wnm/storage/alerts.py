@@ -2,29 +2,36 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from sqlite3 import Connection, Row
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from wnm.core import codec
-from wnm.core.alerts.advance import Advance, advance
-from wnm.core.alerts.conditions import in_utf8
-from wnm.core.alerts.messages import message_of
-from wnm.core.alerts.outbox import GivenUp, Waiting
-from wnm.core.alerts.pauses import GIVEN_UP_AFTER, pause
-from wnm.core.alerts.rules import QUIET
-from wnm.core.alerts.trend import WINDOW, is_due
-from wnm.core.alerts.values import DiskLevel, Episode, Event, Findings, Message, Severity
-from wnm.core.errors import BadInput
+from wnm.core.alert_rules import TREND_WINDOW, DiskLevel, in_utf8, is_level_due
+from wnm.core.alerts import (
+    GIVEN_UP_AFTER,
+    QUIET,
+    Advance,
+    Episode,
+    Event,
+    Findings,
+    GivenUp,
+    Message,
+    Severity,
+    Waiting,
+    advance,
+    is_stale,
+    message_of,
+    retry_pause,
+)
 from wnm.core.observation import FileSystem
-from wnm.storage import models
-from wnm.storage.columns import UnreadableError
+from wnm.storage import rows
 from wnm.storage.database import Database
+from wnm.storage.errors import UnreadableError
 
 STARTS = 12
 FORGOTTEN_PER_CYCLE = 50
-_COLUMNS = tuple(Episode.__struct_fields__)
+_COLUMNS = Episode.__struct_fields__
+_MOMENTS = ("since", "started_at", "gone_since", "ended_at")
 
 
 class ClockNote(Struct, frozen=True, kw_only=True):
@@ -89,12 +96,11 @@ class Alerts:
 
         What is cut short, or cannot be written down afterwards, is not sent anew by every cycle.
         """
-        rows = models.AlertMessage
 
         def work(connection: Connection) -> None:
             for each in messages:
-                again = now + pause(each.attempts + 1)
-                connection.execute(update(rows).where(rows.c.id == each.id).values(next_try_at=again))
+                again = now + retry_pause(each.attempts + 1)
+                rows.update(connection, "alert_message", {"next_try_at": again}, "id = ?", [each.id])
 
         self._database.write(work)
 
@@ -108,201 +114,178 @@ class Alerts:
 
     def latest(self, limit: int) -> tuple[Episode, ...]:
         """Alerts that somebody was told of, the open ones first, then those that ended last."""
-        alert = models.Alert
         wanted = (
-            select(alert)
-            .where(alert.c.started_at.is_not(None))
-            .order_by(alert.c.ended_at.is_not(None), alert.c.ended_at.desc(), alert.c.started_at.desc())
+            "SELECT * FROM alert WHERE started_at IS NOT NULL "
+            "ORDER BY ended_at IS NOT NULL, ended_at DESC, started_at DESC LIMIT ?"
         )
         return self._database.read(
-            lambda connection: tuple(map(_episode, connection.execute(wanted.limit(limit))))
+            lambda connection: tuple(map(_episode, connection.execute(wanted, (limit,))))
         )
 
-    def _mark(self, message: Waiting, **values: Any) -> None:
-        rows = models.AlertMessage
-        change = update(rows).where(rows.c.id == message.id).values(**values)
-        self._database.write(lambda connection: connection.execute(change))
+    def _mark(self, message: Waiting, **values: object) -> None:
+        self._database.write(
+            lambda connection: rows.update(connection, "alert_message", values, "id = ?", [message.id])
+        )
 
 
 def _memory(connection: Connection, now: datetime, began: datetime) -> Memory:
-    cycle = models.Cycle
-    newest = select(cycle.c.started_at).order_by(cycle.c.id.desc()).limit(STARTS + 1)
-    starts = [row.started_at for row in connection.execute(newest)]
+    newest = connection.execute("SELECT started_at FROM cycle ORDER BY id DESC LIMIT ?", (STARTS + 1,))
+    starts = [rows.moment_of(row["started_at"]) for row in newest]
     if starts and starts[0] == began:
         del starts[0]
-    clock = connection.execute(select(models.AlertClock)).first()
+    clock = connection.execute("SELECT boot_id, offset_seconds FROM alert_clock").fetchone()
     return Memory(
         starts=tuple(starts[:STARTS]),
         levels=_levels(connection, now),
-        clock=None
-        if clock is None
-        else ClockNote(boot_id=clock.boot_id, offset_seconds=clock.offset_seconds),
+        clock=None if clock is None else ClockNote(boot_id=clock[0], offset_seconds=clock[1]),
     )
 
 
 def _levels(connection: Connection, now: datetime) -> tuple[DiskLevel, ...]:
-    level = models.DiskLevel
+    found = connection.execute(
+        "SELECT * FROM disk_level WHERE at >= ?", (rows.moment_text(now - TREND_WINDOW),)
+    )
     return tuple(
-        DiskLevel(mount_point=row.mount_point, at=row.at, free_bytes=row.free_bytes)
-        for row in connection.execute(select(level).where(level.c.at >= now - WINDOW))
+        DiskLevel(mount_point=row["mount_point"], at=rows.moment_of(row["at"]), free_bytes=row["free_bytes"])
+        for row in found
     )
 
 
 def _episodes(connection: Connection, now: datetime) -> list[Episode]:
-    alert = models.Alert
-    wanted = select(alert).where(alert.c.ended_at.is_(None) | (alert.c.ended_at > now - QUIET))
-    return [_episode(row) for row in connection.execute(wanted.order_by(alert.c.id))]
+    wanted = "SELECT * FROM alert WHERE ended_at IS NULL OR ended_at > ? ORDER BY id"
+    return list(map(_episode, connection.execute(wanted, (rows.moment_text(now - QUIET),))))
 
 
-def _episode(row: Row[Any]) -> Episode:
-    values = {name: getattr(row, name) for name in _COLUMNS}
+def _episode(row: Row) -> Episode:
+    values = {name: row[name] for name in _COLUMNS}
+    for name in _MOMENTS:
+        values[name] = rows.moment_or_none(values[name])
     try:
         values["severity"] = Severity(values["severity"])
     except ValueError as error:
-        raise UnreadableError(f"alert {row.id}: {error}") from None
+        raise UnreadableError(f"alert {row['id']}: {error}") from None
     return Episode(**values)
 
 
 def _write_episodes(connection: Connection, moved: Advance) -> None:
-    alert = models.Alert
     for episode in moved.changed:
         row = {name: getattr(episode, name) for name in _COLUMNS if name != "id"}
-        row["severity"] = episode.severity.value
         if episode.id:
-            connection.execute(update(alert).where(alert.c.id == episode.id).values(**row))
+            rows.update(connection, "alert", row, "id = ?", [episode.id])
         else:
-            connection.execute(insert(alert).values(**row))
-    if moved.dropped:
-        gone = [episode.id for episode in moved.dropped]
-        connection.execute(delete(alert).where(alert.c.id.in_(gone)))
+            rows.insert(connection, "alert", row)
+    gone = [episode.id for episode in moved.dropped]
+    connection.execute(f"DELETE FROM alert WHERE id IN ({rows.marks(gone)})", gone)
 
 
 def _queue_starts(connection: Connection, news: News) -> None:
     """Every channel hears of every open alert once, also one that was set up after the alert had started."""
     if not news.channels:
         return
-    alert, rows = models.Alert, models.AlertMessage
-    wanted = select(alert).where(alert.c.started_at.is_not(None), alert.c.ended_at.is_(None))
-    for episode in map(_episode, connection.execute(wanted.order_by(alert.c.id)).all()):
-        known = select(rows.c.channel).where(rows.c.alert_id == episode.id, rows.c.event == Event.START.value)
-        told = set(connection.execute(known).scalars())
-        missing = [name for name in news.channels if name not in told]
-        _queue(connection, episode, Event.START, missing, news)
+    started = "SELECT * FROM alert WHERE started_at IS NOT NULL AND ended_at IS NULL ORDER BY id"
+    for episode in map(_episode, connection.execute(started).fetchall()):
+        known = "SELECT channel FROM alert_message WHERE alert_id = ? AND event = ?"
+        told = {row[0] for row in connection.execute(known, (episode.id, Event.START.value))}
+        _queue(connection, episode, Event.START, [each for each in news.channels if each not in told], news)
         # Given up so soon, they had nowhere to go: their channel was taken out, and is there again.
-        back = (
-            (rows.c.alert_id == episode.id)
-            & rows.c.channel.in_(news.channels)
-            & rows.c.given_up_at.is_not(None)
-            & (rows.c.created_at >= news.now - GIVEN_UP_AFTER)
+        rows.update(
+            connection,
+            "alert_message",
+            {"given_up_at": None, "next_try_at": news.now},
+            f"alert_id = ? AND channel IN ({rows.marks(news.channels)}) AND given_up_at IS NOT NULL "
+            "AND created_at >= ?",
+            [episode.id, *news.channels, news.now - GIVEN_UP_AFTER],
         )
-        connection.execute(update(rows).where(back).values(given_up_at=None, next_try_at=news.now))
 
 
 def _queue_ends(connection: Connection, ended: Iterable[Episode], news: News) -> None:
     """Only whoever heard of the start, or still will, hears of the end."""
-    rows = models.AlertMessage
+    told = "SELECT channel FROM alert_message WHERE alert_id = ? AND event = ? AND given_up_at IS NULL ORDER BY id"
     for episode in ended:
-        told = select(rows.c.channel).where(
-            rows.c.alert_id == episode.id, rows.c.event == Event.START.value, rows.c.given_up_at.is_(None)
-        )
-        names = connection.execute(told.order_by(rows.c.id)).scalars().all()
+        names = [row[0] for row in connection.execute(told, (episode.id, Event.START.value))]
         _queue(connection, episode, Event.END, names, news)
 
 
 def _queue(
     connection: Connection, episode: Episode, event: Event, channels: Sequence[str], news: News
 ) -> None:
-    content = codec.encode(message_of(episode, event, news.machine_seed))
     for channel in channels:
-        connection.execute(
-            insert(models.AlertMessage).values(
-                alert_id=episode.id,
-                event=event.value,
-                channel=channel,
-                message=content,
-                created_at=news.now,
-                attempts=0,
-                next_try_at=news.now,
-            )
-        )
+        row = {
+            "alert_id": episode.id,
+            "event": event.value,
+            "channel": channel,
+            "message": message_of(episode, event, news.machine_seed),
+            "created_at": news.now,
+            "attempts": 0,
+            "next_try_at": news.now,
+        }
+        rows.insert(connection, "alert_message", row)
+
+
+_WAITING = "SELECT * FROM alert_message WHERE delivered_at IS NULL AND given_up_at IS NULL ORDER BY id"
 
 
 def _waiting(connection: Connection) -> tuple[Waiting, ...]:
-    rows = models.AlertMessage
-    wanted = select(rows).where(rows.c.delivered_at.is_(None), rows.c.given_up_at.is_(None))
     return tuple(
         Waiting(
-            id=row.id,
-            channel=row.channel,
+            id=row["id"],
+            channel=row["channel"],
             message=_message(row),
-            attempts=row.attempts,
-            next_try_at=row.next_try_at,
-            last_error=row.last_error,
+            attempts=row["attempts"],
+            next_try_at=rows.moment_of(row["next_try_at"]),
+            last_error=row["last_error"],
         )
-        for row in connection.execute(wanted.order_by(rows.c.id))
+        for row in connection.execute(_WAITING)
     )
 
 
-def _message(row: Row[Any]) -> Message:
-    try:
-        return codec.decode(Message, row.message)
-    except BadInput as error:
-        raise UnreadableError(f"alert_message {row.id}: {error}") from None
+def _message(row: Row) -> Message:
+    return rows.json_of(Message, row["message"], f"alert_message {row['id']}")
 
 
 def _give_up(connection: Connection, news: News) -> tuple[GivenUp, ...]:
     """Stop trying what is too old, what has nowhere to go any more, and ends of which nobody heard the start."""
-    rows = models.AlertMessage
     given_up: list[GivenUp] = []
     lost: set[tuple[int, str]] = set()
-    waits = rows.c.delivered_at.is_(None) & rows.c.given_up_at.is_(None)
-    for row in connection.execute(select(rows).where(waits).order_by(rows.c.id)).all():
-        if row.channel not in news.channels:
+    for row in connection.execute(_WAITING).fetchall():
+        key = (row["alert_id"], row["channel"])
+        if row["channel"] not in news.channels:
             why = "it is no longer among alert_urls and alert_command"
-        elif (row.alert_id, row.channel) in lost:
+        elif key in lost:
             why = "its start did not arrive either"
-        elif row.attempts and news.now - row.created_at > GIVEN_UP_AFTER:
-            why = row.last_error or "it did not arrive"
+        elif row["attempts"] and is_stale(rows.moment_of(row["created_at"]), news.now):
+            why = row["last_error"] or "it did not arrive"
         else:
             continue
-        lost.add((row.alert_id, row.channel))
-        connection.execute(update(rows).where(rows.c.id == row.id).values(given_up_at=news.now))
-        given_up.append(GivenUp(channel=row.channel, message=_message(row), why=why))
+        lost.add(key)
+        rows.update(connection, "alert_message", {"given_up_at": news.now}, "id = ?", [row["id"]])
+        given_up.append(GivenUp(channel=row["channel"], message=_message(row), why=why))
     return tuple(given_up)
 
 
 def _note_levels(connection: Connection, news: News) -> None:
-    level, now = models.DiskLevel, news.now
+    now = news.now
     kept = _levels(connection, now)
     for system in news.disks:
         name = in_utf8(system.mount_point)
-        if is_due([each for each in kept if each.mount_point == name], now):
+        if is_level_due([each for each in kept if each.mount_point == name], now):
             # Those that lie ahead were noted before the clock was set back.
-            connection.execute(delete(level).where((level.c.at < now - WINDOW) | (level.c.at > now)))
-            connection.execute(
-                insert(level)
-                .prefix_with("OR REPLACE")
-                .values(mount_point=name, at=now, free_bytes=system.free_bytes)
-            )
+            outdated = (rows.moment_text(now - TREND_WINDOW), rows.moment_text(now))
+            connection.execute("DELETE FROM disk_level WHERE at < ? OR at > ?", outdated)
+            row = {"mount_point": name, "at": now, "free_bytes": system.free_bytes}
+            rows.put(connection, "disk_level", [row])
 
 
 def _note_clock(connection: Connection, clock: ClockNote | None) -> None:
     if clock is not None:
-        connection.execute(
-            insert(models.AlertClock)
-            .prefix_with("OR REPLACE")
-            .values(id=1, boot_id=clock.boot_id, offset_seconds=clock.offset_seconds)
-        )
+        row = {"id": 1, "boot_id": clock.boot_id, "offset_seconds": clock.offset_seconds}
+        rows.put(connection, "alert_clock", [row])
 
 
 def _forget(connection: Connection, news: News) -> None:
-    alert = models.Alert
     # Its messages go with it, and may be tried for longer than a short history lasts.
     kept = max(timedelta(days=news.history_days), GIVEN_UP_AFTER)
-    too_old = (
-        select(alert.c.id)
-        .where(alert.c.ended_at < news.now - kept)
-        .order_by(alert.c.ended_at)
-        .limit(FORGOTTEN_PER_CYCLE)
+    connection.execute(
+        "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
+        (rows.moment_text(news.now - kept), FORGOTTEN_PER_CYCLE),
     )
-    connection.execute(delete(alert).where(alert.c.id.in_(too_old)))

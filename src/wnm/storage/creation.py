@@ -1,21 +1,23 @@
-"""Making a new database: whole or not at all, and never over one that is there."""
+"""Makes a new database: whole or not at all, and never over one that is there."""
 
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, insert
+from sqlalchemy import create_engine
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
-from wnm.core.node import Node as NodeValue
-from wnm.storage import trouble
-from wnm.storage.mapping import node_row
-from wnm.storage.models import APPLICATION_ID, HEAD, Machine, Node, metadata
-from wnm.storage.snapshot import connect, uri_of
+from wnm.core.node import Node
+from wnm.storage import rows
+from wnm.storage.database import connect, uri_of
+from wnm.storage.errors import database_errors
+from wnm.storage.schema import APPLICATION_ID, HEAD
+from wnm.storage.tables import metadata
 
 # As alembic writes it, so that alembic finds its own.
 VERSION_TABLE = """
@@ -32,7 +34,7 @@ def create(
     settings: Mapping[str, str],
     now: datetime,
     absent_before: Sequence[str] = (),
-    nodes: Sequence[NodeValue] = (),
+    nodes: Sequence[Node] = (),
 ) -> None:
     """Make the database at `path`, with these settings as canonical texts by name.
 
@@ -51,7 +53,7 @@ def create(
                 f"{leftover} is left over from another database and would be mixed into this one",
                 remedy="move it away, then try again",
             )
-    with trouble.database_errors(path), _folder(target.parent):
+    with database_errors(path), _folder(target.parent):
         temporary = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
         try:
             _build(temporary, settings, now, absent_before, nodes)
@@ -102,33 +104,39 @@ def _build(
     settings: Mapping[str, str],
     now: datetime,
     absent_before: Sequence[str],
-    nodes: Sequence[NodeValue],
+    nodes: Sequence[Node],
 ) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=rw")), poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA synchronous = FULL")
-        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        metadata.create_all(connection, checkfirst=False)
-        connection.exec_driver_sql(VERSION_TABLE.strip())
-        connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
-        connection.execute(
-            insert(Machine).values(
-                id=1,
-                initialised_at=now,
-                wnm_version=__version__,
-                settings=dict(settings),
-                add_failures=0,
-                absent_before=list(absent_before),
-            )
-        )
-        if nodes:
-            connection.execute(insert(Node), [node_row(node) for node in nodes])
-        connection.commit()
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-    engine.dispose()
+    with closing(connect(uri_of(file, "mode=rw"))) as connection:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _statements():
+            connection.execute(statement)
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+        machine = {
+            "id": 1,
+            "initialised_at": now,
+            "wnm_version": __version__,
+            "settings": dict(settings),
+            "add_failures": 0,
+            "absent_before": list(absent_before),
+        }
+        rows.insert(connection, "machine", machine)
+        rows.put(connection, "node", map(rows.node_row, nodes))
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA journal_mode = WAL")
     sync(file)
+
+
+def _statements() -> Iterator[str]:
+    """The statements that make the tables, their indexes and Alembic's own table."""
+    engine = create_engine("sqlite://")
+    for table in metadata.sorted_tables:
+        yield str(CreateTable(table).compile(engine))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield str(CreateIndex(index).compile(engine))
+    yield VERSION_TABLE.strip()
 
 
 def sync(file: Path) -> None:

@@ -1,11 +1,9 @@
-"""The earnings ledger: written down with the cycle that saw the counters, kept for ever, read for reports."""
+"""Keeps the earnings: written down with the cycle that saw the counters, kept for ever, read for reports."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
-from typing import Any
-
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlite3 import Connection, Row
 
 from wnm.core.earnings import (
     FROM_ZERO,
@@ -18,9 +16,9 @@ from wnm.core.earnings import (
 )
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import Observation
-from wnm.storage import models
-from wnm.storage.columns import UnreadableError
+from wnm.storage import rows
 from wnm.storage.database import Database
+from wnm.storage.errors import UnreadableError
 
 BEFORE_WNM = "before wnm"
 """Stands in the place of a day for what was on a counter when it was first seen. It sorts behind all days."""
@@ -41,11 +39,10 @@ class Earnings:
         Since a day: those of it and of later ones, and none from before wnm. There is a record a day for every
         node that earned, so whoever looks often should say how far back.
         """
-        earning = models.Earning
-        wanted = select(earning).order_by(earning.c.day, earning.c.node_name, earning.c.wallet)
-        if since is not None:
-            wanted = wanted.where(earning.c.day >= since.isoformat(), earning.c.day != BEFORE_WNM)
-        return self._database.read(lambda connection: tuple(map(_record, connection.execute(wanted))))
+        where = "" if since is None else "WHERE day >= ? AND day != ?"
+        wanted = f"SELECT * FROM earning {where} ORDER BY day, node_name, wallet"
+        given = () if since is None else (since.isoformat(), BEFORE_WNM)
+        return self._database.read(lambda connection: tuple(map(_record, connection.execute(wanted, given))))
 
 
 def note(connection: Connection, seen: Observation) -> None:
@@ -85,60 +82,64 @@ def begin(connection: Connection, nodes: Iterable[Node]) -> None:
     _remember(connection, {node.id: FROM_ZERO for node in nodes})
 
 
-def forget(connection: Connection, ids: Iterable[int]) -> None:
+def forget(connection: Connection, ids: Sequence[int]) -> None:
     """The counters of nodes that are gone: what gets their id counts anew. What they earned stays."""
-    connection.execute(delete(models.Counter).where(models.Counter.c.node_id.in_(list(ids))))
+    connection.execute(f"DELETE FROM counter WHERE node_id IN ({rows.marks(ids)})", ids)
 
 
 def _remembered(connection: Connection) -> dict[int, CounterSeen]:
+    found = connection.execute("SELECT node_id, attos, boot_id, pid, uptime_seconds FROM counter")
     return {
-        row.node_id: CounterSeen(
-            attos=_whole(row.attos), boot_id=row.boot_id, pid=row.pid, uptime_seconds=row.uptime_seconds
-        )
-        for row in connection.execute(select(models.Counter))
+        number: CounterSeen(attos=_whole(attos), boot_id=boot_id, pid=pid, uptime_seconds=uptime)
+        for number, attos, boot_id, pid, uptime in found
     }
 
 
 def _remember(connection: Connection, counters: Mapping[int, CounterSeen]) -> None:
-    rows = [
-        {
-            "node_id": int(number),
-            "attos": str(counter.attos),
-            "boot_id": counter.boot_id,
-            "pid": counter.pid,
-            "uptime_seconds": counter.uptime_seconds,
-        }
-        for number, counter in counters.items()
-    ]
-    if rows:
-        connection.execute(insert(models.Counter).prefix_with("OR REPLACE"), rows)
+    rows.put(
+        connection,
+        "counter",
+        (
+            {
+                "node_id": int(number),
+                "attos": str(counter.attos),
+                "boot_id": counter.boot_id,
+                "pid": counter.pid,
+                "uptime_seconds": counter.uptime_seconds,
+            }
+            for number, counter in counters.items()
+        ),
+    )
 
 
 def _book(connection: Connection, gains: Mapping[_Key, tuple[NodeId, int]]) -> None:
     if not gains:
         return
-    earning = models.Earning
-    booked = connection.execute(select(earning).where(earning.c.day.in_({day for day, _, _ in gains})))
-    known = {(row.day, row.node_name, row.wallet): _whole(row.attos) for row in booked}
-    rows = [
-        {
-            "day": key[0],
-            "node_name": key[1],
-            "wallet": key[2],
-            "node_id": int(number),
-            "attos": str(known.get(key, 0) + gain),
-        }
-        for key, (number, gain) in gains.items()
-    ]
-    connection.execute(insert(earning).prefix_with("OR REPLACE"), rows)
+    days = sorted({day for day, _, _ in gains})
+    wanted = f"SELECT day, node_name, wallet, attos FROM earning WHERE day IN ({rows.marks(days)})"
+    known = {(row[0], row[1], row[2]): _whole(row[3]) for row in connection.execute(wanted, days)}
+    rows.put(
+        connection,
+        "earning",
+        (
+            {
+                "day": key[0],
+                "node_name": key[1],
+                "wallet": key[2],
+                "node_id": int(number),
+                "attos": str(known.get(key, 0) + gain),
+            }
+            for key, (number, gain) in gains.items()
+        ),
+    )
 
 
-def _record(row: Row[Any]) -> EarningRecord:
+def _record(row: Row) -> EarningRecord:
     try:
-        day = None if row.day == BEFORE_WNM else date.fromisoformat(row.day)
+        day = None if row["day"] == BEFORE_WNM else date.fromisoformat(row["day"])
     except ValueError:
-        raise UnreadableError(f"earnings of {row.node_name}: {row.day!r:.60} is not a day") from None
-    return EarningRecord(day=day, node=row.node_name, wallet=row.wallet, attos=_whole(row.attos))
+        raise UnreadableError(f"earnings of {row['node_name']}: {row['day']!r:.60} is not a day") from None
+    return EarningRecord(day=day, node=row["node_name"], wallet=row["wallet"], attos=_whole(row["attos"]))
 
 
 def _whole(text: str) -> int:

@@ -1,28 +1,41 @@
-"""What wnm remembers from cycle to cycle: written before the deed, concluded after it."""
+"""Keeps what wnm remembers from cycle to cycle: written before the deed, concluded after it."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from sqlite3 import Connection, Row
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, insert, select, update
 
+from wnm import __version__
 from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
 from wnm.core.decision import Decision
 from wnm.core.deeds import after, during
 from wnm.core.errors import Bug
+from wnm.core.lifecycle import retry_at
 from wnm.core.node import Node, NodeId
-from wnm.core.observation import Interrupted, Observation, ProgramReading, Remembered, ShunAct
+from wnm.core.observation import (
+    FirewallReading,
+    Interrupted,
+    Observation,
+    ProgramReading,
+    Remembered,
+    ShunAct,
+)
 from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.core.recall import Recall
-from wnm.core.release import after_outcomes
-from wnm.storage import earnings, models, writing
+from wnm.core.release import Release, after_outcomes, merged
+from wnm.storage import earnings, rows
 from wnm.storage.database import Database
-from wnm.storage.mapping import action_of, node_of_row, operation_row, remembered_value
 
 MOST_SHUN_ACTS = 100
 """The largest budget that there may be for a day."""
+INTERRUPTED = "interrupted"
+KEPT_IDLE_RECORDINGS = 120
+KEPT_ACTING_RECORDINGS = 2000
+# A cycle after a long rest must not be slow; the next ones go on with the rest.
+FORGOTTEN_PER_CYCLE = 50
 
 
 class Intended(Struct, frozen=True, kw_only=True):
@@ -76,7 +89,7 @@ class Ledger:
         def work(connection: Connection) -> None:
             merged: dict[str, str | None] = {**_settings(connection), **changes}
             kept = {name: text for name, text in merged.items() if text is not None}
-            connection.execute(update(models.Machine).values(settings=kept))
+            rows.update(connection, "machine", {"settings": kept})
 
         self._database.write(work)
 
@@ -88,16 +101,15 @@ class Ledger:
         """Remember that these folders or accounts are not there yet."""
 
         def work(connection: Connection) -> None:
-            known = _absent_before(connection)
-            merged = list(dict.fromkeys([*known, *absent]))
-            connection.execute(update(models.Machine).values(absent_before=merged))
+            merged = list(dict.fromkeys([*_absent_before(connection), *absent]))
+            rows.update(connection, "machine", {"absent_before": merged})
 
         if absent:
             self._database.write(work)
 
     def nodes(self) -> tuple[Node, ...]:
         """The rows of all nodes, by id."""
-        return self._database.read(_nodes)
+        return self._database.read(all_nodes)
 
     def recall(self) -> Recall:
         """Everything that an observation needs of the past."""
@@ -114,11 +126,11 @@ class Ledger:
         """
 
         def work(connection: Connection) -> Intention:
-            number = writing.begin_cycle(connection, seen, settings, decision, started_at)
-            writing.close_interrupted(connection, seen, started_at)
+            number = begin_cycle(connection, seen, settings, decision, started_at)
+            _close_interrupted(connection, seen, started_at)
             intended = _write_operations(connection, number, decision, started_at)
             earnings.begin(connection, [item.during for item in intended if item.before is None])
-            writing.write_nodes(connection, [item.during for item in intended])
+            write_nodes(connection, [item.during for item in intended])
             return Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
 
         return self._database.write(work)
@@ -149,8 +161,8 @@ class Ledger:
             raise Bug("a cycle with actions must be written down before it acts")
 
         def work(connection: Connection) -> int:
-            number = writing.begin_cycle(connection, seen, settings, decision, started_at)
-            writing.close_interrupted(connection, seen, started_at)
+            number = begin_cycle(connection, seen, settings, decision, started_at)
+            _close_interrupted(connection, seen, started_at)
             intention = Intention(cycle_id=number, started_at=started_at, seen=seen, intended=())
             _end(connection, intention, (), ending)
             return number
@@ -158,9 +170,27 @@ class Ledger:
         return self._database.write(work)
 
 
+# Reading
+
+
+def machine_row(connection: Connection) -> Row:
+    """The one row of the machine."""
+    row: Row = connection.execute("SELECT * FROM machine").fetchone()
+    return row
+
+
+def all_nodes(connection: Connection) -> tuple[Node, ...]:
+    """The rows of all nodes, by id."""
+    return tuple(map(rows.node_of_row, connection.execute("SELECT * FROM node ORDER BY id")))
+
+
 def _settings(connection: Connection) -> dict[str, str]:
-    kept = writing.machine_row(connection).settings
-    return {str(name): str(text) for name, text in kept.items()}
+    return rows.json_of(dict[str, str], machine_row(connection)["settings"], "the settings")
+
+
+def _absent_before(connection: Connection) -> tuple[str, ...]:
+    text = machine_row(connection)["absent_before"]
+    return () if text is None else rows.json_of(tuple[str, ...], text, "absent_before")
 
 
 def _seed_of(initialised_at: datetime) -> int:
@@ -168,91 +198,155 @@ def _seed_of(initialised_at: datetime) -> int:
     return int(initialised_at.timestamp() * 1_000_000)
 
 
-def _absent_before(connection: Connection) -> tuple[str, ...]:
-    return tuple(str(each) for each in writing.machine_row(connection).absent_before or ())
-
-
-def _nodes(connection: Connection) -> tuple[Node, ...]:
-    return tuple(map(node_of_row, connection.execute(select(models.Node).order_by(models.Node.c.id))))
-
-
 def _recall(connection: Connection) -> Recall:
-    machine = writing.machine_row(connection)
-    operation = models.Operation
-    left_open = select(operation).where(operation.c.result.is_(None)).order_by(operation.c.id)
+    machine = machine_row(connection)
+    left_open = connection.execute("SELECT id, action FROM operation WHERE result IS NULL ORDER BY id")
     return Recall(
-        nodes=_nodes(connection),
+        nodes=all_nodes(connection),
         interrupted=tuple(
-            Interrupted(operation_id=row.id, action=action_of(row.action, row.id))
-            for row in connection.execute(left_open)
+            Interrupted(operation_id=number, action=rows.action_of(action, number))
+            for number, action in left_open
         ),
         remembered=_remembered(connection, machine),
-        boot_id=machine.boot_id,
-        counters=remembered_value(Counters, machine.counters),
-        available=remembered_value(ProgramReading, machine.available),
-        last_cycle_at=machine.last_cycle_at,
-        firewall_note=machine.firewall_note,
-        machine_seed=_seed_of(machine.initialised_at),
+        boot_id=machine["boot_id"],
+        counters=rows.remembered_value(Counters, machine["counters"]),
+        available=rows.remembered_value(ProgramReading, machine["available"]),
+        last_cycle_at=rows.moment_or_none(machine["last_cycle_at"]),
+        firewall_note=machine["firewall_note"],
+        machine_seed=_seed_of(rows.moment_of(machine["initialised_at"])),
     )
 
 
-def _remembered(connection: Connection, machine: Any) -> Remembered:
-    operation = models.Operation
-    done = select(operation).where(operation.c.result == Result.DONE.value)
-    newest = done.order_by(operation.c.ended_at.desc(), operation.c.id.desc()).limit(1)
-    shed = connection.execute(
-        newest.where(operation.c.kind == "StopNode", func.json_extract(operation.c.action, "$.shed") == 1)
-    ).first()
-    freed = connection.execute(
-        newest.where(operation.c.kind == "RemoveNode", operation.c.freed_bytes.is_not(None))
-    ).first()
+_NEWEST_DONE = "SELECT * FROM operation WHERE result = 'done' AND {} ORDER BY ended_at DESC, id DESC LIMIT 1"
+
+
+def _remembered(connection: Connection, machine: Row) -> Remembered:
+    was_shed = "kind = 'StopNode' AND json_extract(action, '$.shed') = 1"
+    shed = connection.execute(_NEWEST_DONE.format(was_shed)).fetchone()
+    has_freed = "kind = 'RemoveNode' AND freed_bytes IS NOT NULL"
+    freed = connection.execute(_NEWEST_DONE.format(has_freed)).fetchone()
     return Remembered(
-        last_shed_at=shed.ended_at if shed is not None else None,
-        last_freed_bytes=freed.freed_bytes if freed is not None else None,
-        last_freed_at=freed.ended_at if freed is not None else None,
-        last_freed_mount_point=freed.mount_point if freed is not None else None,
-        add_failures=machine.add_failures,
-        add_retry_at=machine.add_retry_at,
-        add_last_error=machine.add_last_error,
-        releases=writing.releases_of(machine),
+        last_shed_at=rows.moment_of(shed["ended_at"]) if shed is not None else None,
+        last_freed_bytes=freed["freed_bytes"] if freed is not None else None,
+        last_freed_at=rows.moment_of(freed["ended_at"]) if freed is not None else None,
+        last_freed_mount_point=freed["mount_point"] if freed is not None else None,
+        add_failures=machine["add_failures"],
+        add_retry_at=rows.moment_or_none(machine["add_retry_at"]),
+        add_last_error=machine["add_last_error"],
+        releases=_releases_of(machine),
         shun_acts=_shun_acts(connection),
     )
 
 
+def _releases_of(machine: Row) -> tuple[Release, ...]:
+    """What is known of versions; none if an older wnm wrote it differently."""
+    return rows.remembered_value(tuple[Release, ...], machine["releases"]) or ()
+
+
 def _shun_acts(connection: Connection) -> tuple[ShunAct, ...]:
     """The latest actions on shunned nodes, oldest first; one that was never begun is none, whatever else it became."""
-    operation = models.Operation
-    begun = operation.c.result.is_distinct_from(Result.DEFERRED.value)
-    wanted = (
-        select(operation.c.node_id, operation.c.intended_at)
-        .where(operation.c.kind.in_(["RestartNode", "RetireNode"]), begun)
-        .where(func.json_extract(operation.c.action, "$.shunned") == 1)
-        .order_by(operation.c.id.desc())
-        .limit(MOST_SHUN_ACTS)
+    found = connection.execute(
+        "SELECT node_id, intended_at FROM operation WHERE kind IN ('RestartNode', 'RetireNode') "
+        "AND result IS NOT 'deferred' AND json_extract(action, '$.shunned') = 1 ORDER BY id DESC LIMIT ?",
+        (MOST_SHUN_ACTS,),
     )
-    found = [ShunAct(node=NodeId(row.node_id), at=row.intended_at) for row in connection.execute(wanted)]
-    return tuple(reversed(found))
+    acts = [ShunAct(node=NodeId(number), at=rows.moment_of(at)) for number, at in found]
+    return tuple(reversed(acts))
+
+
+# Writing: each on a connection in a transaction of the caller's
+
+
+def write_nodes(connection: Connection, nodes: Iterable[Node]) -> None:
+    """Insert or replace the rows of these nodes."""
+    rows.put(connection, "node", map(rows.node_row, nodes))
+
+
+def _nodes_with(connection: Connection, ids: Sequence[int]) -> dict[int, Node]:
+    """The nodes of these ids that have a row."""
+    found = connection.execute(f"SELECT * FROM node WHERE id IN ({rows.marks(ids)})", ids)
+    return {row["id"]: rows.node_of_row(row) for row in found}
+
+
+def _delete_nodes(connection: Connection, ids: Sequence[int]) -> None:
+    connection.execute(f"DELETE FROM node WHERE id IN ({rows.marks(ids)})", ids)
+    earnings.forget(connection, ids)
+
+
+def begin_cycle(
+    connection: Connection,
+    seen: Observation,
+    settings: Mapping[str, str],
+    decision: Decision,
+    started_at: datetime,
+) -> int:
+    """Write the cycle's row, what was concluded of the nodes and what they earned; return the cycle's number."""
+    cycle = {
+        "started_at": started_at,
+        "rule": decision.rule,
+        "because": decision.because,
+        "held": decision.held,
+        "actions": len(decision.actions),
+        "recording": rows.pack(seen, settings, decision),
+    }
+    number = rows.insert(connection, "cycle", cycle)
+    _keep_releases(connection, decision.releases)
+    write_nodes(connection, [item.after for item in decision.conclusions if item.after != item.before])
+    earnings.note(connection, seen)
+    _write_changes(connection, number, decision, seen.now)
+    return number
+
+
+def _write_changes(connection: Connection, cycle: int, decision: Decision, at: datetime) -> None:
+    """Write down changes of status that no action made; other news of nodes is no change."""
+    rows.put(
+        connection,
+        "state_change",
+        (
+            {
+                "cycle_id": cycle,
+                "at": at,
+                "node_id": int(each.after.id),
+                "node_name": each.after.name,
+                "was": each.before.status.value,
+                "became": each.after.status.value,
+                "because": each.after.because,
+            }
+            for each in decision.conclusions
+            if each.before.status is not each.after.status
+        ),
+    )
+
+
+def _keep_releases(connection: Connection, news: Iterable[Release]) -> None:
+    """Write what is newly known of versions."""
+    newer = tuple(news)
+    if newer:
+        whole = merged(_releases_of(machine_row(connection)), newer)
+        rows.update(connection, "machine", {"releases": whole})
+
+
+def _close_interrupted(connection: Connection, seen: Observation, at: datetime) -> None:
+    """The operations that were found open are answered by this cycle's decision."""
+    found = [interrupted.operation_id for interrupted in seen.interrupted]
+    still_open = f"id IN ({rows.marks(found)}) AND result IS NULL"
+    rows.update(connection, "operation", {"result": INTERRUPTED, "ended_at": at}, still_open, found)
 
 
 def _write_operations(
     connection: Connection, number: int, decision: Decision, now: datetime
 ) -> tuple[Intended, ...]:
     actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
-    present = writing.nodes_with(connection, (node_of(action) for action in actions))
+    present = _nodes_with(connection, [node_of(action) for action in actions])
     intended = []
     for action in actions:
         before = present.get(node_of(action))
         if before is None and not isinstance(action, AddNode):
             raise Bug(f"{type(action).__name__} was decided for node {node_of(action)}, which has no row")
-        row = operation_row(action, before)
-        inserted = connection.execute(
-            insert(models.Operation).values(cycle_id=number, intended_at=now, **row)
-        ).inserted_primary_key
-        if inserted is None:
-            raise Bug("an operation was written without an id")
+        row = {"cycle_id": number, "intended_at": now, **rows.operation_row(action, before)}
         intended.append(
             Intended(
-                operation_id=int(inserted[0]),
+                operation_id=rows.insert(connection, "operation", row),
                 action=action,
                 before=before,
                 during=during(action, before, now),
@@ -277,35 +371,85 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
         else:
             kept.append(row)
         _write_outcome(connection, item.operation_id, outcome)
-    known = writing.releases_of(writing.machine_row(connection))
-    writing.keep_releases(connection, after_outcomes(known, judged))
-    writing.write_nodes(connection, kept)
-    writing.delete_nodes(connection, gone)
+    known = _releases_of(machine_row(connection))
+    _keep_releases(connection, after_outcomes(known, judged))
+    write_nodes(connection, kept)
+    _delete_nodes(connection, gone)
 
 
 def _write_outcome(connection: Connection, operation_id: int, outcome: Outcome) -> None:
     """An operation that outlived the cycle stays open, with what is known of it so far."""
-    ended: dict[str, Any] = {"result": outcome.result.value, "ended_at": outcome.ended_at}
-    if outcome.result is Result.UNFINISHED:
-        ended = {}
-    connection.execute(
-        update(models.Operation)
-        .where(models.Operation.c.id == operation_id)
-        .values(error=outcome.error, note=outcome.note, freed_bytes=outcome.freed_bytes, **ended)
-    )
+    values: dict[str, Any] = {
+        "error": outcome.error,
+        "note": outcome.note,
+        "freed_bytes": outcome.freed_bytes,
+    }
+    if outcome.result is not Result.UNFINISHED:
+        values |= {"result": outcome.result.value, "ended_at": outcome.ended_at}
+    rows.update(connection, "operation", values, "id = ?", [operation_id])
 
 
 def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcome], ending: Ending) -> None:
-    seen, started_at, ended_at = intention.seen, intention.started_at, ending.ended_at
-    writing.end_cycle(
-        connection,
-        intention.cycle_id,
-        seen,
-        started_at=started_at,
-        ended_at=ended_at,
-        exit_code=ending.exit_code,
+    """Conclude the cycle's row, take its sample, and write what the next cycle needs to know of this one."""
+    seen = intention.seen
+    counts = dict(map(tuple, connection.execute("SELECT status, count(*) FROM node GROUP BY status")))
+    concluded = {
+        "ended_at": ending.ended_at,
+        "exit_code": ending.exit_code,
+        "seconds": (ending.ended_at - intention.started_at).total_seconds(),
+        "counts": counts,
+    }
+    rows.update(connection, "cycle", concluded, "id = ?", [intention.cycle_id])
+    sample = rows.sample_row(seen.machine, counts)
+    rows.insert(connection, "sample", {"cycle_id": intention.cycle_id, "at": seen.now, **sample})
+    remembered: dict[str, Any] = {
+        "boot_id": seen.machine.boot_id,
+        "last_cycle_at": intention.started_at,
+        "wnm_version": __version__,
+        **_additions(connection, outcomes, ending.ended_at),
+    }
+    if ending.counters is not None:
+        remembered["counters"] = ending.counters
+    if isinstance(seen.available, ProgramReading):
+        remembered["available"] = seen.available
+    if isinstance(seen.firewall, FirewallReading):
+        remembered["firewall_note"] = seen.firewall.note
+    rows.update(connection, "machine", remembered)
+    _forget(connection, now=ending.ended_at, history_days=ending.history_days)
+
+
+def _additions(connection: Connection, outcomes: Iterable[Outcome], ended_at: datetime) -> dict[str, Any]:
+    """How additions go on: one step back for a cycle in which any failed, however many did."""
+    results = [outcome for outcome in outcomes if isinstance(outcome.action, AddNode)]
+    failed = [outcome for outcome in results if outcome.result is Result.FAILED]
+    succeeded = any(outcome.result is Result.DONE for outcome in results)
+    if failed:
+        earlier = 0 if succeeded else machine_row(connection)["add_failures"]
+        failures = earlier + 1
+        return {
+            "add_failures": failures,
+            "add_retry_at": retry_at(failures, ended_at, failed[-1].retry),
+            "add_last_error": failed[-1].error,
+        }
+    if succeeded:
+        return {"add_failures": 0, "add_retry_at": None, "add_last_error": None}
+    return {}
+
+
+def _forget(connection: Connection, *, now: datetime, history_days: float) -> None:
+    """Drop cycles older than `history_days` and the recordings that are too many, a bounded number at a time.
+
+    A cycle with an operation that nobody concluded is kept.
+    """
+    for is_kind, kept in (("actions = 0", KEPT_IDLE_RECORDINGS), ("actions > 0", KEPT_ACTING_RECORDINGS)):
+        connection.execute(
+            "UPDATE cycle SET recording = NULL WHERE id IN (SELECT id FROM cycle "
+            f"WHERE {is_kind} AND recording IS NOT NULL ORDER BY id DESC LIMIT ? OFFSET ?)",
+            (FORGOTTEN_PER_CYCLE, kept),
+        )
+    connection.execute(
+        "DELETE FROM cycle WHERE id IN (SELECT id FROM cycle WHERE started_at < ? AND NOT EXISTS "
+        "(SELECT 1 FROM operation WHERE operation.cycle_id = cycle.id AND operation.result IS NULL) "
+        "ORDER BY started_at LIMIT ?)",
+        (rows.moment_text(now - timedelta(days=history_days)), FORGOTTEN_PER_CYCLE),
     )
-    writing.remember(
-        connection, seen, outcomes, counters=ending.counters, started_at=started_at, ended_at=ended_at
-    )
-    writing.forget(connection, now=ended_at, history_days=ending.history_days)

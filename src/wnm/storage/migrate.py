@@ -1,4 +1,4 @@
-"""Bringing an older database to the newest schema: a copy first, then all or nothing.
+"""Brings an older database to the newest schema: a copy first, then all or nothing.
 
 Only imported when the schema is behind.
 """
@@ -17,10 +17,10 @@ from alembic.config import Config
 from sqlalchemy import NullPool, create_engine
 
 from wnm.core.errors import NeedsOperator
-from wnm.storage import trouble
 from wnm.storage.creation import sync, sync_folder
-from wnm.storage.models import Schema
-from wnm.storage.snapshot import connect, look, uri_of
+from wnm.storage.database import connect, look, uri_of
+from wnm.storage.errors import database_errors
+from wnm.storage.schema import Schema
 
 
 def migrate(path: str, revision: str, schema: Schema) -> str:
@@ -32,16 +32,16 @@ def migrate(path: str, revision: str, schema: Schema) -> str:
     """
     target = Path(path)
     migrating = target.with_name(f".{target.name}.migrating")
-    with trouble.database_errors(path):
+    with database_errors(path):
         changed = datetime.fromtimestamp(target.stat().st_mtime, UTC)
     before = target.with_name(f"{target.name}.before-{revision}-{changed:%Y%m%dT%H%M%S}Z")
     try:
-        with trouble.database_errors(path):
+        with database_errors(path):
             _discard(migrating)
             copy_out(path, before)
             _private_copy(before, migrating)
         upgrade(migrating, schema, name=path)
-        with trouble.database_errors(path):
+        with database_errors(path):
             sync(migrating)
             _fold_in(path)
             os.replace(migrating, target)  # noqa: PTH105

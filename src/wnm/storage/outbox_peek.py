@@ -1,14 +1,15 @@
 """Whether messages wait, told before anything is loaded that sending them needs."""
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from datetime import datetime
-from urllib.parse import quote
 
-from wnm.core.alerts.pauses import LONGEST_PAUSE
+from wnm.core.alerts import LONGEST_PAUSE
+from wnm.core.errors import Transient
+from wnm.storage.database import connect, look
+from wnm.storage.rows import moment_text
 
-# Of each channel the oldest message decides, as in `wnm.core.alerts.outbox.due`.
+# Of each channel the oldest message decides, as in `wnm.core.alerts.due`.
 _DUE = """
 SELECT 1 FROM alert_message AS one
 WHERE delivered_at IS NULL AND given_up_at IS NULL AND (next_try_at <= ? OR next_try_at > ?)
@@ -22,16 +23,13 @@ LIMIT 1
 
 
 def has_due(path: str, now: datetime) -> bool:
-    """Whether a message should be sent now; False where that cannot be told. Nothing is written.
+    """Whether a message should be sent now; False where that cannot be told. Nothing is written."""
 
-    What still waits in the write-ahead log is not seen.
-    """
-    uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as connection:
-        return connection.execute(_DUE, (_text(now), _text(now + LONGEST_PAUSE))).fetchone() is not None
+    def work(uri: str) -> bool:
+        with closing(connect(uri)) as connection:
+            times = (moment_text(now), moment_text(now + LONGEST_PAUSE))
+            return connection.execute(_DUE, times).fetchone() is not None
+
+    with suppress(sqlite3.Error, OSError, Transient):
+        return look(path, work)
     return False
-
-
-def _text(moment: datetime) -> str:
-    """As `wnm.storage.columns.Moment` writes it, given a time in UTC."""
-    return moment.isoformat(timespec="microseconds")

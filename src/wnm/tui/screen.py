@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from wnm.core.decide.gauges import Gauge
-from wnm.core.history import CycleRecord
 from wnm.core.observation import Unseen
+from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.tui.state import Show, Sight, State, place_of
 from wnm.views.doctor import LATE_AFTER
@@ -48,7 +47,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     """The lines of a screen, and what there is to move in."""
 
     lines: list[Line]
-    sight: Sight
+    sight: Sight = Sight()
 
 
 class Painter:
@@ -256,11 +255,3 @@ def _chosen(each: Line, width: int) -> Line:
 
 def _filled(lines: list[Line], room: int) -> list[Line]:
     return [*lines, *[EMPTY] * (room - len(lines))]
-
-
-def with_found(state: State, found: Found) -> State:
-    """The state, back at the nodes if the one that it shows is gone."""
-    known = {row.facts.id for row in found.overview.every}
-    if state.show is Show.NODE and state.chosen not in known:
-        return replace(state, show=Show.NODES)
-    return state

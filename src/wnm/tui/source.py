@@ -5,16 +5,16 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.run import Run
-from wnm.cli.show import extras_of
-from wnm.cli.stories import story_of
+from wnm.app.show import extras_of
+from wnm.app.stories import story_of
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
-from wnm.core.history import CycleRecord
+from wnm.core.timeline import CycleRecord
 from wnm.storage.database import Database, open_for_reading
-from wnm.storage.history import History
 from wnm.storage.ledger import Ledger
+from wnm.storage.timeline import Timeline
 from wnm.views.explain import explain
 from wnm.views.material import Material
 from wnm.views.node_table import Extras
@@ -42,7 +42,7 @@ class Found(Struct, frozen=True, kw_only=True):
 class Source:
     """Looks at one database, which is never locked and never written to."""
 
-    def __init__(self, run: Run, clock: Clock) -> None:
+    def __init__(self, run: Context, clock: Clock) -> None:
         self._run = run
         self._clock = clock
         self._stamp: _Stamp = ()
@@ -61,7 +61,7 @@ class Source:
                 material=found,
                 extras=extras,
                 overview=overview(found, extras),
-                cycles=History(database).cycles(MOST_CYCLES),
+                cycles=Timeline(database).cycles(MOST_CYCLES),
             )
 
     def again(self, last: Found) -> Found:

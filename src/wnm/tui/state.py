@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wnm.tui.source import Found
 from wnm.views.node_table import COLUMNS
 
 _LONGEST_FILTER = 60
@@ -137,3 +138,11 @@ def _moved(state: State, key: str, sight: Sight) -> State:
         return replace(state, chosen=found) if is_nodes else replace(state, cycle=found)
     last = max(0, sight.lines - sight.page)
     return replace(state, scroll=max(0, min(last, state.scroll + step)))
+
+
+def with_found(state: State, found: Found) -> State:
+    """The state, back at the nodes if the one that it shows is gone."""
+    known = {row.facts.id for row in found.overview.every}
+    if state.show is Show.NODE and state.chosen not in known:
+        return replace(state, show=Show.NODES)
+    return state

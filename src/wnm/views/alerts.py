@@ -1,4 +1,4 @@
-"""What `wnm alerts` says: what is wrong, what was, and which messages have not arrived."""
+"""Renders `wnm alerts`: what is wrong, what was, and which messages have not arrived."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,10 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.alerts.messages import in_words
-from wnm.core.alerts.outbox import Waiting
-from wnm.core.alerts.trouble import Trouble, message_about
-from wnm.core.alerts.values import Episode, Event
+from wnm.core.alerts import CycleFailure, Episode, Event, Message, Waiting, in_words
 from wnm.views.payload import Payload, envelope, moment
 from wnm.views.words import absolute, both, printable, relative
 
@@ -17,14 +14,14 @@ from wnm.views.words import absolute, both, printable, relative
 class Standing(Struct, frozen=True, kw_only=True):
     """Alerts that were told, the open ones first; messages on their way; and the channels by name.
 
-    `trouble` are cycles that could not be carried out, which the database knows nothing of.
+    `failure` are cycles that could not be carried out, which the database knows nothing of.
     """
 
     episodes: tuple[Episode, ...]
     waiting: tuple[Waiting, ...]
     channels: tuple[str, ...]
     has_dead_man: bool
-    trouble: Trouble | None = None
+    failure: CycleFailure | None = None
 
 
 def payload(standing: Standing, now: datetime) -> Payload:
@@ -34,7 +31,7 @@ def payload(standing: Standing, now: datetime) -> Payload:
         {
             "channels": list(standing.channels),
             "dead_man_url": standing.has_dead_man,
-            "open": [*_trouble(standing), *(_entry(each) for each in standing.episodes if each.is_open)],
+            "open": [*_failing(standing), *(_entry(each) for each in standing.episodes if each.is_open)],
             "ended": [_entry(each) for each in standing.episodes if not each.is_open],
             "waiting": [
                 {
@@ -76,11 +73,11 @@ def text(standing: Standing, now: datetime) -> str:
 
 def _open_lines(standing: Standing, now: datetime) -> list[str]:
     open_ones = [each for each in standing.episodes if each.is_open]
-    trouble = _trouble(standing)
-    if not open_ones and not trouble:
+    failing = _failing(standing)
+    if not open_ones and not failing:
         return ["nothing is wrong that anybody would be told of"]
     lines = ["open:"]
-    for entry in trouble:
+    for entry in failing:
         lines.append(f"  {entry['severity']}: {printable(str(entry['text']))}")
         lines.append(f"    remedy: {entry['remedy']}")
     for each in open_ones:
@@ -102,31 +99,24 @@ def _what(episode: Episode) -> str:
     return f"{episode.severity}: {printable(episode.text)}"
 
 
-def _trouble(standing: Standing) -> Sequence[dict[str, Any]]:
-    trouble = standing.trouble
-    if trouble is None or not trouble.is_open or trouble.ended_at is not None:
+def _failing(standing: Standing) -> Sequence[dict[str, Any]]:
+    failure = standing.failure
+    if failure is None or not failure.is_open or failure.ended_at is not None:
         return ()
-    message = message_about(trouble, Event.START, "")
-    return (
-        {
-            "key": message.key,
-            "subject": message.subject,
-            "severity": message.severity.value,
-            "text": message.text,
-            "remedy": message.remedy,
-            "started_at": moment(trouble.since),
-            "ended_at": None,
-        },
-    )
+    message = failure.message(Event.START, "")
+    return ({**_named(message), "started_at": moment(failure.since), "ended_at": None},)
 
 
 def _entry(episode: Episode) -> dict[str, Any]:
+    times = {"started_at": moment(episode.started_at), "ended_at": moment(episode.ended_at)}
+    return {**_named(episode), **times}
+
+
+def _named(about: Episode | Message) -> dict[str, Any]:
     return {
-        "key": episode.key,
-        "subject": episode.subject,
-        "severity": episode.severity.value,
-        "text": episode.text,
-        "remedy": episode.remedy,
-        "started_at": moment(episode.started_at),
-        "ended_at": moment(episode.ended_at),
+        "key": about.key,
+        "subject": about.subject,
+        "severity": about.severity.value,
+        "text": about.text,
+        "remedy": about.remedy,
     }

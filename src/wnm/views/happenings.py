@@ -6,10 +6,9 @@ from datetime import datetime, tzinfo
 from msgspec import Struct
 
 from wnm.core.decide.forced import BY_HAND
-from wnm.core.events import NO_EVENTS, Events
-from wnm.core.history import ChangeRecord, OperationRecord
 from wnm.core.node import Status, node_name
 from wnm.core.outcome import Result
+from wnm.core.timeline import NO_EVENTS, ChangeRecord, Events, OperationRecord
 from wnm.views.deeds import Names, node_name_of, outcome_view, past, verb, words_of
 from wnm.views.explain import ended_words
 from wnm.views.payload import Payload, moment

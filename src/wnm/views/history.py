@@ -6,8 +6,8 @@ from datetime import datetime, tzinfo
 from msgspec import Struct
 
 from wnm.core.earnings import ant_text
-from wnm.core.past import MEASURES, Bucket
 from wnm.core.settings import Settings
+from wnm.core.timeline import MEASURES, Bucket
 from wnm.views import trends as charts
 from wnm.views.happenings import Happening, payload_of, told
 from wnm.views.payload import Payload, envelope, moment

@@ -8,10 +8,10 @@ from msgspec import Struct
 
 from wnm.core.decide.gauges import Gauge, gauges
 from wnm.core.decision import Held
-from wnm.core.history import SampleRecord
 from wnm.core.node import Status
 from wnm.core.observation import MachineReading, NodeSeen, Unseen
 from wnm.core.settings import Settings
+from wnm.core.timeline import SampleRecord
 from wnm.views.explain import held_words, limits_then
 from wnm.views.facts import facts_of
 from wnm.views.facts import payload_of as facts_payload

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from msgspec import Struct
 
 from wnm.core.earnings import ATTOS_PER_ANT, ant_text
-from wnm.core.past import RANGES, Bucket, Range
 from wnm.core.settings import Settings
+from wnm.core.timeline import RANGES, Bucket, Range
 from wnm.views.drawing import DOTS_PER_COLUMN, area
 from wnm.views.page.paths import nice_top
 from wnm.views.times import local

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from wnm.storage.models import metadata
+from wnm.storage.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from wnm.core.alerts.values import Episode
+from wnm.core.alerts import Episode
 from wnm.views.doctor import Check
 from wnm.views.page.markup import Markup, element
 from wnm.views.page.subject import Subject

@@ -6,8 +6,8 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.past import RANGES, Bucket, Past, Range, Spread
 from wnm.core.settings import Settings
+from wnm.core.timeline import RANGES, Bucket, Past, Range, Spread
 from wnm.views.page.markup import Markup, element, joined, time
 from wnm.views.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
 from wnm.views.page.subject import Subject

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from wnm.core.decision import Held
-from wnm.core.history import OperationRecord
-from wnm.core.past import Past, PastCycle
+from wnm.core.timeline import OperationRecord, Past, PastCycle
 from wnm.views.deeds import Names, outcome_view
 from wnm.views.explain import outcome_words
 from wnm.views.page.markup import Markup, element, joined, time

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from wnm.core.past import Bucket, Spread
+from wnm.core.timeline import Bucket, Spread
 
 WIDTH = 960
 HEIGHT = 1000

@@ -6,8 +6,8 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from wnm.core.alerts.values import Episode
-from wnm.core.past import Past
+from wnm.core.alerts import Episode
+from wnm.core.timeline import Past
 from wnm.views.doctor import Check, checks_of
 from wnm.views.facts import NodeFacts, attention, facts_of
 from wnm.views.material import Material

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from wnm.core.alerts.values import Episode, Severity
+from wnm.core.alerts import Episode, Severity
 from wnm.core.node import Status
 from wnm.views.doctor import LATE_AFTER, Check
 from wnm.views.facts import counts_of

@@ -1,0 +1,158 @@
+"""Opens and closes alerts after a cycle, with its lock held, and starts their sender without waiting for it.
+
+Nothing that goes wrong here is the cycle's concern: it is one line of the log, and the next cycle tries again.
+"""
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wnm.core.node import Node
+    from wnm.core.recall import Recall
+    from wnm.core.settings import Settings
+    from wnm.cycle import Cycle
+    from wnm.storage.alerts import ClockNote
+    from wnm.storage.database import Database
+
+SENDER = "wnm.alerts.sender"
+LONGEST_REASON = 500
+# Where a whole group of processes is ended together with its first one, as by a timer of systemd, nothing would
+# ever be sent if nobody waited at all.
+WAIT_SECONDS = 1.5
+LOOK_EVERY_SECONDS = 0.02
+CLOCK_NOTE = timedelta(seconds=30)
+log = logging.getLogger(__name__)
+
+
+def note_alerts(
+    database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", recall: "Recall", settings: "Settings"
+) -> None:
+    """Open and close alerts after a cycle; `nodes` are the rows after it. The caller holds the cycle's lock."""
+    try:
+        _note(database, cycle, nodes, recall, settings)
+    except Exception as error:
+        # The cycle is over and written down: nothing may undo that.
+        log.warning("alerts could not be seen to: %s: %s", type(error).__name__, error)
+        log.debug("the same in full", exc_info=error)
+
+
+def _note(
+    database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", recall: "Recall", settings: "Settings"
+) -> None:
+    from wnm.core.alert_rules import Look, find
+    from wnm.core.alerts import addresses
+    from wnm.core.outcome import Result
+    from wnm.storage.alerts import Alerts, News
+
+    seen = cycle.plan.seen
+    alerts = Alerts(database)
+    memory = alerts.memory(seen.now, began=cycle.plan.started_at)
+    jump, clock_note = _clock(memory.clock, seen.machine.boot_id)
+    look = Look(
+        seen=seen,
+        decision=cycle.plan.decision,
+        nodes=tuple(nodes),
+        did=any(outcome.result is Result.DONE for outcome in cycle.outcomes),
+        starts=memory.starts,
+        levels=memory.levels,
+        clock_jump=jump,
+    )
+    news = News(
+        findings=find(look, settings),
+        now=seen.now,
+        channels=addresses(settings.alert_urls, settings.alert_command, settings.dead_man_url).names,
+        machine_seed=recall.machine_seed,
+        history_days=settings.history_days,
+        disks=seen.machine.file_systems,
+        clock=clock_note,
+    )
+    moved, given_up = alerts.take_note(news)
+    for episode in moved.started:
+        log.warning("alert %s: %s: %s", episode.key, episode.text, episode.remedy)
+    for episode in moved.ended:
+        log.info("alert %s is over: %s", episode.key, episode.text)
+    for each in given_up:
+        log.error("an alert never arrived at %s (%s): %s", each.channel, each.why, each.message.text)
+
+
+def _clock(before: "ClockNote | None", boot_id: str) -> "tuple[timedelta, ClockNote | None]":
+    """By how much the clock was set since it was noted last, and what to note if that is worth it."""
+    from wnm.storage.alerts import ClockNote
+    from wnm.system.steady import seconds_since_boot
+
+    note = ClockNote(boot_id=boot_id, offset_seconds=time.time() - seconds_since_boot())
+    if before is None or before.boot_id != boot_id:
+        return timedelta(0), note
+    jump = timedelta(seconds=note.offset_seconds - before.offset_seconds)
+    return jump, note if abs(jump) >= CLOCK_NOTE else None
+
+
+def send_alerts(database_path: str, *, good: bool, log_file: str | None) -> None:
+    """Have sent what waits, after something was carried out; `good` says that it was a cycle with exit code 0.
+
+    Call it without the lock. `log_file` gets the lines of the sender.
+    """
+    _start_sender(database_path, "good" if good else "done", "", log_file)
+
+
+def send_failure(database_path: str, error: Exception, log_file: str | None) -> None:
+    """Note, and have sent in time, that a cycle could not be carried out at all. Call it without the lock."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    _start_sender(database_path, "bad", said[:LONGEST_REASON], log_file)
+
+
+def _start_sender(database_path: str, outcome: str, why: str, log_file: str | None) -> None:
+    """Start the sender if there is anything for it to do, and give it a moment."""
+    try:
+        if not _has_work(database_path, outcome):
+            return
+        from wnm.system.command import ended, spawn_detached
+
+        # Without -P, a folder named wnm in the one that cron starts in could be taken for the program.
+        argv = (sys.executable, "-P", "-m", SENDER, database_path, outcome, why)
+        pid = spawn_detached(argv, env=dict(os.environ), cwd="/", log_file=log_file or os.devnull)
+        until = time.monotonic() + WAIT_SECONDS
+        while ended(pid) is None and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_SECONDS)
+    except Exception as error:  # noqa: BLE001 - see the beginning
+        log.warning("alerts could not be sent: %s: %s", type(error).__name__, error)
+
+
+def _has_work(database_path: str, outcome: str) -> bool:
+    has_fallback = os.path.lexists(f"{database_path}.alerts")
+    if not has_fallback and not os.path.lexists(database_path):
+        return False
+    from wnm.core.settings import SECRET
+    from wnm.storage.database import stored_settings
+
+    stored = stored_settings(database_path)
+    wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
+    # While somebody else has the database open, what was written last is not in its file yet.
+    unmerged = _is_filled(f"{database_path}-wal")
+    if not wanted and not has_fallback:
+        return unmerged and outcome != "bad"
+    from wnm.alerts.fallback import read_fallback
+    from wnm.storage.outbox_peek import has_due
+    from wnm.system.clock import SystemClock
+
+    state = read_fallback(database_path)
+    return (
+        unmerged
+        or outcome == "bad"
+        or state.failure is not None
+        or (outcome == "good" and "dead_man_url" in wanted)
+        or (bool(stored) and dict(state.settings) != wanted)
+        or has_due(database_path, SystemClock().now())
+    )
+
+
+def _is_filled(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0  # noqa: PTH116 - on the way of every cycle
+    except OSError:
+        return False

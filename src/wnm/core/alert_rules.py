@@ -1,0 +1,328 @@
+"""Finds what is wrong on the machine in this cycle, one small function a rule."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median, median_high
+
+from msgspec.structs import replace
+
+from wnm.core.alerts import MOST_NODES, Condition, Findings, Key, Severity, in_words
+from wnm.core.decide.allocate import places
+from wnm.core.decide.gauges import disk_gauge, gauges, in_crisis
+from wnm.core.decide.growth import NodeCost, after_starting, node_cost, one_more
+from wnm.core.decide.ladder import MISSING_STORAGE
+from wnm.core.decide.pressure import excess, high_gauges, must_shed, short_file_systems
+from wnm.core.decide.rank import is_stopped
+from wnm.core.decide.releases import halted, held_by_halt
+from wnm.core.decision import Decision
+from wnm.core.node import TRANSITIONS, Node, Status
+from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
+from wnm.core.settings import Settings
+from wnm.core.values import Moment, Value
+
+REPEATEDLY = 3
+SHORTEST_GAP = timedelta(minutes=15)
+USUAL_TIMES = 5
+CLOCK_JUMP = timedelta(minutes=2)
+TREND_WINDOW = timedelta(hours=24)
+LEVEL_EVERY = timedelta(minutes=30)
+FEWEST_LEVELS = 8
+SHORTEST_SPAN = timedelta(hours=6)
+_DISK_RULES = frozenset({Key.DISK_CRISIS, Key.DISK_FULL_SOON})
+_CAPACITY_RULES = frozenset({Key.PRESSURE, Key.NO_GROWTH})
+
+
+class DiskLevel(Value, frozen=True, kw_only=True):
+    """How much was free on a file system at some time."""
+
+    mount_point: str
+    at: Moment
+    free_bytes: int
+
+
+class Look(Value, frozen=True, kw_only=True):
+    """A cycle and what is remembered of those before it.
+
+    `nodes` are the rows after it; `did` says whether any action came to a good end. `starts` are when the latest
+    cycles before it began, newest first, `levels` what was free on the disks within the last day. `clock_jump` is by
+    how much the clock was set since the last cycle, as far as that can be told.
+    """
+
+    seen: Observation
+    decision: Decision
+    nodes: tuple[Node, ...]
+    did: bool
+    starts: tuple[datetime, ...] = ()
+    levels: tuple[DiskLevel, ...] = ()
+    clock_jump: timedelta = timedelta(0)
+
+
+def find(look: Look, settings: Settings) -> Findings:
+    """Everything that is wrong, and the rules that could not be judged this time."""
+    found = (
+        *_halted(look, settings),
+        *_pressure(look, settings),
+        *_failing(look.nodes),
+        *_disks(look, settings),
+        *_growth(look, settings),
+        *_storage(look),
+        *_gap(look),
+        *_clock(look),
+    )
+    conditions = tuple(replace(each, subject=in_utf8(each.subject)) for each in found)
+    return Findings(conditions=conditions, blind=_blind(look.seen, settings))
+
+
+def in_utf8(name: str) -> str:
+    """A name as the database keeps it, or an alert would not be found again under the name of its disk."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _blind(seen: Observation, settings: Settings) -> frozenset[str]:
+    blind: frozenset[str] = frozenset()
+    if isinstance(seen.available, Unseen) or isinstance(seen.available.version, Unseen):
+        blind |= {Key.UPGRADE_HALTED}
+    # A disk that is as good as full does not get fuller: its trend is over, and what was told of it is not.
+    if any(in_crisis(each, settings) for each in seen.machine.file_systems):
+        blind |= {Key.DISK_FULL_SOON}
+    unseen_disks = any(not isinstance(each.present, bool) for each in seen.storages)
+    if unseen_disks:
+        blind |= _DISK_RULES
+    if unseen_disks or any(
+        each.is_on and isinstance(each.value, Unseen) for each in gauges(seen.machine, settings)
+    ):
+        blind |= _CAPACITY_RULES
+    return blind
+
+
+def _halted(look: Look, settings: Settings) -> Iterator[Condition]:
+    available = look.seen.available
+    if not isinstance(available, ProgramReading) or not isinstance(available.version, str):
+        return
+    record = halted(available.version, look.seen, settings)
+    if record is not None:
+        last = record.failures[-1]
+        yield Condition(
+            key=Key.UPGRADE_HALTED,
+            subject=record.version,
+            text=f"version {record.version} is halted here: {last.node} failed its gate: {last.reason}",
+            remedy=held_by_halt("upgrade", record, settings).remedy or "",
+        )
+
+
+def _pressure(look: Look, settings: Settings) -> Iterator[Condition]:
+    high = high_gauges(look.seen, settings)
+    if high:
+        readings = "; ".join(gauge.against(gauge.remove) for gauge in high)
+        yield Condition(
+            key=Key.PRESSURE,
+            subject="machine",
+            text=f"the machine stays under pressure although nodes are stopped: {readings}",
+            remedy="see what else runs on it, or lower node_cap",
+        )
+    for system in short_file_systems(look.seen, settings):
+        if not in_crisis(system, settings):
+            yield Condition(
+                key=Key.PRESSURE,
+                subject=system.mount_point,
+                text=f"{system.mount_point} stays {system.used_percent:.1f} % full (hd_remove "
+                f"{settings.hd_remove:g} %) although nodes are removed",
+                remedy=f"free space on {system.mount_point}",
+            )
+
+
+def _failing(nodes: Iterable[Node]) -> Iterator[Condition]:
+    failing = [each for each in nodes if each.failures >= REPEATEDLY and each.status is not Status.DISABLED]
+    for node in failing:
+        yield Condition(
+            key=Key.NODE_FAILING,
+            subject=node.name,
+            text=f"{node.name} failed {node.failures} times in a row: {_last_error(node)}",
+            remedy=f"see its logs in {node.log_dir}",
+        )
+    if len(failing) > MOST_NODES:
+        yield Condition(
+            key=Key.MANY_FAILING,
+            subject="machine",
+            severity=Severity.CRITICAL,
+            text=f"{len(failing)} nodes fail repeatedly, {failing[0].name} because: {_last_error(failing[0])}",
+            remedy="see wnm --report node-status",
+        )
+
+
+def _last_error(node: Node) -> str:
+    return node.last_error or "no reason is known"
+
+
+def _disks(look: Look, settings: Settings) -> Iterator[Condition]:
+    for system in look.seen.machine.file_systems:
+        if in_crisis(system, settings):
+            yield Condition(
+                key=Key.DISK_CRISIS,
+                subject=system.mount_point,
+                severity=Severity.CRITICAL,
+                text=f"only {_gigabytes(system.free_bytes)} are free on {system.mount_point} (crisis_bytes is "
+                f"{_gigabytes(settings.crisis_bytes)}): nothing is added there and nodes are removed",
+                remedy=f"free space on {system.mount_point}",
+            )
+        elif settings.alert_disk_days:
+            yield from _soon_full(look, system, settings)
+
+
+def _soon_full(look: Look, system: FileSystem, settings: Settings) -> Iterator[Condition]:
+    levels = [each for each in look.levels if each.mount_point == in_utf8(system.mount_point)]
+    days = days_left(levels, look.seen.now, floor_bytes=settings.crisis_bytes)
+    if days is not None and days < settings.alert_disk_days:
+        yield Condition(
+            key=Key.DISK_FULL_SOON,
+            subject=system.mount_point,
+            text=f"{system.mount_point} will be full in about {in_words(timedelta(days=days))} if it goes on "
+            f"as over the last day; {_gigabytes(system.free_bytes)} are free",
+            remedy=f"free space on {system.mount_point}, or lower node_cap",
+        )
+
+
+def _growth(look: Look, settings: Settings) -> Iterator[Condition]:
+    if look.did or look.decision.rule == MISSING_STORAGE or not _has_capacity(look.seen, settings):
+        return
+    last = look.seen.remembered
+    available = look.seen.available
+    reason = "wnm explain says what is waited for"
+    if last.add_failures and last.add_last_error:
+        reason = f"the last addition failed: {last.add_last_error}"
+    elif isinstance(available, Unseen):
+        reason = f"there is no node program: {available.reason}"
+    yield Condition(
+        key=Key.NO_GROWTH,
+        subject="machine",
+        text=f"no node is added or started although there is room for one; {reason}",
+        remedy="see wnm explain and wnm doctor",
+    )
+
+
+def _has_capacity(seen: Observation, settings: Settings) -> bool:
+    """Whether a node is missing, nothing is under way, and every reading would stay below its limit with it.
+
+    These are the very limits that growth goes by.
+    """
+    wanted = excess(seen, settings) < 0 or any(is_stopped(each) for each in seen.nodes)
+    if not wanted or any(each.node.status in TRANSITIONS for each in seen.nodes):
+        return False
+    if must_shed(seen, settings) is not None:
+        return False
+    cost = node_cost(seen)
+    machine = after_starting(seen, cost)
+    return any(
+        _takes_one_more(machine, place.file_system.mount_point, cost, settings)
+        for place in places(replace(seen, machine=machine), settings)
+    )
+
+
+def _takes_one_more(machine: MachineReading, mount_point: str, cost: NodeCost, settings: Settings) -> bool:
+    then = one_more(machine, cost, mount_point)
+    after_it = one_more(then, cost, mount_point)  # growth keeps the space of one more free from a crisis
+    return (
+        all(gauge.allows_growth for gauge in gauges(then, settings))
+        and all(
+            disk_gauge(each, settings).allows_growth
+            for each in then.file_systems
+            if each.mount_point == mount_point
+        )
+        and not any(
+            in_crisis(each, settings) for each in after_it.file_systems if each.mount_point == mount_point
+        )
+    )
+
+
+def _storage(look: Look) -> Iterator[Condition]:
+    """With a disk away wnm stands still, and only somebody can bring it back."""
+    if look.decision.rule != MISSING_STORAGE:
+        return
+    for held in look.decision.held:
+        if held.remedy is not None:
+            yield Condition(
+                key=Key.MISSING_STORAGE,
+                subject="machine",
+                severity=Severity.CRITICAL,
+                text=f"nothing is managed: wnm waits for {held.waiting_for}",
+                remedy=held.remedy,
+            )
+            return
+
+
+def _gap(look: Look) -> Iterator[Condition]:
+    """No cycle ran for much longer than usual."""
+    if not look.starts:
+        return
+    last, now = look.starts[0], look.seen.now
+    passed = now - last - max(look.clock_jump, timedelta(0))
+    if passed >= longest_usual(look.starts):
+        why = "; the machine was restarted meanwhile" if look.seen.rebooted else ""
+        yield Condition(
+            key=Key.CYCLE_GAP,
+            subject="cycles",
+            text=f"no cycle ran between {_minute(last)} and {_minute(now)}, for {in_words(passed)}{why}",
+            remedy="see wnm cron show, and whether the machine was on",
+        )
+
+
+def longest_usual(starts: Sequence[datetime]) -> timedelta:
+    """The pause between two cycles that is still an ordinary one on this machine."""
+    seconds = [(later - earlier).total_seconds() for later, earlier in pairwise(starts) if later > earlier]
+    return max(SHORTEST_GAP, timedelta(seconds=USUAL_TIMES * median(seconds))) if seconds else SHORTEST_GAP
+
+
+def _clock(look: Look) -> Iterator[Condition]:
+    """The clock was set by more than a little since the last cycle, or the last cycle lies in the future."""
+    ahead = look.starts[0] - look.seen.now if look.starts else timedelta(0)
+    if abs(look.clock_jump) < CLOCK_JUMP and ahead < CLOCK_JUMP:
+        return
+    way = "back" if ahead >= CLOCK_JUMP or look.clock_jump < timedelta(0) else "forward"
+    by = in_words(max(ahead, abs(look.clock_jump)))
+    yield Condition(
+        key=Key.CLOCK,
+        subject="clock",
+        text=f"the clock went {way} by {by} between two cycles",
+        remedy="see that the time is kept by NTP: timedatectl status",
+    )
+
+
+def days_left(levels: Sequence[DiskLevel], now: datetime, *, floor_bytes: int) -> float | None:
+    """Days until no more than `floor_bytes` are free, if it goes on as over the last day.
+
+    The levels are those of one file system. None if it does not get fuller, or is not known for long enough. One
+    download, or one removed node, is no trend, whenever it was.
+    """
+    recent = [each for each in levels if timedelta(0) <= now - each.at <= TREND_WINDOW]
+    points = sorted((each.at.timestamp(), each.free_bytes) for each in recent)
+    if len(points) < FEWEST_LEVELS or points[-1][0] - points[0][0] < SHORTEST_SPAN.total_seconds():
+        return None
+    # A jump in the middle lies between most pairs of all points; between those of the later half it lies then not.
+    slope = max(_slope(points), _slope(points[len(points) // 2 :]))
+    return max(0.0, (points[-1][1] - floor_bytes) / -slope / 86400) if slope < 0 else None
+
+
+def _slope(points: Sequence[tuple[float, int]]) -> float:
+    """The median of the slopes between all pairs (Theil-Sen), in bytes per second; 0 where there is no pair."""
+    slopes = [
+        (later[1] - earlier[1]) / (later[0] - earlier[0])
+        for place, earlier in enumerate(points)
+        for later in points[place + 1 :]
+        if later[0] > earlier[0]
+    ]
+    return median_high(slopes) if slopes else 0.0
+
+
+def is_level_due(levels: Sequence[DiskLevel], now: datetime) -> bool:
+    """Whether it is time to note the next level of a file system."""
+    latest = max((each.at for each in levels), default=None)
+    return latest is None or not timedelta(0) <= now - latest < LEVEL_EVERY
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

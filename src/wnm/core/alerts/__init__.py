@@ -1,1 +1,0 @@
-"""What is worth waking somebody for: conditions, how long they have to last, and what is said of them."""

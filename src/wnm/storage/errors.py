@@ -1,0 +1,102 @@
+"""Translates errors of SQLite, of the file system and of stored values into one line with the remedy."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wnm.core.errors import BadInput, Bug, NeedsOperator, Transient, WnmError
+
+
+class UnreadableError(Exception):
+    """A stored value that wnm cannot have written."""
+
+
+INIT = "wnm --init --rewards_address ADDRESS"
+
+
+@contextmanager
+def database_errors(path: str) -> Iterator[None]:
+    """Turn every error of SQLite, of the file system and of stored values into one of wnm's own."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translated(path, error) from error
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{error.object!r} is not UTF-8 and cannot be kept in {path}") from error
+    except UnreadableError as error:
+        raise damaged(path, str(error)) from error
+    except OSError as error:
+        raise unusable(path, error.strerror or str(error)) from error
+    except Exception as error:
+        # SQLAlchemy, which makes and migrates databases, wraps what SQLite raises.
+        cause = getattr(error, "orig", None)
+        if isinstance(cause, sqlite3.Error):
+            raise _translated(path, cause) from error
+        raise
+
+
+def missing(path: str) -> NeedsOperator:
+    remedy = f"create it with: {INIT}, or from nodes that run: wnm --init --import"
+    return NeedsOperator(f"there is no database at {path}", remedy=remedy)
+
+
+def foreign(path: str, *, earlier: bool = False) -> NeedsOperator:
+    if earlier:
+        return NeedsOperator(
+            f"{path} is the database of an older wnm", remedy="take it over with: wnm --init"
+        )
+    return NeedsOperator(
+        f"{path} is not a database of wnm", remedy=f"give another --dbpath, or move it away, then: {INIT}"
+    )
+
+
+def newer(path: str, revision: str) -> NeedsOperator:
+    return NeedsOperator(f"{path} was written by a newer wnm (revision {revision:.40})", remedy="upgrade wnm")
+
+
+def damaged(path: str, cause: str) -> NeedsOperator:
+    """A database of ours that cannot be read; the remedy names the newest copy when there is one."""
+    copies = copies_of(path)
+    restore = f"restore its newest copy: cp -p '{copies[-1]}' '{path}', or start anew: " if copies else ""
+    return NeedsOperator(
+        f"{path} is damaged ({cause})", remedy=f"move it and {path}-wal away, then {restore}{INIT}"
+    )
+
+
+def unusable(path: str, cause: str) -> NeedsOperator:
+    return NeedsOperator(
+        f"{path} cannot be used ({cause})", remedy="see to the disk and the permissions, then run wnm again"
+    )
+
+
+def copies_of(path: str) -> list[str]:
+    """The copies that migrations left beside the database, oldest first."""
+    file = Path(path)
+    try:
+        found = [entry for entry in file.parent.iterdir() if entry.name.startswith(f"{file.name}.before-")]
+    except OSError:
+        return []
+    return [str(copy) for copy in sorted(found, key=lambda copy: copy.name.rpartition("-")[2])]
+
+
+def _translated(path: str, error: sqlite3.Error) -> WnmError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    said = str(error)
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return Transient(f"{path} is in use by another program: {said}; the next cycle tries again")
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_FORMAT:
+            return damaged(path, said)
+        case sqlite3.SQLITE_FULL:
+            folder = os.path.dirname(path) or "."  # noqa: PTH120 - as it was given
+            return NeedsOperator(f"there is no room to write {path}", remedy=f"free some space in {folder}")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return unusable(path, said)
+        case sqlite3.SQLITE_IOERR:
+            return unusable(path, said)
+        case sqlite3.SQLITE_ERROR if said.startswith(("no such column", "no such table")):
+            return damaged(path, said)
+        case _:
+            return Bug(f"{path}: {said}")
