@@ -11,7 +11,7 @@ from wnm.alerts.cycle import note_alerts
 from wnm.alerts.fallback import forget_fallback
 from wnm.app.context import Context
 from wnm.app.invocation import Command
-from wnm.app.outputs import remove_outputs, write_outputs
+from wnm.app.publish import publish, withdraw
 from wnm.app.telling import tell
 from wnm.app.watchdog import Watchdog
 from wnm.core.decide.forced import ForcedAction, Request, forced
@@ -64,7 +64,7 @@ def act(run: Context, watchdog: Watchdog) -> Done:
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)
         is_over = run.asked.force_action == ForcedAction.TEARDOWN and not left
-        problems = remove_outputs(settings) if is_over else write_outputs(resolved, database, clock.now())
+        problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, clock.now())
     tell(cycle, left, firewall_note=recall.firewall_note)
     for problem in problems:
         log.warning("%s", problem)
