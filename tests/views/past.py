@@ -113,6 +113,7 @@ def remember(path: Path, end: datetime, count: int = 20) -> Past:
             Blocked(
                 kind=BlockKind.READING_HIGH,
                 action=Task(kind=TaskKind.START, nodes=(NodeId(SHED),)),
+                waits_on=(NodeId(1),),
                 reading=Figure(key="cpu_percent", value=74.2, limit=70.0),
             ),
         )

@@ -12,19 +12,18 @@ from tests.views.past import CRASHED, FAILED, NIGHT, SHED, Past, remember
 from tests.views.terminal_texts import BERLIN, LOOKED_AT, looked_at
 from tests.views.test_formats import HOSTILE
 
-from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind
-from wnm.cli.stories import node_known, story_of
+from wnm.app.stories import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status, node_name
 from wnm.core.outcome import Result
-from wnm.core.reasons import legacy
+from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind, legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.views import story
 from wnm.views.happenings import Happening, tone_of
-from wnm.views.story import payload, Story
+from wnm.views.story import Story, payload
 from wnm.views.tones import Tone, plain
 
 LATER = NOW + timedelta(minutes=20)
