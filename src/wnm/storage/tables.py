@@ -95,6 +95,7 @@ Node = Table(
     Column("status_since", Moment, nullable=False),
     Column("because", Prose, nullable=False),
     Column("restarted", Boolean, nullable=False),
+    Column("crashed", Boolean, nullable=False, server_default="0"),
     Column("pid", Integer),
     Column("process_started_at", Moment),
     Column("version", Prose),

@@ -37,15 +37,30 @@ def must_shed(task: Task, seen: Observation, settings: Settings) -> Blocked | No
         return Blocked(kind=BlockKind.OVER_CAP, action=task, count=counted(seen), limit=settings.node_cap)
     short = short_file_systems(seen, settings)
     if short:
-        why = _shortage(short[0], settings)
-        kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
-        return Blocked(
-            kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
-        )
+        return _short(task, short[0], settings)
     high = high_gauges(seen, settings)
     if high:
         return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
     return None
+
+
+def stopping_reading(
+    task: Task, mount_point: str | None, seen: Observation, settings: Settings
+) -> Blocked | None:
+    """What keeps a node down because a reading is above its removal limit: the machine's, or that of its own disk."""
+    high = high_gauges(seen, settings)
+    if high:
+        return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
+    for system in short_file_systems(seen, settings):
+        if system.mount_point == mount_point:
+            return _short(task, system, settings)
+    return None
+
+
+def cap_removes(seen: Observation, settings: Settings) -> frozenset[NodeId]:
+    """The nodes that have to go for the cap."""
+    over = max(0, excess(seen, settings))
+    return frozenset(ids_of(_removable(seen)[:over])) if over else frozenset()
 
 
 def counted(seen: Observation) -> int:
@@ -82,11 +97,7 @@ def short_file_systems(seen: Observation, settings: Settings) -> tuple[FileSyste
 
 
 def _remove(seen: Observation, settings: Settings) -> Proposal:
-    candidates = [
-        each
-        for each in removal_order(seen.nodes)
-        if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
-    ]
+    candidates = _removable(seen)
     wanted: dict[int, RetireNode] = {}
     held: list[Blocked] = []
     over = Reason(kind=ReasonKind.OVER_CAP, count=counted(seen), limit=settings.node_cap)
@@ -107,6 +118,23 @@ def _remove(seen: Observation, settings: Settings) -> Proposal:
         held.append(Blocked(kind=BlockKind.REMOVAL_SLOT, action=more))
     because = next(iter(wanted.values())).because
     return Proposal(actions=actions, held=tuple(held), because=because)
+
+
+def _removable(seen: Observation) -> list[NodeSeen]:
+    """The nodes that may be removed, the one that is missed least first."""
+    return [
+        each
+        for each in removal_order(seen.nodes)
+        if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
+    ]
+
+
+def _short(task: Task, system: FileSystem, settings: Settings) -> Blocked:
+    why = _shortage(system, settings)
+    kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
+    return Blocked(
+        kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
+    )
 
 
 def _pick_for_disk(
