@@ -93,7 +93,7 @@ def rehearse(run: Context) -> int:
 
 def _checked(run: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
-    resolved = run.resolve(ledger.settings())
+    resolved = run.resolve(ledger.layers())
     check_buildable(resolved.settings)
     recall = ledger.recall()
     _refuse_leaving_nodes(resolved, recall)
@@ -131,7 +131,8 @@ def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
     if not resolved.changes:
         return
     ledger.note_absent(absent_folders(places_of(resolved.settings)))
-    ledger.change_settings({change.name: change.new_text for change in resolved.changes})
+    kept = {change.name: change.new_text for change in resolved.changes}
+    ledger.change_settings(kept, SystemClock().now())
     for change in resolved.changes:
         origin = resolved.origins[change.name]
         old, new = (shown(change.name, text or "") for text in (change.old_text, change.new_text))
