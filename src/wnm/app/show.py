@@ -5,12 +5,12 @@ from datetime import UTC
 from typing import IO
 
 from wnm.app.context import Context
-from wnm.app.histories import earned_today
 from wnm.app.paint import NARROWEST, has_drawings, height_of, say, width_of
 from wnm.storage.database import Database
 from wnm.storage.earnings import Earnings
 from wnm.storage.timeline import Timeline
 from wnm.views import status
+from wnm.views.earnings import earned_today
 from wnm.views.happenings import latest_happenings
 from wnm.views.material import Material
 from wnm.views.node_table import NO_EXTRAS, Extras

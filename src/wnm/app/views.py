@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.page import status_page
+from wnm.app.publish import status_page
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.storage.database import Database, open_for_reading
@@ -78,7 +78,7 @@ class Views:
             return plain(500, "this is a bug in wnm: it is told where wnm serve was started")
 
     def _material(self, database: Database) -> Material:
-        resolved = self._run.resolve(Ledger(database).settings())
+        resolved = self._run.resolve(Ledger(database).layers())
         return material(database, resolved, self._clock.now())
 
 

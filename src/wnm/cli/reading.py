@@ -30,7 +30,7 @@ def read(run: Context) -> int:
     if run.asked.command is Command.REPLAY:
         return _replay(run)
     with open_for_reading(run.database_path) as database:
-        resolved = run.resolve(Ledger(database).settings())
+        resolved = run.resolve(Ledger(database).layers())
         if run.asked.report == EARNINGS:
             return report_earnings(run, database)
         if is_wanted(run):
@@ -49,9 +49,9 @@ def read(run: Context) -> int:
 def _report(run: Context, found: Material) -> int:
     chosen = only(found, run.asked.service_names) if run.asked.service_names else found
     if run.asked.report == "influx-resources" and run.asked.report_format in (None, "text"):
-        from wnm.app.board import points_for_boards  # the only report that asks the nodes
+        from wnm.app.publish import points_for_dashboards  # the only report that asks the nodes
 
-        _print(points_for_boards(chosen))
+        _print(points_for_dashboards(chosen))
         return 0
     _print(render(run.asked.report or "", run.asked.report_format or "text", chosen))
     return 0
