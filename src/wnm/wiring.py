@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wnm.act.steps import Hands
+from wnm.act.steps import Backends
 from wnm.core.contracts import Clock, Firewall, UnitDriver
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.host import SYSTEM_SERVICES
@@ -92,7 +92,7 @@ FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw
 
 
 def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
-    """The hands and the kind of node that these settings name.
+    """The backends and the kind of node that these settings name.
 
     `began` is when the run began, on the monotonic clock. NeedsOperator for a process manager, firewall or
     kind of node that this wnm does not have.
@@ -101,7 +101,9 @@ def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
     manager = NodeManager(driver, KINDS, Policy.of(settings), clock)
     firewall = _pick(FIREWALLS, "firewall", settings.firewall).build(clock)
-    return Machine(hands=Hands(manager=manager, firewall=firewall), kinds=KINDS, clock=clock, began=began)
+    return Machine(
+        backends=Backends(manager=manager, firewall=firewall), kinds=KINDS, clock=clock, began=began
+    )
 
 
 def firewall_is_active() -> bool:
