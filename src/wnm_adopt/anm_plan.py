@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from wnm.core.host import Host, for_manager
 from wnm.core.settings import read, render
-from wnm_adopt.anm_files import AnmCron, read_cron_entries
+from wnm_adopt.anm_files import read_cron_entries
 from wnm_adopt.anm_places import AnmPlaces
 from wnm_adopt.anm_settings import AnmTexts, read_anm_settings
 from wnm_adopt.classify import Classified, classify
@@ -43,7 +43,6 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     """
 
     texts: AnmTexts
-    cron: AnmCron
     cron_text: str | None
     places: AnmPlaces
     units: Sequence[FoundUnit]
@@ -58,6 +57,11 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     not_ours: Sequence[str] = ()
     database: str = ""
     mark: str | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anm's cron file starts it."""
+        return any(each.live and each.starts_anm for each in read_cron_entries(self.cron_text or ""))
 
 
 def plan_from_anm(
@@ -183,7 +187,7 @@ def _teardown(seen: AnmSeen, found: FoundSettings) -> list[str]:
     if not found.teardown_pending:
         return []
     why = "its config is missing" if seen.texts.config is None else "its config says Action=4"
-    if not seen.cron.live:
+    if not seen.is_on:
         return [
             f"{why}, so what anm was to do cannot be told: take over the nodes alone, with wnm --init --import "
             "--process_manager systemd --rewards_address ADDRESS"
@@ -238,7 +242,7 @@ def _notes(
             f"{len(alone)} unit(s) are left alone: once anm is off nothing looks after them, so do what is said of "
             "each first"
         )
-    if not seen.cron.live:
+    if not seen.is_on:
         notes.append(f"{seen.places.cron} does not start anm: it is switched off already")
     cap = {**found.given, **by_hand}.get("node_cap", "")
     if cap.isdigit() and int(cap) < len(classified.adopted):

@@ -5,6 +5,7 @@ import pwd
 import shlex
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from wnm.core.errors import BadInput
 from wnm.core.host import data_folder
 from wnm.core.node import Node
 from wnm.wiring import firewall_is_active
-from wnm_adopt.anm_files import AnmCron, read_anm_cron, read_cron_entries, read_node_details
+from wnm_adopt.anm_files import read_cron_entries, read_node_details
 from wnm_adopt.anm_places import (
     COMPANIONS,
     AnmPlaces,
@@ -27,7 +28,7 @@ from wnm_adopt.anm_places import (
 from wnm_adopt.anm_plan import MARK, AnmSeen, Companion, plan_from_anm
 from wnm_adopt.anm_settings import AnmTexts
 from wnm_adopt.discover import units_in
-from wnm_adopt.found import SYSTEMD, NodeMemory
+from wnm_adopt.found import SYSTEMD
 from wnm_adopt.from_services import given_by_hand, surroundings
 from wnm_adopt.plan import TakeoverPlan
 from wnm_adopt.takeover_folder import TakeoverFolder
@@ -67,19 +68,13 @@ class FromAnm:
                 f"there is no anm here: {places.cron}, {places.data('config')} and {places.script} are missing; "
                 "leave out --migrate_anm"
             )
-        cron = read_anm_cron(cron_text or "")
         units = units_in(places.units, SYSTEMD, places.other_units, loaded=places.root == "/")
         details = read_node_details(texts.node_details or "")
-        memories = {
-            number: NodeMemory(peer_id=node.peer_id, version=node.version)
-            for number, node in details.nodes.items()
-        }
-        around = replace(surroundings(units, self._run), node_details=memories)
-        home = _home_of(cron)
+        around = replace(surroundings(units, self._run), node_details=details.nodes)
+        home = _home_of(cron_text or "")
         return plan_from_anm(
             AnmSeen(
                 texts=texts,
-                cron=cron,
                 cron_text=cron_text,
                 places=places,
                 units=units,
@@ -174,13 +169,12 @@ def _not_ours(path: str) -> Sequence[str]:
     return [path] if stat.S_ISDIR(seen.st_mode) and (seen.st_uid != 0 or seen.st_mode & 0o022) else ()
 
 
-def _home_of(cron: AnmCron) -> str | None:
-    users = [entry.user for entry in cron.entries]
-    for user in users:
-        try:
-            return pwd.getpwnam(user).pw_dir
-        except KeyError:
-            continue
+def _home_of(cron_text: str) -> str | None:
+    """The home folder of the account that anm runs as."""
+    for entry in read_cron_entries(cron_text):
+        if entry.starts_anm:
+            with suppress(KeyError):
+                return pwd.getpwnam(entry.user).pw_dir
     return None
 
 
