@@ -9,16 +9,13 @@ from msgspec.structs import replace
 from wnm.core.host import Host, for_manager
 from wnm.core.settings import read, render
 from wnm_adopt.anm_files import read_cron_entries
-from wnm_adopt.anm_places import AnmPlaces
+from wnm_adopt.anm_places import CONFIG, CRON, MARK, starts_anm
 from wnm_adopt.anm_settings import AnmTexts, read_anm_settings
 from wnm_adopt.classify import Classified, classify
 from wnm_adopt.findings import FoundSettings
 from wnm_adopt.folder_rules import is_below
 from wnm_adopt.found import SYSTEMD, FoundUnit, Surroundings
 from wnm_adopt.plan import TakeoverPlan, most_common
-
-MARK = "wnm-takeover"
-"""The file in anm's folder that says which database its nodes went to: another account must not take them too."""
 
 NOT_STARTED_AT_BOOT = (
     "anm's units do not start with the machine: after a restart wnm's first cycles start the nodes that ran"
@@ -29,7 +26,6 @@ class Companion(Struct, frozen=True, kw_only=True):
     """A cron file of what belongs to anm; `replacement` is the file that stands in for it, if that is wished."""
 
     path: str
-    text: str
     wish: str
     replacement: tuple[str, str] | None = None
 
@@ -44,7 +40,6 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
 
     texts: AnmTexts
     cron_text: str | None
-    places: AnmPlaces
     units: Sequence[FoundUnit]
     around: Surroundings
     tables: Mapping[str, str]
@@ -75,7 +70,7 @@ def plan_from_anm(
     if outer := _outer_storage(found, first, classified, host):
         found = _without_storage(found, outer)
         classified = classify(seen.units, _with_storages(around, found, host, by_hand))
-    taken_out = [seen.places.cron] if seen.cron_text is not None else []
+    taken_out = [CRON] if seen.cron_text is not None else []
     others, in_tables = _other_tables(seen)
     companions = [each for each in seen.companions if each.wish != "leave"]
     moved = [*taken_out, *others, *(each.path for each in companions)]
@@ -85,7 +80,7 @@ def plan_from_anm(
         problems.append(
             f"these nodes were taken over already, by the wnm with the database {seen.mark.strip():.200}: go on with "
             "that one, or undo it there with wnm --undo_migration; if it is gone for good, delete "
-            f"{seen.places.data(MARK)}"
+            f"{MARK}"
         )
     if "process_manager" in by_hand and read("process_manager", by_hand["process_manager"], host) != SYSTEMD:
         problems.append("anm's nodes are services of the system: leave out --process_manager")
@@ -97,9 +92,9 @@ def plan_from_anm(
         kept=tuple(dict.fromkeys([*moved, *(each.path for each in seen.companions), *seen.files])),
         taken_out=tuple(moved),
         claimed=tuple(seen.not_ours),
-        needed=(seen.places.data("config"),),
+        needed=(CONFIG,),
         made=(
-            (seen.places.data(MARK), f"{seen.database}\n"),
+            (MARK, f"{seen.database}\n"),
             *(each.replacement for each in companions if each.replacement is not None),
         ),
         notes=(
@@ -192,10 +187,9 @@ def _teardown(seen: AnmSeen, found: FoundSettings) -> list[str]:
             f"{why}, so what anm was to do cannot be told: take over the nodes alone, with wnm --init --import "
             "--process_manager systemd --rewards_address ADDRESS"
         ]
-    cron = seen.places.cron
     return [
         f"DANGER: {why}, so at the next full minute anm deletes every node, its data and its own files, and "
-        f"restarts the machine. Stop it now: sudo mv {cron} /root/anm.stopped; sudo pkill -f anms.sh. Then put the "
+        f"restarts the machine. Stop it now: sudo mv {CRON} /root/anm.stopped; sudo pkill -f anms.sh. Then put the "
         "config back, or take over the nodes alone: wnm --init --import --process_manager systemd "
         "--rewards_address ADDRESS"
     ]
@@ -205,7 +199,7 @@ def _other_jobs(seen: AnmSeen) -> list[str]:
     """What else anm's own cron file starts would be switched off with it."""
     others = [each for each in read_cron_entries(seen.cron_text or "") if each.live and not each.starts_anm]
     return [
-        f"{seen.places.cron}:{each.line} starts something else too ({each.command:.60}): move that line to a file of "
+        f"{CRON}:{each.line} starts something else too ({each.command:.60}): move that line to a file of "
         "its own"
         for each in others
     ]
@@ -218,16 +212,11 @@ def _other_tables(seen: AnmSeen) -> tuple[list[str], list[str]]:
         live = [entry for entry in read_cron_entries(text) if entry.live]
         if not starts_anm(text):
             continue
-        if path.startswith(seen.places.at("/etc/cron.d/")) and all(entry.starts_anm for entry in live):
+        if path.startswith("/etc/cron.d/") and all(entry.starts_anm for entry in live):
             moved.append(path)
         else:
             problems.append(f"{path} starts anm too: take the line with anms.sh out of it")
     return moved, problems
-
-
-def starts_anm(text: str) -> bool:
-    """Whether a line of a cron table starts it; in a user's own table no line names an account."""
-    return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
 def _notes(
@@ -243,7 +232,7 @@ def _notes(
             "each first"
         )
     if not seen.is_on:
-        notes.append(f"{seen.places.cron} does not start anm: it is switched off already")
+        notes.append(f"{CRON} does not start anm: it is switched off already")
     cap = {**found.given, **by_hand}.get("node_cap", "")
     if cap.isdigit() and int(cap) < len(classified.adopted):
         notes.append(

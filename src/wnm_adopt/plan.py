@@ -1,13 +1,14 @@
 """The plan of a takeover as a value and as text for people, the same for a rehearsal and for the real thing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from wnm.core.node import Node
 from wnm.views.words import printable
 from wnm_adopt.classify import Adopted, Refused
+from wnm_adopt.takeover_folder import TakeoverFolder
 
 
 class TakeoverPlan(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,30 @@ class TakeoverPlan(Struct, frozen=True, kw_only=True):
     needed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+class Source:
+    """Another manager or its database, from which nodes are taken over.
+
+    `switches_off` says whether files are changed on the way, which can be undone. `noted` are files that are copied
+    and never put back.
+    """
+
+    name: str
+    switches_off = False
+    noted: Sequence[str] = ()
+
+    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
+        """Plan from what is there now; what was moved to `folder` before is read there."""
+        raise NotImplementedError
+
+    def running(self) -> Sequence[int]:
+        """The processes of the old manager that have to end first."""
+        return ()
+
+    def remembered(self, node: Node) -> Node:
+        """The row with what else is known of the node."""
+        return node
 
 
 def plan_text(plan: TakeoverPlan, *, database: str) -> str:
