@@ -21,6 +21,7 @@ from wnm.core.node import Node, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
 from wnm.cycle import plan_cycle
 from wnm.node_kinds.kinds import KINDS
+from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
@@ -260,6 +261,7 @@ def _write(
         settings=resolved.initial_texts(),
         now=now,
         absent_before=absent,
+        system_id=system_id(),
         nodes=nodes,
     )
     return tuple(node.name for node in nodes if node.status is Status.RUNNING)
@@ -276,7 +278,7 @@ def verify(run: Context) -> int:
     """Print a line for each node; 0, or 1 if one that counts as running was not seen to run."""
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
-        settings = run.resolve(ledger.settings()).settings
+        settings = run.resolve(ledger.layers()).settings
         machine = build_machine(settings, SystemClock(), began=run.began)
         plan = plan_cycle(ledger.recall(), settings, machine, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
