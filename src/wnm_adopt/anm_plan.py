@@ -76,7 +76,7 @@ def plan_from_anm(
         refused=planner.classified.refused,
         kept=tuple(dict.fromkeys([*moved, *(each.path for each in seen.companions), *seen.files])),
         taken_out=tuple(moved),
-        claimed=tuple(seen.not_ours),
+        to_own=tuple(seen.not_ours),
         needed=(CONFIG,),
         made=(
             (MARK, f"{seen.database}\n"),

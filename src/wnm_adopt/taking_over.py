@@ -288,8 +288,10 @@ def verify(run: Context) -> int:
         ill += not well
         say(f"  {each.node.name}: {printable(words)}")
     names = names_of((each.node for each in plan.seen.nodes), plan.decision)
-    deeds = [words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)]
-    say(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
+    actions = [
+        words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)
+    ]
+    say(f"the first cycle would do: {printable(', '.join(actions)) if actions else 'nothing'}")
     return int(ill > 0)
 
 
