@@ -26,12 +26,15 @@ def loaded_properties(name: str, *, of_user: bool) -> Mapping[str, Any] | None:
     # As systemd writes names in paths of the bus, see sd_bus_path_encode(3).
     path = f"/org/freedesktop/systemd1/unit/{re.sub(r'[^A-Za-z0-9]|^[0-9]', _escaped, name)}"
     scope = ("--user",) if of_user else ()
-    call = ("call", _BUS, path, "org.freedesktop.DBus.Properties", "GetAll", "s", "")
-    try:
-        answer = json.loads(run(("busctl", *scope, "--json=short", *call), PATIENCE).stdout)
-        return {key: each["data"] for key, each in answer["data"][0].items()}
-    except (WnmError, ValueError, LookupError, TypeError, AttributeError):
-        return None
+    found: dict[str, Any] = {}
+    for interface in ("Unit", "Service"):
+        call = ("call", _BUS, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"{_BUS}.{interface}")
+        try:
+            answer = json.loads(run(("busctl", *scope, "--json=short", *call), PATIENCE).stdout)
+            found |= {key: each["data"] for key, each in answer["data"][0].items()}
+        except (WnmError, ValueError, LookupError, TypeError, AttributeError):
+            return None
+    return found
 
 
 def _escaped(found: re.Match[str]) -> str:
