@@ -1,6 +1,7 @@
 """Asks the running systemd for the properties of a service, as it has loaded it."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,11 +27,12 @@ def loaded_properties(name: str, *, of_user: bool) -> Mapping[str, Any] | None:
     # As systemd writes names in paths of the bus, see sd_bus_path_encode(3).
     path = f"/org/freedesktop/systemd1/unit/{re.sub(r'[^A-Za-z0-9]|^[0-9]', _escaped, name)}"
     scope = ("--user",) if of_user else ()
+    environment = {"XDG_RUNTIME_DIR": f"/run/user/{os.geteuid()}", **os.environ, "LC_ALL": "C"}
     found: dict[str, Any] = {}
     for interface in ("Unit", "Service"):
         call = ("call", _BUS, path, "org.freedesktop.DBus.Properties", "GetAll", "s", f"{_BUS}.{interface}")
         try:
-            answer = json.loads(run(("busctl", *scope, "--json=short", *call), PATIENCE).stdout)
+            answer = json.loads(run(("busctl", *scope, "--json=short", *call), PATIENCE, environment).stdout)
             found |= {key: each["data"] for key, each in answer["data"][0].items()}
         except (WnmError, ValueError, LookupError, TypeError, AttributeError):
             return None
