@@ -1,10 +1,15 @@
 """Settings that were found with another manager: what is given, and what a person has to decide."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.settings import SPECS
+from wnm.core.errors import BadInput
+from wnm.core.host import Host
+from wnm.core.setting import REQUIRED
+from wnm.core.setting_checks import check_together
+from wnm.core.settings import SPECS, Settings, read, render
 
 
 class UnknownSetting(Struct, frozen=True, kw_only=True):
@@ -61,6 +66,52 @@ class FoundSettings(Struct, frozen=True, kw_only=True):
         """A line on each thing that has to be decided before anything can be taken over; empty if nothing is."""
         unknown = (str(each) for each in self.unknown if each.matters)
         return (*unknown, *(str(each) for each in self.wrong if not accept_defaults or not each.defaults))
+
+
+class SettingsReader:
+    """Collects what is found, one setting at a time; those named in `by_hand` are not looked for."""
+
+    def __init__(self, host: Host, by_hand: Collection[str]) -> None:
+        self.host = host
+        self.by_hand = by_hand
+        self.given: dict[str, str] = {}
+        self.unknown: list[UnknownSetting] = []
+        self.wrong: list[WrongSetting] = []
+        self.notes: list[str] = []
+
+    def give(self, name: str, text: str) -> None:
+        """Keep a text as `--init` would; ValueError if it would refuse it."""
+        self.given[name] = render(name, read(name, text, self.host))
+
+    def default(self, name: str) -> Any:
+        """wnm's own value."""
+        return SPECS[name].default_for(self.host)
+
+    def defaults(self, names: Sequence[str]) -> Mapping[str, str]:
+        """The texts of wnm's own values, by name."""
+        return {name: render(name, self.default(name)) for name in names}
+
+    def contradiction(self, names: Sequence[str], origins: Mapping[str, str]) -> str | None:
+        """Why some settings that were found cannot be together, everything else being as by default."""
+        values: dict[str, Any] = {
+            name: () if spec.default is REQUIRED else self.default(name) for name, spec in SPECS.items()
+        }
+        values |= {name: read(name, self.given[name], self.host) for name in names if name in self.given}
+        try:
+            check_together(Settings(**values), dict.fromkeys(SPECS, "default") | dict(origins))
+        except BadInput as problem:
+            return str(problem).partition(": give ")[0].partition("; give ")[0]
+        return None
+
+    def found(self, *, teardown_pending: bool = False) -> FoundSettings:
+        """All that was collected."""
+        return FoundSettings(
+            given=self.given,
+            unknown=tuple(self.unknown),
+            wrong=tuple(self.wrong),
+            notes=tuple(self.notes),
+            teardown_pending=teardown_pending,
+        )
 
 
 def by_hand(name: str) -> str:

@@ -2,20 +2,16 @@
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.errors import BadInput
 from wnm.core.forms.numbers import plain
-from wnm.core.forms.wallets import FAUCET
 from wnm.core.host import Host, for_manager
 from wnm.core.setting import REQUIRED
-from wnm.core.setting_checks import check_together
-from wnm.core.settings import SPECS, Settings, read, render
+from wnm.core.settings import SPECS, read, render
 from wnm.core.suggest import shortened
-from wnm_adopt.findings import FoundSettings, UnknownSetting, WrongSetting
+from wnm_adopt.findings import FoundSettings, SettingsReader, UnknownSetting, WrongSetting
 from wnm_adopt.old_database import OldMachine, OldValue
 
 PLACE = "older database"
@@ -59,25 +55,17 @@ _SAME = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class _Sorting:
-    """The four heaps that values are sorted onto."""
+class _Reader(SettingsReader):
+    """Sorts the values that are there."""
 
-    host: Host
-    by_hand: Collection[str]
-    given: dict[str, str] = field(default_factory=dict)
-    unknown: list[UnknownSetting] = field(default_factory=list)
-    wrong: list[WrongSetting] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def defaults_of(self, *names: str) -> Mapping[str, str]:
+    def defaults(self, names: Sequence[str]) -> Mapping[str, str]:
         """The texts of wnm's defaults; none where they may not stand in."""
         if any(SPECS[name].default is REQUIRED or name in _NO_DEFAULT for name in names):
             return {}
-        return {name: render(name, SPECS[name].default_for(self.host)) for name in names}
+        return super().defaults(names)
 
     def refuse(self, name: str, value: str, why: str) -> None:
-        self.refuse_all((name,), (value,), why, self.defaults_of(name))
+        self.refuse_all((name,), (value,), why, self.defaults((name,)))
 
     def refuse_all(
         self, names: Sequence[str], values: Sequence[str], why: str, defaults: Mapping[str, str]
@@ -99,9 +87,7 @@ class _Sorting:
         """The value that will hold if nobody gives another."""
         if name in self.given:
             return read(name, self.given[name], self.host)
-        if name in _NO_DEFAULT:
-            return read(name, FAUCET if name == "rewards_address" else "setsid", self.host)
-        return SPECS[name].default_for(self.host)
+        return self.default(name)
 
 
 def settings_from_old(
@@ -111,50 +97,45 @@ def settings_from_old(
     values = machine.values if machine is not None else {}
     manager = values.get("process_manager")
     known = manager_of(manager, host) if isinstance(manager, str) else None
-    sorting = _Sorting(host=for_manager(host, known or ""), by_hand=by_hand)
+    reader = _Reader(for_manager(host, known or ""), by_hand)
     if machine is None:
-        sorting.notes.append("the older database holds no settings: its own --init had failed half-way")
+        reader.notes.append("the older database holds no settings: its own --init had failed half-way")
     for name in _CARRIED:
         if name in by_hand:
             continue
         value = values.get(name)
         if value is not None and (not isinstance(value, str) or value.strip()):
-            _carry(sorting, name, value, minutes=machine is not None and machine.delays_in == "minutes")
+            _carry(reader, name, value, minutes=machine is not None and machine.delays_in == "minutes")
         elif name in _NEEDED:
-            sorting.unknown.append(
+            reader.unknown.append(
                 UnknownSetting(key=name, where=PLACE, reason="it is not there", option=name)
             )
-    _check_donation(sorting, values)
-    _check_pairs(sorting)
-    _check_ports(sorting)
-    _note_what_stays_behind(sorting, values)
-    return FoundSettings(
-        given=sorting.given,
-        unknown=tuple(sorting.unknown),
-        wrong=tuple(sorting.wrong),
-        notes=tuple(sorting.notes),
-    )
+    _check_donation(reader, values)
+    _check_pairs(reader)
+    _check_ports(reader)
+    _note_what_stays_behind(reader, values)
+    return reader.found()
 
 
-def _carry(sorting: _Sorting, name: str, value: OldValue, *, minutes: bool) -> None:
+def _carry(reader: _Reader, name: str, value: OldValue, *, minutes: bool) -> None:
     if name == "antnode_path" and value == _OLD_PROGRAM:
         return  # the default of both, and wnm's also looks on PATH
-    if name == "process_manager" and (why := why_not(str(value), sorting.host)) is not None:
-        sorting.refuse(name, shortened(str(value)), why)
+    if name == "process_manager" and (why := why_not(str(value), reader.host)) is not None:
+        reader.refuse(name, shortened(str(value)), why)
         return
     if name == "node_storage" and isinstance(value, str) and "," in value:
-        sorting.refuse(name, shortened(value), "its name holds a comma, which would part it in two")
+        reader.refuse(name, shortened(value), "its name holds a comma, which would part it in two")
         return
     if name == "node_cap" and value == 0:
-        sorting.refuse(name, "0", "it would remove every node")
+        reader.refuse(name, "0", "it would remove every node")
         return
-    text = _text(name, value, sorting.host, minutes=minutes)
+    text = _text(name, value, reader.host, minutes=minutes)
     try:
-        sorting.given[name] = render(name, read(name, text, sorting.host))
+        reader.give(name, text)
     except ValueError as reason:
-        sorting.refuse(name, shortened(text), str(reason))
+        reader.refuse(name, shortened(text), str(reason))
         return
-    _note(sorting, name, value, minutes=minutes)
+    _note(reader, name, value, minutes=minutes)
 
 
 def _text(name: str, value: OldValue, host: Host, *, minutes: bool) -> str:
@@ -170,72 +151,66 @@ def _text(name: str, value: OldValue, host: Host, *, minutes: bool) -> str:
     return str(value)
 
 
-def _note(sorting: _Sorting, name: str, value: OldValue, *, minutes: bool) -> None:
+def _note(reader: _Reader, name: str, value: OldValue, *, minutes: bool) -> None:
     """What a person should know of a value that is carried over."""
-    carried = sorting.given[name]
+    carried = reader.given[name]
     if name in _DELAYS and not minutes and isinstance(value, int) and 0 < value < 60:
-        sorting.notes.append(
+        reader.notes.append(
             f"{name} was {value} seconds there; "
             f"if it came from anm, which counts in minutes, give --{name} {value}"
         )
     elif name == "node_storage" and isinstance(value, str) and (value.startswith("~") or "$" in value):
-        sorting.notes.append(
+        reader.notes.append(
             f"node_storage was {shortened(value)} there, taken literally; new nodes go to {carried} now"
         )
-    elif name == "environment" and len(sorting.value_of(name)) > 1:
-        sorting.notes.append(
+    elif name == "environment" and len(reader.value_of(name)) > 1:
+        reader.notes.append(
             "environment was one variable for nodes there, whatever its words; "
             "new nodes get one for each word"
         )
     elif name == "start_args":
-        sorting.notes.append("start_args had no effect there; new nodes get them now")
+        reader.notes.append("start_args had no effect there; new nodes get them now")
 
 
-def _check_donation(sorting: _Sorting, values: Mapping[str, OldValue]) -> None:
+def _check_donation(reader: _Reader, values: Mapping[str, OldValue]) -> None:
     """No default may decide who is paid: not where the wallets of nodes say `donate`."""
     uses_it = "donate" in str(values.get("rewards_address", "")).lower()
-    for index, each in enumerate(sorting.wrong):
-        if each.options == ("donate_address",) and uses_it and "rewards_address" not in sorting.by_hand:
-            sorting.wrong[index] = replace(each, why=f"{each.why}, and nodes are to pay it", defaults={})
+    for index, each in enumerate(reader.wrong):
+        if each.options == ("donate_address",) and uses_it and "rewards_address" not in reader.by_hand:
+            reader.wrong[index] = replace(each, why=f"{each.why}, and nodes are to pay it", defaults={})
 
 
-def _check_pairs(sorting: _Sorting) -> None:
+def _check_pairs(reader: _Reader) -> None:
     """The limit to add has to be below the limit to shed; both fall back together."""
     for low, high in _PAIRS:
-        if low in sorting.by_hand or high in sorting.by_hand:
+        if low in reader.by_hand or high in reader.by_hand:
             continue
-        below, above = sorting.value_of(low), sorting.value_of(high)
+        below, above = reader.value_of(low), reader.value_of(high)
         is_off = "io_" in low and (not below or not above)
         if below < above or is_off:
             continue
-        sorting.given.pop(low, None)
-        sorting.given.pop(high, None)
+        reader.given.pop(low, None)
+        reader.given.pop(high, None)
         values = (render(low, below), render(high, above))
-        defaults = sorting.defaults_of(low, high)
-        sorting.refuse_all((low, high), values, "the first has to be below the second", defaults)
+        defaults = reader.defaults((low, high))
+        reader.refuse_all((low, high), values, "the first has to be below the second", defaults)
 
 
-def _check_ports(sorting: _Sorting) -> None:
+def _check_ports(reader: _Reader) -> None:
     """Whether all ports fit below 65536 and apart from each other."""
-    if any(name in sorting.by_hand for name in _PORTS):
+    if any(name in reader.by_hand for name in _PORTS):
         return
-    looked_at = (*_PORTS, *_NO_DEFAULT)
-    values: dict[str, Any] = {
-        name: sorting.value_of(name) if name in looked_at else spec.default_for(sorting.host)
-        for name, spec in SPECS.items()
-    }
-    origins = {name: PLACE if name in sorting.given else "default" for name in SPECS}
-    try:
-        check_together(Settings(**values), origins)
-    except BadInput as error:
-        shown = [render(name, values[name]) for name in _PORTS]
-        sorting.refuse_all(_PORTS, shown, str(error).partition("; give ")[0], {})
+    origins = {name: PLACE if name in reader.given else "default" for name in SPECS}
+    why = reader.contradiction(_PORTS, origins)
+    if why is not None:
+        shown = [render(name, reader.value_of(name)) for name in _PORTS]
+        reader.refuse_all(_PORTS, shown, why, {})
 
 
-def _note_what_stays_behind(sorting: _Sorting, values: Mapping[str, OldValue]) -> None:
+def _note_what_stays_behind(reader: _Reader, values: Mapping[str, OldValue]) -> None:
     strategy = values.get("node_removal_strategy")
     if strategy not in (None, "", "youngest"):
-        sorting.notes.append(
+        reader.notes.append(
             f"node_removal_strategy {shortened(str(strategy))} had no effect there; "
             "wnm removes the youngest first"
         )
