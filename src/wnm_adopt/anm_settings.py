@@ -8,11 +8,18 @@ from msgspec import Struct
 
 from wnm.core.host import Host
 from wnm.core.settings import SPECS, read, render
-from wnm_adopt.anm_files import read_cpu_count, rewards_address_of, version_of
-from wnm_adopt.anm_places import CONFIG, SCRIPT
-from wnm_adopt.anm_script import BIG_MACHINE_CORES, DELAYS, AnmScript, read_script
-from wnm_adopt.assignments import Known, Place, Unknown, read_assignments
-from wnm_adopt.findings import FoundSettings, SettingsReader, UnknownSetting, WrongSetting
+from wnm_adopt.anm_files import CONFIG, SCRIPT, read_cpu_count, rewards_address_of, version_of
+from wnm_adopt.bash_texts import (
+    BIG_MACHINE_CORES,
+    DELAYS,
+    AnmScript,
+    Known,
+    Place,
+    Unknown,
+    read_assignments,
+    read_script,
+)
+from wnm_adopt.plan import FoundSettings, SettingsReader, UnknownSetting, WrongSetting
 
 OVERRIDE = "/var/antctl/override"
 SYSTEM = "/var/antctl/system"
