@@ -385,7 +385,7 @@ def _write(
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
-    states = build_machine(resolved.settings, clock, began=run.began).hands.manager.survey_nodes(rows)
+    states = build_machine(resolved.settings, clock, began=run.began).backends.manager.survey_nodes(rows)
     nodes = [
         source.remembered(
             replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)

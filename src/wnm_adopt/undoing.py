@@ -198,7 +198,7 @@ def _take_back_traces(run: Context) -> None:
         return
     with open_for_reading(run.database_path) as database:
         settings = run.resolve(Ledger(database).layers()).settings
-    hands = build_machine(settings, SystemClock(), began=run.began).hands
+    hands = build_machine(settings, SystemClock(), began=run.began).backends
     for node in nodes:
         try:
             hands.firewall.close_port(node.port, port_comment(node.name))
