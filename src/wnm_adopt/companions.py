@@ -3,8 +3,8 @@
 import shlex
 from collections.abc import Mapping, Sequence
 
-from wnm.app.cron import own_program
-from wnm.app.run import DATABASE_NAME, Run
+from wnm.app.context import DATABASE_NAME, Context
+from wnm.app.schedule import own_program
 from wnm.core.host import data_folder
 from wnm_adopt.anm_cron import read_cron_entries
 from wnm_adopt.anm_places import AnmPlaces
@@ -15,7 +15,7 @@ FOLDER = "/tmp/influx-resources"
 USUAL_TIMES = "*/20 * * * *"
 
 
-def companions_of(run: Run, places: AnmPlaces, texts: Mapping[str, str | None]) -> Sequence[Companion]:
+def companions_of(run: Context, places: AnmPlaces, texts: Mapping[str, str | None]) -> Sequence[Companion]:
     """Those that are there, each with what is wished for it."""
     wish = run.asked.companions or "leave"
     return [
@@ -30,7 +30,7 @@ def companions_of(run: Run, places: AnmPlaces, texts: Mapping[str, str | None]) 
     ]
 
 
-def _replacement(run: Run, places: AnmPlaces, text: str) -> tuple[str, str]:
+def _replacement(run: Context, places: AnmPlaces, text: str) -> tuple[str, str]:
     """The file that has wnm's own report written where the collector wrote its figures, at the same times."""
     entries = [entry for entry in read_cron_entries(text) if entry.live]
     times = entries[0].when if entries else USUAL_TIMES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
 from wnm.wiring import firewall_is_active
@@ -39,7 +39,7 @@ class FromAnm:
     switches_off = True
     noted: Sequence[str] = FIREWALL
 
-    def __init__(self, run: Run, places: AnmPlaces | None = None) -> None:
+    def __init__(self, run: Context, places: AnmPlaces | None = None) -> None:
         self._run = run
         self._places = places or AnmPlaces()
 

@@ -12,7 +12,7 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
 from wnm.core.settings import read, render
@@ -43,7 +43,7 @@ class FromOldWnm:
     name = "an older wnm"
     noted: Sequence[str] = ()
 
-    def __init__(self, run: Run, path: str) -> None:
+    def __init__(self, run: Context, path: str) -> None:
         self._run = run
         self._path = os.path.realpath(path)
         self._memories: Mapping[int, Memory] = {}

@@ -9,7 +9,7 @@ from posixpath import dirname, join
 import psutil
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.node import Node
 from wnm.core.settings import read
@@ -33,7 +33,7 @@ class FromServices:
     switches_off = False
     noted: Sequence[str] = ()
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Context) -> None:
         self._run = run
 
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
@@ -72,13 +72,13 @@ class FromServices:
         return node
 
 
-def manager_wanted(run: Run) -> str:
+def manager_wanted(run: Context) -> str:
     """The process manager as given, else the platform's."""
     given = given_by_hand(run).get("process_manager")
     return default_manager(run.host) if given is None else str(read("process_manager", given, run.host))
 
 
-def given_by_hand(run: Run) -> Mapping[str, str]:
+def given_by_hand(run: Context) -> Mapping[str, str]:
     """The settings that were given with this run, wherever, as texts by name."""
     given: dict[str, str] = {}
     for layer in reversed(run.layers):
@@ -107,7 +107,7 @@ def node_folders(text: str | None, host: Host) -> tuple[str, ...]:
     return folders if isinstance(folders, tuple) else (node_folder(host),)
 
 
-def judged(services: Sequence[FoundService], run: Run) -> Judgement:
+def judged(services: Sequence[FoundService], run: Context) -> Judgement:
     """Which of them can be taken over, by the look of their folders; their ports tell where wnm's begin."""
     around = circumstances(services, run)
     first = judge(services, around)
@@ -122,7 +122,7 @@ def judged(services: Sequence[FoundService], run: Run) -> Judgement:
     )
 
 
-def circumstances(services: Sequence[FoundService], run: Run) -> Circumstances:
+def circumstances(services: Sequence[FoundService], run: Context) -> Circumstances:
     """What the judgement of these services depends on, looked at now."""
     given = given_by_hand(run)
 
@@ -171,7 +171,7 @@ def settings_of(
     return {name: text for name, text in found.items() if name not in by_hand}, problems
 
 
-def firewall_for(manager: str, run: Run) -> dict[str, str]:
+def firewall_for(manager: str, run: Context) -> dict[str, str]:
     """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
     if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
         return {}

@@ -11,9 +11,8 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from wnm.app.context import Context
 from wnm.app.rights import hand_over, lacks_rights
-from wnm.app.run import Run
-from wnm.app.to_the_end import SIGNALS, say
 from wnm.core.contracts import Clock
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
@@ -32,6 +31,7 @@ from wnm_adopt.old_colony import is_old_colony
 from wnm_adopt.plan import TakeoverPlan, plan_text
 from wnm_adopt.rows import as_our_own, is_running, row_of
 from wnm_adopt.switch import Surroundings, switch_over
+from wnm_adopt.to_the_end import SIGNALS, say
 from wnm_adopt.verifying import verify
 
 UNDO = "wnm --undo_migration"
@@ -58,7 +58,7 @@ class Source(Protocol):
         """The row with what else is known of the node."""
 
 
-def take_over(run: Run) -> int:
+def take_over(run: Context) -> int:
     """Take over as the command line says. Exit code 3 if something is in the way; then nothing was changed."""
     if lacks_rights(run):
         return hand_over(run)
@@ -121,7 +121,7 @@ def _folder_of(path: str) -> Iterator[None]:
         raise
 
 
-def source_of(run: Run) -> Source:
+def source_of(run: Context) -> Source:
     """What the command line says to take over from."""
     if run.asked.migrate_anm:
         from wnm_adopt.from_anm import FromAnm
@@ -136,7 +136,7 @@ def source_of(run: Run) -> Source:
     return FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
 
 
-def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
+def _rehearse(run: Context, source: Source, begun: TakeoverFolder | None) -> int:
     plan = source.look(begun)
     print("dry run, nothing is changed")
     print(plan_text(plan, database=run.database_path))
@@ -145,7 +145,7 @@ def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
     return 3 if plan.problems else 0
 
 
-def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
+def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> None:
     clock = SystemClock()
     plan = source.look(begun)
     say(plan_text(plan, database=run.database_path) + "\n")
@@ -210,7 +210,7 @@ def _told_of_its_end() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _refuse_half_undone(run: Run) -> None:
+def _refuse_half_undone(run: Context) -> None:
     """One that is on its way back has to arrive there first."""
     for each in takeovers(dirname(run.database_path)):
         if each.manifest.undoing_at is not None and each.manifest.undone_at is None:
@@ -219,7 +219,7 @@ def _refuse_half_undone(run: Run) -> None:
             )
 
 
-def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
+def _unfinished(run: Context, source: Source) -> TakeoverFolder | None:
     """A takeover from the same source that was begun and neither finished nor undone, or whose database is lost."""
     written = is_there(run.database_path)
 
@@ -244,18 +244,20 @@ def is_there(path: str) -> bool:
     return os.path.lexists(path) and not is_old_colony(path)
 
 
-def _resolved(run: Run, plan: TakeoverPlan) -> Resolved:
+def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
     """The settings: what was given, then what was found. BadInput if they cannot be."""
     return replace(run, layers=(*run.layers, Layer(name=plan.source, values=plan.settings))).resolve(None)
 
 
-def _absent(run: Run, resolved: Resolved) -> list[str]:
+def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
     folders = absent_folders([dirname(run.database_path), *places_of(settings)])
     return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
 
 
-def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock) -> tuple[str, ...]:
+def _write(
+    run: Context, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock
+) -> tuple[str, ...]:
     """Write the database, whole, from the plan and from what runs at this moment; the names of nodes that do."""
     resolved = _resolved(run, plan)
     now = clock.now()
@@ -292,7 +294,7 @@ def _born(kind: str, root_dir: str) -> datetime | None:
         return None
 
 
-def _tell_next(run: Run, folder: TakeoverFolder | None) -> None:
+def _tell_next(run: Context, folder: TakeoverFolder | None) -> None:
     say("\nno node was restarted; nothing looks after the nodes until cron starts wnm:")
     say("  wnm --dry_run        # what the first cycle would do")
     say("  wnm cron install     # a cycle every minute from now on")

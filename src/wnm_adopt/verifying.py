@@ -1,7 +1,6 @@
 """After a takeover: looks at every adopted node as a cycle would, and says what the first cycle will do."""
 
-from wnm.app.run import Run
-from wnm.app.to_the_end import say
+from wnm.app.context import Context
 from wnm.core.action import Resurvey
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Reachability, Status
@@ -13,9 +12,10 @@ from wnm.system.clock import SystemClock
 from wnm.views.deeds import names_of, words_of
 from wnm.views.words import printable
 from wnm.wiring import build_machine
+from wnm_adopt.to_the_end import say
 
 
-def verify(run: Run) -> int:
+def verify(run: Context) -> int:
     """Print a line for each node; 0, or 1 if one that counts as running was not seen to run."""
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)

@@ -290,7 +290,7 @@ def test_suspended_and_continued_by_a_shell(past: Past, tmp_path: Path) -> None:
 
 def test_an_error_inside_gives_the_terminal_back(past: Past, tmp_path: Path) -> None:
     script = f"""
-from wnm.app.run import begin
+from wnm.app.context import begin
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView

@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from wnm.alerts.cycle import note_alerts
 from wnm.alerts.fallback import forget_fallback
-from wnm.app.outputs import remove_outputs, write_outputs
-from wnm.app.run import Run
+from wnm.app.context import Context
+from wnm.app.invocation import Command
+from wnm.app.publish import publish, withdraw
 from wnm.app.telling import tell
 from wnm.app.watchdog import Watchdog
-from wnm.cli.invocation import Command
 from wnm.core.decide.forced import ForcedAction, Request, forced
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
@@ -42,7 +42,7 @@ class Done(Struct, frozen=True, kw_only=True):
     absent_before: tuple[str, ...] | None = None
 
 
-def act(run: Run, watchdog: Watchdog) -> Done:
+def act(run: Context, watchdog: Watchdog) -> Done:
     """One cycle, by the ladder or by hand. The caller holds the lock."""
     clock = SystemClock()
     with open_for_writing(run.database_path) as database:
@@ -64,7 +64,7 @@ def act(run: Run, watchdog: Watchdog) -> Done:
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)
         is_over = run.asked.force_action == ForcedAction.TEARDOWN and not left
-        problems = remove_outputs(settings) if is_over else write_outputs(resolved, database, clock.now())
+        problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, clock.now())
     tell(cycle, left, firewall_note=recall.firewall_note)
     for problem in problems:
         log.warning("%s", problem)
@@ -74,7 +74,7 @@ def act(run: Run, watchdog: Watchdog) -> Done:
     return Done(exit_code=cycle.exit_code)
 
 
-def rehearse(run: Run) -> int:
+def rehearse(run: Context) -> int:
     """The plan of a cycle, from the same observation that a real one has. Needs no lock and changes no byte."""
     with open_for_reading(run.database_path) as database:
         resolved, recall = _checked(run, Ledger(database))
@@ -91,7 +91,7 @@ def rehearse(run: Run) -> int:
     return exit_code(plan.decision, ())
 
 
-def _checked(run: Run, ledger: Ledger) -> tuple[Resolved, Recall]:
+def _checked(run: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
     resolved = run.resolve(ledger.settings())
     check_buildable(resolved.settings)
@@ -100,7 +100,7 @@ def _checked(run: Run, ledger: Ledger) -> tuple[Resolved, Recall]:
     return resolved, recall
 
 
-def _choice(run: Run) -> Choose:
+def _choice(run: Context) -> Choose:
     if run.asked.command is not Command.FORCE:
         return decide
     request = Request(
@@ -144,7 +144,7 @@ def _update_config(ledger: Ledger, resolved: Resolved) -> None:
     _keep_changes(ledger, resolved)
 
 
-def _forget_everything(run: Run) -> None:
+def _forget_everything(run: Context) -> None:
     """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
     forget_fallback(run.database_path)
     # The database last: what SQLite keeps beside it would be mixed into a new one of the same name.

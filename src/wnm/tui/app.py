@@ -18,8 +18,8 @@ from textual.events import Key, Resize
 from textual.strip import Strip
 from textual.widget import Widget
 
+from wnm.app.context import Context
 from wnm.app.paint import has_drawings, text_of
-from wnm.app.run import Run
 from wnm.core.errors import WnmError
 from wnm.system.clock import SystemClock
 from wnm.tui.screen import Frame, Painter
@@ -39,7 +39,7 @@ _NAMES = {
 }
 
 
-def show(run: Run) -> int:
+def show(run: Context) -> int:
     """Show the live view until somebody quits it; the exit code. NeedsOperator if there is nothing to read."""
     # A view that stays open makes more garbage than a command that ends at once.
     gc.enable()
@@ -101,7 +101,7 @@ class LiveView(App[None]):
     ]
     CSS = "Screen, Canvas { background: ansi_default; color: ansi_default; }"
 
-    def __init__(self, run: Run, source: Source, found: Found) -> None:
+    def __init__(self, run: Context, source: Source, found: Found) -> None:
         super().__init__(driver_class=Terminal, ansi_color=True)
         self._source = source
         self._found = found

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
+from wnm.app.context import Context
 from wnm.app.cron_places import NotOurs, Place, place_of, suffix_of
 from wnm.app.log_file import log_path, make_log_folder
-from wnm.app.run import Run
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.host import Host, data_folder
 from wnm.core.timeline import CycleRecord
@@ -49,12 +49,12 @@ class Found(Struct, frozen=True, kw_only=True):
     daemon_runs: bool | None
 
 
-def cron(run: Run) -> int:
+def cron(run: Context) -> int:
     """Run the verb that was asked for."""
     return _VERBS[run.asked.cron_verb or "show"](run)
 
 
-def remove_cron_of(run: Run) -> bool:
+def remove_cron_of(run: Context) -> bool:
     """Return when cron no longer starts cycles for this run's database; False if it did not.
 
     What wnm did not write stays. NeedsOperator if the crontab cannot be read or written.
@@ -65,7 +65,7 @@ def remove_cron_of(run: Run) -> bool:
         return False
 
 
-def forget_schedule(run: Run) -> None:
+def forget_schedule(run: Context) -> None:
     """After a teardown: take away the line, and the log of cycles where it is kept in its usual place."""
     remove_cron_of(run)
     if run.asked.log_file is not None:
@@ -95,7 +95,7 @@ def suspended_schedule(place: Place) -> Iterator[None]:
         raise
 
 
-def wanted_line(run: Run, place: Place) -> str:
+def wanted_line(run: Context, place: Place) -> str:
     """The line as `install` writes it. NeedsOperator if cron could not start this wnm."""
     return schedule_line(
         Start(
@@ -117,7 +117,7 @@ def own_program() -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "wnm")
 
 
-def log_file_of(run: Run) -> str:
+def log_file_of(run: Context) -> str:
     """Where the log of cycles goes: what is given, else where an operator of the platform looks first."""
     if run.asked.log_file is not None:
         return log_path(run.asked.log_file)
@@ -137,7 +137,7 @@ def passing_folder(program: str, home: str) -> str | None:
     )
 
 
-def _install(run: Run) -> int:
+def _install(run: Context) -> int:
     if not os.path.lexists(run.database_path):
         raise missing(run.database_path)
     place = place_of(run)
@@ -158,7 +158,7 @@ def _install(run: Run) -> int:
     return 0
 
 
-def _check_program(run: Run) -> None:
+def _check_program(run: Context) -> None:
     """Start it as cron does. NeedsOperator if that does not work."""
     program = own_program()
     try:
@@ -171,7 +171,7 @@ def _check_program(run: Run) -> None:
         raise NeedsOperator(f"{program[0]} is not wnm", remedy="install wnm anew, and start it from there")
 
 
-def _warn(run: Run) -> None:
+def _warn(run: Context) -> None:
     """What does not keep cron from starting wnm now, but may later."""
     try:
         make_log_folder(log_file_of(run))
@@ -191,7 +191,7 @@ def _note(text: str) -> None:
     print(f"wnm: {text}", file=sys.stderr)
 
 
-def _remove(run: Run) -> int:
+def _remove(run: Context) -> int:
     place = place_of(run)
     if run.asked.dry_run:
         found = place.line()
@@ -203,11 +203,11 @@ def _remove(run: Run) -> int:
     return 0
 
 
-def _nothing_in(place: Place, run: Run) -> str:
+def _nothing_in(place: Place, run: Context) -> str:
     return f"nothing to remove: {place.described} has no line for {run.database_path}"
 
 
-def _show(run: Run) -> int:
+def _show(run: Context) -> int:
     place, now = place_of(run), SystemClock().now()
     found = _look(run, place)
     as_json = run.asked.report_format == "json"
@@ -215,7 +215,7 @@ def _show(run: Run) -> int:
     return 0
 
 
-def _look(run: Run, place: Place) -> Found:
+def _look(run: Context, place: Place) -> Found:
     line, line_unread = _told(place.line)
     wanted, not_wanted_because = _told(lambda: wanted_line(run, place))
     last_cycle, no_cycle_because = _told(lambda: _last_cycle(run.database_path))
@@ -245,7 +245,7 @@ def _last_cycle(database_path: str) -> CycleRecord | None:
         return next(iter(Timeline(database).cycles(1)), None)
 
 
-def _payload(run: Run, place: Place, found: Found, now: datetime) -> Payload:
+def _payload(run: Context, place: Place, found: Found, now: datetime) -> Payload:
     program = None if found.line is None else program_of(found.line)
     cycle = found.last_cycle
     return envelope(
@@ -277,7 +277,7 @@ def _payload(run: Run, place: Place, found: Found, now: datetime) -> Payload:
     )
 
 
-def _text(run: Run, place: Place, found: Found, now: datetime) -> str:
+def _text(run: Context, place: Place, found: Found, now: datetime) -> str:
     daemon = {True: "seems to run", False: f"does not seem to run: {START_CRON}", None: "may run or not"}
     rows = [
         ("database", run.database_path),
@@ -310,7 +310,7 @@ def _cycle_text(cycle: CycleRecord | None, now: datetime) -> str:
     return f"{cycle.number}, {relative(cycle.started_at, now)}, {end}"
 
 
-def _config_of(run: Run) -> str | None:
+def _config_of(run: Context) -> str | None:
     config = run.asked.config
     if config is None:
         return None
@@ -324,4 +324,4 @@ def _log_folder(host: Host) -> str:
     return str(SYSTEM_LOGS) if host.is_root else data_folder(host)
 
 
-_VERBS: Mapping[str, Callable[[Run], int]] = {"show": _show, "install": _install, "remove": _remove}
+_VERBS: Mapping[str, Callable[[Context], int]] = {"show": _show, "install": _install, "remove": _remove}

@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from wnm.app.addresses import checksum_error
-from wnm.app.layers import gather
-from wnm.cli.invocation import Invocation
+from wnm.app.invocation import Invocation
+from wnm.app.sources import gather
 from wnm.core.host import Host, data_folder
 from wnm.core.layers import DATABASE, Layer, Resolved, resolve
 from wnm.sensors.host import usable_cores
@@ -20,7 +20,7 @@ DATABASE_NAME = "colony.db"
 LOCK_NAME = "wnm_active"
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class Context(Struct, frozen=True, kw_only=True):
     """One command with everything that was given to it, wherever it was given.
 
     `began` is when it began, on the monotonic clock: a cycle's time counts from there.
@@ -50,13 +50,13 @@ class Run(Struct, frozen=True, kw_only=True):
         return resolve(layers, self.host, check_address=checksum_error)
 
 
-def begin(asked: Invocation) -> Run:
+def begin(asked: Invocation) -> Context:
     """Collect the layers above the database and set up logging."""
     began = time.monotonic()
     host = host_facts(os.environ, usable_cores())
     gathered = gather(asked, host, folder=_working_folder())
     set_up_logging(gathered.invocation.loglevel, gathered.invocation.log_format)
-    return Run(asked=gathered.invocation, layers=gathered.layers, host=host, began=began)
+    return Context(asked=gathered.invocation, layers=gathered.layers, host=host, began=began)
 
 
 def _working_folder() -> Path | None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from wnm.app.context import Context
+from wnm.app.invocation import Command
 from wnm.app.material import cycle_view
 from wnm.app.paint import height_of, say, width_of
-from wnm.app.run import Run
-from wnm.cli.invocation import Command
 from wnm.core.errors import BadInput
 from wnm.core.node import Node, node_name
 from wnm.core.suggest import did_you_mean, shortened
@@ -30,7 +30,7 @@ _ROWS_OF_HEAD = 32
 """What stands above and around the events; with fewer rows than that the fewest events are shown."""
 
 
-def explain_node(run: Run, database: Database, found: Material, wanted: str) -> int:
+def explain_node(run: Context, database: Database, found: Material, wanted: str) -> int:
     """Print the story of this node, as text or JSON. BadInput if nothing was ever known of it."""
     told = story_of(database, found, wanted)
     if run.asked.view.limit is not None:
@@ -47,7 +47,7 @@ def explain_node(run: Run, database: Database, found: Material, wanted: str) -> 
     return 0
 
 
-def explain_cycle(run: Run, database: Database, found: Material) -> int:
+def explain_cycle(run: Context, database: Database, found: Material) -> int:
     """Print the cycle of the material, as text or JSON, and what concerns a node that has its number."""
     if run.asked.report_format not in (None, "text"):
         print(render("decisions", run.asked.report_format, found).rstrip("\n"))
@@ -67,7 +67,7 @@ def explain_cycle(run: Run, database: Database, found: Material) -> int:
     return 0
 
 
-def node_meant(run: Run, database: Database) -> str | None:
+def node_meant(run: Context, database: Database) -> str | None:
     """The node that `wnm explain` is asked about; None where it is a cycle.
 
     A bare number is a cycle's; where there is no such cycle it is the node with that id.

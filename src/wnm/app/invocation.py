@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from wnm.cli.view_options import EVERYTHING, View, check_view
+from wnm.app.view_options import EVERYTHING, View, check_view
 from wnm.core.errors import BadInput
 
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from wnm.app.escalation import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
-from wnm.app.run import Run
-from wnm.cli.invocation import Command
+from wnm.app.context import Context
+from wnm.app.elevate import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
+from wnm.app.invocation import Command
 from wnm.cli.main import finish, guarded
 from wnm.core.errors import BadInput
 from wnm.system.logs import set_up_logging
@@ -37,7 +37,7 @@ def _act() -> int:
         _give_back(run, owner)
 
 
-def _carry_out(run: Run) -> int:
+def _carry_out(run: Context) -> int:
     match run.asked.command:
         case Command.INIT:
             from wnm_adopt.taking_over import take_over
@@ -53,7 +53,7 @@ def _carry_out(run: Run) -> int:
             return act_here(run)
 
 
-def _give_back(run: Run, owner: tuple[int, int]) -> None:
+def _give_back(run: Context, owner: tuple[int, int]) -> None:
     """What was made beside the user's database is the user's, so that reports need no sudo.
 
     Only in a folder of the user's own, and only what was looked at: the user may put something else in its place.

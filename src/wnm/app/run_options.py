@@ -5,8 +5,8 @@ from enum import Enum
 
 from msgspec import Struct
 
-from wnm.cli.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
-from wnm.cli.view_options import RANGE_NAMES, SORTS
+from wnm.app.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
+from wnm.app.view_options import RANGE_NAMES, SORTS
 from wnm.core.settings import NAMES, SPECS
 
 

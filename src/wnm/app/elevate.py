@@ -15,8 +15,8 @@ from shutil import which
 
 import msgspec
 
-from wnm.app.run import Run
-from wnm.cli.invocation import Invocation
+from wnm.app.context import Context
+from wnm.app.invocation import Invocation
 from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import SYSTEM_SERVICES, Host
 from wnm.core.layers import Layer
@@ -25,7 +25,7 @@ from wnm.storage.database import stored_settings
 from wnm.system.command import CommandFailed, run_attached
 
 SUDO_FOLDERS = "/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin"
-MODULE = "wnm.app.elevated"
+MODULE = "wnm.cli.elevated"
 # sudo itself ends with 1 when it refuses, so what wnm ends with is moved out of the way.
 CODE_OFFSET = 100
 LARGEST_HANDOVER = 1_000_000
@@ -34,7 +34,7 @@ BEYOND_THE_CYCLE = timedelta(seconds=10)
 DEFAULT_CYCLE = timedelta(seconds=50)
 
 
-def needs_root(run: Run) -> bool:
+def needs_root(run: Context) -> bool:
     """Whether this run changes services of the whole system and does not have the right to."""
     if run.host.is_root or os.geteuid() == 0 or run.host.platform != "linux":
         return False
@@ -42,7 +42,7 @@ def needs_root(run: Run) -> bool:
     return stored.get("process_manager") == SYSTEM_SERVICES
 
 
-def act_as_root(run: Run, *, patience: timedelta | None = None) -> int:
+def act_as_root(run: Context, *, patience: timedelta | None = None) -> int:
     """Run it under sudo and return its exit code. NeedsOperator, with the line to add, if sudo refuses.
 
     `patience` is how long it may take, else what a cycle may.
@@ -92,7 +92,7 @@ def sudoers_line(user: str, python: str = sys.executable) -> str:
     return f"{user} ALL=(root) NOPASSWD: {escaped}"
 
 
-def written(run: Run) -> str:
+def written(run: Context) -> str:
     """The run as text for the other process."""
     return json.dumps(
         {
@@ -104,11 +104,11 @@ def written(run: Run) -> str:
     )
 
 
-def read(text: str) -> Run:
+def read(text: str) -> Context:
     """The run that `written` wrote. BadInput if it is none."""
     try:
         data = json.loads(text)
-        return Run(
+        return Context(
             asked=msgspec.convert(data["asked"], Invocation),
             layers=tuple(
                 Layer(name=str(each["name"]), values=_texts(each["values"])) for each in data["layers"]
@@ -126,7 +126,7 @@ def _texts(values: object) -> dict[str, str]:
     return {str(name): str(text) for name, text in values.items()}
 
 
-def _cycle_timeout(run: Run) -> timedelta:
+def _cycle_timeout(run: Context) -> timedelta:
     """What is given for this run, else what is stored; a text that is none is refused by whoever resolves it."""
     layers = [*run.layers, Layer(name="", values=stored_settings(run.database_path))]
     text = next((layer.values["cycle_timeout"] for layer in layers if "cycle_timeout" in layer.values), None)

@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from wnm.alerts.commands import alert_checks
-from wnm.app.cron import INSTALL, START_CRON, is_there
+from wnm.app.context import Context
 from wnm.app.cron_places import place_of
-from wnm.app.escalation import elevated_command, needs_root, sudoers_line, which_sudo
-from wnm.app.run import Run
+from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
+from wnm.app.schedule import INSTALL, START_CRON, is_there
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
@@ -25,7 +25,7 @@ from wnm.wiring import check_buildable
 PATIENCE = timedelta(seconds=5)
 
 
-def look_around(run: Run, settings: Settings) -> tuple[Check, ...]:
+def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:
     """Everything that a cycle will need, looked at without changing anything."""
     return (
         _supported(settings),
@@ -57,7 +57,7 @@ def _program(settings: Settings) -> Check:
     return Check(name="node program", ok=False, detail=reason, remedy=remedy)
 
 
-def _sudo(run: Run) -> Check:
+def _sudo(run: Context) -> Check:
     """Whether cycles may be carried out by root, who then can write everywhere."""
     try:
         run_program((which_sudo(), "-n", "-l", "--", *elevated_command()), PATIENCE)
@@ -103,7 +103,7 @@ def _lock(lock_path: str) -> Check:
     return Check(name="lock", ok=True, detail=detail, remedy=None)
 
 
-def _cron(run: Run) -> Check:
+def _cron(run: Context) -> Check:
     """Whether something starts wnm; not knowing is no fault, a timer may do it too."""
     remedy = f"run {INSTALL}"
     place = place_of(run)

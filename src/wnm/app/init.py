@@ -7,7 +7,7 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.layers import DEFAULT, Resolved
 from wnm.core.observation import ProgramReading, Unseen
@@ -22,7 +22,7 @@ from wnm_adopt.old_colony import is_old_colony
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
-def initialise(run: Run) -> int:
+def initialise(run: Context) -> int:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
     if run.asked.takes_over or is_old_colony(run.database_path):
         from wnm_adopt.taking_over import take_over
@@ -58,7 +58,7 @@ def initialise(run: Run) -> int:
     return 0
 
 
-def _absent(run: Run, settings: Settings) -> list[str]:
+def _absent(run: Context, settings: Settings) -> list[str]:
     """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
     folders = absent_folders([dirname(run.database_path), *places_of(settings)])
     return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
@@ -73,7 +73,7 @@ def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None
     return program.kind, None
 
 
-def _tell(run: Run, resolved: Resolved, problem: str | None) -> None:
+def _tell(run: Context, resolved: Resolved, problem: str | None) -> None:
     settings = resolved.settings
     print(f"initialised {run.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}")
     if problem is not None:

@@ -1,16 +1,15 @@
 """`wnm history` and the report of that name: from what is remembered to what happened."""
 
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from wnm.app.context import Context
+from wnm.app.invocation import Command
 from wnm.app.paint import has_drawings, is_terminal, say, width_of
-from wnm.app.run import Run
-from wnm.cli.invocation import Command
-from wnm.cli.stories import check_known, node_known
-from wnm.cli.view_options import View
-from wnm.core.earnings import EarningRecord
+from wnm.app.stories import check_known, node_known
+from wnm.app.view_options import View
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
 from wnm.core.settings import Settings
@@ -20,21 +19,22 @@ from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.system.clock import SystemClock
 from wnm.views import history
+from wnm.views.earnings import earned_by_day
 from wnm.views.happenings import happenings
 from wnm.views.history import Chronicle
 from wnm.views.payload import write_json
-from wnm.views.trends import Days, Trends, range_named
+from wnm.views.trends import Trends, range_named
 
 REPORT = "history"
 SHOWN_ON_TERMINAL = 40
 
 
-def is_wanted(run: Run) -> bool:
+def is_wanted(run: Context) -> bool:
     """Whether the history was asked for, as a command or as a report."""
     return run.asked.command is Command.HISTORY or run.asked.report == REPORT
 
 
-def tell_history(run: Run, database: Database) -> int:
+def tell_history(run: Context, database: Database) -> int:
     """Print it as text or JSON. BadInput for another format, and for a node of which nothing is known."""
     form = run.asked.report_format or "text"
     if form not in ("text", "json"):
@@ -48,25 +48,6 @@ def tell_history(run: Run, database: Database) -> int:
         chronicle = _shortened(chronicle, SHOWN_ON_TERMINAL)
     say(history.text(chronicle, None, width_of(sys.stdout), dots=has_drawings(sys.stdout)))
     return 0
-
-
-def earned_by_day(records: tuple[EarningRecord, ...]) -> Days:
-    """What all nodes and wallets earned on each day; what they had before wnm belongs to none."""
-    days: dict[date, int] = {}
-    for each in records:
-        if each.day is not None:
-            days[each.day] = days.get(each.day, 0) + each.attos
-    return days
-
-
-def earned_today(records: tuple[EarningRecord, ...], now: datetime) -> dict[str, int]:
-    """What each node earned today, in UTC and in attos, by its name."""
-    today = now.astimezone(UTC).date()
-    found: dict[str, int] = {}
-    for each in records:
-        if each.day == today:
-            found[each.node] = found.get(each.node, 0) + each.attos
-    return found
 
 
 def chronicle_of(
@@ -95,7 +76,7 @@ def chronicle_of(
     )
 
 
-def _node_wanted(run: Run) -> str | None:
+def _node_wanted(run: Context) -> str | None:
     named = run.asked.service_names
     if len(named) > 1:
         raise BadInput("--report history is of one node or of all: give one --service_name")

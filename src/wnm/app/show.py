@@ -4,13 +4,13 @@ import sys
 from datetime import UTC
 from typing import IO
 
+from wnm.app.context import Context
 from wnm.app.paint import NARROWEST, has_drawings, height_of, say, width_of
-from wnm.app.run import Run
-from wnm.cli.histories import earned_today
 from wnm.storage.database import Database
 from wnm.storage.earnings import Earnings
 from wnm.storage.timeline import Timeline
 from wnm.views import status
+from wnm.views.earnings import earned_today
 from wnm.views.happenings import latest_happenings
 from wnm.views.material import Material
 from wnm.views.node_table import NO_EXTRAS, Extras
@@ -21,7 +21,7 @@ from wnm.views.status_lines import status_lines
 _WIDTH_OF_PIPES = 80
 
 
-def tell_status(run: Run, database: Database, found: Material) -> int:
+def tell_status(run: Context, database: Database, found: Material) -> int:
     """Print the overview as text or JSON, with the nodes and the order that were asked for."""
     view = run.asked.view
     rows = height_of(sys.stdout)
