@@ -39,7 +39,7 @@ def tell_history(run: Context, database: Database) -> int:
     form = run.asked.report_format or "text"
     if form not in ("text", "json"):
         raise BadInput(f"history does not come as {form}: use text or json")
-    settings = run.resolve(Ledger(database).settings()).settings
+    settings = run.resolve(Ledger(database).layers()).settings
     chronicle = chronicle_of(database, settings, run.asked.view, _node_wanted(run), SystemClock().now())
     if form == "json":
         print(write_json(history.payload(chronicle)))

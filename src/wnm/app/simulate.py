@@ -3,7 +3,7 @@
 import os
 
 from wnm.app.context import Context
-from wnm.core.layers import DATABASE, Layer, resolve
+from wnm.core.layers import Layer, resolve
 from wnm.core.settings import Settings
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
@@ -25,5 +25,5 @@ def _settings(run: Context) -> Settings:
     if not os.path.lexists(run.database_path):
         return resolve((*run.layers, ANY_WALLET), run.host).settings
     with open_for_reading(run.database_path) as database:
-        stored = Layer(name=DATABASE, values=Ledger(database).settings())
-    return resolve((*run.layers, stored), run.host).settings
+        stored = Ledger(database).layers()
+    return resolve((*run.layers, *stored), run.host).settings

@@ -17,7 +17,10 @@ from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wnm.app.context import Context
+    from wnm.core.layers import Layer
     from wnm.core.settings import Settings
 
 INTERRUPTED = 130
@@ -140,7 +143,7 @@ def _alerts(run: "Context") -> int:
     """Show alerts, or try whether messages arrive."""
     from wnm.alerts.commands import send_test, show
 
-    def resolve(stored: dict[str, str]) -> "Settings":
+    def resolve(stored: "Sequence[Layer]") -> "Settings":
         return run.resolve(stored).settings
 
     as_json, code = run.asked.report_format == "json", 0

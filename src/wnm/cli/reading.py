@@ -30,7 +30,7 @@ def read(run: Context) -> int:
     if run.asked.command is Command.REPLAY:
         return _replay(run)
     with open_for_reading(run.database_path) as database:
-        resolved = run.resolve(Ledger(database).settings())
+        resolved = run.resolve(Ledger(database).layers())
         if run.asked.report == EARNINGS:
             return report_earnings(run, database)
         if is_wanted(run):

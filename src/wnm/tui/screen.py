@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from wnm.core.decide.gauges import Gauge
 from wnm.core.observation import Unseen
+from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.tui.state import Show, Sight, State, place_of
@@ -121,7 +122,9 @@ class Painter:
     def _last_cycle(self, found: Found, width: int) -> Line:
         needs = found.overview.needs
         if needs:
-            return line(part(shorten(f"needs you: {printable(needs[0].remedy or '')}", width), Tone.BAD))
+            names = {row.facts.id: row.facts.name for row in found.overview.every}
+            words = printable(remedy(needs[0], names) or "")
+            return line(part(shorten(f"needs you: {words}", width), Tone.BAD))
         return line(part(shorten(printable(found.overview.last_cycle), width), Tone.QUIET))
 
     def _nodes(

@@ -8,6 +8,7 @@ from msgspec import Struct
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.node import Status, node_name
 from wnm.core.outcome import Result
+from wnm.core.sentences import sentence
 from wnm.core.timeline import NO_EVENTS, ChangeRecord, Events, OperationRecord
 from wnm.views.deeds import Names, node_name_of, outcome_view, past, verb, words_of
 from wnm.views.explain import ended_words
@@ -113,7 +114,7 @@ def _of_operation(each: OperationRecord, events: Events, names: Names) -> Happen
         node_id=each.node_id,
         node=name,
         words=words,
-        because=each.action.because,
+        because=sentence(each.action.because, names),
         action=kind,
         result=each.result,
         error=each.error,

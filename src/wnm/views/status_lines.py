@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from wnm.core.decide.gauges import Gauge
 from wnm.core.node import Status
 from wnm.core.observation import FileSystem, Unseen
+from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.drawing import bar
 from wnm.views.machine_metrics import Measured
@@ -38,9 +39,12 @@ def status_lines(
     lines += _nodes(found, choice, width)
     lines += _concerns(found, choice, width)
     lines += hanging(line(), found.last_cycle, width)
+    names = {row.facts.id: row.facts.name for row in found.every}
     for held in found.needs:
-        lines += hanging(line(), f"cannot {held.what}: waits for {held.waiting_for}", width, Tone.BAD)
-        lines += hanging(line(), f"needs you: {held.remedy or ''}", width, Tone.BAD)
+        lines += hanging(
+            line(), f"cannot {what(held, names)}: waits for {waiting_for(held, names)}", width, Tone.BAD
+        )
+        lines += hanging(line(), f"needs you: {remedy(held, names) or ''}", width, Tone.BAD)
     return lines
 
 
