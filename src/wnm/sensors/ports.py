@@ -54,7 +54,7 @@ def _from_kernel() -> set[int] | None:
 
 def _diagnosed(family: int, protocol: int, states: int) -> set[int]:
     """Local ports of the sockets in these states, as sock_diag(7) lists them; OSError where it does not."""
-    found = set()
+    found: set[int] = set()
     # struct inet_diag_req_v2, with an inet_diag_sockid of zeros: any socket.
     request = struct.pack("=BBBxI", family, protocol, 0, states) + bytes(48)
     header = struct.pack("=IHHII", 16 + len(request), _SOCK_DIAG_BY_FAMILY, _DUMP, 1, 0)
