@@ -10,6 +10,7 @@ from msgspec import Struct
 from wnm.alerts.cycle import note_alerts
 from wnm.alerts.fallback import forget_fallback
 from wnm.app.context import Context
+from wnm.app.identity import notice_copy
 from wnm.app.invocation import Command
 from wnm.app.publish import publish, withdraw
 from wnm.app.telling import tell
@@ -21,6 +22,7 @@ from wnm.core.layers import Resolved
 from wnm.core.recall import Recall
 from wnm.core.settings import SECRET, SPECS, shown
 from wnm.cycle import Choose, Wishes, carry_through, exit_code, plan_cycle
+from wnm.sensors.host import system_id
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
@@ -57,6 +59,7 @@ def act(run: Context, watchdog: Watchdog) -> Done:
         plan = plan_cycle(recall, settings, machine, _choice(run))
         # Only now: a request that is refused must not leave its settings behind.
         _keep_changes(ledger, resolved)
+        notice_copy(ledger, system_id())
         # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
         texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
         wishes = Wishes(settings=settings, texts=texts)

@@ -12,6 +12,7 @@ from wnm.core.errors import BadInput
 from wnm.core.layers import DEFAULT, Resolved
 from wnm.core.observation import ProgramReading, Unseen
 from wnm.core.settings import Settings
+from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
 from wnm.system.clock import SystemClock
@@ -53,6 +54,7 @@ def initialise(run: Context) -> int:
         settings=resolved.initial_texts(),
         now=SystemClock().now(),
         absent_before=_absent(run, resolved.settings),
+        system_id=system_id(),
     )
     _tell(run, resolved, problem)
     return 0
