@@ -128,6 +128,7 @@ class TaskKind(StrEnum):
     ADD_UP_TO = "add-up-to"
     ADD_MORE = "add-more"
     START = "start"
+    START_CRASHED = "start-crashed"
     START_STOPPED = "start-stopped"
     STOP = "stop"
     RESTART = "restart"

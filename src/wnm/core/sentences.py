@@ -135,6 +135,7 @@ _TASKS: dict[TaskKind, str] = {
     TaskKind.ADD_UP_TO: "add up to {count} node(s)",
     TaskKind.ADD_MORE: "add {count} more",
     TaskKind.START: "start {first}",
+    TaskKind.START_CRASHED: "start {nodes}",
     TaskKind.START_STOPPED: "start {count} stopped node(s)",
     TaskKind.STOP: "stop a node",
     TaskKind.RESTART: "restart {nodes}",

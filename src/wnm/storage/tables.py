@@ -95,7 +95,6 @@ Node = Table(
     Column("status_since", Moment, nullable=False),
     Column("because", Prose, nullable=False),
     Column("restarted", Boolean, nullable=False),
-    Column("crashed", Boolean, nullable=False, server_default="0"),
     Column("pid", Integer),
     Column("process_started_at", Moment),
     Column("version", Prose),
@@ -115,6 +114,7 @@ Node = Table(
     Column("former_version", Prose),
     Column("failed_version", Prose),
     Column("command", Json),
+    Column("crashed", Boolean, nullable=False, server_default="0"),
 )
 
 Cycle = Table(

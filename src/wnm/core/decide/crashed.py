@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from wnm.core.action import StartNode
 from wnm.core.decide.budget import is_healing
-from wnm.core.decide.pressure import cap_removes, counted, stopping_reading
+from wnm.core.decide.pressure import cap_removes, counted, high_reading, short, short_file_systems
 from wnm.core.decide.rank import has_crashed, ids_of, oldest_first
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
@@ -20,6 +20,7 @@ from wnm.core.values import Value
 FAILURES_OF_A_START = 2
 """A crash counts as one failure; another one means that the node could not be started again."""
 SEVERAL = 3
+STARTING = Task(kind=TaskKind.START_CRASHED)
 
 
 def start_crashed(seen: Observation, settings: Settings) -> Proposal:
@@ -31,25 +32,27 @@ def start_crashed(seen: Observation, settings: Settings) -> Proposal:
     if seen.rebooted:
         return Proposal()
     crashed = [each for each in oldest_first(seen.nodes) if has_crashed(each)]
-    cause = shared_cause(seen)
+    stops = _stops(seen, settings)
     program, fallback = target(seen, settings), program_for_new(seen, settings)
     actions: list[StartNode] = []
-    held: list[Blocked] = []
+    held: dict[Blocked, list[NodeId]] = {}
     trying = False
     for each in crashed:
-        task = Task(kind=TaskKind.START, nodes=(each.node.id,))
-        obstacle = _obstacle(task, each, cause, seen, settings)
+        obstacle = _obstacle(each, stops, seen)
         if obstacle is None and isinstance(fallback, Blocked) and isinstance(each.reading.program, Unseen):
-            obstacle = replace(fallback, action=task)
+            obstacle = replace(fallback, action=STARTING)
         if obstacle is not None:
-            held.append(obstacle)
+            held.setdefault(obstacle, []).append(each.node.id)
             continue
         renewed = program_for_start(each, program, fallback, seen, settings, trying=trying)
         trying = trying or renewed is program
         because = Reason(kind=ReasonKind.CRASHED, text=each.node.because or None)
         actions.append(StartNode(node=each.node.id, program=renewed, because=because))
     because = Reason(kind=ReasonKind.NODES_CRASHED, count=len(crashed), nodes=ids_of(crashed))
-    return Proposal(actions=tuple(actions), held=tuple(held), because=because)
+    together = tuple(
+        replace(obstacle, action=replace(STARTING, nodes=tuple(nodes))) for obstacle, nodes in held.items()
+    )
+    return Proposal(actions=tuple(actions), held=together, because=because)
 
 
 def slots(seen: Observation, settings: Settings) -> int:
@@ -71,7 +74,7 @@ class SharedCause(Value, frozen=True, kw_only=True):
     def block(self, task: Task) -> Blocked:
         """What is not done because of it, with what somebody has to do."""
         count = len(self.nodes)
-        remedy = Remedy(kind=RemedyKind.FIX_START, nodes=self.nodes, count=count, text=self.text)
+        remedy = Remedy(kind=RemedyKind.FIX_START, count=count, text=self.text)
         return Blocked(
             kind=BlockKind.STARTS_FAIL,
             action=task,
@@ -108,23 +111,48 @@ def _started_well(each: NodeSeen, since: datetime) -> bool:
     return runs(each.reading) and is_well(each.reading)
 
 
-def _obstacle(
-    task: Task, each: NodeSeen, cause: SharedCause | None, seen: Observation, settings: Settings
-) -> Blocked | None:
+class _Stops(Value, frozen=True, kw_only=True):
+    """What holds crashed nodes: those that the cap removes, readings of the machine and of disks, a shared cause."""
+
+    removed: frozenset[NodeId]
+    over_cap: Blocked
+    high: Blocked | None
+    disks: dict[str, Blocked]
+    cause: SharedCause | None
+    failing: frozenset[NodeId]
+
+
+def _stops(seen: Observation, settings: Settings) -> _Stops:
+    cause = shared_cause(seen)
+    return _Stops(
+        removed=cap_removes(seen, settings),
+        over_cap=Blocked(
+            kind=BlockKind.OVER_CAP, action=STARTING, count=counted(seen), limit=settings.node_cap
+        ),
+        high=high_reading(STARTING, seen, settings),
+        disks={
+            each.mount_point: short(STARTING, each, settings) for each in short_file_systems(seen, settings)
+        },
+        cause=cause,
+        failing=frozenset(() if cause is None else cause.nodes),
+    )
+
+
+def _obstacle(each: NodeSeen, stops: _Stops, seen: Observation) -> Blocked | None:
     """The first thing that keeps a crashed node down."""
     node = each.node
-    if node.id in cap_removes(seen, settings):
-        count, cap = counted(seen), settings.node_cap
-        return Blocked(kind=BlockKind.OVER_CAP, action=task, count=count, limit=cap)
-    high = stopping_reading(task, node.mount_point, seen, settings)
+    if node.id in stops.removed:
+        return stops.over_cap
+    high = stops.high or stops.disks.get(node.mount_point or "")
     if high is not None:
         return high
-    shares = cause is not None and node.id in cause.nodes
-    if cause is not None and shares and not cause.over and node.id != cause.tried:
-        return cause.block(task)
-    if backs_off(node, seen.now) and not (cause is not None and shares and cause.over):
-        waiting = backing_off(node, task)
-        return waiting if cause is None or not shares else replace(cause.block(task), until=waiting.until)
+    cause = stops.cause if node.id in stops.failing else None
+    if cause is not None and not cause.over and node.id != cause.tried:
+        return cause.block(STARTING)
+    if backs_off(node, seen.now) and cause is None:
+        return backing_off(node, STARTING)
+    if backs_off(node, seen.now) and cause is not None and not cause.over:
+        return replace(cause.block(STARTING), until=node.retry_at)
     if each.reading.root_dir_present is not True:
-        return Blocked(kind=BlockKind.FOLDER_UNSEEN, action=task)
+        return Blocked(kind=BlockKind.FOLDER_UNSEEN, action=STARTING)
     return None

@@ -1,4 +1,4 @@
-"""Rule 7: start stopped nodes and add new ones while the machine stays below its limits afterwards."""
+"""Starts stopped nodes and adds new ones while the machine stays below its limits afterwards."""
 
 from statistics import fmean
 
@@ -11,7 +11,7 @@ from wnm.core.decide.budget import free_slots
 from wnm.core.decide.crashed import shared_cause
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.decide.pressure import excess, must_shed
-from wnm.core.decide.rank import ids_of, is_stopped, oldest_first
+from wnm.core.decide.rank import has_crashed, ids_of, is_stopped, oldest_first
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import LONGEST_PAUSE, backing_off, backs_off
@@ -116,13 +116,13 @@ def _plan_starts(
         if isinstance(fallback, Blocked) and isinstance(each.reading.program, Unseen):
             plan = plan.but(replace(fallback, action=task))
             continue  # It has no copy of its own, and there is none to give it.
-        queue = Task(kind=TaskKind.START, nodes=ids_of(stopped[place:]))
-        if plan.left <= 0:
-            return plan.but(Blocked(kind=BlockKind.START_SLOT, action=queue), full=True)
         machine = one_more(plan.machine, cost, None)
-        limit = _machine_limit(queue, machine, settings)
+        limit = _machine_limit(task, machine, settings)
+        if plan.left <= 0:
+            limit = Blocked(kind=BlockKind.START_SLOT, action=task)
         if limit is not None:
-            return plan.but(limit, full=True)
+            queue = replace(task, nodes=ids_of(stopped[place:]))
+            return plan.but(replace(limit, action=queue), full=True)
         own = None if node.mount_point is None else _disk_limit(task, machine, node.mount_point, settings)
         if own is not None:
             plan = plan.but(own)
@@ -241,8 +241,10 @@ def node_cost(seen: Observation) -> NodeCost:
 
 
 def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
-    """The machine when what is reserved, and the nodes that are still starting, have taken their share."""
-    starting = sum(each.node.status in (Status.RESTARTING, Status.UPGRADING) for each in seen.nodes)
+    """The machine when what is reserved, and the nodes that are starting or will come back, have taken their share."""
+    starting = sum(
+        each.node.status in (Status.RESTARTING, Status.UPGRADING) or has_crashed(each) for each in seen.nodes
+    )
     machine = _with_reservations(seen)
     for _ in range(starting):
         machine = one_more(machine, cost, None)

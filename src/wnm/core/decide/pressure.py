@@ -1,4 +1,4 @@
-"""Rule 5: shed when a reading is above its removal limit or there are more nodes than the cap."""
+"""Stops or removes nodes when a reading is above its removal limit or there are more nodes than the cap."""
 
 from datetime import datetime, timedelta
 
@@ -35,26 +35,25 @@ def must_shed(task: Task, seen: Observation, settings: Settings) -> Blocked | No
     """What keeps this task back because something has to be stopped or removed first; None when nothing has to."""
     if excess(seen, settings) > 0:
         return Blocked(kind=BlockKind.OVER_CAP, action=task, count=counted(seen), limit=settings.node_cap)
-    short = short_file_systems(seen, settings)
-    if short:
-        return _short(task, short[0], settings)
-    high = high_gauges(seen, settings)
-    if high:
-        return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
-    return None
+    full = short_file_systems(seen, settings)
+    return short(task, full[0], settings) if full else high_reading(task, seen, settings)
 
 
-def stopping_reading(
-    task: Task, mount_point: str | None, seen: Observation, settings: Settings
-) -> Blocked | None:
-    """What keeps a node down because a reading is above its removal limit: the machine's, or that of its own disk."""
+def high_reading(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
+    """What is not done because a reading of the machine, disks apart, is above its removal limit."""
     high = high_gauges(seen, settings)
-    if high:
-        return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
-    for system in short_file_systems(seen, settings):
-        if system.mount_point == mount_point:
-            return _short(task, system, settings)
-    return None
+    if not high:
+        return None
+    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
+
+
+def short(task: Task, system: FileSystem, settings: Settings) -> Blocked:
+    """What is not done because a file system is too full."""
+    why = _shortage(system, settings)
+    kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
+    return Blocked(
+        kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
+    )
 
 
 def cap_removes(seen: Observation, settings: Settings) -> frozenset[NodeId]:
@@ -127,14 +126,6 @@ def _removable(seen: Observation) -> list[NodeSeen]:
         for each in removal_order(seen.nodes)
         if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
     ]
-
-
-def _short(task: Task, system: FileSystem, settings: Settings) -> Blocked:
-    why = _shortage(system, settings)
-    kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
-    return Blocked(
-        kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
-    )
 
 
 def _pick_for_disk(

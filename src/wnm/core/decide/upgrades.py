@@ -1,4 +1,4 @@
-"""Rule 6: bring running nodes to the available version, oldest first, each through a gate, never downwards."""
+"""Brings running nodes to the available version, oldest first, each through a gate, never downwards."""
 
 from datetime import datetime, timedelta
 
