@@ -21,12 +21,12 @@ from wnm.core.node import Node, Status
 from wnm.storage.creation import clear_leftovers
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
+from wnm.storage.old_database import files_of
 from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
 from wnm.wiring import build_machine
-from wnm_adopt.old_database import files_of
 from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed
 from wnm_adopt.to_the_end import say, undisturbed
