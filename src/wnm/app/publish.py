@@ -37,9 +37,9 @@ def _exposition(material: "Material", database: "Database") -> str:
 
 
 def _targets(material: "Material", database: "Database") -> str:
-    from wnm.views.prometheus import text
+    from wnm.views.prometheus import targets
 
-    return text(material)
+    return targets(material)
 
 
 def status_page(material: "Material", database: "Database") -> str:
