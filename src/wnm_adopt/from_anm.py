@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.node import Node
-from wnm.wiring import firewall_is_active
 from wnm_adopt.anm_cron import AnmCron, read_anm_cron
 from wnm_adopt.anm_files import NodeDetails, read_node_details
 from wnm_adopt.anm_findings import AnmTexts

@@ -13,7 +13,6 @@ from wnm.app.context import Context
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.node import Node
 from wnm.core.settings import read
-from wnm.wiring import firewall_is_active
 from wnm_adopt.anm_places import AnmPlaces, cron_tables, read_text, running_anms
 from wnm_adopt.anm_plan import MARK, starts_anm
 from wnm_adopt.folder import TakeoverFolder

@@ -23,7 +23,7 @@ from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import absent_account, absent_folders
-from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
+from wnm.core.backends import traits_of
 from wnm_adopt.folder import TakeoverFolder, takeovers
 from wnm_adopt.judge import Adoption
 from wnm_adopt.manifest import Manifest, Step
@@ -155,7 +155,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
             remedy="see the list above, then run the same command again",
         )
     resolved = _resolved(run, plan)
-    check_buildable(resolved.settings)
+    run.backends.check(resolved.settings)
     absent = _absent(run, resolved)
     if not source.switches_off:
         _write(run, source, plan, absent, clock)
@@ -251,8 +251,8 @@ def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
 
 def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
-    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
-    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
+    folders = absent_folders([dirname(run.database_path), *run.backends.folders(settings)])
+    return folders + (absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else [])
 
 
 def _write(
@@ -262,7 +262,7 @@ def _write(
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [_row(each, now) for each in plan.adopted]
-    states = build_machine(resolved.settings, clock, began=run.began).hands.manager.survey_nodes(rows)
+    states = run.backends.build(resolved.settings, clock).manager.survey_nodes(rows)
     nodes = [
         source.remembered(
             replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)

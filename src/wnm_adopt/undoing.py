@@ -25,7 +25,6 @@ from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
-from wnm.wiring import build_machine
 from wnm_adopt.folder import TakeoverFolder, takeovers
 from wnm_adopt.manifest import Kept, Sort, Step
 from wnm_adopt.old_colony import files_of
@@ -200,7 +199,7 @@ def _take_back_traces(run: Context) -> None:
         return
     with open_for_reading(run.database_path) as database:
         settings = run.resolve(Ledger(database).settings()).settings
-    hands = build_machine(settings, SystemClock(), began=run.began).hands
+    hands = run.backends.build(settings, run.clock)
     for node in nodes:
         try:
             hands.firewall.close_port(node.port, port_comment(node.name))

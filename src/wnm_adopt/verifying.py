@@ -5,13 +5,12 @@ from wnm.core.action import Resurvey
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
-from wnm.cycle import plan_cycle
+from wnm.app.run_cycle import look_and_decide
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.views.deeds import names_of, words_of
 from wnm.views.words import printable
-from wnm.wiring import build_machine
 from wnm_adopt.to_the_end import say
 
 
@@ -20,8 +19,8 @@ def verify(run: Context) -> int:
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
         settings = run.resolve(ledger.settings()).settings
-        machine = build_machine(settings, SystemClock(), began=run.began)
-        plan = plan_cycle(ledger.recall(), settings, machine, decide)
+        backends = run.backends.build(settings, run.clock)
+        plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0
     for each in plan.seen.nodes:

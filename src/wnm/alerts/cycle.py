@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wnm.core.node import Node
     from wnm.core.recall import Recall
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
+    from wnm.core.cycle import Cycle
     from wnm.storage.alerts import ClockNote
     from wnm.storage.database import Database
 

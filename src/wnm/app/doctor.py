@@ -20,7 +20,6 @@ from wnm.system.command import run as run_program
 from wnm.system.crontabs import daemon_runs, system_tables, user_table
 from wnm.system.lock import holder
 from wnm.views.doctor import Check
-from wnm.wiring import check_buildable
 
 PATIENCE = timedelta(seconds=5)
 
@@ -28,7 +27,7 @@ PATIENCE = timedelta(seconds=5)
 def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:
     """Everything that a cycle will need, looked at without changing anything."""
     return (
-        _supported(settings),
+        _supported(run, settings),
         _program(settings),
         *((_sudo(run),) if needs_root(run) else _folders(settings)),
         _private(run.database_path),
@@ -38,9 +37,9 @@ def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:
     )
 
 
-def _supported(settings: Settings) -> Check:
+def _supported(run: Context, settings: Settings) -> Check:
     try:
-        check_buildable(settings)
+        run.backends.check(settings)
     except WnmError as error:
         return Check(name="settings", ok=False, detail=str(error), remedy=None)
     detail = f"{settings.process_manager}, firewall {settings.firewall}, {settings.node_kind}"

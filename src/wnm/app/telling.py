@@ -9,14 +9,19 @@ from wnm.core.decision import Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
-from wnm.cycle import Cycle
+from wnm.core.cycle import Cycle
 from wnm.views.cycle_line import cycle_line
 
 log = logging.getLogger(__name__)
 
 
-def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> None:
-    """Log what came of a cycle; `nodes` are the rows after it, `firewall_note` is what was said before."""
+def tell(
+    cycle: Cycle, nodes: Sequence[Node], unpublished: Sequence[str], *, firewall_note: str | None
+) -> None:
+    """Log what came of a cycle; `nodes` are the rows after it, `firewall_note` is what was said before.
+
+    `unpublished` are lines of what could not be written for other programs.
+    """
     rules = cycle.plan.seen.firewall
     if isinstance(rules, FirewallReading) and rules.note and rules.note != firewall_note:
         log.warning("%s", rules.note)
@@ -36,6 +41,8 @@ def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> N
     log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
     if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
         log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
+    for problem in unpublished:
+        log.warning("%s", problem)
 
 
 def _is_bad_news(conclusion: Conclusion) -> bool:

@@ -14,6 +14,7 @@ from wnm.core.forms.paths import folder, folders
 from wnm.core.forms.wallets import FAUCET, WeightedWallet, address, wallets
 from wnm.core.forms.windows import Window, window
 from wnm.core.forms.words import arguments, host_name, user_name, variables, version
+from wnm.core.backends import ALIASES, PROCESS_MANAGERS
 from wnm.core.host import Host, default_manager, key_folder, log_folder, node_folder
 from wnm.core.setting import Spec, setting, specs_of
 
@@ -24,13 +25,7 @@ _RATE = size(0, 10**15, "bytes per second")
 _LIMIT = whole(1, 1000, "nodes")
 _DELAY = duration("minutes", timedelta(0), _YEAR)
 _PAUSE = duration("milliseconds", timedelta(0), timedelta(minutes=10))
-_MANAGERS = choice(
-    "systemd",
-    "systemd+user",
-    "setsid",
-    "launchd",
-    aliases={"systemd+sudo": "systemd", "setsid+user": "setsid", "launchd+user": "launchd"},
-)
+_MANAGERS = choice(*PROCESS_MANAGERS, aliases=ALIASES)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
