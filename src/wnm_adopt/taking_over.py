@@ -1,4 +1,4 @@
-"""`wnm --init` where nodes are there already: plans, shows the plan, carries it out, and looks at what came of it."""
+"""Takes nodes over for `wnm --init`: plans, shows the plan, carries it out, and looks at the nodes afterwards."""
 
 import os
 import signal
@@ -13,33 +13,38 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.rights import hand_over, lacks_rights
+from wnm.app.run_cycle import look_and_decide
+from wnm.core.action import Resurvey
+from wnm.core.backends import traits_of
 from wnm.core.contracts import Clock
+from wnm.core.decide.ladder import decide
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
-from wnm.core.node import Node, Status
+from wnm.core.node import Node, Reachability, Status
+from wnm.core.observation import NodePage, NodeSeen, ProcessReading
 from wnm.node_kinds.kinds import KINDS
 from wnm.storage.creation import already_there, clear_leftovers, create
+from wnm.storage.database import open_for_reading
+from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import absent_account, absent_folders
-from wnm.core.backends import traits_of
-from wnm_adopt.folder import TakeoverFolder, takeovers
-from wnm_adopt.judge import Adoption
-from wnm_adopt.manifest import Manifest, Step
-from wnm_adopt.old_colony import is_old_colony
+from wnm.views.deeds import names_of, words_of
+from wnm.views.words import printable
+from wnm_adopt.classify import is_running, row_of
+from wnm_adopt.old_database import is_old_colony
 from wnm_adopt.plan import TakeoverPlan, plan_text
-from wnm_adopt.rows import as_our_own, is_running, row_of
-from wnm_adopt.switch import Surroundings, switch_over
+from wnm_adopt.switch import Steps, switch_over
+from wnm_adopt.takeover_folder import Manifest, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say
-from wnm_adopt.verifying import verify
 
 UNDO = "wnm --undo_migration"
 MACHINE_LOCK = "/run/wnm-takeover"
 
 
 class Source(Protocol):
-    """What can be taken over from. `noted` are files that are copied and never put back."""
+    """Another manager or its database. `noted` are files that are copied and never put back."""
 
     name: str
     noted: Sequence[str]
@@ -122,7 +127,7 @@ def _folder_of(path: str) -> Iterator[None]:
 
 
 def source_of(run: Context) -> Source:
-    """What the command line says to take over from."""
+    """The source that the command line names."""
     if run.asked.migrate_anm:
         from wnm_adopt.from_anm import FromAnm
 
@@ -173,12 +178,12 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
     def write(final: TakeoverPlan) -> None:
         # Where a database was lost, nodes may be there that wnm added: the old manager does not know those.
         anew = folder.manifest.has(Step.WRITTEN)
-        names = (*(each.name for each in final.adopted), *(node.name for node in final.rows))
+        names = (*(each.row.name for each in final.adopted), *(node.name for node in final.rows))
         folder.write(folder.manifest if anew else replace(folder.manifest, units=names))
         running = _write(run, source, final, list(folder.manifest.absent_before), clock)
         folder.write(folder.manifest if anew else replace(folder.manifest, running=running))
 
-    around = Surroundings(
+    steps = Steps(
         look=lambda: source.look(folder),
         running=source.running,
         write=write,
@@ -188,7 +193,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
         clock=clock,
     )
     with _told_of_its_end():
-        switch_over(folder, plan, around)
+        switch_over(folder, plan, steps)
 
 
 @contextmanager
@@ -252,7 +257,9 @@ def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
 def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
     folders = absent_folders([dirname(run.database_path), *run.backends.folders(settings)])
-    return folders + (absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else [])
+    return folders + (
+        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
+    )
 
 
 def _write(
@@ -261,7 +268,7 @@ def _write(
     """Write the database, whole, from the plan and from what runs at this moment; the names of nodes that do."""
     resolved = _resolved(run, plan)
     now = clock.now()
-    rows = [_row(each, now) for each in plan.adopted]
+    rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
     states = run.backends.build(resolved.settings, clock).manager.survey_nodes(rows)
     nodes = [
         source.remembered(
@@ -281,17 +288,52 @@ def _write(
     return tuple(node.name for node in nodes if node.status is Status.RUNNING)
 
 
-def _row(adoption: Adoption, now: datetime) -> Node:
-    row = row_of(adoption, now=now, born=_born(adoption.kind, adoption.root_dir))
-    # A process without a unit has nothing but its command line: if wnm would start it so, it is one of wnm's.
-    return as_our_own(row) if adoption.own or adoption.manager == "setsid" else row
-
-
-def _born(kind: str, root_dir: str) -> datetime | None:
+def _born(row: Node) -> datetime | None:
     try:
-        return datetime.fromtimestamp(Path(KINDS[kind].identity_file(root_dir)).stat().st_mtime, UTC)
+        return datetime.fromtimestamp(Path(KINDS[row.kind].identity_file(row.root_dir)).stat().st_mtime, UTC)
     except OSError:
         return None
+
+
+def verify(run: Context) -> int:
+    """Print a line for each node; 0, or 1 if one that counts as running was not seen to run."""
+    with open_for_reading(run.database_path) as database:
+        ledger = Ledger(database)
+        settings = run.resolve(ledger.settings()).settings
+        backends = run.backends.build(settings, run.clock)
+        plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
+    say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
+    ill = 0
+    for each in plan.seen.nodes:
+        words, well = _told(each)
+        ill += not well
+        say(f"  {each.node.name}: {printable(words)}")
+    names = names_of((each.node for each in plan.seen.nodes), plan.decision)
+    deeds = [words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)]
+    say(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
+    return int(ill > 0)
+
+
+def _told(each: NodeSeen) -> tuple[str, bool]:
+    node, reading = each.node, each.reading
+    parts = [str(node.status)]
+    process = reading.process
+    if isinstance(process, ProcessReading):
+        parts.append(f"process {process.pid} {process.state}" if process.pid else f"process {process.state}")
+    else:
+        parts.append(f"process not seen: {process.reason}")
+    if reading.reachable is not None:
+        parts.append(f"metrics port {node.metrics_port} {reading.reachable}")
+    if isinstance(reading.page, NodePage) and reading.page.version:
+        parts.append(f"version {reading.page.version}")
+    if reading.root_dir_present is not True:
+        parts.append(f"its folder {node.root_dir} is not there: mount its disk, nothing is removed")
+    well = (
+        node.status is not Status.RUNNING
+        or not reading.has_pages
+        or reading.reachable is Reachability.ANSWERS
+    )
+    return ", ".join(parts), well
 
 
 def _tell_next(run: Context, folder: TakeoverFolder | None) -> None:

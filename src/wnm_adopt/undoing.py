@@ -1,4 +1,4 @@
-"""`wnm --undo_migration`: gives the machine back to what managed it before, file by file and proven."""
+"""Undoes a takeover for `wnm --undo_migration`: gives the machine back to its former manager, file by file."""
 
 import logging
 import os
@@ -25,10 +25,9 @@ from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
-from wnm_adopt.folder import TakeoverFolder, takeovers
-from wnm_adopt.manifest import Kept, Sort, Step
-from wnm_adopt.old_colony import files_of
+from wnm_adopt.old_database import files_of
 from wnm_adopt.switch import give_back, require_needed
+from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import alone_on_the_machine, is_there
 from wnm_adopt.to_the_end import say, undisturbed
 

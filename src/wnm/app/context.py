@@ -48,7 +48,7 @@ class Backends(Protocol):
 class Report(Struct, frozen=True, kw_only=True):
     """What a use case has to tell: a text or lines for stdout, lines for stderr, and the exit code."""
 
-    text: "str | Sequence[Line]" = ""
+    text: "str | Sequence[Line] | None" = None
     notes: Sequence[str] = ()
     exit_code: int = 0
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from wnm.alerts.commands import alert_checks
-from wnm.app.context import Context
+from wnm.app.context import Context, Report
 from wnm.app.cron_places import place_of
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
+from wnm.app.material import material
 from wnm.app.schedule import INSTALL, START_CRON, is_there
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
@@ -16,12 +17,29 @@ from wnm.core.settings import Settings
 from wnm.formats.crontab import others_naming_wnm, program_of
 from wnm.sensors.host import file_system_of
 from wnm.sensors.programs import read_program
+from wnm.storage.database import open_for_reading
+from wnm.storage.ledger import Ledger
 from wnm.system.command import run as run_program
 from wnm.system.crontabs import daemon_runs, system_tables, user_table
 from wnm.system.lock import holder
+from wnm.views import doctor
 from wnm.views.doctor import Check
+from wnm.views.payload import write_json
 
 PATIENCE = timedelta(seconds=5)
+
+
+def examine(context: Context) -> Report:
+    """Check the set-up and the last cycle; exit code 3 if something is wrong."""
+    with open_for_reading(context.database_path) as database:
+        found = material(database, context.resolve(Ledger(database).settings()), context.clock.now())
+    checks = (*look_around(context, found.settings), *doctor.checks_of(found))
+    as_json = context.asked.report_format == "json"
+    text = write_json(doctor.payload(checks, found.generated_at)) if as_json else doctor.text(checks)
+    return Report(
+        text=text.rstrip("\n"),
+        exit_code=3 if any(check.ok is False for check in checks) else 0,
+    )
 
 
 def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:

@@ -17,8 +17,8 @@ import msgspec
 
 from wnm.app.context import Backends, Context, Report
 from wnm.app.invocation import Invocation
-from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.backends import traits_of
+from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import Host
 from wnm.core.layers import Layer
 from wnm.core.settings import SPECS
@@ -44,7 +44,9 @@ def needs_root(run: Context) -> bool:
 
 
 def act_as_root(run: Context, *, patience: timedelta | None = None) -> Report:
-    """Run it under sudo on our output; the report is its exit code. NeedsOperator, with the line to add, if sudo refuses.
+    """Run it under sudo on our output; only its exit code is left to report.
+
+    NeedsOperator, with the line to add, if sudo refuses.
 
     `patience` is how long it may take, else what a cycle may.
     """

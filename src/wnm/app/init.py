@@ -16,17 +16,16 @@ from wnm.core.settings import Settings
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
 from wnm.system.traces import absent_account, absent_folders
-from wnm_adopt.old_colony import is_old_colony
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
 def init(run: Context) -> Report:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
-    if run.asked.takes_over or is_old_colony(run.database_path):
-        from wnm_adopt.taking_over import take_over
+    from wnm_adopt.old_database import is_old_colony
 
-        return Report(exit_code=take_over(run))
+    if run.asked.takes_over or is_old_colony(run.database_path):
+        return take_over(run)
     if os.path.lexists(run.database_path):
         raise already_there(run.database_path)
     resolved = run.resolve(None)
@@ -56,10 +55,26 @@ def init(run: Context) -> Report:
     return Report(text=_next_steps(run, resolved, problem))
 
 
+def take_over(run: Context) -> Report:
+    """Take over the nodes that are there already."""
+    from wnm_adopt.taking_over import take_over
+
+    return Report(exit_code=take_over(run))
+
+
+def undo_migration(run: Context) -> Report:
+    """Put back what taking over changed."""
+    from wnm_adopt.undoing import undo
+
+    return Report(exit_code=undo(run))
+
+
 def _absent(run: Context, settings: Settings) -> list[str]:
     """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
     folders = absent_folders([dirname(run.database_path), *run.backends.folders(settings)])
-    return folders + (absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else [])
+    return folders + (
+        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
+    )
 
 
 def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None]:

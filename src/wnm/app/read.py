@@ -1,8 +1,8 @@
-"""Answers the commands that only read: reports, status, history, explain, replay. They need no lock and change no byte."""
+"""Answers reports, status, history, explain and replay: they only read, need no lock and change no byte."""
 
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -14,7 +14,6 @@ from wnm.app.terminal import NARROWEST, Terminal
 from wnm.app.view_options import View
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
-from wnm.core.earnings import EarningRecord
 from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.core.node import Node, node_name
@@ -37,7 +36,7 @@ from wnm.views.status_lines import status_lines
 from wnm.views.story import Story, last_stop
 from wnm.views.times import at_and_ago
 from wnm.views.tones import EMPTY, Line, hanging, line, wrapped
-from wnm.views.trends import Days, Trends, range_named
+from wnm.views.trends import Trends, range_named
 
 HISTORY = "history"
 SHOWN_ON_TERMINAL = 40
@@ -73,10 +72,10 @@ def _report(context: Context, found: Material) -> Report:
     asked = context.asked
     chosen = only(found, asked.service_names) if asked.service_names else found
     if asked.report == "influx-resources" and asked.report_format in (None, "text"):
-        from wnm.app.board import points_for_boards  # the only report that asks the nodes
+        from wnm.app.publish import points_for_dashboards  # the only report that asks the nodes
 
-        return Report(text=points_for_boards(chosen))
-    return Report(text=render(asked.report or "", asked.report_format or "text", chosen))
+        return Report(text=points_for_dashboards(chosen).rstrip("\n"))
+    return Report(text=render(asked.report or "", asked.report_format or "text", chosen).rstrip("\n"))
 
 
 def _earnings(context: Context, database: Database) -> Report:
@@ -85,7 +84,7 @@ def _earnings(context: Context, database: Database) -> Report:
     if context.asked.service_names:
         records = tuple(earnings.only_of(records, context.asked.service_names))
     form = context.asked.report_format or "text"
-    return Report(text=earnings.render_earnings(form, records, context.clock.now()) + "\n")
+    return Report(text=earnings.render_earnings(form, records, context.clock.now()))
 
 
 def _replay(context: Context) -> Report:
@@ -152,27 +151,8 @@ def extras_of(database: Database, found: Material) -> Extras:
     today = found.generated_at.astimezone(UTC).date()
     return Extras(
         last=latest_happenings(Timeline(database).latest_operations(), names),
-        earned=earned_today(Earnings(database).all(since=today), found.generated_at),
+        earned=earnings.earned_today(Earnings(database).all(since=today), found.generated_at),
     )
-
-
-def earned_by_day(records: tuple[EarningRecord, ...]) -> Days:
-    """What all nodes and wallets earned on each day; what they had before wnm belongs to none."""
-    days: dict[date, int] = {}
-    for each in records:
-        if each.day is not None:
-            days[each.day] = days.get(each.day, 0) + each.attos
-    return days
-
-
-def earned_today(records: tuple[EarningRecord, ...], now: datetime) -> dict[str, int]:
-    """What each node earned today, in UTC and in attos, by its name."""
-    today = now.astimezone(UTC).date()
-    found: dict[str, int] = {}
-    for each in records:
-        if each.day == today:
-            found[each.node] = found.get(each.node, 0) + each.attos
-    return found
 
 
 # The past of the machine or of a node: wnm history
@@ -231,7 +211,7 @@ def _trends(database: Database, name: str, now: datetime) -> Trends:
         until=now,
         buckets=trends[name],
         latest=finest[-1] if finest else None,
-        earned=earned_by_day(Earnings(database).all()),
+        earned=earnings.earned_by_day(Earnings(database).all()),
     )
 
 
@@ -249,7 +229,7 @@ def _latest[T: (Chronicle, Story)](told: T, most: int) -> T:
 def _cycle(context: Context, database: Database, found: Material, terminal: Terminal) -> Report:
     """The cycle of the material, as lines or JSON, and what concerns a node that has its number."""
     if context.asked.report_format not in (None, "text"):
-        return Report(text=render("decisions", context.asked.report_format, found))
+        return Report(text=render("decisions", context.asked.report_format, found).rstrip("\n"))
     lines: Sequence[Line] = wrapped(explain.explain(found), terminal.width)
     namesake = next((each.node.name for each in found.nodes if each.node.id == context.asked.cycle), None)
     if namesake is None:

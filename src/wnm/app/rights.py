@@ -10,7 +10,7 @@ from wnm.app.elevate import act_as_root, needs_root
 from wnm.app.invocation import Command
 from wnm.core.backends import ALIASES, traits_of
 from wnm.core.errors import NeedsOperator
-from wnm_adopt.folder import PREFIX
+from wnm_adopt.takeover_folder import PREFIX
 
 # A run of anm may take minutes, and its end is waited for.
 PATIENCE = timedelta(minutes=15)

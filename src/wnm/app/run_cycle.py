@@ -103,7 +103,7 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
     The second is None unless everything was torn down: then it is what the machine lacked before wnm came.
     """
     from wnm.alerts.cycle import note_alerts
-    from wnm.app.outputs import remove_outputs, write_outputs
+    from wnm.app.publish import publish, withdraw
     from wnm.app.settings import check, keep_changes, update_config
     from wnm.app.telling import tell
     from wnm.storage.database import open_for_writing
@@ -125,9 +125,8 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)
         is_over = context.asked.force_action == TEARDOWN and not left
-        problems = (
-            remove_outputs(settings) if is_over else write_outputs(resolved, database, context.clock.now())
-        )
+        now = context.clock.now()
+        problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
     tell(cycle, left, problems, firewall_note=recall.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
@@ -181,11 +180,17 @@ def _act(
         history_days=settings.history_days,
     )
     if intention is None:
-        ledger.record_idle(plan.seen, texts, decision, plan.started_at, ending)
+        number = ledger.record_idle(plan.seen, texts, decision, plan.started_at, ending)
     else:
+        number = intention.cycle_id
         ledger.conclude(intention, outcomes, ending)
     return Cycle(
-        plan=plan, outcomes=outcomes, problems=(*failures, *problems), exit_code=ending.exit_code
+        number=number,
+        plan=plan,
+        outcomes=outcomes,
+        problems=(*failures, *problems),
+        exit_code=ending.exit_code,
+        ended_at=ending.ended_at,
     )
 
 

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Sequence
 
 from wnm.core.action import StopNode, node_of
+from wnm.core.cycle import Cycle
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decision import Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
-from wnm.core.cycle import Cycle
 from wnm.views.cycle_line import cycle_line
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,16 @@ def tell(
     rules = cycle.plan.seen.firewall
     if isinstance(rules, FirewallReading) and rules.note and rules.note != firewall_note:
         log.warning("%s", rules.note)
+    _tell_trouble(cycle, nodes)
+    decision = cycle.plan.decision
+    log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
+    if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
+        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
+    for problem in unpublished:
+        log.warning("%s", problem)
+
+
+def _tell_trouble(cycle: Cycle, nodes: Sequence[Node]) -> None:
     decision = cycle.plan.decision
     for conclusion in decision.conclusions:
         if _is_bad_news(conclusion):
@@ -38,11 +48,6 @@ def tell(
     for held in decision.held:
         if held.remedy is not None:
             log.error("cannot %s, which waits for %s: %s", held.what, held.waiting_for, held.remedy)
-    log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
-    if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
-        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
-    for problem in unpublished:
-        log.warning("%s", problem)
 
 
 def _is_bad_news(conclusion: Conclusion) -> bool:

@@ -29,7 +29,7 @@ STYLES: Mapping[Tone, str] = {
 
 
 class Terminal(Struct, frozen=True, kw_only=True):
-    """What can be shown to whoever reads: columns, rows (None where nobody looks at a terminal), and dots and blocks."""
+    """What can be shown: columns, rows (None where nobody looks at a terminal), and dots and blocks."""
 
     width: int
     rows: int | None = None

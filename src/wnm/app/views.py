@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.page import status_page
+from wnm.app.publish import status_page
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.storage.database import Database, open_for_reading

@@ -20,9 +20,14 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
-    """A whole cycle. `problems` are lines of what went wrong beside the actions."""
+    """A whole cycle, under the number that it was written down with.
 
+    `problems` are lines of what went wrong beside the actions.
+    """
+
+    number: int
     plan: Plan
     outcomes: tuple[Outcome, ...]
     problems: tuple[str, ...]
     exit_code: int
+    ended_at: datetime

@@ -4,10 +4,10 @@ from datetime import datetime
 from hashlib import sha256
 from posixpath import join
 
+from wnm.core.backends import traits_of
 from wnm.core.decide.gauges import in_crisis
 from wnm.core.decision import Held
 from wnm.core.forms.wallets import FAUCET, WeightedWallet
-from wnm.core.backends import traits_of
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
 from wnm.core.settings import Settings
