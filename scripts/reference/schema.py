@@ -25,12 +25,16 @@ sqlite3 -readonly ~/.local/share/autonomi/colony.db "select id, name, status, be
 * File mode 0600, write-ahead log, `synchronous=FULL`: what a cycle wrote down is on the disk before it acts.
 """
 PURPOSES: Mapping[str, str] = {
-    "machine": "One row: the settings that are kept, and what wnm remembers of the machine from one cycle to the next.",
+    "machine": "One row: the machine's identity, and what wnm remembers of it from one cycle to the next.",
+    "setting": "A row for each setting that is kept: what the operator gave in the layer `database`, what a fleet "
+    "wishes in the layer `fleet`, with its revision. `outranks_fleet` marks what was typed here while a wish stood.",
+    "reservation": "What others keep free on this machine until a moment, or until they withdraw it.",
+    "foreign_reading": "The last readings that other programs took of this machine, such as those of GPUs.",
     "node": "A row for each node. Those that left have none; `operation` and `earning` still name them.",
     "cycle": "A row for each cycle: which rule decided it, why, how it ended. `recording` holds the whole observation "
     "and decision, compressed, of those cycles that acted and of some others. Kept for `history_days`.",
-    "operation": "A row for each action, written before the deed (`intended_at`) and concluded after it (`result`). A "
-    "row without a result was interrupted, and the next cycle finishes or undoes it.",
+    "operation": "A row for each action on its subject, written before the deed (`intended_at`) and concluded after it "
+    "(`result`). A row without a result was interrupted, and the next cycle finishes or undoes it.",
     "sample": "The readings of the machine in each cycle, for charts. Kept for `history_days`.",
     "state_change": "Changes of a node's state that no action of wnm made, such as a process that ended.",
     "counter": "The last count of each node's earnings, and of which process it was.",

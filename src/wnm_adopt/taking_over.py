@@ -299,7 +299,7 @@ def verify(run: Context) -> int:
     """Print a line for each node; 0, or 1 if one that counts as running was not seen to run."""
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
-        settings = run.resolve(ledger.settings()).settings
+        settings = run.resolve(ledger.layers()).settings
         backends = run.backends.build(settings, run.clock)
         plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")

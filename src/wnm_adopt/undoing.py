@@ -197,7 +197,7 @@ def _take_back_traces(run: Context) -> None:
     if not nodes:
         return
     with open_for_reading(run.database_path) as database:
-        settings = run.resolve(Ledger(database).settings()).settings
+        settings = run.resolve(Ledger(database).layers()).settings
     hands = run.backends.build(settings, run.clock)
     for node in nodes:
         try:

@@ -93,7 +93,7 @@ def test_a_node_comes_back_as_it_was_written(machine: Machine) -> None:
 
 def test_settings_are_kept_changed_and_forgotten(machine: Machine) -> None:
     with open_for_writing(machine.path) as database:
-        Ledger(database).change_settings({"node_cap": "5", "environment": "", "rewards_address": None})
+        Ledger(database).change_settings({"node_cap": "5", "environment": "", "rewards_address": None}, NOW)
     with open_for_writing(machine.path) as database:
         assert Ledger(database).settings() == {"node_cap": "5", "environment": ""}
 

@@ -40,7 +40,7 @@ def conclude(database: Database, intention: Intention, action: AddNode | StopNod
 
 def committed(database: Database) -> None:
     """Something is written, and only the write-ahead log has it."""
-    Ledger(database).change_settings({"node_cap": "77"})
+    Ledger(database).change_settings({"node_cap": "77"}, NOW)
     ready()
 
 

@@ -13,7 +13,7 @@ from wnm.app.invocation import Invocation
 from wnm.app.sources import gather
 from wnm.core.contracts import Clock
 from wnm.core.host import Host, data_folder
-from wnm.core.layers import DATABASE, Layer, Resolved, resolve
+from wnm.core.layers import Layer, Resolved, resolve
 from wnm.core.settings import Settings
 from wnm.sensors.host import usable_cores
 from wnm.storage.location import database_path
@@ -79,10 +79,9 @@ class Context(Struct, frozen=True, kw_only=True):
         name = LOCK_NAME if path.name == DATABASE_NAME else f"{path.name}.{LOCK_NAME}"
         return str(path.with_name(name))
 
-    def resolve(self, stored: dict[str, str] | None) -> Resolved:
-        """The settings that all layers add up to; `stored` is the database's, None while there is none."""
-        layers = self.layers if stored is None else (*self.layers, Layer(name=DATABASE, values=stored))
-        return resolve(layers, self.host, check_address=checksum_error)
+    def resolve(self, stored: Sequence[Layer] | None) -> Resolved:
+        """The settings that all layers add up to; `stored` are the database's, None while there is none."""
+        return resolve((*self.layers, *(stored or ())), self.host, check_address=checksum_error)
 
 
 def build_context(asked: Invocation, backends: Backends) -> Context:

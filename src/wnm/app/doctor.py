@@ -32,7 +32,7 @@ PATIENCE = timedelta(seconds=5)
 def examine(context: Context) -> Report:
     """Check the set-up and the last cycle; exit code 3 if something is wrong."""
     with open_for_reading(context.database_path) as database:
-        found = material(database, context.resolve(Ledger(database).settings()), context.clock.now())
+        found = material(database, context.resolve(Ledger(database).layers()), context.clock.now())
     checks = (*look_around(context, found.settings), *doctor.checks_of(found))
     as_json = context.asked.report_format == "json"
     text = write_json(doctor.payload(checks, found.generated_at)) if as_json else doctor.text(checks)

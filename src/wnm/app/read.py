@@ -52,7 +52,7 @@ def read(context: Context, terminal: Terminal) -> Report:
     if asked.command is Command.REPLAY:
         return _replay(context)
     with open_for_reading(context.database_path) as database:
-        resolved = context.resolve(Ledger(database).settings())
+        resolved = context.resolve(Ledger(database).layers())
         if asked.report == earnings.NAME:
             return _earnings(context, database)
         if asked.command is Command.HISTORY or asked.report == HISTORY:

@@ -115,12 +115,12 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         settings = resolved.settings
         watchdog.allow(settings.cycle_timeout.total_seconds())
         if context.asked.force_action == UPDATE_CONFIG:
-            update_config(ledger, resolved, context.backends)
+            update_config(ledger, resolved, context)
             return Report(), None
         backends = context.backends.build(settings, context.clock)
         plan = look_and_decide(recall, settings, backends, context.clock, _choice(context))
         # Only now: a request that is refused must not leave its settings behind.
-        keep_changes(ledger, resolved, context.backends)
+        keep_changes(ledger, resolved, context)
         cycle = _act(context, ledger, resolved, plan, backends)
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)

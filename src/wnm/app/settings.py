@@ -3,7 +3,7 @@
 import logging
 from posixpath import dirname
 
-from wnm.app.context import Backends, Context
+from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
 from wnm.core.recall import Recall
@@ -16,28 +16,29 @@ log = logging.getLogger(__name__)
 
 def check(context: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
-    resolved = context.resolve(ledger.settings())
+    resolved = context.resolve(ledger.layers())
     context.backends.check(resolved.settings)
     recall = ledger.recall()
     _refuse_leaving_nodes(resolved, recall)
     return resolved, recall
 
 
-def keep_changes(ledger: Ledger, resolved: Resolved, backends: Backends) -> None:
+def keep_changes(ledger: Ledger, resolved: Resolved, context: Context) -> None:
     """Write down what was given and differs from what is stored, and log each of it."""
     if not resolved.changes:
         return
-    ledger.note_absent(absent_folders(backends.folders(resolved.settings)))
-    ledger.change_settings({change.name: change.new_text for change in resolved.changes})
+    ledger.note_absent(absent_folders(context.backends.folders(resolved.settings)))
+    kept = {change.name: change.new_text for change in resolved.changes}
+    ledger.change_settings(kept, context.clock.now())
     for name, old, new in told_changes(resolved):
         log.info("%s: %s -> %s (%s)", name, old, new, resolved.origins[name])
 
 
-def update_config(ledger: Ledger, resolved: Resolved, backends: Backends) -> None:
+def update_config(ledger: Ledger, resolved: Resolved, context: Context) -> None:
     """Keep what was given, and do nothing else."""
     if not resolved.changes:
         log.info("update_config: everything given is stored already")
-    keep_changes(ledger, resolved, backends)
+    keep_changes(ledger, resolved, context)
 
 
 def told_changes(resolved: Resolved) -> list[tuple[str, str, str]]:

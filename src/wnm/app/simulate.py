@@ -3,7 +3,7 @@
 import os
 
 from wnm.app.context import Context, Report
-from wnm.core.layers import DATABASE, Layer, resolve
+from wnm.core.layers import Layer, resolve
 from wnm.core.settings import Settings
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
@@ -26,5 +26,5 @@ def _settings(context: Context) -> Settings:
     if not os.path.lexists(context.database_path):
         return resolve((*context.layers, ANY_WALLET), context.host).settings
     with open_for_reading(context.database_path) as database:
-        stored = Layer(name=DATABASE, values=Ledger(database).settings())
-    return resolve((*context.layers, stored), context.host).settings
+        stored = Ledger(database).layers()
+    return resolve((*context.layers, *stored), context.host).settings

@@ -78,7 +78,7 @@ class Views:
             return plain(500, "this is a bug in wnm: it is told where wnm serve was started")
 
     def _material(self, database: Database) -> Material:
-        resolved = self._run.resolve(Ledger(database).settings())
+        resolved = self._run.resolve(Ledger(database).layers())
         return material(database, resolved, self._clock.now())
 
 

@@ -139,9 +139,10 @@ def _free_lock(context: Context) -> Report:
 def _alerts(context: Context) -> Report:
     """Show alerts, or try whether messages arrive."""
     from wnm.alerts.commands import send_test, show
+    from wnm.core.layers import Layer
     from wnm.core.settings import Settings
 
-    def resolve(stored: dict[str, str]) -> Settings:
+    def resolve(stored: Sequence[Layer]) -> Settings:
         return context.resolve(stored).settings
 
     as_json = context.asked.report_format == "json"

@@ -92,7 +92,7 @@ class Source:
             return explain(self._material(database, number))
 
     def _material(self, database: Database, cycle: int | None = None) -> Material:
-        resolved = self._run.resolve(Ledger(database).settings())
+        resolved = self._run.resolve(Ledger(database).layers())
         return material(database, resolved, self._clock.now(), cycle)
 
     def _stamp_now(self) -> _Stamp:
