@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wnm.app.context import Context, Report, build_context
-from wnm.app.invocation import Invocation
+from wnm.app.context import Context, build_context
+from wnm.app.invocation import Invocation, Report
 from wnm.core.contracts import Clock, Firewall, UnitDriver
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.settings import Settings

@@ -23,7 +23,6 @@ from wnm.system.logs import set_up_logging
 
 if TYPE_CHECKING:
     from wnm.act.steps import Hands
-    from wnm.views.tones import Line
 
 DATABASE_NAME = "colony.db"
 LOCK_NAME = "wnm_active"
@@ -43,14 +42,6 @@ class Backends(Protocol):
 
     def firewall_is_active(self) -> bool:
         """Whether a firewall that wnm can set up is switched on; False if it does not say."""
-
-
-class Report(Struct, frozen=True, kw_only=True):
-    """What a use case has to tell: a text or lines for stdout, lines for stderr, and the exit code."""
-
-    text: "str | Sequence[Line] | None" = None
-    notes: Sequence[str] = ()
-    exit_code: int = 0
 
 
 class Context(Struct, frozen=True, kw_only=True):

@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from wnm.alerts.commands import alert_checks
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
 from wnm.app.cron_places import place_of
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
+from wnm.app.invocation import Report
 from wnm.app.material import material
 from wnm.app.schedule import INSTALL, START_CRON, is_there
 from wnm.core.errors import WnmError

@@ -15,8 +15,8 @@ from shutil import which
 
 import msgspec
 
-from wnm.app.context import Backends, Context, Report
-from wnm.app.invocation import Invocation
+from wnm.app.context import Backends, Context
+from wnm.app.invocation import Invocation, Report
 from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import Host

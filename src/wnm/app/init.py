@@ -7,7 +7,8 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
+from wnm.app.invocation import Report
 from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput
 from wnm.core.layers import DEFAULT, Resolved

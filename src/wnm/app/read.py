@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from wnm.app.context import Context, Report
-from wnm.app.invocation import Command
+from wnm.app.context import Context
+from wnm.app.invocation import Command, Report
 from wnm.app.material import cycle_view, material
 from wnm.app.terminal import NARROWEST, Terminal
 from wnm.app.view_options import View

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from wnm.app.context import Context, Report
-from wnm.app.invocation import Command
+from wnm.app.context import Context
+from wnm.app.invocation import Command, Report
 from wnm.core.errors import Busy
 from wnm.system.lock import only_one
 

@@ -13,8 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
 from wnm.app.cron_places import NotOurs, Place, place_of, suffix_of
+from wnm.app.invocation import Report
 from wnm.app.log_file import log_path, make_log_folder
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.host import Host, data_folder

@@ -17,7 +17,8 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
+from wnm.app.invocation import Report
 from wnm.app.views import Answer, Views, plain
 from wnm.core.errors import NeedsOperator
 from wnm.system.clock import SystemClock

@@ -2,7 +2,8 @@
 
 import os
 
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
+from wnm.app.invocation import Report
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import Settings
 from wnm.storage.database import open_for_reading

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wnm.alerts.fallback import forget_fallback
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
 from wnm.app.cron_places import place_of
+from wnm.app.invocation import Report
 from wnm.app.run_cycle import with_rights
 from wnm.app.schedule import forget_schedule, suspended_schedule
 from wnm.storage.database import stored_absent

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from wnm import wiring
-from wnm.app.context import Context, Report
+from wnm.app.context import Context
 from wnm.app.elevate import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
-from wnm.app.invocation import Command
+from wnm.app.invocation import Command, Report
 from wnm.cli.main import finish, guarded
 from wnm.core.errors import BadInput
 from wnm.system.logs import set_up_logging

@@ -9,13 +9,15 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from wnm import __version__, wiring
-from wnm.app.context import Context, Report
-from wnm.app.invocation import Command, Invocation
+from wnm import __version__
+from wnm.app.invocation import Command, Invocation, Report
 from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
+
+if TYPE_CHECKING:
+    from wnm.app.context import Context
 
 INTERRUPTED = 130
 
@@ -81,13 +83,14 @@ def _report(asked: Invocation) -> Report:
             from wnm.cli.help import help_text
 
             return Report(text=help_text())
-        case Command.CYCLE | Command.FORCE:
-            return wiring.run_once(asked)
-        case _:
-            return _use_case(asked.command)(wiring.context_of(asked))
+    from wnm import wiring
+
+    if asked.command in (Command.CYCLE, Command.FORCE):
+        return wiring.run_once(asked)
+    return _use_case(asked.command)(wiring.context_of(asked))
 
 
-def _use_case(command: Command) -> Callable[[Context], Report]:
+def _use_case(command: Command) -> "Callable[[Context], Report]":
     """The function that carries out a command; each one's modules are imported only when it is asked for."""
     match command:
         case Command.INIT:
@@ -129,14 +132,14 @@ def _use_case(command: Command) -> Callable[[Context], Report]:
             return lambda context: read(context, terminal_of(sys.stdout))
 
 
-def _free_lock(context: Context) -> Report:
+def _free_lock(context: "Context") -> Report:
     from wnm.system.lock import release_stale
 
     release_stale(context.lock_path)
     return Report(text=f"{context.lock_path} is free")
 
 
-def _alerts(context: Context) -> Report:
+def _alerts(context: "Context") -> Report:
     """Show alerts, or try whether messages arrive."""
     from wnm.alerts.commands import send_test, show
     from wnm.core.layers import Layer
