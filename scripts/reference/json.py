@@ -86,6 +86,9 @@ _HELD: Keys = {
     "waiting_for": "what it waits for",
     "until": "until when, if that is known",
     "remedy": "what you can do; null if nothing is needed",
+    "kind": "kind of what it waits for: a word that does not change with the sentence",
+    "nodes[]": "names of the nodes that it is not done to",
+    "waits_on[]": "names of the nodes that it waits for",
 }
 _ALERT: Keys = {
     "key": "name of the alert",

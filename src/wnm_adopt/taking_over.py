@@ -23,6 +23,7 @@ from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
 from wnm.node_kinds.kinds import KINDS
+from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
@@ -283,6 +284,7 @@ def _write(
         settings=resolved.initial_texts(),
         now=now,
         absent_before=absent,
+        system_id=system_id(),
         nodes=nodes,
     )
     return tuple(node.name for node in nodes if node.status is Status.RUNNING)

@@ -26,6 +26,7 @@ from wnm.core.decision import Decision
 from wnm.core.node import Node, Status
 from wnm.core.observation import Load, NodePage, NodeSeen, Observation, Unseen
 from wnm.core.release import merged
+from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
 from wnm_sim.machine import SimulatedMachine, node_actions
 
@@ -192,7 +193,7 @@ def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], sett
             or over
             or too_full(known.node.mount_point, seen, settings)
             or is_shunned(known, settings)
-        ), f"{known.node.name} is to be removed without a reason: {action.because}"
+        ), f"{known.node.name} is to be removed without a reason: {sentence(action.because)}"
 
 
 def is_shunned(known: NodeSeen, settings: Settings) -> bool:

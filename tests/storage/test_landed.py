@@ -12,6 +12,7 @@ from wnm.core.action import StopNode
 from wnm.core.decide.ladder import decide
 from wnm.core.layers import Layer, resolve
 from wnm.core.node import Status
+from wnm.core.reasons import legacy
 from wnm.storage.database import (
     Database,
     connect,
@@ -77,7 +78,7 @@ def test_a_landed_database_keeps_its_past(opener: object, tmp_path: Path) -> Non
         assert recall.remembered.last_shed_at is not None
         (stop,) = timeline.operations_of(3, 10)
         assert stop.action == StopNode(
-            node=recall.nodes[2].id, shed=True, because="cpu is 83.1 % (limit 80.0 %)"
+            node=recall.nodes[2].id, shed=True, because=legacy("cpu is 83.1 % (limit 80.0 %)")
         )
         assert timeline.latest_operations() == {3: stop}
         events = timeline.events()

@@ -13,6 +13,7 @@ from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decisio
 from wnm.core.action import AddNode, StopNode
 from wnm.core.node import NodeId
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.storage.database import Database, open_for_writing
 from wnm.storage.ledger import Intention, Ledger, write_nodes
 
@@ -74,7 +75,7 @@ def busy(database: Database) -> None:
     print("ready", flush=True)
     for number in range(first, first + 100_000):
         conclude(database, intend(database, number), add(number))
-        stop = StopNode(node=NodeId(number), shed=True, because="the load is high")
+        stop = StopNode(node=NodeId(number), shed=True, because=legacy("the load is high"))
         now = NOW + timedelta(seconds=number)
         conclude(database, Ledger(database).intend(observation(), SETTINGS, decision(stop), now), stop)
 

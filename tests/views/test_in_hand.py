@@ -11,15 +11,16 @@ from wnm.app.material import in_hand, material
 from wnm.app.publish import OUTPUTS, publish
 from wnm.core.action import NodeAction, Resurvey, StopNode
 from wnm.core.cycle import Cycle, Plan
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.layers import DATABASE, Layer, Resolved, resolve
 from wnm.core.node import NodeId
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy, legacy_blocked
 from wnm.core.settings import SECRET, SPECS
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 
-STOP = StopNode(node=NodeId(1), shed=True, because="cpu is 83.1 % (limit 80.0 %)")
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("cpu is 83.1 % (limit 80.0 %)"))
 
 
 def ended(
@@ -30,14 +31,17 @@ def ended(
 
 CYCLES: dict[str, tuple[Decision, tuple[Outcome, ...]]] = {
     "idle": (
-        decision(held=(Held(what="add a node", waiting_for="a slot", until=NOW, remedy="mount it"),)),
+        decision(held=(legacy_blocked("add a node", "a slot", NOW, "mount it"),)),
         (),
     ),
     "acted": (
         decision(STOP, add(3)),
         (ended(STOP, Result.DONE), ended(add(3), Result.FAILED, error="no room")),
     ),
-    "goes on": (decision(STOP, Resurvey(because="by hand")), (ended(STOP, Result.UNFINISHED, error="slow"),)),
+    "goes on": (
+        decision(STOP, Resurvey(because=legacy("by hand"))),
+        (ended(STOP, Result.UNFINISHED, error="slow"),),
+    ),
     "put off": (decision(STOP), (ended(STOP, Result.DEFERRED),)),
     "without an outcome": (decision(STOP), ()),
 }

@@ -18,7 +18,7 @@ from wnm.app.terminal import Terminal
 from wnm.core.node import Status
 from wnm.views.material import Material
 from wnm.views.status import MOST_NODES_IN_FULL, overview
-from wnm.views.tones import plain
+from wnm.views.text import plain
 
 LONG = "the process manager said: " + "a word and another " * 20
 BUSY = material(

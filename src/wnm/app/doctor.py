@@ -9,6 +9,7 @@ from wnm.alerts.commands import alert_checks
 from wnm.app.context import Context
 from wnm.app.cron_places import place_of
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
+from wnm.app.identity import REMEDY, copied
 from wnm.app.invocation import Report
 from wnm.app.material import material
 from wnm.app.schedule import INSTALL, START_CRON, is_there
@@ -16,7 +17,7 @@ from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.formats.crontab import others_naming_wnm, program_of
-from wnm.sensors.host import file_system_of
+from wnm.sensors.host import file_system_of, system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
@@ -50,10 +51,19 @@ def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:
         _program(settings),
         *((_sudo(run),) if needs_root(run) else _folders(settings)),
         _private(run.database_path),
+        *_identity(run.database_path),
         _lock(run.lock_path),
         _cron(run),
         *alert_checks(run.database_path, settings),
     )
+
+
+def _identity(database_path: str) -> Iterator[Check]:
+    """Only a database that was copied is worth a line."""
+    with open_for_reading(database_path) as database:
+        identity = Ledger(database).identity()
+    if identity.is_copied_to(system_id()):
+        yield Check(name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
 
 
 def _supported(run: Context, settings: Settings) -> Check:

@@ -14,6 +14,7 @@ from wnm.core.errors import BadInput
 from wnm.core.layers import DEFAULT, Resolved
 from wnm.core.observation import ProgramReading, Unseen
 from wnm.core.settings import Settings
+from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
 from wnm.system.traces import absent_account, absent_folders
@@ -52,6 +53,7 @@ def init(run: Context) -> Report:
         settings=resolved.initial_texts(),
         now=run.clock.now(),
         absent_before=_absent(run, resolved.settings),
+        system_id=system_id(),
     )
     return Report(text=_next_steps(run, resolved, problem))
 

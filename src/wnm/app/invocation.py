@@ -10,7 +10,7 @@ from wnm.app.view_options import EVERYTHING, View, check_view
 from wnm.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from wnm.views.tones import Line
+    from wnm.views.text import Line
 
 
 class Command(StrEnum):

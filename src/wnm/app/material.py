@@ -10,6 +10,7 @@ from wnm.core.layers import Resolved
 from wnm.core.node import Node
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.outcome import Outcome, Result
+from wnm.core.sentences import sentence
 from wnm.core.settings import SECRET, SPECS
 from wnm.core.timeline import CycleRecord, OperationRecord
 from wnm.storage.database import Database
@@ -31,7 +32,7 @@ def in_hand(cycle: Cycle, nodes: Sequence[Node], resolved: Resolved, now: dateti
         ended_at=cycle.ended_at,
         exit_code=cycle.exit_code,
         rule=plan.decision.rule,
-        because=plan.decision.because,
+        because=sentence(plan.decision.because, names_of(each.node for each in plan.seen.nodes)),
         seen=plan.seen,
         decision=plan.decision,
         outcomes=_outcomes(cycle, names_of(nodes, plan.decision)),

@@ -25,6 +25,7 @@ from wnm.storage.earnings import Earnings
 from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.views import earnings, explain, history, replay, status, story
+from wnm.views.charts import Trends, range_named
 from wnm.views.happenings import happenings, latest_happenings
 from wnm.views.history import Chronicle
 from wnm.views.material import CycleView, Material, only
@@ -34,9 +35,8 @@ from wnm.views.registry import render
 from wnm.views.status import AS_IT_IS, MOST_NODES_IN_FULL, Choice, overview
 from wnm.views.status_lines import status_lines
 from wnm.views.story import Story, last_stop
+from wnm.views.text import Line, hanging, line, wrapped
 from wnm.views.times import at_and_ago
-from wnm.views.tones import EMPTY, Line, hanging, line, wrapped
-from wnm.views.trends import Trends, range_named
 
 HISTORY = "history"
 SHOWN_ON_TERMINAL = 40
@@ -235,7 +235,7 @@ def _cycle(context: Context, database: Database, found: Material, terminal: Term
     if namesake is None:
         return Report(text=lines)
     words = f"this is the cycle with that number; for the story of the node: wnm explain {namesake}"
-    lines = [*lines, EMPTY, *hanging(line(), words, terminal.width)]
+    lines = [*lines, line(), *hanging(line(), words, terminal.width)]
     stop = story_of(database, found, namesake).stop
     if stop is not None:
         when = at_and_ago(stop.at, found.generated_at, None)

@@ -103,9 +103,11 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
     The second is None unless everything was torn down: then it is what the machine lacked before wnm came.
     """
     from wnm.alerts.cycle import note_alerts
+    from wnm.app.identity import notice_copy
     from wnm.app.publish import publish, withdraw
     from wnm.app.settings import check, keep_changes, update_config
     from wnm.app.telling import tell
+    from wnm.sensors.host import system_id
     from wnm.storage.database import open_for_writing
     from wnm.storage.ledger import Ledger
 
@@ -121,6 +123,7 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         plan = look_and_decide(recall, settings, backends, context.clock, _choice(context))
         # Only now: a request that is refused must not leave its settings behind.
         keep_changes(ledger, resolved, context)
+        notice_copy(ledger, system_id())
         cycle = _act(context, ledger, resolved, plan, backends)
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)

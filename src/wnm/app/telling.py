@@ -10,7 +10,9 @@ from wnm.core.decision import Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
+from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views.cycle_line import cycle_line
+from wnm.views.deeds import names_of
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +47,11 @@ def _tell_trouble(cycle: Cycle, nodes: Sequence[Node]) -> None:
     for outcome in cycle.outcomes:
         if outcome.result is not Result.DONE:
             log.error("%s: %s: %s", _name(outcome, nodes), outcome.result, outcome.error)
+    names = names_of(nodes, decision)
     for held in decision.held:
         if held.remedy is not None:
-            log.error("cannot %s, which waits for %s: %s", held.what, held.waiting_for, held.remedy)
+            words = what(held, names), waiting_for(held, names), remedy(held, names)
+            log.error("cannot %s, which waits for %s: %s", *words)
 
 
 def _is_bad_news(conclusion: Conclusion) -> bool:

@@ -2,30 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from msgspec import Struct
 
-from wnm.views.tones import Line, Tone
+from wnm.views.text import WIDEST
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-UNWRAPPED = 100_000
-"""As wide as any line: where nobody looks at a terminal every event is one line, for grep and the like."""
 NARROWEST = 40
-STYLES: Mapping[Tone, str] = {
-    Tone.PLAIN: "",
-    Tone.STRONG: "bold",
-    Tone.QUIET: "dim",
-    Tone.GOOD: "green",
-    Tone.BUSY: "cyan",
-    Tone.WARN: "yellow",
-    Tone.BAD: "red",
-    Tone.ALARM: "bold reverse red",
-    Tone.CHOSEN: "reverse",
-}
 
 
 class Terminal(Struct, frozen=True, kw_only=True):
@@ -50,7 +33,7 @@ def width_of(stream: IO[str] | None) -> int:
     """The columns of the terminal; without one what COLUMNS says, else as many as it takes."""
     if not is_terminal(stream):
         columns = os.environ.get("COLUMNS", "")
-        return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else UNWRAPPED
+        return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else WIDEST
     return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
 
 
@@ -70,14 +53,3 @@ def _wants_ascii() -> bool:
     ctype = os.environ.get("LC_CTYPE", "")
     said = (os.environ.get("LC_ALL"), "" if ctype == "C.UTF-8" else ctype, os.environ.get("LANG"))
     return next(filter(None, said), "") in ("C", "POSIX")
-
-
-def text_of(each: Line) -> "Text":
-    """A line for rich: nothing in it is read as markup."""
-    from rich.text import Text
-
-    made = Text(no_wrap=True, overflow="crop", end="")
-    for part in each:
-        made.append(part.text, STYLES[part.tone] or None)
-    made.end = "\n"
-    return made

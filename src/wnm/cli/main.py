@@ -160,15 +160,15 @@ def show(report: Report) -> None:
     if isinstance(report.text, str):
         print(report.text)
     elif report.text is not None and sys.stdout is not None:
-        from wnm.app.terminal import is_terminal, text_of
-        from wnm.views.tones import plain
+        from wnm.app.terminal import is_terminal
+        from wnm.views.text import plain
 
         if is_terminal(sys.stdout):
             from rich.console import Console  # it takes a while to import
 
             console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=True)
             for each in report.text:
-                console.print(text_of(each), soft_wrap=True)
+                console.print(each, soft_wrap=True)
         else:
             sys.stdout.write(f"{plain(report.text)}\n")
     for note in report.notes:

@@ -28,6 +28,7 @@ from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.core.recall import Recall
 from wnm.core.release import Release, after_outcomes, merged
+from wnm.core.sentences import sentence
 from wnm.storage import earnings, foreign, rows
 from wnm.storage import settings as stored
 from wnm.storage.database import Database
@@ -308,7 +309,7 @@ def begin_cycle(
     cycle = {
         "started_at": started_at,
         "rule": decision.rule,
-        "because": decision.because,
+        "because": sentence(decision.because, {each.node.id: each.node.name for each in seen.nodes}),
         "held": decision.held,
         "actions": len(decision.actions),
         "recording": rows.pack(seen, settings, decision),
