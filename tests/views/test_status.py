@@ -179,6 +179,7 @@ def test_no_colours_where_there_is_no_terminal() -> None:
 SCRIPT = """
 import sys
 from tests.views.test_status import BUSY
+from wnm.app.invocation import Report
 from wnm.app.read import status_of
 from wnm.app.terminal import terminal_of
 from wnm.cli.main import show
