@@ -6,59 +6,27 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from msgspec import Struct
 
 from wnm.core.errors import NeedsOperator
 from wnm.system.files import open_regular
 
+CRON = "/etc/cron.d/anm"
+"""What starts anm every minute."""
+SCRIPT = "/usr/bin/anms.sh"
+DATA = "/var/antctl"
+CONFIG = f"{DATA}/config"
+MARK = f"{DATA}/wnm-takeover"
+"""The file in anm's folder that says which database its nodes went to: another account must not take them too."""
+SYSTEM_LOGS = "/var/log/antnode"
+UNITS = "/etc/systemd/system"
+OTHER_UNITS = ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+"""The other folders that systemd reads units from, the strongest first."""
+OF_USER = ("anm-wallet", "anm-control.sh", "no-reboot")
+"""Names in `~/.local/share` of what its user may have added, by which it behaves differently."""
+
 LARGEST_BYTES = 4 * 1024 * 1024
-SCRIPT_NAME = "anms.sh"
-COMPANIONS = ("influx_resources", "scrape")
 _SHELLS = frozenset({"sh", "bash", "dash"})
-
-
-class AnmPlaces(Struct, frozen=True, kw_only=True):
-    """The paths of an installation of anm, below `root`: the file system, or a copy of one to look at."""
-
-    root: str = "/"
-
-    def at(self, path: str) -> str:
-        """Where a path of the machine is."""
-        return path if self.root == "/" else os.path.join(self.root, path.lstrip("/"))  # noqa: PTH118
-
-    @property
-    def cron(self) -> str:
-        """What starts anm every minute."""
-        return self.at("/etc/cron.d/anm")
-
-    @property
-    def script(self) -> str:
-        """anm itself."""
-        return self.at(f"/usr/bin/{SCRIPT_NAME}")
-
-    @property
-    def units(self) -> str:
-        """The folder of the units that it writes."""
-        return self.at("/etc/systemd/system")
-
-    @property
-    def other_units(self) -> tuple[str, ...]:
-        """The other folders that systemd reads units from, the strongest first."""
-        folders = ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
-        return tuple(self.at(folder) for folder in folders)
-
-    def data(self, name: str) -> str:
-        """A file of its own folder."""
-        return self.at(f"/var/antctl/{name}")
-
-    def companion(self, name: str) -> str:
-        """A cron file of what belongs to it."""
-        return self.at(f"/etc/cron.d/{name}")
-
-    def of_user(self, home: str) -> tuple[str, ...]:
-        """What its user may have added, by which it behaves differently."""
-        names = ("anm-wallet", "anm-control.sh", "no-reboot")
-        return tuple(self.at(f"{home}/.local/share/{name}") for name in names)
+_CRON_FOLDERS = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
 
 
 def read_text(path: str) -> str | None:
@@ -80,38 +48,38 @@ def read_text(path: str) -> str | None:
     return content.decode(errors="surrogateescape")
 
 
-def running_anms(script: str) -> tuple[int, ...]:
+def running_anms(script: str = SCRIPT) -> Sequence[int]:
     """The processes that run anm at this moment: the script itself, or a shell that was given it.
 
-    Also the shell of cron, which has it in the text of a command. An editor that has it open is none of them.
+    Also the shell of cron, which has it in the text of a command. An editor that has it open is none of them, nor is
+    one that we run in: a shell that started us may have the name in its text and run it later.
     """
     name = Path(script).name
-    found = []
+    ours = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    found = set()
     for process in psutil.process_iter(["pid", "cmdline"]):
         words = process.info["cmdline"] or []
         program = Path(words[0]).name if words else ""
         if program == name or (program in _SHELLS and any(name in word for word in words[1:])):
-            found.append(process.info["pid"])
-    return tuple(sorted(found))
+            found.add(process.info["pid"])
+    return sorted(found - ours)
 
 
-def without_ourselves(pids: Sequence[int]) -> Sequence[int]:
-    """Those that we do not run in: a shell that started us may have a name in its text and run it later."""
-    above = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
-    return [pid for pid in pids if pid not in above]
-
-
-def cron_tables(places: AnmPlaces) -> Mapping[str, str]:
+def cron_tables() -> Mapping[str, str]:
     """The other cron tables that might start it, by path, as far as they are plain files that can be read."""
-    folders = (places.at("/etc/cron.d"), places.at("/var/spool/cron/crontabs"), places.at("/var/spool/cron"))
-    paths = [Path(places.at("/etc/crontab"))]
-    for folder in folders:
+    paths = [Path("/etc/crontab")]
+    for folder in _CRON_FOLDERS:
         with suppress(OSError):
             paths += sorted(Path(folder).iterdir())
     found = {}
     for path in paths:
         # cron passes over names that begin with a dot.
-        if str(path) != places.cron and not path.name.startswith("."):
+        if str(path) != CRON and not path.name.startswith("."):
             with suppress(OSError), open_regular(str(path), follow_link=False) as file:
                 found[str(path)] = file.read(LARGEST_BYTES).decode(errors="surrogateescape")
     return found
+
+
+def starts_anm(text: str) -> bool:
+    """Whether a line of a cron table starts it; in a user's own table no line names an account."""
+    return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())

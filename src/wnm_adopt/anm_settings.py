@@ -12,15 +12,14 @@ from wnm.core.setting import REQUIRED
 from wnm.core.setting_checks import check_together
 from wnm.core.settings import SPECS, Settings, read, render
 from wnm_adopt.anm_files import read_cpu_count, rewards_address_of, version_of
+from wnm_adopt.anm_places import CONFIG, SCRIPT
 from wnm_adopt.anm_script import BIG_MACHINE_CORES, DELAYS, AnmScript, read_script
 from wnm_adopt.assignments import Known, Place, Unknown, read_assignments
 from wnm_adopt.findings import FoundSettings, UnknownSetting, WrongSetting
 
-CONFIG = "/var/antctl/config"
 OVERRIDE = "/var/antctl/override"
 SYSTEM = "/var/antctl/system"
 TEARDOWN_CONFIG = "/var/antctl/teardown_config"
-SCRIPT = "/usr/bin/anms.sh"
 
 NUMBERS: Mapping[str, str] = {
     "NodeCap": "node_cap",

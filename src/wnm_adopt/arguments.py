@@ -2,8 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -55,25 +54,6 @@ class Named(Struct, frozen=True, kw_only=True):
     by_antctl: bool
 
 
-class _Part(Struct, frozen=True, kw_only=True):
-    """One option with its value, or one bare word; `words` are what stands in the command line for it."""
-
-    option: str | None
-    value: str | None
-    words: tuple[str, ...]
-    of_network: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _Sorted:
-    """The parts of a command line by what they are for."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    network: list[str] = field(default_factory=list)
-    others: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 class _NoNodeError(ValueError):
     """Why a command line is none that a node can be kept with."""
 
@@ -106,12 +86,12 @@ def read_arguments(
     Options may come in any order, as `--option value` or `--option=value`, and after the payment network too. The
     reason reads on after the node's name.
     """
-    form = FORMS[kind_name]
     if len(argv) > MOST_WORDS or sum(map(len, argv)) > LONGEST_COMMAND:
         return "has a command line that is too long for a node"
+    found = _Reader(FORMS[kind_name], KINDS[kind_name].options_with_value)
     try:
-        found = _sorted(kind_name, form, argv[1:])
-        return _arguments(form, found, dict(environment))
+        found.read(argv[1:])
+        return found.arguments(dict(environment))
     except _NoNodeError as reason:
         return str(reason)
 
@@ -135,125 +115,123 @@ def _named_port(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= LARGEST_PORT else None
 
 
-def _arguments(form: Form, found: _Sorted, environment: Mapping[str, str]) -> NodeArguments:
-    values = found.values
-    if not values.get("--root-dir"):
-        raise _NoNodeError("has no --root-dir")
-    port = _port("--port", values)
-    if port is None:
-        raise _NoNodeError("has no --port: it takes another one at every start")
-    metrics_port = _port(form.metrics, values)
-    if metrics_port is None and form.needs_metrics:
-        raise _NoNodeError(f"has no {form.metrics}: nothing could tell how it is")
-    log = values.get(form.log) or environment.get(form.log_variable or "")
-    network = tuple(found.network)
-    by_variable = [
-        f"{name}={environment[name]}" for name in sorted(form.network_variables & set(environment))
-    ]
-    if not network and not by_variable and form.needs_metrics:
-        found.notes.append("its command line names no payment network")
-    return NodeArguments(
-        root_dir=values["--root-dir"],
-        port=port,
-        metrics_port=metrics_port,
-        wallet=values.get("--rewards-address"),
-        log_dir=None if not log or log in form.no_log_folder else log,
-        no_upnp="--no-upnp" in values,
-        network=network or tuple(by_variable),
-        rpc=values.get("--rpc"),
-        start_args=tuple(found.others),
-        notes=tuple(found.notes),
-    )
+class _Reader:
+    """The words of a command line, sorted by what they are for."""
 
+    def __init__(self, form: Form, with_value: frozenset[str]) -> None:
+        self.form = form
+        self.with_value = with_value
+        self.known = with_value | form.switches
+        self.kept = {
+            "--root-dir",
+            "--port",
+            form.metrics,
+            form.log,
+            "--rewards-address",
+            "--no-upnp",
+            "--rpc",
+        }
+        self.values: dict[str, str] = {}
+        self.seen: set[str] = set()
+        self.network: list[str] = []
+        self.others: list[str] = []
+        self.notes: list[str] = []
+        self.in_network = False
 
-def _port(option: str, values: Mapping[str, str]) -> int | None:
-    text = values.get(option)
-    if text is None:
-        return None
-    if not re.fullmatch(r"\+?[0-9]{1,9}", text) or not 1 <= int(text) <= LARGEST_PORT:
-        raise _NoNodeError(f"has {option} {text[:_SHOWN]!r}, which is no port from 1 to 65535")
-    return int(text)
+    def read(self, words: Sequence[str]) -> None:
+        """Read them all. _NoNodeError for an option that lacks its value."""
+        at = 0
+        while at < len(words):
+            if words[at] == "--":
+                raise _NoNodeError("has a bare -- in its command line, after which nothing is an option")
+            option, value = self._option(words[at])
+            used = [words[at]]
+            if option is None:
+                self.in_network = self.in_network or self._is_network(words[at])
+            elif value is None and option not in self.form.switches:
+                value = self._following(option, words[at + 1] if at + 1 < len(words) else None)
+                used += [] if value is None else [value]
+            self._sort(option, value, used)
+            at += len(used)
 
+    def _option(self, word: str) -> tuple[str | None, str | None]:
+        """The option that a word is, by its long name, and the value attached to it; (None, None) for a bare word."""
+        if not _is_option(word):
+            return None, None
+        if word.startswith("--"):
+            option, equals, value = word.partition("=")
+            return option, value if equals else None
+        option, rest = word[:2], word[2:]
+        return self.form.aliases.get(option, option), (rest.removeprefix("=") if rest else None)
 
-def _sorted(kind_name: str, form: Form, arguments: Sequence[str]) -> _Sorted:
-    with_value = KINDS[kind_name].options_with_value
-    kept = {"--root-dir", "--port", form.metrics, form.log, "--rewards-address", "--no-upnp", "--rpc"}
-    found = _Sorted()
-    seen: set[str] = set()
-    for part in _parts(form, with_value, arguments):
-        if part.option and not part.of_network:
-            if part.option in seen and part.option not in form.repeatable:
-                found.notes.append(f"{part.option} is given more than once: the last one counts")
-            seen.add(part.option)
-            if part.option in with_value | form.switches and found.network and form.subcommands:
-                found.notes.append(f"{part.option} comes after the payment network")
-        _sort(form, kept, found, part, known=part.option in with_value | form.switches)
-    return found
-
-
-def _sort(form: Form, kept: set[str], found: _Sorted, part: _Part, *, known: bool) -> None:
-    if part.of_network or part.option in form.network:
-        found.network += part.words
-    elif part.option in kept:
-        found.values[part.option] = part.value or ""
-    elif part.option not in form.dropped:
-        found.others += part.words
-        if not known:
-            found.notes.append(
-                f"{part.words[0][:_SHOWN]!r} is nothing that this kind of node is known to understand"
-            )
-
-
-def _parts(form: Form, with_value: frozenset[str], arguments: Sequence[str]) -> Iterator[_Part]:
-    """The options and words of a command line. _NoNodeError for an option that lacks its value."""
-    at = 0
-    in_network = False
-    while at < len(arguments):
-        word = arguments[at]
-        following = arguments[at + 1] if at + 1 < len(arguments) else None
-        if word == "--":
-            raise _NoNodeError("has a bare -- in its command line, after which nothing is an option")
-        option, attached = _option(form, word)
-        if option is None:
-            starts = form.subcommands is not None and form.subcommands.fullmatch(word) is not None
-            in_network = in_network or starts
-            yield _Part(option=None, value=None, words=(word,), of_network=in_network)
-            at += 1
-        elif attached is not None or option in form.switches:
-            # A subcommand has options of its own; those that only the program itself has are the node's all the same.
-            of_network = in_network and option not in with_value | form.switches
-            yield _Part(option=option, value=attached, words=(word,), of_network=of_network)
-            at += 1
-        elif option in with_value or option in form.of_subcommand:
-            if following is None or _is_option(following):
+    def _following(self, option: str, word: str | None) -> str | None:
+        """The value of an option; an unknown one has none before another option or the payment network."""
+        if option in self.with_value or option in self.form.of_subcommand:
+            if word is None or _is_option(word):
                 raise _NoNodeError(f"has {option} without a value")
-            of_network = in_network and option not in with_value
-            yield _Part(option=option, value=following, words=(word, following), of_network=of_network)
-            at += 2
-        else:
-            taken = _taken(form, following)
-            words = (word,) if taken is None else (word, taken)
-            yield _Part(option=option, value=taken, words=words, of_network=in_network)
-            at += 1 if taken is None else 2
+            return word
+        return None if word is None or _is_option(word) or self._is_network(word) else word
 
+    def _is_network(self, word: str) -> bool:
+        return self.form.subcommands is not None and self.form.subcommands.fullmatch(word) is not None
 
-def _option(form: Form, word: str) -> tuple[str | None, str | None]:
-    """The option that a word is, by its long name, and the value attached to it; (None, None) for a bare word."""
-    if not _is_option(word):
-        return None, None
-    if word.startswith("--"):
-        option, equals, value = word.partition("=")
-        return option, value if equals else None
-    option, rest = word[:2], word[2:]
-    return form.aliases.get(option, option), (rest.removeprefix("=") if rest else None)
+    def _sort(self, option: str | None, value: str | None, used: Sequence[str]) -> None:
+        # A subcommand has options of its own; those that only the program itself has are the node's all the same.
+        of_network = self.in_network and option not in self.known
+        if option is not None and not of_network:
+            if option in self.seen and option not in self.form.repeatable:
+                self.notes.append(f"{option} is given more than once: the last one counts")
+            self.seen.add(option)
+            if option in self.known and self.network and self.form.subcommands:
+                self.notes.append(f"{option} comes after the payment network")
+        if of_network or option in self.form.network:
+            self.network += used
+        elif option in self.kept:
+            self.values[str(option)] = value or ""
+        elif option not in self.form.dropped:
+            self.others += used
+            if option not in self.known:
+                self.notes.append(
+                    f"{used[0][:_SHOWN]!r} is nothing that this kind of node is known to understand"
+                )
+
+    def arguments(self, environment: Mapping[str, str]) -> NodeArguments:
+        """The arguments that were read. _NoNodeError if one is missing that every node needs."""
+        form, values = self.form, self.values
+        if not values.get("--root-dir"):
+            raise _NoNodeError("has no --root-dir")
+        port, metrics_port = self._port("--port"), self._port(form.metrics)
+        if port is None:
+            raise _NoNodeError("has no --port: it takes another one at every start")
+        if metrics_port is None and form.needs_metrics:
+            raise _NoNodeError(f"has no {form.metrics}: nothing could tell how it is")
+        log = values.get(form.log) or environment.get(form.log_variable or "")
+        by_variable = [
+            f"{name}={environment[name]}" for name in sorted(form.network_variables & set(environment))
+        ]
+        if not self.network and not by_variable and form.needs_metrics:
+            self.notes.append("its command line names no payment network")
+        return NodeArguments(
+            root_dir=values["--root-dir"],
+            port=port,
+            metrics_port=metrics_port,
+            wallet=values.get("--rewards-address"),
+            log_dir=None if not log or log in form.no_log_folder else log,
+            no_upnp="--no-upnp" in values,
+            network=tuple(self.network or by_variable),
+            rpc=values.get("--rpc"),
+            start_args=tuple(self.others),
+            notes=tuple(self.notes),
+        )
+
+    def _port(self, option: str) -> int | None:
+        text = self.values.get(option)
+        if text is None:
+            return None
+        if not re.fullmatch(r"\+?[0-9]{1,9}", text) or not 1 <= int(text) <= LARGEST_PORT:
+            raise _NoNodeError(f"has {option} {text[:_SHOWN]!r}, which is no port from 1 to 65535")
+        return int(text)
 
 
 def _is_option(word: str) -> bool:
     return word.startswith("-") and len(word) > 1
-
-
-def _taken(form: Form, following: str | None) -> str | None:
-    """The value of an option that is not known: the next word, unless it is an option or the payment network."""
-    if following is None or _is_option(following):
-        return None
-    return None if form.subcommands and form.subcommands.fullmatch(following) else following

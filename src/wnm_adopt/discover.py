@@ -11,15 +11,16 @@ from pathlib import Path
 
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.observation import Unseen
+from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import UnitFound, read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.patience import read_with_timeout
 from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
+from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import Process, ProcessTable, fingerprints, holds
-from wnm_adopt.found import LAUNCHD, SETSID, FolderFacts, FoundUnit
+from wnm_adopt.found import LAUNCHD, SETSID, SYSTEMD_USER, FolderFacts, FoundUnit
 from wnm_adopt.launchd_agents import read_agent
-from wnm_adopt.loaded_units import loaded_unit
 
 LARGEST_BYTES = 4 * 1024 * 1024
 DISK_PATIENCE_SECONDS = 2.0
@@ -169,8 +170,9 @@ def _unit(path: Path, manager: str, folders: Sequence[str], *, loaded: bool) -> 
     except (OSError, WnmError) as error:
         return no_unit(f"it cannot be read ({getattr(error, 'strerror', None) or error})")
     found = read_unit(content, drop_ins, name=path.name)
-    if loaded:
-        found = loaded_unit(path, found, manager) or found
+    if loaded and content.strip():
+        properties = loaded_properties(path.name, of_user=manager == SYSTEMD_USER)
+        found = (properties and read_loaded(properties, found, str(path))) or found
     return unit_of(found, manager=manager, file_name=path.name, place=str(path))
 
 

@@ -32,26 +32,21 @@ from wnm_adopt.from_services import (
 from wnm_adopt.old_database import files_of, read_old_colony
 from wnm_adopt.old_nodes import Machine, Memory, compare_old_nodes, folders_to_look_at, remember
 from wnm_adopt.old_settings import settings_from_old
-from wnm_adopt.plan import TakeoverPlan
+from wnm_adopt.plan import Source, TakeoverPlan
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 
-class FromOldWnm:
-    """Implements `wnm_adopt.taking_over.Source` for the database at `path`."""
+class FromOldWnm(Source):
+    """The older database at `path`. It is switched off if it lies where ours is to be, and has to be moved."""
 
     name = "an older wnm"
-    noted: Sequence[str] = ()
 
     def __init__(self, run: Context, path: str) -> None:
         self._run = run
         self._path = os.path.realpath(path)
         self._memories: Mapping[int, Memory] = {}
+        self.switches_off = self._path == run.database_path
         self._files = _file_ids(files_of(self._path)) if self.switches_off else frozenset()
-
-    @property
-    def switches_off(self) -> bool:
-        """Whether the older database lies where ours is to be, and has to be moved."""
-        return self._path == self._run.database_path
 
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         """Read the older database, and compare each row with what there is of its node."""

@@ -1,13 +1,14 @@
 """The plan of a takeover as a value and as text for people, the same for a rehearsal and for the real thing."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from wnm.core.node import Node
 from wnm.views.words import printable
 from wnm_adopt.classify import Adopted, Refused
+from wnm_adopt.takeover_folder import TakeoverFolder
 
 
 class TakeoverPlan(Struct, frozen=True, kw_only=True):
@@ -16,7 +17,7 @@ class TakeoverPlan(Struct, frozen=True, kw_only=True):
     `source` is what is taken over from. `settings` are texts by name as they were found; what was given by hand
     stands above them. `rows` are nodes that lie still and that nothing but an older database tells of. `kept` are the
     paths of which copies are kept, `taken_out` those of them that are moved away so that nothing starts from them,
-    `made` the path and text of files that are written, `claimed` folders that become root's. `needed` are files
+    `made` the path and text of files that are written, `to_own` folders that become root's. `needed` are files
     without which the old manager must not be started again. `notes` are worth knowing, `problems` keep it from
     happening.
     """
@@ -29,10 +30,34 @@ class TakeoverPlan(Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...] = ()
     taken_out: tuple[str, ...] = ()
     made: tuple[tuple[str, str], ...] = ()
-    claimed: tuple[str, ...] = ()
+    to_own: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+
+
+class Source:
+    """Another manager or its database, from which nodes are taken over.
+
+    `switches_off` says whether files are changed on the way, which can be undone. `noted` are files that are copied
+    and never put back.
+    """
+
+    name: str
+    switches_off = False
+    noted: Sequence[str] = ()
+
+    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
+        """Plan from what is there now; what was moved to `folder` before is read there."""
+        raise NotImplementedError
+
+    def running(self) -> Sequence[int]:
+        """The processes of the old manager that have to end first."""
+        return ()
+
+    def remembered(self, node: Node) -> Node:
+        """The row with what else is known of the node."""
+        return node
 
 
 def plan_text(plan: TakeoverPlan, *, database: str) -> str:
@@ -44,7 +69,7 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
         (f"left alone ({len(plan.refused)})", [refused_line(each) for each in plan.refused]),
         ("moved away, so that nothing starts from it", list(plan.taken_out)),
         ("written", [f"{database} (new)", *(path for path, _ in plan.made)]),
-        ("given to root, because systemd writes logs there as root", list(plan.claimed)),
+        ("given to root, because systemd writes logs there as root", list(plan.to_own)),
         ("copied first, so that all of it can be undone", list(plan.kept)),
         ("worth knowing", list(plan.notes)),
         ("in the way", list(plan.problems)),

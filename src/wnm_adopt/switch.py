@@ -68,9 +68,9 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, steps: Steps) -> Tak
                 "what is there changed meanwhile: " + "; ".join(final.problems),
                 remedy="run the same command again",
             )
-        for path in final.claimed:
+        for path in final.to_own:
             steps.tell(f"giving {path} to root")
-            folder.claim(path)
+            folder.take_ownership(path)
         _make(folder, final, steps)
         steps.write(final)
     except BaseException:

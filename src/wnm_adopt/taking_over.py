@@ -2,12 +2,11 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from posixpath import dirname
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -35,33 +34,13 @@ from wnm.views.deeds import names_of, words_of
 from wnm.views.words import printable
 from wnm_adopt.classify import is_running, row_of
 from wnm_adopt.old_database import is_old_colony
-from wnm_adopt.plan import TakeoverPlan, plan_text
+from wnm_adopt.plan import Source, TakeoverPlan, plan_text
 from wnm_adopt.switch import Steps, switch_over
 from wnm_adopt.takeover_folder import Manifest, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say
 
 UNDO = "wnm --undo_migration"
 MACHINE_LOCK = "/run/wnm-takeover"
-
-
-class Source(Protocol):
-    """Another manager or its database. `noted` are files that are copied and never put back."""
-
-    name: str
-    noted: Sequence[str]
-
-    @property
-    def switches_off(self) -> bool:
-        """Whether files are changed on the way, which can be undone."""
-
-    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
-        """Plan from what is there now; what was moved to `folder` before is read there."""
-
-    def running(self) -> Sequence[int]:
-        """The processes of the old manager that have to end first."""
-
-    def remembered(self, node: Node) -> Node:
-        """The row with what else is known of the node."""
 
 
 def take_over(run: Context) -> int:
@@ -311,8 +290,10 @@ def verify(run: Context) -> int:
         ill += not well
         say(f"  {each.node.name}: {printable(words)}")
     names = names_of((each.node for each in plan.seen.nodes), plan.decision)
-    deeds = [words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)]
-    say(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
+    actions = [
+        words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)
+    ]
+    say(f"the first cycle would do: {printable(', '.join(actions)) if actions else 'nothing'}")
     return int(ill > 0)
 
 
