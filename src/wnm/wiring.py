@@ -1,7 +1,7 @@
 """The composition root: the only file that names concrete process managers and firewalls.
 
 Each is imported only where it is used, and nothing that a cycle needs before the cycle's lock is held: importing this
-module costs next to nothing. It is what `wnm.app.context.Backends` describes.
+module costs next to nothing. It is what `wnm.app.context.Wiring` describes.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +17,8 @@ from wnm.core.settings import Settings
 from wnm.system.clock import SystemClock
 
 if TYPE_CHECKING:
-    from wnm.act.steps import Hands
+    from wnm.act.steps import Backends
     from wnm.formats.systemd_unit import Scope
-    from wnm.process_managers.manager import NodeManager
 
 
 class Backend[T](Struct, frozen=True, kw_only=True):
@@ -132,46 +131,19 @@ def context_of(asked: Invocation) -> Context:
     return context
 
 
-def build(settings: Settings, clock: Clock) -> "Hands":
+def build(settings: Settings, clock: Clock) -> "Backends":
     """The process manager and the firewall that these settings name.
 
     NeedsOperator for a process manager, firewall or kind of node that this wnm does not have.
     """
-    from wnm.act.steps import Hands
-
-    firewall = _pick(FIREWALLS, "firewall", settings.firewall).build(clock)
-    return Hands(manager=_manager(settings, clock), firewall=firewall)
-
-
-def _manager(settings: Settings, clock: Clock) -> "NodeManager":
-    from datetime import timedelta
-
+    from wnm.act.steps import Backends
     from wnm.node_kinds.kinds import KINDS
-    from wnm.process_managers.manager import NodeManager
-    from wnm.sensors.last_words import critical_failure
-    from wnm.sensors.programs import read_program
+    from wnm.process_managers.manager import NodeManager, Policy
 
-    kind = _pick(KINDS, "node_kind", settings.node_kind)
+    _pick(KINDS, "node_kind", settings.node_kind)
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
-    self_upgrade = settings.self_upgrade == "allow"
-    supervised = driver.restarts and self_upgrade
-    return NodeManager(
-        driver,
-        command_line=lambda node: KINDS[node.kind].command_line(node, supervised=supervised),
-        environment=lambda node: KINDS[node.kind].environment(node),
-        companions=kind.companion_files,
-        ask=lambda node: read_program(node.program, None, timeout=timedelta(seconds=10), user=node.user),
-        own_words=lambda node, since: critical_failure(node, KINDS[node.kind], since),
-        fingerprint=lambda node: KINDS[node.kind].fingerprint(node.root_dir),
-        identity_file=lambda node: KINDS[node.kind].identity_file(node.root_dir),
-        storages=settings.node_storage,
-        log_storage=settings.log_storage,
-        key_storage=settings.key_storage,
-        keep_keys=settings.keep_keys,
-        self_upgrade=self_upgrade,
-        stop_grace=settings.stop_grace,
-        clock=clock,
-    )
+    manager = NodeManager(driver, KINDS, Policy.of(settings), clock)
+    return Backends(manager=manager, firewall=_pick(FIREWALLS, "firewall", settings.firewall).build(clock))
 
 
 def firewall_is_active() -> bool:

@@ -82,7 +82,7 @@ class FromAnm(Source):
                 files=_files(home),
                 program=_program_of(home),
                 wallet_script=_wallet_script(home),
-                firewall_active=self._run.backends.firewall_is_active(),
+                firewall_active=self._run.wiring.firewall_is_active(),
                 problems=details.problems,
                 database=self._run.database_path,
                 mark=read_text(MARK),

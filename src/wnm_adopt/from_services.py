@@ -160,7 +160,7 @@ def firewall_for(manager: str, run: Context) -> dict[str, str]:
     """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
     if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
         return {}
-    return {"firewall": "ufw"} if run.backends.firewall_is_active() else {}
+    return {"firewall": "ufw"} if run.wiring.firewall_is_active() else {}
 
 
 def _live_anm() -> str | None:

@@ -140,7 +140,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
             remedy="see the list above, then run the same command again",
         )
     resolved = _resolved(run, plan)
-    run.backends.check(resolved.settings)
+    run.wiring.check(resolved.settings)
     absent = _absent(run, resolved)
     if not source.switches_off:
         _write(run, source, plan, absent, clock)
@@ -236,7 +236,7 @@ def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
 
 def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
-    folders = absent_folders([dirname(run.database_path), *run.backends.folders(settings)])
+    folders = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
     return folders + (
         absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
     )
@@ -249,7 +249,7 @@ def _write(
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
-    states = run.backends.build(resolved.settings, clock).manager.survey_nodes(rows)
+    states = run.wiring.build(resolved.settings, clock).manager.survey_nodes(rows)
     nodes = [
         source.remembered(
             replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)
@@ -281,7 +281,7 @@ def verify(run: Context) -> int:
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
         settings = run.resolve(ledger.layers()).settings
-        backends = run.backends.build(settings, run.clock)
+        backends = run.wiring.build(settings, run.clock)
         plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0

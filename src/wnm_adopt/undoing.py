@@ -198,7 +198,7 @@ def _take_back_traces(run: Context) -> None:
         return
     with open_for_reading(run.database_path) as database:
         settings = run.resolve(Ledger(database).layers()).settings
-    hands = run.backends.build(settings, run.clock)
+    hands = run.wiring.build(settings, run.clock)
     for node in nodes:
         try:
             hands.firewall.close_port(node.port, port_comment(node.name))

@@ -32,7 +32,7 @@ RUN = Context(
     ),
     host=HOST,
     began=1.5,
-    backends=wiring,
+    wiring=wiring,
 )
 
 

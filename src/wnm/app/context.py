@@ -22,16 +22,16 @@ from wnm.system.host import host_facts
 from wnm.system.logs import set_up_logging
 
 if TYPE_CHECKING:
-    from wnm.act.steps import Hands
+    from wnm.act.steps import Backends
 
 DATABASE_NAME = "colony.db"
 LOCK_NAME = "wnm_active"
 
 
-class Backends(Protocol):
+class Wiring(Protocol):
     """The process managers and firewalls of this wnm, by the names that settings give them (`wnm.wiring`)."""
 
-    def build(self, settings: Settings, clock: Clock) -> "Hands":
+    def build(self, settings: Settings, clock: Clock) -> "Backends":
         """The two that these settings name. NeedsOperator if there is no such one."""
 
     def check(self, settings: Settings) -> None:
@@ -54,7 +54,7 @@ class Context(Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     host: Host
     began: float
-    backends: Backends
+    wiring: Wiring
     clock: Clock = field(default_factory=SystemClock)
 
     @property
@@ -75,15 +75,13 @@ class Context(Struct, frozen=True, kw_only=True):
         return resolve((*self.layers, *(stored or ())), self.host, check_address=checksum_error)
 
 
-def build_context(asked: Invocation, backends: Backends) -> Context:
+def build_context(asked: Invocation, wiring: Wiring) -> Context:
     """Collect the layers above the database and set up logging."""
     began = time.monotonic()
     host = host_facts(os.environ, usable_cores())
     gathered = gather(asked, host, folder=_working_folder())
     set_up_logging(gathered.invocation.loglevel, gathered.invocation.log_format)
-    return Context(
-        asked=gathered.invocation, layers=gathered.layers, host=host, began=began, backends=backends
-    )
+    return Context(asked=gathered.invocation, layers=gathered.layers, host=host, began=began, wiring=wiring)
 
 
 def _working_folder() -> Path | None:

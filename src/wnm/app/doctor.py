@@ -68,7 +68,7 @@ def _identity(database_path: str) -> Iterator[Check]:
 
 def _supported(run: Context, settings: Settings) -> Check:
     try:
-        run.backends.check(settings)
+        run.wiring.check(settings)
     except WnmError as error:
         return Check(name="settings", ok=False, detail=str(error), remedy=None)
     detail = f"{settings.process_manager}, firewall {settings.firewall}, {settings.node_kind}"

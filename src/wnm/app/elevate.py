@@ -15,7 +15,7 @@ from shutil import which
 
 import msgspec
 
-from wnm.app.context import Backends, Context
+from wnm.app.context import Context, Wiring
 from wnm.app.invocation import Invocation, Report
 from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput, NeedsOperator, Transient
@@ -107,7 +107,7 @@ def written(run: Context) -> str:
     )
 
 
-def read(text: str, backends: Backends) -> Context:
+def read(text: str, wiring: Wiring) -> Context:
     """The run that `written` wrote. BadInput if it is none."""
     try:
         data = json.loads(text)
@@ -118,7 +118,7 @@ def read(text: str, backends: Backends) -> Context:
             ),
             host=msgspec.convert(data["host"], Host),
             began=min(float(data["began"]), time.monotonic()),
-            backends=backends,
+            wiring=wiring,
         )
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
         raise BadInput(f"{MODULE} is started by wnm itself, which tells it what to do ({error})") from None

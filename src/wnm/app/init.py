@@ -32,7 +32,7 @@ def init(run: Context) -> Report:
         raise already_there(run.database_path)
     resolved = run.resolve(None)
     if run.host.is_root and resolved.origins["firewall"] == DEFAULT:
-        run = replace(run, host=replace(run.host, ufw_active=run.backends.firewall_is_active()))
+        run = replace(run, host=replace(run.host, ufw_active=run.wiring.firewall_is_active()))
         resolved = run.resolve(None)
     program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
     kind, problem = _recognise(program)
@@ -47,7 +47,7 @@ def init(run: Context) -> Report:
                 f"node_kind {resolved.settings.node_kind}: {resolved.settings.antnode_path} is {kind}; "
                 "leave node_kind out or give another antnode_path"
             )
-    run.backends.check(resolved.settings)
+    run.wiring.check(resolved.settings)
     create(
         run.database_path,
         settings=resolved.initial_texts(),
@@ -74,7 +74,7 @@ def undo_migration(run: Context) -> Report:
 
 def _absent(run: Context, settings: Settings) -> list[str]:
     """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
-    folders = absent_folders([dirname(run.database_path), *run.backends.folders(settings)])
+    folders = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
     return folders + (
         absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
     )

@@ -18,7 +18,7 @@ from wnm.system.lock import only_one
 
 if TYPE_CHECKING:
     from wnm.act.executor import TimeLimit
-    from wnm.act.steps import Hands
+    from wnm.act.steps import Backends
     from wnm.core.action import NodeAction
     from wnm.core.contracts import Clock
     from wnm.core.cycle import Cycle, Plan
@@ -119,7 +119,7 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         if context.asked.force_action == UPDATE_CONFIG:
             update_config(ledger, resolved, context)
             return Report(), None
-        backends = context.backends.build(settings, context.clock)
+        backends = context.wiring.build(settings, context.clock)
         plan = look_and_decide(recall, settings, backends, context.clock, _choice(context))
         # Only now: a request that is refused must not leave its settings behind.
         keep_changes(ledger, resolved, context)
@@ -139,7 +139,7 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
 
 
 def look_and_decide(
-    recall: "Recall", settings: "Settings", backends: "Hands", clock: "Clock", choose: "Choose"
+    recall: "Recall", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
 ) -> "Plan":
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
     from wnm.core.cycle import Plan
@@ -152,11 +152,11 @@ def look_and_decide(
 
 
 def _act(
-    context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Hands"
+    context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
 ) -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
-    from wnm.act.executor import carry_out
-    from wnm.act.mending import mend
+    from wnm.act.reconcile import reconcile
+    from wnm.act.steps import at_once, carry_out_actions
     from wnm.core.cycle import Cycle
     from wnm.core.decide.releases import passed_gates
     from wnm.core.settings import SECRET, SPECS
@@ -170,11 +170,16 @@ def _act(
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
     limit = time_limit(context.began, settings)
-    rows = intention.rows if intention else {}
-    outcomes = carry_out(
-        actions, rows, backends, clock=clock, limit=limit, pause=settings.pause_between_actions
+    outcomes = carry_out_actions(
+        actions,
+        intention.rows if intention else {},
+        backends,
+        clock=clock,
+        limit=limit,
+        pause=settings.pause_between_actions,
+        at_once=at_once(settings, plan.seen.machine.usable_cores),
     )
-    failures = mend(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
+    failures = reconcile(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
     problems = backends.manager.trim_logs(plan.known)
     ending = Ending(
         ended_at=clock.now(),
@@ -209,7 +214,7 @@ def _rehearse(context: Context) -> Report:
         lines = [f"would set {name}: {old} -> {new}" for name, old, new in told_changes(resolved)]
         if context.asked.force_action == UPDATE_CONFIG:
             return Report(text="\n".join(lines))
-        backends = context.backends.build(resolved.settings, context.clock)
+        backends = context.wiring.build(resolved.settings, context.clock)
         plan = look_and_decide(recall, resolved.settings, backends, context.clock, _choice(context))
     lines.append(plan_text(plan.seen, plan.decision, resolved.settings))
     if context.asked.force_action == TEARDOWN:
@@ -229,7 +234,7 @@ def _choice(context: Context) -> "Choose":
 
 
 def node_actions(decision: "Decision") -> "Sequence[NodeAction]":
-    """The actions that need hands; a survey has happened by the time it is decided."""
+    """The actions that backends carry out; a survey has happened by the time it is decided."""
     from wnm.core.action import Resurvey
 
     return [action for action in decision.actions if not isinstance(action, Resurvey)]

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def check(context: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
     resolved = context.resolve(ledger.layers())
-    context.backends.check(resolved.settings)
+    context.wiring.check(resolved.settings)
     recall = ledger.recall()
     _refuse_leaving_nodes(resolved, recall)
     return resolved, recall
@@ -27,7 +27,7 @@ def keep_changes(ledger: Ledger, resolved: Resolved, context: Context) -> None:
     """Write down what was given and differs from what is stored, and log each of it."""
     if not resolved.changes:
         return
-    ledger.note_absent(absent_folders(context.backends.folders(resolved.settings)))
+    ledger.note_absent(absent_folders(context.wiring.folders(resolved.settings)))
     kept = {change.name: change.new_text for change in resolved.changes}
     ledger.change_settings(kept, context.clock.now())
     for name, old, new in told_changes(resolved):
