@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from wnm.app.context import Context
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.settings import read
-from wnm_adopt.anm_places import (
+from wnm_adopt.anm_files import (
     CRON,
     MARK,
     OTHER_UNITS,
@@ -21,8 +21,16 @@ from wnm_adopt.anm_places import (
     starts_anm,
 )
 from wnm_adopt.classify import Adopted, Classified, classify, paths_of_interest
-from wnm_adopt.discover import agents_in, look_at_folders, running_nodes, units_in
-from wnm_adopt.found import SYSTEMD, SYSTEMD_USER, FoundUnit, Surroundings
+from wnm_adopt.discover import (
+    SYSTEMD,
+    SYSTEMD_USER,
+    FoundUnit,
+    Surroundings,
+    agents_in,
+    look_at_folders,
+    running_nodes,
+    units_in,
+)
 from wnm_adopt.plan import Source, TakeoverPlan, most_common
 from wnm_adopt.takeover_folder import TakeoverFolder
 

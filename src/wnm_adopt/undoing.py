@@ -26,9 +26,8 @@ from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
 from wnm_adopt.old_database import files_of
-from wnm_adopt.switch import give_back, require_needed
 from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
-from wnm_adopt.taking_over import alone_on_the_machine, is_there
+from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed
 from wnm_adopt.to_the_end import say, undisturbed
 
 RELOAD_PATIENCE = timedelta(seconds=60)

@@ -15,9 +15,8 @@ from wnm_adopt.anm_files import (
     rewards_address_of,
     version_of,
 )
-from wnm_adopt.anm_script import read_script
-from wnm_adopt.assignments import Known, Unknown
-from wnm_adopt.found import NodeMemory
+from wnm_adopt.bash_texts import Known, Unknown, read_script
+from wnm_adopt.discover import NodeMemory
 
 CASES = Path(__file__).parent / "cases" / "anm"
 VANILLA = CASES / "vanilla"
