@@ -24,19 +24,24 @@ from wnm.storage.database import Database, open_for_reading
 from wnm.storage.earnings import Earnings
 from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
-from wnm.views import earnings, explain, history, replay, status, story
+from wnm.views import earnings, explain, replay, timeline
 from wnm.views.charts import Trends, range_named
-from wnm.views.happenings import happenings, latest_happenings
-from wnm.views.history import Chronicle
 from wnm.views.material import CycleView, Material, only
-from wnm.views.node_table import NO_EXTRAS, Extras
 from wnm.views.payload import write_json
 from wnm.views.registry import render
-from wnm.views.status import AS_IT_IS, MOST_NODES_IN_FULL, Choice, overview
-from wnm.views.status_lines import status_lines
-from wnm.views.story import Story, last_stop
+from wnm.views.status import (
+    AS_IT_IS,
+    MOST_NODES_IN_FULL,
+    NO_EXTRAS,
+    Choice,
+    Extras,
+    overview,
+    status_lines,
+    status_payload,
+)
 from wnm.views.text import Line, hanging, line, wrapped
-from wnm.views.times import at_and_ago
+from wnm.views.timeline import Chronicle, Story, events_of, last_stop, latest_events
+from wnm.views.words import at_and_ago
 
 HISTORY = "history"
 SHOWN_ON_TERMINAL = 40
@@ -132,7 +137,7 @@ def _status(context: Context, database: Database, found: Material, terminal: Ter
     )
     extras = extras_of(database, found)
     if context.asked.report_format == "json":
-        return Report(text=write_json(status.payload(found, extras, choice)))
+        return Report(text=write_json(status_payload(found, extras, choice)))
     return Report(text=status_of(found, terminal, extras=extras, choice=choice))
 
 
@@ -150,7 +155,7 @@ def extras_of(database: Database, found: Material) -> Extras:
     names = {int(each.node.id): each.node.name for each in found.nodes}
     today = found.generated_at.astimezone(UTC).date()
     return Extras(
-        last=latest_happenings(Timeline(database).latest_operations(), names),
+        last=latest_events(Timeline(database).latest_operations(), names),
         earned=earnings.earned_today(Earnings(database).all(since=today), found.generated_at),
     )
 
@@ -169,10 +174,10 @@ def _history(context: Context, database: Database, settings: Settings, terminal:
     wanted = asked.service_names[0] if asked.service_names else asked.view.node
     chronicle = chronicle_of(database, settings, asked.view, wanted, context.clock.now())
     if form == "json":
-        return Report(text=write_json(history.payload(chronicle)))
+        return Report(text=write_json(timeline.history_payload(chronicle)))
     if terminal.rows is not None and asked.view.limit is None:
         chronicle = _latest(chronicle, SHOWN_ON_TERMINAL)
-    return Report(text=history.text(chronicle, None, terminal.width, dots=terminal.drawings))
+    return Report(text=timeline.history_lines(chronicle, None, terminal.width, dots=terminal.drawings))
 
 
 def chronicle_of(
@@ -182,21 +187,21 @@ def chronicle_of(
 
     BadInput, naming it, if nothing was ever known of the wanted node.
     """
-    timeline = Timeline(database)
-    rows = timeline.nodes()
+    past = Timeline(database)
+    rows = past.nodes()
     days = view.days or 1
     since = now - timedelta(days=days)
     node_id = None if wanted is None else node_known(rows, wanted)
-    events = timeline.events(node_id=node_id, since=since, limit=view.limit)
+    events = past.events(node_id=node_id, since=since, limit=view.limit)
     names = {int(each.id): each.name for each in rows}
     if node_id is not None and node_id not in names:
-        _check_known(timeline.events(node_id=node_id, limit=1), node_id, rows, wanted or "")
+        _check_known(past.events(node_id=node_id, limit=1), node_id, rows, wanted or "")
     return Chronicle(
         generated_at=now,
         since=since,
         days=days,
         node=None if node_id is None else names.get(node_id, f"antnode{node_id:04d}"),
-        happened=happenings(events, names),
+        happened=events_of(events, names),
         earlier=events.earlier,
         trends=None if node_id is not None else _trends(database, view.range or "day", now),
         settings=settings,
@@ -251,12 +256,12 @@ def _node(context: Context, database: Database, found: Material, wanted: str, te
     if asked.view.limit is not None:
         told = _latest(told, asked.view.limit)
     if asked.report_format == "json":
-        return Report(text=write_json(story.payload(told)))
+        return Report(text=write_json(timeline.story_payload(told)))
     if asked.report_format not in (None, "text"):
         raise BadInput("the story of a node comes as text or json: leave out --report_format, or give --json")
     if terminal.rows is not None and asked.view.limit is None:
         told = _latest(told, max(FEWEST_EVENTS, terminal.rows - _ROWS_OF_HEAD))
-    return Report(text=story.text(told, None, terminal.width))
+    return Report(text=timeline.story_lines(told, None, terminal.width))
 
 
 def _node_meant(context: Context, database: Database) -> str | None:
@@ -271,24 +276,24 @@ def _node_meant(context: Context, database: Database) -> str | None:
         raise BadInput("a cycle and --node cannot be combined: leave one out")
     if asked.cycle is None:
         return asked.view.node
-    timeline = Timeline(database)
-    is_node = any(node.id == asked.cycle for node in timeline.nodes())
-    return str(asked.cycle) if is_node and timeline.cycle(asked.cycle) is None else None
+    past = Timeline(database)
+    is_node = any(node.id == asked.cycle for node in past.nodes())
+    return str(asked.cycle) if is_node and past.cycle(asked.cycle) is None else None
 
 
 def story_of(database: Database, found: Material, wanted: str) -> Story:
     """Everything that is remembered of the node. BadInput, naming it, if that is nothing."""
-    timeline = Timeline(database)
+    past = Timeline(database)
     rows = [each.node for each in found.nodes]
     node_id = node_known(rows, wanted)
-    events = timeline.events(node_id=node_id)
+    events = past.events(node_id=node_id)
     seen = next((each for each in found.nodes if each.node.id == node_id), None)
     if seen is None:
         _check_known(events, node_id, rows, wanted)
         name = events.changes[0].node if events.changes else node_name(node_id)
     else:
         name = seen.node.name
-    happened = happenings(events, {node_id: name})
+    happened = events_of(events, {node_id: name})
     stop = last_stop(happened)
     return Story(
         name=name,
@@ -296,15 +301,15 @@ def story_of(database: Database, found: Material, wanted: str) -> Story:
         seen=seen,
         happened=happened,
         stop=stop,
-        stop_cycle=None if stop is None else _cycle_of(timeline, stop.cycle, {node_id: name}),
-        stop_sample=None if stop is None else timeline.sample_of(stop.cycle),
+        stop_cycle=None if stop is None else _cycle_of(past, stop.cycle, {node_id: name}),
+        stop_sample=None if stop is None else past.sample_of(stop.cycle),
         earlier=events.earlier,
     )
 
 
-def _cycle_of(timeline: Timeline, number: int, names: dict[int, str]) -> CycleView | None:
-    record = timeline.cycle(number)
-    return None if record is None else cycle_view(record, timeline.operations(number), names)
+def _cycle_of(past: Timeline, number: int, names: dict[int, str]) -> CycleView | None:
+    record = past.cycle(number)
+    return None if record is None else cycle_view(record, past.operations(number), names)
 
 
 def _check_known(events: Events, node_id: int, rows: Iterable[Node], wanted: str) -> None:
