@@ -5,7 +5,7 @@ from hashlib import sha256
 from posixpath import join
 
 from wnm.core.decide.gauges import in_crisis
-from wnm.core.forms.wallets import FAUCET, WeightedWallet
+from wnm.core.forms import FAUCET, WeightedWallet
 from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
