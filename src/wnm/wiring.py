@@ -143,7 +143,7 @@ def _check_paths(settings: Settings) -> None:
     """BadInput for folders that the process manager cannot be told of."""
     if not settings.process_manager.startswith("systemd"):
         return
-    from wnm.formats.systemd_syntax import bare_path, program
+    from wnm.formats.systemd_unit import bare_path, program
 
     for name, folder in [
         *(("node_storage", each) for each in settings.node_storage),

@@ -26,7 +26,7 @@ from wnm.sensors.host import system_id
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
-from wnm.system.traces import absent_folders
+from wnm.system.removal import absent_folders
 from wnm.views.explain import plan_text
 from wnm.wiring import build_machine, check_buildable, places_of
 

@@ -97,7 +97,7 @@ def _clear_away(absent_before: tuple[str, ...]) -> None:
     """What was made for nodes that are gone goes too, the folder of the lock at the very end."""
     import logging
 
-    from wnm.system.traces import clear_away
+    from wnm.system.removal import clear_away
 
     for problem in clear_away(absent_before):
         logging.getLogger(__name__).warning("%s", problem)

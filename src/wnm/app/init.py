@@ -16,7 +16,7 @@ from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
 from wnm.system.clock import SystemClock
-from wnm.system.traces import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders
 from wnm.wiring import check_buildable, firewall_is_active, places_of, runs_as_account
 from wnm_adopt.old_database import is_old_colony
 
