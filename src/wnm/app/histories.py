@@ -18,12 +18,11 @@ from wnm.storage.earnings import Earnings
 from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.system.clock import SystemClock
-from wnm.views import history
+from wnm.views import timeline
 from wnm.views.charts import Trends, range_named
 from wnm.views.earnings import earned_by_day
-from wnm.views.happenings import happenings
-from wnm.views.history import Chronicle
 from wnm.views.payload import write_json
+from wnm.views.timeline import Chronicle, events_of
 
 REPORT = "history"
 SHOWN_ON_TERMINAL = 40
@@ -42,11 +41,11 @@ def tell_history(run: Context, database: Database) -> int:
     settings = run.resolve(Ledger(database).layers()).settings
     chronicle = chronicle_of(database, settings, run.asked.view, _node_wanted(run), SystemClock().now())
     if form == "json":
-        print(write_json(history.payload(chronicle)))
+        print(write_json(timeline.history_payload(chronicle)))
         return 0
     if is_terminal(sys.stdout) and run.asked.view.limit is None:
         chronicle = _shortened(chronicle, SHOWN_ON_TERMINAL)
-    say(history.text(chronicle, None, width_of(sys.stdout), dots=has_drawings(sys.stdout)))
+    say(timeline.history_lines(chronicle, None, width_of(sys.stdout), dots=has_drawings(sys.stdout)))
     return 0
 
 
@@ -69,7 +68,7 @@ def chronicle_of(
         since=since,
         days=days,
         node=None if node_id is None else _name(rows, node_id),
-        happened=happenings(events, {int(each.id): each.name for each in rows}),
+        happened=events_of(events, {int(each.id): each.name for each in rows}),
         earlier=events.earlier,
         trends=None if node_id is not None else _trends(database, view.range or "day", now),
         settings=settings,

@@ -15,7 +15,7 @@ from wnm.core.timeline import CycleRecord, OperationRecord
 from wnm.cycle import Cycle
 from wnm.storage.database import Database
 from wnm.storage.timeline import Timeline
-from wnm.views.deeds import Names, names_of, outcome_view
+from wnm.views.actions import Names, names_of, outcome_view
 from wnm.views.material import UNREAD, CycleView, Material, OutcomeView
 
 

@@ -21,7 +21,7 @@ from wnm.app.context import Context
 from wnm.app.views import Answer, Views, plain
 from wnm.core.errors import NeedsOperator
 from wnm.system.clock import SystemClock
-from wnm.views.page.frame import policy
+from wnm.views.html.page import policy
 
 ADDRESS = "127.0.0.1"
 PORT = 8966

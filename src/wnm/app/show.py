@@ -11,12 +11,10 @@ from wnm.storage.earnings import Earnings
 from wnm.storage.timeline import Timeline
 from wnm.views import status
 from wnm.views.earnings import earned_today
-from wnm.views.happenings import latest_happenings
 from wnm.views.material import Material
-from wnm.views.node_table import NO_EXTRAS, Extras
 from wnm.views.payload import write_json
-from wnm.views.status import AS_IT_IS, MOST_NODES_IN_FULL, Choice, overview
-from wnm.views.status_lines import status_lines
+from wnm.views.status import AS_IT_IS, MOST_NODES_IN_FULL, NO_EXTRAS, Choice, Extras, overview, status_lines
+from wnm.views.timeline import latest_events
 
 _WIDTH_OF_PIPES = 80
 
@@ -34,7 +32,7 @@ def tell_status(run: Context, database: Database, found: Material) -> int:
     )
     extras = extras_of(database, found)
     if run.asked.report_format == "json":
-        print(write_json(status.payload(found, extras, choice)))
+        print(write_json(status.status_payload(found, extras, choice)))
     else:
         show_status(found, sys.stdout, extras=extras, choice=choice)
     return 0
@@ -45,7 +43,7 @@ def extras_of(database: Database, found: Material) -> Extras:
     names = {int(each.node.id): each.node.name for each in found.nodes}
     today = found.generated_at.astimezone(UTC).date()
     return Extras(
-        last=latest_happenings(Timeline(database).latest_operations(), names),
+        last=latest_events(Timeline(database).latest_operations(), names),
         earned=earned_today(Earnings(database).all(since=today), found.generated_at),
     )
 

@@ -15,15 +15,14 @@ from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.timeline import Events
 from wnm.storage.database import Database
 from wnm.storage.timeline import Timeline
-from wnm.views import story
+from wnm.views import timeline
 from wnm.views.explain import explain
-from wnm.views.happenings import happenings
 from wnm.views.material import CycleView, Material
 from wnm.views.payload import write_json
 from wnm.views.registry import render
-from wnm.views.story import Story, last_stop
 from wnm.views.text import hanging, line, wrapped
-from wnm.views.times import at_and_ago
+from wnm.views.timeline import Story, events_of, last_stop
+from wnm.views.words import at_and_ago
 
 FEWEST_EVENTS = 6
 _ROWS_OF_HEAD = 32
@@ -36,14 +35,14 @@ def explain_node(run: Context, database: Database, found: Material, wanted: str)
     if run.asked.view.limit is not None:
         told = _shortened(told, run.asked.view.limit)
     if run.asked.report_format == "json":
-        print(write_json(story.payload(told)))
+        print(write_json(timeline.story_payload(told)))
         return 0
     if run.asked.report_format not in (None, "text"):
         raise BadInput("the story of a node comes as text or json: leave out --report_format, or give --json")
     rows = height_of(sys.stdout)
     if rows is not None and run.asked.view.limit is None:
         told = _shortened(told, max(FEWEST_EVENTS, rows - _ROWS_OF_HEAD))
-    say(story.text(told, None, width_of(sys.stdout)))
+    say(timeline.story_lines(told, None, width_of(sys.stdout)))
     return 0
 
 
@@ -92,7 +91,7 @@ def story_of(database: Database, found: Material, wanted: str) -> Story:
     if seen is None:
         check_known(events, node_id, [each.node for each in found.nodes], wanted)
     name = seen.node.name if seen is not None else _name_then(events, node_id)
-    happened = happenings(events, {node_id: name})
+    happened = events_of(events, {node_id: name})
     stop = last_stop(happened)
     return Story(
         name=name,

@@ -11,8 +11,7 @@ from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.cycle import Cycle
-from wnm.views.cycle_line import cycle_line
-from wnm.views.deeds import names_of
+from wnm.views.actions import cycle_line, names_of
 
 log = logging.getLogger(__name__)
 

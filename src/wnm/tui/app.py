@@ -25,7 +25,7 @@ from wnm.system.clock import SystemClock
 from wnm.tui.screen import Frame, Painter
 from wnm.tui.source import Found, Source
 from wnm.tui.state import Show, State, pressed, with_found
-from wnm.views import story
+from wnm.views import timeline
 from wnm.views.text import Line, Tone, hanging, line, wrapped
 
 EVERY_SECONDS = 2.0
@@ -161,4 +161,4 @@ class LiveView(App[None]):
             return wrapped(self._source.cycle(self._state.cycle or 0), width)
         every = self._found.overview.every
         name = next((row.facts.name for row in every if row.facts.id == self._state.chosen), "")
-        return story.text(self._source.story(self._found, name), None, width)
+        return timeline.story_lines(self._source.story(self._found, name), None, width)

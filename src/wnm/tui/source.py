@@ -17,9 +17,8 @@ from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.views.explain import explain
 from wnm.views.material import Material
-from wnm.views.node_table import Extras
-from wnm.views.status import Overview, overview
-from wnm.views.story import Story
+from wnm.views.status import Extras, Overview, overview
+from wnm.views.timeline import Story
 
 MOST_CYCLES = 500
 STALE_SECONDS = 60.0
