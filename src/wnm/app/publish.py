@@ -11,10 +11,10 @@ from msgspec import Struct
 from wnm.core.errors import WnmError
 
 if TYPE_CHECKING:
+    from wnm.core.cycle import Cycle
     from wnm.core.layers import Resolved
     from wnm.core.node import Node
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
     from wnm.storage.database import Database
     from wnm.views.material import Material
 
