@@ -11,10 +11,10 @@ from msgspec import Struct
 from wnm.core.errors import WnmError
 
 if TYPE_CHECKING:
+    from wnm.core.cycle import Cycle
     from wnm.core.layers import Resolved
     from wnm.core.node import Node
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
     from wnm.storage.database import Database
     from wnm.views.material import Material
 
@@ -140,7 +140,7 @@ def points_for_dashboards(material: "Material") -> str:
     A node that does not answer within poll_timeout lacks these figures and nothing else.
     """
     from wnm.core.asking import Target
-    from wnm.formats.antnode_figures import read_figures
+    from wnm.formats.antnode_metrics import read_figures
     from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all
     from wnm.system.clock import SystemClock
