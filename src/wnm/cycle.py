@@ -5,9 +5,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from wnm.act.executor import TimeLimit, carry_out
-from wnm.act.mending import mend
-from wnm.act.steps import Hands
+from wnm.act.executor import TimeLimit
+from wnm.act.reconcile import reconcile
+from wnm.act.steps import Backends, at_once, carry_out_actions
 from wnm.core.action import NodeAction, Resurvey
 from wnm.core.contracts import Clock
 from wnm.core.decide.forced import BY_HAND
@@ -30,9 +30,9 @@ type Choose = Callable[[Observation, Settings], Decision]
 
 
 class Machine(Struct, frozen=True, kw_only=True):
-    """What a cycle works with: the hands, the kinds of node and the time; `began` is when this run began."""
+    """What a cycle works with: the backends, the kinds of node and the time; `began` is when this run began."""
 
-    hands: Hands
+    backends: Backends
     kinds: Mapping[str, NodeKind]
     clock: Clock
     began: float
@@ -69,7 +69,7 @@ def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Cho
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
     started_at = machine.clock.now()
     seen = survey(
-        recall, settings, machine.hands.manager, machine.hands.firewall, machine.kinds, machine.clock
+        recall, settings, machine.backends.manager, machine.backends.firewall, machine.kinds, machine.clock
     )
     return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
 
@@ -80,18 +80,19 @@ def carry_through(ledger: Ledger, plan: Plan, wished: Wishes, machine: Machine) 
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, wished.texts, plan.decision, plan.started_at) if actions else None
     limit = time_limit(machine.began, wished.settings)
-    outcomes = carry_out(
+    outcomes = carry_out_actions(
         actions,
         intention.rows if intention else {},
-        machine.hands,
+        machine.backends,
         clock=machine.clock,
         limit=limit,
         pause=wished.settings.pause_between_actions,
+        at_once=at_once(wished.settings, plan.seen.machine.usable_cores),
     )
-    failures = mend(
-        plan.decision.ports, passed_gates(plan.decision), machine.hands, clock=machine.clock, limit=limit
+    failures = reconcile(
+        plan.decision.ports, passed_gates(plan.decision), machine.backends, clock=machine.clock, limit=limit
     )
-    problems = machine.hands.manager.trim_logs(plan.known)
+    problems = machine.backends.manager.trim_logs(plan.known)
     ending = Ending(
         ended_at=machine.clock.now(),
         exit_code=exit_code(plan.decision, outcomes) or int(bool(failures)),
@@ -114,7 +115,7 @@ def carry_through(ledger: Ledger, plan: Plan, wished: Wishes, machine: Machine) 
 
 
 def node_actions(decision: Decision) -> Sequence[NodeAction]:
-    """The actions that need hands; a survey has happened by the time it is decided."""
+    """The actions that backends carry out; a survey has happened by the time it is decided."""
     return [action for action in decision.actions if not isinstance(action, Resurvey)]
 
 

@@ -4,25 +4,20 @@ Each is imported only where it is used.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wnm.act.steps import Hands
+from wnm.act.steps import Backends
 from wnm.core.contracts import Clock, Firewall, UnitDriver
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.settings import Settings
 from wnm.cycle import Machine
 from wnm.node_kinds.kinds import KINDS
-from wnm.process_managers.manager import NodeManager
+from wnm.process_managers.manager import NodeManager, Policy
 from wnm.sensors.host import usable_cores
-from wnm.sensors.last_words import critical_failure
-from wnm.sensors.programs import read_program
 from wnm.system.clock import SystemClock
-
-PROGRAM_PATIENCE = timedelta(seconds=10)
 
 if TYPE_CHECKING:
     from wnm.formats.systemd_unit import Scope
@@ -97,34 +92,18 @@ FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw
 
 
 def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
-    """The hands and the kind of node that these settings name.
+    """The backends and the kind of node that these settings name.
 
     `began` is when the run began, on the monotonic clock. NeedsOperator for a process manager, firewall or
     kind of node that this wnm does not have.
     """
-    kind = _pick(KINDS, "node_kind", settings.node_kind)
+    _pick(KINDS, "node_kind", settings.node_kind)
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
-    self_upgrade = settings.self_upgrade == "allow"
-    supervised = driver.restarts and self_upgrade
-    manager = NodeManager(
-        driver,
-        command_line=lambda node: KINDS[node.kind].command_line(node, supervised=supervised),
-        environment=lambda node: KINDS[node.kind].environment(node),
-        companions=kind.companion_files,
-        ask=lambda node: read_program(node.program, None, timeout=PROGRAM_PATIENCE, user=node.user),
-        own_words=lambda node, since: critical_failure(node, KINDS[node.kind], since),
-        fingerprint=lambda node: KINDS[node.kind].fingerprint(node.root_dir),
-        identity_file=lambda node: KINDS[node.kind].identity_file(node.root_dir),
-        storages=settings.node_storage,
-        log_storage=settings.log_storage,
-        key_storage=settings.key_storage,
-        keep_keys=settings.keep_keys,
-        self_upgrade=self_upgrade,
-        stop_grace=settings.stop_grace,
-        clock=clock,
-    )
+    manager = NodeManager(driver, KINDS, Policy.of(settings), clock)
     firewall = _pick(FIREWALLS, "firewall", settings.firewall).build(clock)
-    return Machine(hands=Hands(manager=manager, firewall=firewall), kinds=KINDS, clock=clock, began=began)
+    return Machine(
+        backends=Backends(manager=manager, firewall=firewall), kinds=KINDS, clock=clock, began=began
+    )
 
 
 def firewall_is_active() -> bool:

@@ -21,7 +21,7 @@ from wnm.tui.state import Show, State, with_found
 from wnm.views.material import Material
 from wnm.views.node_table import COLUMNS, NO_EXTRAS
 from wnm.views.status import overview
-from wnm.views.tones import Tone, length, line, plain, text_of
+from wnm.views.text import Tone, line, plain
 
 BODY = [line(f"line {number} {'x' * (number % 90)}") for number in range(60)]
 
@@ -64,8 +64,8 @@ def test_every_frame_has_the_size_of_the_screen(
     frame = Painter(UTC, dots=True).frame(state, look(), BODY, NOW, width, height)
     assert len(frame.lines) == height
     if state.show in (Show.NODES, Show.CYCLES) and width >= 80:
-        assert max(length(each) for each in frame.lines) <= width
-    assert all(text_of(each).isprintable() for each in frame.lines)
+        assert max(each.cell_len for each in frame.lines) <= width
+    assert all(each.plain.isprintable() for each in frame.lines)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 500])
@@ -74,12 +74,12 @@ def test_only_visible_nodes_are_drawn_and_the_selected_one_is_among_them(count: 
     painter = Painter(UTC, dots=False)
     for chosen in {1, count // 2, count}:
         lines = painter.frame(State(chosen=chosen), view, [], LATER, 100, 24).lines
-        nodes = [each for each in lines if text_of(each).startswith("antnode")]
+        nodes = [each for each in lines if each.plain.startswith("antnode")]
         assert len(nodes) == min(count, 24 - 8)
-        marked = [each for each in lines if each and each[0].tone is Tone.CHOSEN]
+        marked = [each for each in lines if any(one.style is Tone.CHOSEN for one in each.spans)]
         assert len(marked) == min(count, 1)
         if count and chosen:
-            assert text_of(marked[0]).startswith(f"antnode{chosen:04d}")
+            assert marked[0].plain.startswith(f"antnode{chosen:04d}")
 
 
 def test_at_80_columns_nothing_is_cut_in_the_middle(past: Found) -> None:
@@ -87,18 +87,18 @@ def test_at_80_columns_nothing_is_cut_in_the_middle(past: Found) -> None:
     painter = Painter(UTC, dots=True)
     for show, order in ((Show.NODES, "name"), (Show.NODES, "reachable"), (Show.CYCLES, "name")):
         state = State(show=show, sort=order, reverse=order != "name")
-        lines = [text_of(each) for each in painter.frame(state, past, [], NOW, 80, 24).lines]
+        lines = [each.plain for each in painter.frame(state, past, [], NOW, 80, 24).lines]
         assert lines[0].startswith("19 of 20 nodes running, cap 23; 1 STOPPED; earned today 2.5725 ANT ")
         assert lines[0].endswith(" 0 s ago")
         assert "  ? help  q quit " in lines[-1]
-    narrow = text_of(painter.frame(state, past, [], NOW, 60, 24).lines[0])
+    narrow = painter.frame(state, past, [], NOW, 60, 24).lines[0].plain
     assert narrow == f"{'19 of 20 nodes running, cap 23; 1 STOPPED':<53}0 s ago"
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
 def test_every_word_of_the_help_is_on_the_screen(past: Found, width: int) -> None:
     lines = Painter(UTC, dots=True).frame(State(show=Show.HELP), past, [], NOW, width, 90).lines
-    assert max(map(length, lines[2:-1])) <= max(width, 31)
+    assert max(each.cell_len for each in lines[2:-1]) <= max(width, 31)
     told = " ".join(plain(lines).split())
     assert all(meaning in told for _, meaning in HELP)
 
@@ -114,18 +114,18 @@ def test_why_it_cannot_be_read_is_told_with_its_remedy(past: Found) -> None:
 def test_hostile_texts_are_not_obeyed() -> None:
     view = found(material((failing(1, error=f"[bold]{HOSTILE}\x1b[2J"), failing(2))))
     lines = Painter(UTC, dots=True).frame(State(), view, [], LATER, 200, 24).lines
-    assert all(text_of(each).isprintable() for each in lines)
+    assert all(each.plain.isprintable() for each in lines)
     assert "[bold]" in plain(lines)
 
 
 def test_what_is_wrong_stands_at_the_top() -> None:
     painter = Painter(UTC, dots=True)
     late = painter.frame(State(), found(material(colony(2))), [], LATER + timedelta(hours=2), 80, 24)
-    assert text_of(late.lines[0]).startswith("CYCLES HAVE STOPPED: the last one began 2 h ago")
+    assert late.lines[0].plain.startswith("CYCLES HAVE STOPPED: the last one began 2 h ago")
     never = painter.frame(State(), found(material(of_cycle=None)), [], LATER, 80, 24)
-    assert text_of(never.lines[0]).startswith("NO CYCLE HAS RUN YET")
+    assert never.lines[0].plain.startswith("NO CYCLE HAS RUN YET")
     fine = painter.frame(State(), found(material(colony(2))), [], LATER, 80, 24)
-    assert text_of(fine.lines[0]).startswith("2 of 2 nodes running")
+    assert fine.lines[0].plain.startswith("2 of 2 nodes running")
 
 
 def test_a_node_that_is_gone_leads_back_to_the_list(past: Found) -> None:

@@ -16,7 +16,6 @@ from tests.builders import NOW
 from tests.views.past import remember
 from tests.views.terminal_texts import LOOKED_AT, TEXTS, looked_at
 
-from wnm.app.paint import text_of
 from wnm.app.show import extras_of
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.timeline import Timeline
@@ -24,7 +23,7 @@ from wnm.tui.screen import Painter
 from wnm.tui.source import Found
 from wnm.tui.state import State
 from wnm.views.status import overview
-from wnm.views.tones import Line
+from wnm.views.text import Line
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # Pictures are looked at without a network, too.
@@ -61,7 +60,7 @@ def picture(lines: Iterable[Line], title: str, width: int) -> str:
         legacy_windows=False,
     )
     for each in lines:
-        console.print(text_of(each), soft_wrap=True)
+        console.print(each, soft_wrap=True)
     svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="wnm")
     return _FONTS.sub("\n", svg).replace("Fira Code", "ui-monospace, DejaVu Sans Mono")
 

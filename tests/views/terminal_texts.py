@@ -24,7 +24,7 @@ from wnm.views import history, story
 from wnm.views.material import Material
 from wnm.views.status import AS_IT_IS, overview
 from wnm.views.status_lines import status_lines
-from wnm.views.tones import Line, plain
+from wnm.views.text import Line, plain
 
 CASES = Path(__file__).parent / "cases" / "terminal"
 LOOKED_AT = NOW + timedelta(seconds=40)

@@ -24,7 +24,7 @@ from wnm.storage.ledger import Ledger
 from wnm.views import story
 from wnm.views.happenings import Happening, tone_of
 from wnm.views.story import Story, payload
-from wnm.views.tones import Tone, plain
+from wnm.views.text import Tone, plain
 
 LATER = NOW + timedelta(minutes=20)
 
@@ -225,9 +225,11 @@ def test_the_last_stop_is_at_least_as_long_ago_as_the_night(past: Past) -> None:
 
 def test_only_the_reading_that_was_too_high_is_marked(past: Past) -> None:
     bad = [
-        each for each in story.text(told(past, SHED), UTC, 80) if any(one.tone is Tone.BAD for one in each)
+        each
+        for each in story.text(told(past, SHED), UTC, 80)
+        if any(one.style is Tone.BAD for one in each.spans)
     ]
-    assert [each[1].text.strip() for each in bad] == ["cpu"]
+    assert [each.plain.split()[0] for each in bad] == ["cpu"]
 
 
 def test_a_node_within_a_range_waits_too(small: Past) -> None:

@@ -19,11 +19,11 @@ from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.system.clock import SystemClock
 from wnm.views import history
+from wnm.views.charts import Trends, range_named
 from wnm.views.earnings import earned_by_day
 from wnm.views.happenings import happenings
 from wnm.views.history import Chronicle
 from wnm.views.payload import write_json
-from wnm.views.trends import Trends, range_named
 
 REPORT = "history"
 SHOWN_ON_TERMINAL = 40

@@ -22,8 +22,8 @@ from wnm.views.material import CycleView, Material
 from wnm.views.payload import write_json
 from wnm.views.registry import render
 from wnm.views.story import Story, last_stop
+from wnm.views.text import hanging, line, wrapped
 from wnm.views.times import at_and_ago
-from wnm.views.tones import EMPTY, hanging, line, wrapped
 
 FEWEST_EVENTS = 6
 _ROWS_OF_HEAD = 32
@@ -57,7 +57,7 @@ def explain_cycle(run: Context, database: Database, found: Material) -> int:
     namesake = next((each.node.name for each in found.nodes if each.node.id == run.asked.cycle), None)
     if namesake is not None:
         words = f"this is the cycle with that number; for the story of the node: wnm explain {namesake}"
-        lines += [EMPTY, *hanging(line(), words, width)]
+        lines += [line(), *hanging(line(), words, width)]
         stop = story_of(database, found, namesake).stop
         if stop is not None:
             when = at_and_ago(stop.at, found.generated_at, None)

@@ -19,14 +19,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from wnm.app.context import Context
-from wnm.app.paint import has_drawings, text_of
+from wnm.app.paint import has_drawings
 from wnm.core.errors import WnmError
 from wnm.system.clock import SystemClock
 from wnm.tui.screen import Frame, Painter
 from wnm.tui.source import Found, Source
 from wnm.tui.state import Show, State, pressed, with_found
 from wnm.views import story
-from wnm.views.tones import Line, Tone, hanging, line, wrapped
+from wnm.views.text import Line, Tone, hanging, line, wrapped
 
 EVERY_SECONDS = 2.0
 _ENDING = {signal.SIGINT: 0, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGHUP: 128 + signal.SIGHUP}
@@ -74,7 +74,7 @@ class Canvas(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The line at that height."""
         lines = self.view.frame.lines
-        text = text_of(lines[y] if y < len(lines) else ())
+        text = lines[y] if y < len(lines) else line()
         text.end = ""
         segments: list[Segment] = list(text.render(self.app.console))
         return Strip(segments).adjust_cell_length(self.size.width)

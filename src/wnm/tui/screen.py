@@ -11,13 +11,13 @@ from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.tui.state import Show, Sight, State, place_of
+from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
-from wnm.views.drawing import bar
 from wnm.views.material import CycleView
 from wnm.views.node_table import Layout, Row, layout, matching, ordered, table
 from wnm.views.status_lines import headline, share_of
+from wnm.views.text import Line, Tone, columns, cut, hanging, line, part
 from wnm.views.times import local
-from wnm.views.tones import EMPTY, Line, Part, Tone, cut, hanging, length, line, part
 from wnm.views.words import NOTHING, printable, shorten, span
 
 HELP = (
@@ -78,42 +78,38 @@ class Painter:
         lines = help_lines(width) if state.show is Show.HELP else body
         scroll = max(0, min(state.scroll, len(lines) - room))
         shown = _filled(lines[scroll : scroll + room], room)
-        return Frame(lines=[*head, EMPTY, *shown, foot], sight=Sight(lines=len(lines), page=room))
+        return Frame(lines=[*head, line(), *shown, foot], sight=Sight(lines=len(lines), page=room))
 
     def _headline(self, found: Found, now: datetime, width: int) -> Line:
         left = headline(found.overview)
+        whole = part("; ").join(left)
         cycle = found.material.cycle
         words = "no cycle yet" if cycle is None else f"cycle {cycle.number}, {_age(cycle, now)} ago"
         # The number stands below, too.
         short = words if cycle is None else f"{_age(cycle, now)} ago"
-        right = part(words if length(left) + len(words) < width else short, Tone.QUIET)
-        room = width - len(right.text) - 1
+        right = part(words if whole.cell_len + len(words) < width else short, Tone.QUIET)
+        room = width - right.cell_len - 1
         # An amount that is cut would be another amount.
-        while len(left) > 1 and length(left) > room:
+        while len(left) > 1 and part("; ").join(left).cell_len > room:
             left = left[:-1]
-        left = cut(left, room)
-        return (*left, part(" " * (room - length(left) + 1)), right)
+        return line(*columns([(cut(part("; ").join(left), room), right)], gap=1, widths=(room,)))
 
     def _gauges(self, found: Found, width: int) -> list[Line]:
         every = [each for each in found.overview.measured.gauges if each.is_on]
         every += [gauge for _, gauge in found.overview.measured.disks]
         across = max(1, width // (_WIDEST_GAUGE + 1))
         cells = [self._gauge(each) for each in every]
-        lines: list[Line] = []
-        for first in range(0, len(cells), across):
-            parts: list[Part] = []
-            for cell in cells[first : first + across]:
-                parts += [*cell, part(" " * (_WIDEST_GAUGE + 1 - length(cell)))]
-            lines.append(tuple(parts))
-        return lines
+        cells += [line()] * (-len(cells) % across)
+        rows = [cells[first : first + across] for first in range(0, len(cells), across)]
+        return columns(rows, gap=1, widths=[_WIDEST_GAUGE] * across)
 
     def _gauge(self, gauge: Gauge) -> Line:
         tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
         name = part(f"{shorten(printable(gauge.name), 13):<13} ", Tone.QUIET)
         if isinstance(gauge.value, Unseen):
-            return (name, part(f"{'?' * _BAR} not seen", Tone.WARN))
+            return line(name, part(f"{'?' * _BAR} not seen", Tone.WARN))
         share, marks = share_of(gauge)
-        return (
+        return line(
             name,
             part(bar(share, marks, _BAR, dots=self._dots), tone),
             part(f" {gauge.shown(gauge.value)[:10]:>9}", tone),
@@ -140,7 +136,7 @@ class Painter:
         drawn = [_chosen(each, width) if top + at == place else each for at, each in enumerate(drawn)]
         if not rows:
             drawn = [line(part("no node matches the filter" if found.overview.every else "no nodes yet"))]
-        lines = [*head, EMPTY, heading, *_filled(drawn, room), _place(foot, place, len(rows), width)]
+        lines = [*head, line(), heading, *_filled(drawn, room), _place(foot, place, len(rows), width)]
         return Frame(lines=lines, sight=Sight(ids=ids, lines=len(rows), page=room))
 
     def _rows(self, state: State, found: Found) -> tuple[Row, ...]:
@@ -171,7 +167,7 @@ class Painter:
         visible = cycles[top : top + room]
         drawn = [cut(self._cycle(each), width) for each in visible]
         drawn = [_chosen(each, width) if top + at == place else each for at, each in enumerate(drawn)]
-        lines = [*head, EMPTY, *_filled(drawn, room), _place(foot, place, len(cycles), width)]
+        lines = [*head, line(), *_filled(drawn, room), _place(foot, place, len(cycles), width)]
         return Frame(lines=lines, sight=Sight(ids=ids, lines=len(cycles), page=room))
 
     def _cycle(self, cycle: CycleRecord) -> Line:
@@ -212,11 +208,11 @@ def _age(cycle: CycleView, now: datetime) -> str:
 
 def help_lines(width: int) -> list[Line]:
     """The keys."""
-    lines = [line(part("keys", Tone.STRONG)), EMPTY]
+    lines = [line(part("keys", Tone.STRONG)), line()]
     for keys, meaning in HELP:
         lines += hanging(line(part(f"  {keys:<27}", Tone.BUSY)), meaning, width)
     about = "It shows what cycles have recorded; a cycle runs every minute."
-    return [*lines, EMPTY, *hanging(line(), about, width)]
+    return [*lines, line(), *hanging(line(), about, width)]
 
 
 def _foot(state: State, width: int) -> Line:
@@ -242,8 +238,8 @@ def _fitting(hints: Sequence[str], room: int) -> str:
 
 def _place(foot: Line, place: int, count: int, width: int) -> Line:
     right = f" {place + 1 if count else 0:,}/{count:,}"
-    left = cut(foot, max(0, width - len(right)))
-    return (*left, part(" " * (width - len(right) - length(left))), part(right, Tone.QUIET))
+    room = max(0, width - len(right))
+    return line(*columns([(cut(foot, room), part(right, Tone.QUIET))], gap=0, widths=(room,)))
 
 
 def _top(place: int, room: int, count: int) -> int:
@@ -252,9 +248,8 @@ def _top(place: int, room: int, count: int) -> int:
 
 
 def _chosen(each: Line, width: int) -> Line:
-    text = "".join(one.text for one in cut(each, width))
-    return (Part(text=text.ljust(width), tone=Tone.CHOSEN),)
+    return line(*columns([(part(cut(each, width).plain, Tone.CHOSEN),)], widths=(width,)))
 
 
 def _filled(lines: list[Line], room: int) -> list[Line]:
-    return [*lines, *[EMPTY] * (room - len(lines))]
+    return [*lines, *[line()] * (room - len(lines))]

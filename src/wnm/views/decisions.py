@@ -13,7 +13,7 @@ from wnm.views.explain import NO_CYCLE, held_words, outcome_words
 from wnm.views.facts import counts_of
 from wnm.views.material import CycleView, Material, OutcomeView
 from wnm.views.payload import Payload, moment, report_of, write_env
-from wnm.views.table import indented
+from wnm.views.text import indented
 from wnm.views.words import absolute, printable
 
 _LISTS = ("actions", "held", "outcomes")

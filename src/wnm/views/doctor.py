@@ -17,6 +17,7 @@ from wnm.views.facts import counts_of
 from wnm.views.machine_metrics import measured
 from wnm.views.material import CycleView, Material
 from wnm.views.payload import Payload, envelope
+from wnm.views.text import table
 from wnm.views.words import printable, relative, size
 
 LATE_AFTER = timedelta(minutes=5)
@@ -58,20 +59,16 @@ def payload(checks: Sequence[Check], generated_at: datetime) -> Payload:
 
 def text(checks: Sequence[Check]) -> str:
     """A line for each check, its remedy below it, and how many need somebody."""
-    width = max((len(check.name) for check in checks), default=0)
-    lines = []
+    if not checks:
+        return "nothing was checked"
+    rows = []
     for check in checks:
-        mark = {True: "ok  ", False: "BAD ", None: "note"}[check.ok]
-        lines.append(f"{mark}  {check.name:{width}}  {printable(check.detail)}".rstrip())
+        rows.append(({True: "ok", False: "BAD", None: "note"}[check.ok], check.name, printable(check.detail)))
         if check.remedy is not None and check.ok is not True:
-            lines.append(f"      {'':{width}}  remedy: {printable(check.remedy)}")
+            rows.append(("", "", f"remedy: {printable(check.remedy)}"))
     bad = sum(check.ok is False for check in checks)
-    lines.append("" if checks else "nothing was checked")
-    if checks:
-        lines.append(
-            f"{bad} of {len(checks)} checks need you" if bad else f"all {len(checks)} checks are fine"
-        )
-    return "\n".join(lines).lstrip("\n")
+    end = f"{bad} of {len(checks)} checks need you" if bad else f"all {len(checks)} checks are fine"
+    return f"{table(rows)}\n\n{end}"
 
 
 def checks_of(material: Material) -> tuple[Check, ...]:

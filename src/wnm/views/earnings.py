@@ -11,7 +11,7 @@ from wnm.core.earnings import EarningRecord, ant_text
 from wnm.core.errors import BadInput
 from wnm.core.suggest import did_you_mean, shortened
 from wnm.views.payload import Payload, envelope, write_json
-from wnm.views.table import table
+from wnm.views.text import table
 from wnm.views.words import printable
 
 NAME = "earnings"

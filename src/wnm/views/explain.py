@@ -19,7 +19,7 @@ from wnm.views.deeds import Names, names_in, names_of, node_name_of, past, words
 from wnm.views.facts import counts_of
 from wnm.views.machine_metrics import disk_line, disks_of, gauge_table
 from wnm.views.material import CycleView, Material, OutcomeView
-from wnm.views.table import indented
+from wnm.views.text import indented
 from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"

@@ -10,7 +10,7 @@ from wnm.core.settings import Settings
 from wnm.views.facts import counts_of
 from wnm.views.material import NOT_YET, Material
 from wnm.views.payload import Payload, moment, report_of, write_env
-from wnm.views.table import table
+from wnm.views.text import table
 from wnm.views.words import NOTHING, absolute, printable, size
 
 _UNSEEN_MACHINE = MachineReading(

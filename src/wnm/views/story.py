@@ -22,8 +22,8 @@ from wnm.views.material import CycleView, Material
 from wnm.views.node_status import known, reachability
 from wnm.views.node_table import STATUS_TONES
 from wnm.views.payload import Payload, report_of
+from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.times import at, at_and_ago, zone_name
-from wnm.views.tones import EMPTY, Line, Part, Tone, columns, hanging, line, part
 from wnm.views.words import NOTHING, printable, size, span
 
 
@@ -73,11 +73,11 @@ def payload(story: Story) -> Payload:
 def text(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     """What it is now, why it was last stopped with the readings of that time, and its story, newest first."""
     lines = _now(story, zone, width)
-    lines += [EMPTY, *_stop(story, zone, width)]
+    lines += [line(), *_stop(story, zone, width)]
     first = story.happened[0].at if story.happened else None
     zone_words = f", times in {zone_name(story.material.generated_at, zone, first)}"
     head = line(part("its story, the newest first", Tone.STRONG), part(zone_words, Tone.QUIET))
-    lines += [EMPTY, head]
+    lines += [line(), head]
     if not story.happened:
         return [*lines, line("  nothing is recorded of it")]
     lines += told(reversed(story.happened), zone, width, with_names=False)
@@ -199,7 +199,7 @@ def _gauges(machine: MachineReading, wished: Settings) -> tuple[Gauge, ...]:
     return tuple(gauge for gauge in every if gauge.is_on)
 
 
-def _gauge_rows(machine: MachineReading, wished: Settings) -> list[tuple[Part, ...]]:
+def _gauge_rows(machine: MachineReading, wished: Settings) -> list[tuple[Line, ...]]:
     head = ("reading", "then", "grows below", "sheds above", "")
     rows = [tuple(part(each, Tone.QUIET) for each in head)]
     for gauge in _gauges(machine, wished):

@@ -1,4 +1,4 @@
-"""Whole fakes of the hands: they keep state, note what was asked of them, and fail or dawdle where told."""
+"""Whole fakes of the backends: they keep state, note what was asked of them, and fail or dawdle where told."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,8 @@
-"""How the machine was over a day, a week or a month, as charts of characters with their limits and figures."""
+"""Draws charts of characters, for terminals: bars, areas of braille dots (or of letters), and the trends of a machine.
+
+No plotting library: these few lines keep gaps apart from zeros, fit two charts into 160 columns, leave colours to
+the terminal, and load nothing.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -6,13 +10,81 @@ from itertools import zip_longest
 
 from msgspec import Struct
 
-from wnm.core.earnings import ATTOS_PER_ANT, ant_text
+from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Range
-from wnm.views.drawing import DOTS_PER_COLUMN, area
 from wnm.views.page.paths import nice_top
+from wnm.views.text import Line, Tone, columns, cut, line, part
 from wnm.views.times import local
-from wnm.views.tones import EMPTY, Line, Part, Tone, length, line, part
+from wnm.views.words import short_ant
+
+DOTS_PER_ROW, DOTS_PER_COLUMN = 4, 2
+# The bits of a braille character by its dots, from the top to the bottom, for its left and its right half.
+_LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
+_BLANK = 0x2800
+
+type Values = Sequence[float | None]
+"""Values from left to right; None is where nothing was seen, and stays blank."""
+
+
+def area(values: Values, *, top: float, rows: int, dots: bool) -> list[str]:
+    """An area from 0 up to each value, `rows` lines from the top down, two values for each column of dots.
+
+    What is above `top` fills the whole height; the smallest value above 0 is one dot.
+    """
+    heights = [_height(value, top, rows * DOTS_PER_ROW) for value in values]
+    if len(heights) % DOTS_PER_COLUMN:
+        heights.append(None)
+    pairs = list(zip(heights[0::2], heights[1::2], strict=True))
+    draw = _dotted if dots else _lettered
+    return ["".join(draw(left, right, row, rows) for left, right in pairs) for row in range(rows)]
+
+
+def _height(value: float | None, top: float, most: int) -> int | None:
+    if value is None:
+        return None
+    if value <= 0 or top <= 0:
+        return 0
+    return max(1, min(most, round(value / top * most)))
+
+
+def _dotted(left: int | None, right: int | None, row: int, rows: int) -> str:
+    bits = 0
+    for height, marks in ((left, _LEFT), (right, _RIGHT)):
+        filled = _filled(height, row, rows)
+        bits |= sum(marks[DOTS_PER_ROW - filled :]) if filled else 0
+    # Something that was seen to be 0 leaves a trace on the ground line, which a gap does not.
+    if row == rows - 1:
+        bits |= (_LEFT[-1] if left == 0 else 0) | (_RIGHT[-1] if right == 0 else 0)
+    return chr(_BLANK + bits) if bits else " "
+
+
+def _lettered(left: int | None, right: int | None, row: int, rows: int) -> str:
+    seen = [height for height in (left, right) if height is not None]
+    if not seen:
+        return " "
+    filled = _filled(max(seen), row, rows)
+    if not filled:
+        return "_" if row == rows - 1 else " "
+    return "#" if filled == DOTS_PER_ROW else ":" if filled > 1 else "."
+
+
+def _filled(height: int | None, row: int, rows: int) -> int:
+    """How many of a row's dots are below the height, counted from the ground."""
+    above_ground = (rows - 1 - row) * DOTS_PER_ROW
+    return 0 if height is None else max(0, min(DOTS_PER_ROW, height - above_ground))
+
+
+def bar(share: float, marks: Sequence[float], width: int, *, dots: bool) -> str:
+    """A bar that is full up to `share` (0 to 1), with marks at other shares; `[####--|--|--]` without drawings."""
+    full, rest, mark = ("█", "░", "│") if dots else ("#", "-", "|")
+    filled = max(0, min(width, round(share * width)))
+    cells = [full] * filled + [rest] * (width - filled)
+    for each in marks:
+        place = min(width - 1, max(0, round(each * width)))
+        cells[place] = mark
+    return "".join(cells)
+
 
 ROWS = 4
 _GUTTER = 10
@@ -47,7 +119,7 @@ class _Chart(Struct, frozen=True, kw_only=True):
     values: Sequence[float | None]
     top: float
     note: str
-    figures: tuple[Part, ...]
+    figures: tuple[Line, ...]
     shown: Callable[[float], str]
 
 
@@ -56,25 +128,26 @@ def range_named(name: str) -> Range:
     return next(each for each in RANGES if each.name == name)
 
 
-def text(trends: Trends, settings: Settings, zone: tzinfo | None, width: int, *, dots: bool) -> list[Line]:
+def trend_lines(
+    trends: Trends, settings: Settings, zone: tzinfo | None, width: int, *, dots: bool
+) -> list[Line]:
     """The charts, as many beside each other as there is room for, and a time axis below.
 
     Where one alone is too wide two of its columns become one.
     """
     room = width if width < _UNWATCHED else _WIDTH_OF_PIPES
-    charts, joined = _charts(trends, settings), 1
-    blocks = [_block(each, joined, dots=dots) for each in charts]
-    whole = _widest(blocks)
-    if whole > room:
-        joined = 2
-        blocks = [_block(each, joined, dots=dots) for each in charts]
-        whole = _widest(blocks)
+    for joined in (1, 2):
+        blocks = [_block(each, joined, dots=dots) for each in _charts(trends, settings)]
+        whole = max(each.cell_len for block in blocks for each in block)
+        if whole <= room:
+            break
     across = max(1, min(3, (room + 2) // (whole + 2)))
     lines = [line(part(f"the last {trends.range.name}", Tone.STRONG))]
     for first in range(0, len(blocks), across):
-        lines += [*_beside(blocks[first : first + across], whole), EMPTY]
+        beside = zip_longest(*blocks[first : first + across], fillvalue=line())
+        lines += [*columns([*beside], widths=[whole] * across), line()]
     axis = _axis(trends, zone, trends.range.buckets // DOTS_PER_COLUMN // joined)
-    return [*lines[:-1], *_beside([[axis]] * min(across, len(blocks)), whole)]
+    return [*lines[:-1], *columns([[axis] * min(across, len(blocks))], widths=[whole] * across)]
 
 
 def _charts(trends: Trends, settings: Settings) -> list[_Chart]:
@@ -111,7 +184,7 @@ def _of(
     }
     values = [by_index[each].mean if each in by_index else None for each in range(trends.range.buckets)]
     highest = max((each.high for each in spreads), default=0.0)
-    figures: tuple[Part, ...] = (part("nothing seen", Tone.QUIET),)
+    figures: tuple[Line, ...] = (part("nothing seen", Tone.QUIET),)
     if spreads:
         mean = sum(each.mean for each in spreads) / len(spreads)
         too_high = limits is not None and highest > limits[1]
@@ -148,7 +221,7 @@ def _earnings(trends: Trends) -> _Chart:
     days = set(_days(trends.range, trends.until))
     highest = max((each for each in values if each is not None), default=0.0)
     today = trends.until.astimezone(UTC).date()
-    figures: tuple[Part, ...] = (part("nothing yet", Tone.QUIET),)
+    figures: tuple[Line, ...] = (part("nothing yet", Tone.QUIET),)
     if trends.earned:
         total = sum(trends.earned.get(day, 0) for day in days)
         figures = (
@@ -166,37 +239,24 @@ def _earnings(trends: Trends) -> _Chart:
     )
 
 
-def short_ant(attos: int) -> str:
-    """An amount in ANT for a table: exact where that is short, else rounded."""
-    exact, amount = ant_text(attos), attos / ATTOS_PER_ANT
-    return exact if len(exact) <= 8 else f"{amount:,.0f}" if amount >= 10_000 else f"{amount:.4g}"
-
-
-def _widest(blocks: Sequence[Sequence[Line]]) -> int:
-    return max(length(each) for block in blocks for each in block)
-
-
 def _block(chart: _Chart, joined: int, *, dots: bool) -> list[Line]:
     """Title and limits, and below them the gutter with the scale, the chart of so many values in one, and its figures.
 
     Nothing but the scale stands beside the rows: whatever does is read as a part of it.
     """
     drawn = area(_merged(chart.values, joined), top=chart.top, rows=ROWS, dots=dots)
-    top = _trimmed(chart.shown(chart.top))
-    scale = [top, *[""] * (ROWS - 2), "0"]
+    scale = [_trimmed(chart.shown(chart.top)), *[""] * (ROWS - 2), "0"]
     figures = [*chart.figures, *[part("")] * ROWS][:ROWS]
-    return [
-        line(part(f"{chart.title:<{_GUTTER}}", Tone.STRONG), part(chart.note, Tone.QUIET)),
-        *(
-            line(
-                part(f"{left:>{_GUTTER - 2}} |", Tone.QUIET),
-                part(row, Tone.BUSY),
-                part("| ", Tone.QUIET),
-                _padded(figure),
-            )
-            for left, row, figure in zip(scale, drawn, figures, strict=True)
-        ),
+    rows = [
+        (
+            part(f"{left} |", Tone.QUIET),
+            line(part(row, Tone.BUSY), part("| ", Tone.QUIET)),
+            cut(figure, _FIGURES),
+        )
+        for left, row, figure in zip(scale, drawn, figures, strict=True)
     ]
+    title = line(part(f"{chart.title:<{_GUTTER}}", Tone.STRONG), part(chart.note, Tone.QUIET))
+    return [title, *columns(rows, right=(0,), gap=0, widths=(_GUTTER, 0, _FIGURES))]
 
 
 def _merged(values: Sequence[float | None], joined: int) -> list[float | None]:
@@ -208,20 +268,6 @@ def _merged(values: Sequence[float | None], joined: int) -> list[float | None]:
 
 def _trimmed(text: str) -> str:
     return text.replace(".0 %", " %").replace(".00", "")
-
-
-def _padded(figure: Part) -> Part:
-    return Part(text=figure.text[:_FIGURES].ljust(_FIGURES), tone=figure.tone)
-
-
-def _beside(blocks: Sequence[Sequence[Line]], width: int) -> list[Line]:
-    lines: list[Line] = []
-    for row in zip_longest(*blocks, fillvalue=()):
-        parts: list[Part] = []
-        for each in row[:-1]:
-            parts += [*each, Part(text=" " * (width - length(each) + 2))]
-        lines.append((*parts, *row[-1]))
-    return lines
 
 
 def _axis(trends: Trends, zone: tzinfo | None, width: int) -> Line:

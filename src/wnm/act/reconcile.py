@@ -1,10 +1,10 @@
-"""What is put right around the nodes after the actions: firewall rules, and what the service manager has to be told."""
+"""Brings what is around the nodes in line after the actions: kept programs, firewall rules, the service manager."""
 
 import logging
 from collections.abc import Sequence
 
 from wnm.act.executor import TimeLimit
-from wnm.act.steps import Hands
+from wnm.act.steps import Backends
 from wnm.core.action import OpenPort, PortChange
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
@@ -14,8 +14,13 @@ from wnm.core.sentences import sentence
 log = logging.getLogger(__name__)
 
 
-def mend(
-    changes: Sequence[PortChange], passed: Sequence[Node], hands: Hands, *, clock: Clock, limit: TimeLimit
+def reconcile(
+    changes: Sequence[PortChange],
+    passed: Sequence[Node],
+    backends: Backends,
+    *,
+    clock: Clock,
+    limit: TimeLimit,
 ) -> tuple[str, ...]:
     """Carry out what changes in the firewall and let the service manager settle; returns what failed, a line each.
 
@@ -25,27 +30,27 @@ def mend(
     problems = []
     for node in passed:
         try:
-            hands.manager.forget_former_program(node)
+            backends.manager.forget_former_program(node)
         except WnmError as error:
             problems.append(f"{node.name}: {error}")
     for change in changes:
         if clock.monotonic() > limit.last_start:
             break
         try:
-            _change(change, hands)
+            _change(change, backends)
         except WnmError as error:
             problems.append(f"{change.comment}: {error}")
     try:
-        hands.manager.settle()
+        backends.manager.settle()
     except WnmError as error:
         problems.append(str(error))
     return tuple(problems)
 
 
-def _change(change: PortChange, hands: Hands) -> None:
+def _change(change: PortChange, backends: Backends) -> None:
     if isinstance(change, OpenPort):
-        hands.firewall.open_port(change.port, change.comment)
+        backends.firewall.open_port(change.port, change.comment)
         log.info("opened port %d for %s: %s", change.port, change.comment, sentence(change.because))
     else:
-        hands.firewall.close_port(change.port, change.comment)
+        backends.firewall.close_port(change.port, change.comment)
         log.info("closed port %d of %s: %s", change.port, change.comment, sentence(change.because))
