@@ -25,7 +25,6 @@ from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
-from wnm.wiring import build_machine
 from wnm_adopt.old_database import files_of
 from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed
@@ -198,7 +197,7 @@ def _take_back_traces(run: Context) -> None:
         return
     with open_for_reading(run.database_path) as database:
         settings = run.resolve(Ledger(database).layers()).settings
-    hands = build_machine(settings, SystemClock(), began=run.began).backends
+    hands = run.wiring.build(settings, run.clock)
     for node in nodes:
         try:
             hands.firewall.close_port(node.port, port_comment(node.name))

@@ -14,8 +14,8 @@ from wnm.core.errors import BadInput
 from wnm.core.forms.wallets import WeightedWallet
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS
-from wnm.views.machine_config import variable_of
 from wnm.views.registry import render
+from wnm.views.reports import variable_of
 
 ODD = settings(
     rewards_address=(

@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wnm.core.cycle import Cycle
     from wnm.core.node import Node
     from wnm.core.recall import Recall
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
     from wnm.storage.alerts import ClockNote
     from wnm.storage.database import Database
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from msgspec import Struct
 
+from wnm.core.backends import ALIASES, PROCESS_MANAGERS
 from wnm.core.forms.alerts import message_addresses, web_address
 from wnm.core.forms.form import choice, optional, switch
 from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
@@ -24,13 +25,7 @@ _RATE = size(0, 10**15, "bytes per second")
 _LIMIT = whole(1, 1000, "nodes")
 _DELAY = duration("minutes", timedelta(0), _YEAR)
 _PAUSE = duration("milliseconds", timedelta(0), timedelta(minutes=10))
-_MANAGERS = choice(
-    "systemd",
-    "systemd+user",
-    "setsid",
-    "launchd",
-    aliases={"systemd+sudo": "systemd", "setsid+user": "setsid", "launchd+user": "launchd"},
-)
+_MANAGERS = choice(*PROCESS_MANAGERS, aliases=ALIASES)
 
 
 class Settings(Struct, frozen=True, kw_only=True):

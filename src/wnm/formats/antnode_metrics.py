@@ -97,6 +97,8 @@ def _shun_rates(samples: _Samples) -> ShunRates | None:
 
 
 def _whole(text: str | None) -> int | None:
+    if text is not None and len(text) < 19 and text.isascii() and text.isdigit():
+        return int(text)  # nearly all of them
     number = _number(text)
     if text is None or number is None:
         return None

@@ -1,8 +1,8 @@
 """What is to be seen of each node: its process, its pages, its files."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from posixpath import basename, dirname
 
 from msgspec import Struct
@@ -158,7 +158,7 @@ def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind,
 def _born(identity_file: str) -> datetime | None:
     """A node is as old as its key."""
     try:
-        return datetime.fromtimestamp(Path(identity_file).stat().st_mtime, UTC)
+        return datetime.fromtimestamp(os.stat(identity_file).st_mtime, UTC)  # noqa: PTH116 - of every node in every cycle
     except OSError:
         return None
 

@@ -1,6 +1,6 @@
-"""How the machine was over the last day, week and month, as small charts that need no script."""
+"""Draws how the machine was over the last day, week and month, as small SVG charts that need no script."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -8,12 +8,67 @@ from msgspec.structs import replace
 
 from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Past, Range, Spread
-from wnm.views.charts import earned_in
-from wnm.views.page.markup import Markup, element, joined, time
-from wnm.views.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
-from wnm.views.page.subject import Subject
+from wnm.views.charts import earned_in, nice_top
+from wnm.views.html.markup import Markup, element, joined, time
+from wnm.views.html.verdict import Subject
 from wnm.views.payload import moment
 from wnm.views.words import size
+
+WIDTH = 960
+HEIGHT = 1000
+"""Fine enough that the script of the page can tell values from the path again."""
+
+
+class Scale(Struct, frozen=True, kw_only=True):
+    """A range of `buckets` buckets across the width, values from 0 to `top` up the height."""
+
+    buckets: int
+    top: float
+
+    def x(self, index: int) -> int:
+        """The middle of a bucket."""
+        return round((index + 0.5) * WIDTH / self.buckets)
+
+    def y(self, value: float) -> int:
+        """0 is at the bottom; what is above the top stays there."""
+        return HEIGHT - round(HEIGHT * min(max(value / self.top, 0.0), 1.0))
+
+
+def runs(buckets: Iterable[Bucket], measure: str) -> list[list[tuple[int, Spread]]]:
+    """The buckets in which the measure was seen, a list for each stretch without a gap."""
+    found: list[list[tuple[int, Spread]]] = []
+    for bucket in buckets:
+        spread = bucket.spreads.get(measure)
+        if spread is None:
+            continue
+        if not found or found[-1][-1][0] != bucket.index - 1:
+            found.append([])
+        found[-1].append((bucket.index, spread))
+    return found
+
+
+def line(stretches: Sequence[Sequence[tuple[int, Spread]]], scale: Scale) -> str:
+    """The path of the means. A bucket on its own is a point, which a round cap makes visible."""
+    return "".join(
+        _path([(scale.x(index), scale.y(spread.mean)) for index, spread in stretch])
+        + ("h0" if len(stretch) == 1 else "")
+        for stretch in stretches
+    )
+
+
+def band(stretches: Sequence[Sequence[tuple[int, Spread]]], scale: Scale) -> str:
+    """The path around everything between lowest and highest."""
+    parts = []
+    for stretch in stretches:
+        above = [(scale.x(index), scale.y(spread.high)) for index, spread in stretch]
+        below = [(scale.x(index), scale.y(spread.low)) for index, spread in stretch]
+        parts.append(f"{_path([*above, *reversed(below)])}Z")
+    return "".join(parts)
+
+
+def _path(points: Sequence[tuple[int, int]]) -> str:
+    return "M" + " ".join(f"{x},{y}" for x, y in points)
+
 
 _PERCENT = 100.0
 _EARNED = "earned"

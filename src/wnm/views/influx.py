@@ -12,8 +12,7 @@ from wnm.core.node import ProcessState, Status
 from wnm.core.observation import NodePage, NodeSeen
 from wnm.formats.antnode_figures import FIGURES
 from wnm.formats.influx_line import Value, point
-from wnm.views.facts import NodeFacts, facts_of, is_current
-from wnm.views.material import Material
+from wnm.views.material import Material, NodeFacts, facts_of, is_current
 
 ATTOS_PER_ANT = 10**18
 _BYTES_PER_MB = 10**6
