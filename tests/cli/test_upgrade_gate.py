@@ -218,13 +218,15 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
     identities = keys(operator)
     bad: list[dict[str, object]] = [orders for orders, _ in BAD.values() if "refuse_version" not in orders]
     tried: dict[str, set[int]] = {}
+    offered: dict[str, dict[str, object]] = {}
     idle_seconds = operator.good_cycle().seconds
     killed = 0
     for round_ in range(MOST_ROUNDS):
         if round_ >= ROUNDS and killed >= KILLS:
             break
         version = f"0.5.{round_}"
-        operator.offer(version, **chance.choice(bad))
+        offered[version] = chance.choice(bad)
+        operator.offer(version, **offered[version])
         for _ in range(4):
             # Some end before that: the gate moves on, too. A cycle that acts takes longer than an idle one.
             killed += is_killed_after(operator, chance.uniform(0.1, 2 * idle_seconds))
@@ -233,7 +235,7 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
                     tried.setdefault(version, set()).add(int(node.id))
         assert keys(operator) == identities
     assert killed >= KILLS
-    assert all(len(nodes) == 1 for nodes in tried.values()), tried
+    assert all(len(nodes) == 1 for nodes in tried.values()), (tried, offered)
     operator.offer("0.6.0")
 
     def good() -> bool:
