@@ -19,8 +19,7 @@ from wnm.tui.screen import HELP, Painter
 from wnm.tui.source import Found
 from wnm.tui.state import Show, State, with_found
 from wnm.views.material import Material
-from wnm.views.node_table import COLUMNS, NO_EXTRAS
-from wnm.views.status import overview
+from wnm.views.status import COLUMNS, NO_EXTRAS, overview
 from wnm.views.text import Tone, line, plain
 
 BODY = [line(f"line {number} {'x' * (number % 90)}") for number in range(60)]

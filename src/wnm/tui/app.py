@@ -19,13 +19,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from wnm.app.context import Context
-from wnm.app.paint import has_drawings
+from wnm.app.terminal import has_drawings
 from wnm.core.errors import WnmError
 from wnm.system.clock import SystemClock
 from wnm.tui.screen import Frame, Painter
 from wnm.tui.source import Found, Source
 from wnm.tui.state import Show, State, pressed, with_found
-from wnm.views import story
+from wnm.views import timeline
 from wnm.views.text import Line, Tone, hanging, line, wrapped
 
 EVERY_SECONDS = 2.0
@@ -161,4 +161,4 @@ class LiveView(App[None]):
             return wrapped(self._source.cycle(self._state.cycle or 0), width)
         every = self._found.overview.every
         name = next((row.facts.name for row in every if row.facts.id == self._state.chosen), "")
-        return story.text(self._source.story(self._found, name), None, width)
+        return timeline.story_lines(self._source.story(self._found, name), None, width)

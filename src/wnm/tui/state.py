@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.tui.source import Found
-from wnm.views.node_table import COLUMNS
+from wnm.views.status import COLUMNS
 
 _LONGEST_FILTER = 60
 
