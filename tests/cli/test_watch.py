@@ -301,8 +301,7 @@ class Broken(Source):
         raise ValueError("a bug")
 
 run = begin(parse(["watch", "--dbpath", {past.path!r}, "--every", "0.5"]))
-source = Broken(run, SystemClock())
-view = LiveView(run, source, source.first())
+view = LiveView(run, Broken(run, SystemClock()))
 view.run(mouse=False)
 raise SystemExit(view.return_code)
 """
