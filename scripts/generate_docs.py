@@ -5,13 +5,15 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from wnm.cli.reference import settings_markdown
-from wnm.cli.reference_commands import commands_markdown, exit_codes_markdown
-from wnm.cli.reference_json import json_markdown
-from wnm.cli.reference_metrics import metrics_markdown
-from wnm.cli.reference_schema import schema_markdown
-
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from scripts.reference.commands import commands_markdown, exit_codes_markdown
+from scripts.reference.json import json_markdown
+from scripts.reference.metrics import metrics_markdown
+from scripts.reference.schema import schema_markdown
+from scripts.reference.settings import settings_markdown
+
 # The tests hold these to what wnm really writes; every metric is in the one or the other.
 EXPOSITIONS = ("tests/views/cases/busy.prom", "tests/views/cases/three_nodes.prom")
 

@@ -45,6 +45,7 @@ from wnm.core.observation import (
     Unseen,
 )
 from wnm.core.release import GateFailure, Release
+from wnm.core.sentences import waiting_for, what
 from wnm.core.settings import SPECS, Settings
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -307,7 +308,7 @@ def briefly(decision: Decision) -> str:
 
 def reasons(decision: Decision) -> str:
     """What a decision holds back and why, a line each."""
-    return "\n".join(f"{held.what}: waits for {held.waiting_for}" for held in decision.held)
+    return "\n".join(f"{what(held)}: waits for {waiting_for(held)}" for held in decision.held)
 
 
 def cases(names: str, table: dict[str, Any]) -> pytest.MarkDecorator:

@@ -21,7 +21,7 @@ from wnm.core.settings import Settings
 from wnm.node_kinds.kind import NodeKind
 from wnm.observe.survey import survey
 from wnm.sensors.host import read_counters
-from wnm.storage.ledger import Ending, Intention, Ledger
+from wnm.storage.ledger import Ending, Ledger
 
 LAST_PART_WITHOUT_STARTS = 1 / 5
 RESERVE_FOR_WRITING_DOWN = 1 / 25
@@ -55,12 +55,14 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Cycle(Struct, frozen=True, kw_only=True):
-    """A whole cycle."""
+    """A whole cycle, under the number that it was written down with."""
 
+    number: int
     plan: Plan
     outcomes: tuple[Outcome, ...]
     problems: tuple[str, ...]
     exit_code: int
+    ended_at: datetime
 
 
 def plan_cycle(recall: Recall, settings: Settings, machine: Machine, choose: Choose) -> Plan:
@@ -90,30 +92,25 @@ def carry_through(ledger: Ledger, plan: Plan, wished: Wishes, machine: Machine) 
         plan.decision.ports, passed_gates(plan.decision), machine.hands, clock=machine.clock, limit=limit
     )
     problems = machine.hands.manager.trim_logs(plan.known)
-    cycle = Cycle(
-        plan=plan,
-        outcomes=outcomes,
-        problems=(*failures, *problems),
-        exit_code=exit_code(plan.decision, outcomes) or int(bool(failures)),
-    )
-    _write_down(ledger, intention, cycle, wished, machine.clock)
-    return cycle
-
-
-def _write_down(
-    ledger: Ledger, intention: Intention | None, cycle: Cycle, wished: Wishes, clock: Clock
-) -> None:
     ending = Ending(
-        ended_at=clock.now(),
-        exit_code=cycle.exit_code,
-        counters=read_counters(clock),
+        ended_at=machine.clock.now(),
+        exit_code=exit_code(plan.decision, outcomes) or int(bool(failures)),
+        counters=read_counters(machine.clock),
         history_days=wished.settings.history_days,
     )
     if intention is None:
-        plan = cycle.plan
-        ledger.record_idle(plan.seen, wished.texts, plan.decision, plan.started_at, ending)
+        number = ledger.record_idle(plan.seen, wished.texts, plan.decision, plan.started_at, ending)
     else:
-        ledger.conclude(intention, cycle.outcomes, ending)
+        number = intention.cycle_id
+        ledger.conclude(intention, outcomes, ending)
+    return Cycle(
+        number=number,
+        plan=plan,
+        outcomes=outcomes,
+        problems=(*failures, *problems),
+        exit_code=ending.exit_code,
+        ended_at=ending.ended_at,
+    )
 
 
 def node_actions(decision: Decision) -> Sequence[NodeAction]:

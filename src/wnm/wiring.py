@@ -53,7 +53,7 @@ def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
 def _no_system_services() -> NeedsOperator | None:
     from wnm.process_managers.systemd import why_not_here
 
-    # Who is not root has the cycle carried out by root: see wnm.app.escalation.
+    # Who is not root has the cycle carried out by root: see wnm.app.elevate.
     return why_not_here("system", user_id=0)
 
 

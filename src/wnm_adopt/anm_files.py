@@ -1,16 +1,21 @@
-"""The small files that anm keeps about itself, and the options that it stores as whole texts."""
+"""Reads the lines of cron tables that start anm, the small files that it keeps, and options stored as whole texts."""
 
 import re
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-from wnm_adopt.shell_assignments import Known, read_assignments
+from wnm_adopt.assignments import Known, read_assignments
 
+_CRON_ENTRY = re.compile(
+    r"(?P<off>#[#\s]*+)?+(?P<when>@[a-z]+|(?:[0-9A-Za-z*/,~-]+[ \t]+){4}[0-9A-Za-z*/,~-]+)"
+    r"[ \t]+(?P<user>[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?)[ \t]+(?P<command>\S.*)"
+)
+_STARTS_ANM = re.compile(r"(?<![\w.-])anms\.sh(?![\w.-])")
+_LONGEST_LINE = 2000
 _MOST_NODES = 99_999
 _ID = re.compile(r"0*+([0-9]{1,5})")
 _WHOLE = re.compile(r"[0-9]{1,9}")
-_SIGNED = re.compile(r"-?[0-9]{1,9}")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _PLACEHOLDER = "EtheriumAddress"
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)")
@@ -23,6 +28,62 @@ _LIST = re.compile(r"(?:^|\n)[ \t]*+declare[ \t]++-\w++[ \t]++node_details_store
 _FIELD = re.compile(r"[\w.+:/-]{0,120}", re.ASCII)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MOST_PROBLEMS = 50
+
+
+class CronEntry(Struct, frozen=True, kw_only=True):
+    """One line of a system's cron table. `live` is false for one that is commented out; `line` counts from 1."""
+
+    user: str
+    when: str
+    command: str
+    live: bool
+    line: int
+
+    @property
+    def starts_anm(self) -> bool:
+        """Whether it starts anm's script."""
+        return _STARTS_ANM.search(self.command) is not None
+
+
+class AnmCron(Struct, frozen=True, kw_only=True):
+    """The lines that start anm."""
+
+    entries: tuple[CronEntry, ...]
+
+    @property
+    def live(self) -> bool:
+        """Whether cron starts anm."""
+        return any(entry.live for entry in self.entries)
+
+    @property
+    def user(self) -> str | None:
+        """Whom anm runs as, by its live lines or, if none is, by the others; None unless they all name the same."""
+        users = {entry.user for entry in self.entries if entry.live or not self.live}
+        return users.pop() if len(users) == 1 else None
+
+
+def read_cron_entries(text: str) -> tuple[CronEntry, ...]:
+    """The lines of a system's cron table that start something, those that are commented out too; never fails."""
+    found: list[CronEntry] = []
+    for number, piece in enumerate(text.split("\n"), 1):
+        line = piece.strip()
+        match = _CRON_ENTRY.fullmatch(line) if len(line) <= _LONGEST_LINE else None
+        if match is not None:
+            found.append(
+                CronEntry(
+                    user=match["user"],
+                    when=match["when"],
+                    command=match["command"],
+                    live=match["off"] is None,
+                    line=number,
+                )
+            )
+    return tuple(found)
+
+
+def read_anm_cron(text: str) -> AnmCron:
+    """Those that start anm."""
+    return AnmCron(entries=tuple(entry for entry in read_cron_entries(text) if entry.starts_anm))
 
 
 class AnmNode(Struct, frozen=True, kw_only=True):
@@ -39,15 +100,6 @@ class NodeDetails(Struct, frozen=True, kw_only=True):
     """anm's record of its nodes by id, and a line for people on each entry that makes no sense."""
 
     nodes: Mapping[int, AnmNode]
-    problems: tuple[str, ...]
-
-
-class Counters(Struct, frozen=True, kw_only=True):
-    """Minutes until anm may start or upgrade the next node, and until it removes a stopped one, by id."""
-
-    start: int | None
-    upgrade: int | None
-    removals: Mapping[int, int]
     problems: tuple[str, ...]
 
 
@@ -114,28 +166,6 @@ def _node(key: str, value: str) -> AnmNode | str:
 def _node_id(text: str) -> int | None:
     found = _ID.fullmatch(text) if text.isascii() else None
     return int(found[1]) if found is not None and 0 < int(found[1]) <= _MOST_NODES else None
-
-
-def read_counters(text: str) -> Counters:
-    """Read the counters; never fails. anm deletes the file while it runs, so there may be none at all."""
-    values: dict[str, int] = {}
-    removals: dict[int, int] = {}
-    problems: list[str] = []
-    for name, found in read_assignments([("counters", text)]).values.items():
-        value = found.value.strip() if isinstance(found, Known) else ""
-        id_ = _node_id(name.removeprefix("RemoveCounter")) if name.startswith("RemoveCounter") else None
-        if not _SIGNED.fullmatch(value):
-            problems.append(f"{name} is no number: {found.place.text}")
-        elif id_ is not None:
-            removals[id_] = max(int(value), 0)
-        elif name in ("CounterStart", "CounterUpgrade"):
-            values[name] = max(int(value), 0)
-    return Counters(
-        start=values.get("CounterStart"),
-        upgrade=values.get("CounterUpgrade"),
-        removals=removals,
-        problems=tuple(problems[:_MOST_PROBLEMS]),
-    )
 
 
 def read_cpu_count(text: str) -> int | None:

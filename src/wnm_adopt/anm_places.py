@@ -1,7 +1,7 @@
-"""Where anm has its files, and reading them: only ever as text."""
+"""Finds the files and processes of an installation of anm, and reads files: only ever as text."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -93,6 +93,12 @@ def running_anms(script: str) -> tuple[int, ...]:
         if program == name or (program in _SHELLS and any(name in word for word in words[1:])):
             found.append(process.info["pid"])
     return tuple(sorted(found))
+
+
+def without_ourselves(pids: Sequence[int]) -> Sequence[int]:
+    """Those that we do not run in: a shell that started us may have a name in its text and run it later."""
+    above = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    return [pid for pid in pids if pid not in above]
 
 
 def cron_tables(places: AnmPlaces) -> Mapping[str, str]:

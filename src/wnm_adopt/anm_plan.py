@@ -1,24 +1,22 @@
-"""From everything that was read of an installation of anm to the plan of taking it over."""
+"""Plans the takeover of an installation of anm from everything that was read of it."""
 
 import posixpath
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.host import Host, for_manager
 from wnm.core.settings import read, render
-from wnm_adopt.anm_cron import AnmCron, read_cron_entries
-from wnm_adopt.anm_findings import AnmSettings, AnmTexts
+from wnm_adopt.anm_files import AnmCron, read_cron_entries
 from wnm_adopt.anm_places import AnmPlaces
-from wnm_adopt.anm_settings import read_anm_settings
-from wnm_adopt.judge import Adoption, Judgement, judge
-from wnm_adopt.plan import TakeoverPlan
-from wnm_adopt.root_rules import is_below
-from wnm_adopt.services import Circumstances, FoundService
+from wnm_adopt.anm_settings import AnmTexts, read_anm_settings
+from wnm_adopt.classify import Classified, classify
+from wnm_adopt.findings import FoundSettings
+from wnm_adopt.folder_rules import is_below
+from wnm_adopt.found import SYSTEMD, FoundUnit, Surroundings
+from wnm_adopt.plan import TakeoverPlan, most_common
 
-MANAGER = "systemd"
 MARK = "wnm-takeover"
 """The file in anm's folder that says which database its nodes went to: another account must not take them too."""
 
@@ -48,8 +46,8 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     cron: AnmCron
     cron_text: str | None
     places: AnmPlaces
-    services: Sequence[FoundService]
-    around: Circumstances
+    units: Sequence[FoundUnit]
+    around: Surroundings
     tables: Mapping[str, str]
     companions: Sequence[Companion]
     files: Sequence[str]
@@ -66,32 +64,32 @@ def plan_from_anm(
     seen: AnmSeen, host: Host, *, by_hand: Mapping[str, str], accept_defaults: bool
 ) -> TakeoverPlan:
     """The plan. Its problems are what only the operator can solve; with any of them nothing may be changed."""
-    first = judge(seen.services, seen.around)
+    first = classify(seen.units, seen.around)
     found = _settings(seen, first, host, by_hand)
     around = replace(seen.around, port_start=int(found.given.get("port_start", seen.around.port_start)))
-    judgement = judge(seen.services, _with_storages(around, found, host, by_hand))
-    if outer := _outer_storage(found, first, judgement, host):
+    classified = classify(seen.units, _with_storages(around, found, host, by_hand))
+    if outer := _outer_storage(found, first, classified, host):
         found = _without_storage(found, outer)
-        judgement = judge(seen.services, _with_storages(around, found, host, by_hand))
+        classified = classify(seen.units, _with_storages(around, found, host, by_hand))
     taken_out = [seen.places.cron] if seen.cron_text is not None else []
     others, in_tables = _other_tables(seen)
     companions = [each for each in seen.companions if each.wish != "leave"]
     moved = [*taken_out, *others, *(each.path for each in companions)]
     problems = [*_teardown(seen, found), *_other_jobs(seen), *in_tables, *found.blocking(accept_defaults)]
-    problems += _left_out(judgement, host, by_hand)
+    problems += _left_out(classified, host, by_hand)
     if seen.mark is not None and seen.mark.strip() != seen.database:
         problems.append(
             f"these nodes were taken over already, by the wnm with the database {seen.mark.strip():.200}: go on with "
             "that one, or undo it there with wnm --undo_migration; if it is gone for good, delete "
             f"{seen.places.data(MARK)}"
         )
-    if "process_manager" in by_hand and read("process_manager", by_hand["process_manager"], host) != MANAGER:
+    if "process_manager" in by_hand and read("process_manager", by_hand["process_manager"], host) != SYSTEMD:
         problems.append("anm's nodes are services of the system: leave out --process_manager")
     return TakeoverPlan(
         source="anm",
-        settings=_given(seen, found, judgement, host, by_hand),
-        adopted=judgement.adopted,
-        refused=judgement.refused,
+        settings=_given(seen, found, classified, host, by_hand),
+        adopted=classified.adopted,
+        refused=classified.refused,
         kept=tuple(dict.fromkeys([*moved, *(each.path for each in seen.companions), *seen.files])),
         taken_out=tuple(moved),
         claimed=tuple(seen.not_ours),
@@ -104,83 +102,76 @@ def plan_from_anm(
             *(str(each) for each in found.unknown if not each.matters),
             *found.notes,
             *seen.problems,
-            *_notes(seen, found, judgement, by_hand),
+            *_notes(seen, found, classified, by_hand),
         ),
         problems=tuple(problems),
     )
 
 
-def _settings(seen: AnmSeen, judgement: Judgement, host: Host, by_hand: Mapping[str, str]) -> AnmSettings:
-    adopted = judgement.adopted
+def _settings(seen: AnmSeen, classified: Classified, host: Host, by_hand: Mapping[str, str]) -> FoundSettings:
+    rows = [each.row for each in classified.adopted]
     return read_anm_settings(
         seen.texts,
         cores=int(host.usable_cores),
-        host=for_manager(host, MANAGER),
-        unit_ports=[(each.id, each.port) for each in adopted],
-        unit_storages=sorted({posixpath.dirname(each.root_dir) for each in adopted}),
+        host=for_manager(host, SYSTEMD),
+        unit_ports=[(row.id, row.port) for row in rows],
+        unit_storages=sorted({posixpath.dirname(row.root_dir) for row in rows}),
         by_hand=frozenset(by_hand),
     )
 
 
 def _with_storages(
-    around: Circumstances, found: AnmSettings, host: Host, by_hand: Mapping[str, str]
-) -> Circumstances:
+    around: Surroundings, found: FoundSettings, host: Host, by_hand: Mapping[str, str]
+) -> Surroundings:
     return replace(around, storages_known=_folders({**found.given, **by_hand}.get("node_storage"), host))
 
 
-def _outer_storage(found: AnmSettings, first: Judgement, judgement: Judgement, host: Host) -> str | None:
+def _outer_storage(found: FoundSettings, first: Classified, classified: Classified, host: Host) -> str | None:
     """anm's folder if no node lies in it, but in folders in it, which cannot be storage folders beside it."""
-    inner = {posixpath.dirname(each.root_dir) for each in first.adopted}
-    used = {posixpath.dirname(each.root_dir) for each in judgement.adopted}
+    inner = {posixpath.dirname(each.row.root_dir) for each in first.adopted}
+    used = {posixpath.dirname(each.row.root_dir) for each in classified.adopted}
     for folder in _folders(found.given.get("node_storage"), host):
         if folder not in used and any(is_below(each, folder) for each in inner):
             return folder
     return None
 
 
-def _without_storage(found: AnmSettings, folder: str) -> AnmSettings:
+def _without_storage(found: FoundSettings, folder: str) -> FoundSettings:
     given = {name: text for name, text in found.given.items() if name != "node_storage"}
     note = f"NodeStorage {folder} holds no node itself: the folders in it that do become storage folders"
     return replace(found, given=given, notes=(*found.notes, note))
 
 
-def _left_out(judgement: Judgement, host: Host, by_hand: Mapping[str, str]) -> list[str]:
+def _left_out(classified: Classified, host: Host, by_hand: Mapping[str, str]) -> list[str]:
     """Nodes outside of the storage folders that were given could never be taken away again."""
     named = _folders(by_hand.get("node_storage"), host)
-    if not named or not judgement.storages:
+    if not named or not classified.storages:
         return []
     return [
-        f"--node_storage leaves out {', '.join(judgement.storages)}, where nodes are: give --node_storage "
-        f"{render('node_storage', (*named, *judgement.storages))}"
+        f"--node_storage leaves out {', '.join(classified.storages)}, where nodes are: give --node_storage "
+        f"{render('node_storage', (*named, *classified.storages))}"
     ]
 
 
 def _given(
-    seen: AnmSeen, found: AnmSettings, judgement: Judgement, host: Host, by_hand: Mapping[str, str]
+    seen: AnmSeen, found: FoundSettings, classified: Classified, host: Host, by_hand: Mapping[str, str]
 ) -> dict[str, str]:
-    given = {**found.given, "process_manager": MANAGER}
+    given = {**found.given, "process_manager": SYSTEMD}
     given["firewall"] = "ufw" if seen.firewall_active else "null"
     if seen.program is not None:
         given["antnode_path"] = seen.program
-    storages = (*_folders(given.get("node_storage"), host), *judgement.storages)
+    storages = (*_folders(given.get("node_storage"), host), *classified.storages)
     if storages:
         given["node_storage"] = render("node_storage", tuple(dict.fromkeys(storages)))
-    logs = _most_common(
-        posixpath.dirname(each.log_dir) for each in _with_logs_of_their_own(judgement.adopted)
+    rows = [each.row for each in classified.adopted]
+    # Logs within the node's folder tell nothing of where those of others go.
+    logs = most_common(
+        posixpath.dirname(row.log_dir) for row in rows if not row.log_dir.startswith(f"{row.root_dir}/")
     )
-    users = _most_common(each.user for each in judgement.adopted if each.user)
+    users = most_common(row.user for row in rows if row.user)
     given |= {"log_storage": logs} if logs else {}
     given |= {"node_user": users} if users else {}
     return {name: text for name, text in given.items() if name not in by_hand}
-
-
-def _with_logs_of_their_own(adopted: Iterable[Adoption]) -> list[Adoption]:
-    return [each for each in adopted if not each.log_dir.startswith(f"{each.root_dir}/")]
-
-
-def _most_common(texts: Iterable[str]) -> str | None:
-    counted = Counter(texts).most_common(1)
-    return counted[0][0] if counted else None
 
 
 def _folders(text: str | None, host: Host) -> tuple[str, ...]:
@@ -188,7 +179,7 @@ def _folders(text: str | None, host: Host) -> tuple[str, ...]:
     return tuple(str(each) for each in folders) if isinstance(folders, tuple) else ()
 
 
-def _teardown(seen: AnmSeen, found: AnmSettings) -> list[str]:
+def _teardown(seen: AnmSeen, found: FoundSettings) -> list[str]:
     if not found.teardown_pending:
         return []
     why = "its config is missing" if seen.texts.config is None else "its config says Action=4"
@@ -235,11 +226,13 @@ def starts_anm(text: str) -> bool:
     return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())
 
 
-def _notes(seen: AnmSeen, found: AnmSettings, judgement: Judgement, by_hand: Mapping[str, str]) -> list[str]:
+def _notes(
+    seen: AnmSeen, found: FoundSettings, classified: Classified, by_hand: Mapping[str, str]
+) -> list[str]:
     notes = []
-    if judgement.adopted:
+    if classified.adopted:
         notes.append(NOT_STARTED_AT_BOOT)
-    alone = [each for each in judgement.refused if each.name.endswith(".service")]
+    alone = [each for each in classified.refused if each.name.endswith(".service")]
     if alone:
         notes.append(
             f"{len(alone)} unit(s) are left alone: once anm is off nothing looks after them, so do what is said of "
@@ -248,9 +241,9 @@ def _notes(seen: AnmSeen, found: AnmSettings, judgement: Judgement, by_hand: Map
     if not seen.cron.live:
         notes.append(f"{seen.places.cron} does not start anm: it is switched off already")
     cap = {**found.given, **by_hand}.get("node_cap", "")
-    if cap.isdigit() and int(cap) < len(judgement.adopted):
+    if cap.isdigit() and int(cap) < len(classified.adopted):
         notes.append(
-            f"node_cap {cap} is below the {len(judgement.adopted)} nodes that are there: as anm would, wnm removes "
+            f"node_cap {cap} is below the {len(classified.adopted)} nodes that are there: as anm would, wnm removes "
             "the youngest; give --node_cap to keep them"
         )
     for each in seen.companions:

@@ -1,185 +1,197 @@
-"""What stands nowhere but in anm's own script: the base of its ports, and delays that win over the config."""
+"""Reads from anm's own script what stands nowhere else: the base of its ports, and delays that win over the config."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-from wnm_adopt.shell_assignments import Assignments, Known, Place, Remark, Source, Unknown, read_assignments
-from wnm_adopt.shell_commands import parse
-from wnm_adopt.shell_events import Does, Event, Frame, Inside
-from wnm_adopt.shell_words import Kind
+from wnm_adopt.assignments import Known, Place, Remark, Unknown, place_of
 
 DELAYS = ("DelayStart", "DelayUpgrade")
+BIG_MACHINE_CORES = 24
+"""From here on anm has delays of its own, unless the script says another number."""
 
-# From here on anm has delays of its own, unless the script says another number.
-_USUAL_CORES = 24
-_LONGEST_CONDITION = 300
-_LONGEST_DELAY = 40
 _MOST_REMARKS = 10
+_TOP = re.compile(
+    r"(?P<name>ntpr|vtrack)=(?:\"(?P<quoted>[^\"$`\\]*)\"|(?P<bare>[^\s\"'$`\\;&|()]*))\s*(?:#.*)?"
+)
+_NTPR = re.compile(r"(?<![\w\"$#{])ntpr=")
+_STORAGE = re.compile(r"(?<!\w)NodeStorage=[\"']?(/[^\s\"'\\>;&|$]*)")
+_DELAY = re.compile(r"(?P<name>DelayStart|DelayUpgrade)=(?P<value>.*)")
+_LITERAL = re.compile(r"[\"']?([0-9]{1,9})[\"']?\s*(?:#.*)?")
+_SAME_AS = re.compile(r"[\"']?\$\{?(DelayStart|DelayUpgrade)\}?[\"']?\s*(?:#.*)?")
+_DOCUMENT = re.compile(r"<<-?\s*[\"']?([A-Za-z_]\w*)")
 _COMPARED = re.compile(
     r"(?:CpuCount|nproc)[}\"')`]*\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?([0-9]{1,4})(?![0-9.])"
+    r"|(?<![0-9.])([0-9]{1,4})[\"']?\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?[$({`]*(?:CpuCount|nproc)(?!\w)"
 )
-_TURNED_AROUND = re.compile(
-    r"(?<![0-9.])([0-9]{1,4})[\"']?\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?[$({`]*(?:CpuCount|nproc)(?!\w)"
-)
-_OPPOSITE = {">=": "<", "<": ">=", ">": "<=", "<=": ">"}
-_MIRRORED = {">=": "<=", "<=": ">=", ">": "<", "<": ">"}
-_BY_LETTERS = {"-ge": ">=", "-gt": ">", "-le": "<=", "-lt": "<"}
-_SET_ON_THE_WAY = re.compile(r"&&\s*Delay\w+=\S+\s*")
-_STORAGE = re.compile(r"(?<!\w)NodeStorage=[\"']?(/[^\s\"'\\>;&|$]*)")
+_MIRRORED = {">=": "<=", "<=": ">=", ">": "<", "<": ">", "ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
+_UNLIMITED = 1_000_000
 
 
-class BigMachineDelay(Struct, frozen=True, kw_only=True):
-    """A delay in minutes that machines with `cores` cores and more have, whatever the config says.
+class Condition(Struct, frozen=True):
+    """A test that a line depends on, as text; `negated` in the branch that is taken when it fails."""
 
-    Those with `below` cores and more do not, if it is given.
-    """
+    text: str
+    negated: bool = False
+
+    def cores(self) -> tuple[int, int] | None:
+        """From how many cores on, and below how many, it holds; None if it depends on anything else."""
+        text = re.sub(r"^!\s+|^\[\[?\s+!\s", "", self.text)
+        found = _COMPARED.search(text)
+        if found is None or re.search(r"&&|\|\||!=|==\s*0", text):
+            return None
+        operator, number = found[1] or _MIRRORED[found[4].lstrip("-")], int(found[2] or found[3])
+        operator = operator.lstrip("-")
+        number += operator in (">", "gt", "<=", "le")
+        from_there = operator in (">", "gt", ">=", "ge")
+        if from_there != ((text != self.text) != self.negated):
+            return number, _UNLIMITED
+        return 0, number
+
+
+class SetDelay(Struct, frozen=True, kw_only=True):
+    """A line of the script that sets a delay in minutes where all its conditions hold."""
 
     name: str
-    cores: int
-    delay: Known | Unknown
-    below: int | None = None
+    value: Known | Unknown
+    conditions: tuple[Condition, ...]
 
-    def fits(self, cores: int) -> bool:
-        """Whether a machine with that many cores has it."""
-        return self.cores <= cores and (self.below is None or cores < self.below)
+    def cores(self) -> tuple[int, int]:
+        """From how many cores on, and below how many, all conditions hold that compare the number of cores."""
+        ranges = [(0, _UNLIMITED), *filter(None, (each.cores() for each in self.conditions))]
+        return max(low for low, _ in ranges), min(below for _, below in ranges)
+
+    def on_big_machines(self) -> Known | Unknown:
+        """The value in a branch that only machines with many cores take."""
+        if None in [each.cores() for each in self.conditions]:
+            return Unknown(reason="it depends on more than the number of cores", place=self.value.place)
+        return self.value
 
 
 class AnmScript(Struct, frozen=True, kw_only=True):
-    """What is read of the script; None for what is not in it.
+    """The findings; None for what is not in it.
 
-    `port_base` is in thousands, as text. `storage` is where it writes that nodes are kept, without a `/` at the
-    end. `delays` are in their order: the last one that fits a machine counts. `remarks` are on other lines that
-    set one in some cases.
+    `port_base` is in thousands, as text. `storage` is where it writes that nodes are kept, without a `/` at the end.
+    `delays` are in their order: the last one that fits a machine counts.
     """
 
     port_base: Known | Unknown | None
     version: str | None
     storage: str | None
-    delays: tuple[BigMachineDelay, ...]
-    remarks: tuple[Remark, ...] = ()
+    delays: tuple[SetDelay, ...]
 
     def delay(self, name: str, cores: int) -> Known | Unknown | None:
-        """What the script itself says of a delay on a machine with that many cores."""
-        fitting = [each.delay for each in self.delays if each.name == name and each.fits(cores)]
-        return fitting[-1] if fitting else None
+        """What the script itself says of a delay on a machine with that many cores, whatever the config says."""
+        setting = [
+            (each, each.cores()[0])
+            for each in self.delays
+            if each.name == name and each.cores()[0] <= cores < each.cores()[1]
+        ]
+        fitting = [each.on_big_machines() for each, low in setting if low]
+        if fitting:
+            return fitting[-1]
+        # The script may have a number and not say in words that are understood for which machines.
+        elsewhere = [each.value for each, _ in setting] if cores >= BIG_MACHINE_CORES else []
+        if len({each.value if isinstance(each, Known) else None for each in elsewhere}) > 1:
+            return Unknown(reason="the script sets it in more than one way", place=elsewhere[-1].place)
+        return elsewhere[-1] if elsewhere else None
+
+    def remarks(self, cores: int) -> list[Remark]:
+        """The other lines that set a delay in some cases."""
+        told = {own.place for name in DELAYS if (own := self.delay(name, cores)) is not None}
+        return [
+            Remark(reason=f"the script itself may set {each.name}", place=each.value.place)
+            for each in self.delays
+            if each.value.place not in told and not each.cores()[0]
+        ][:_MOST_REMARKS]
 
 
 def read_script(file: str, text: str) -> AnmScript:
-    """Read the script without running it; never fails. It does its work, so it is taken to run to its end."""
-    found = read_assignments([(file, text)], runs_to_its_end=True)
-    storages = {
-        match[1].rstrip("/")
-        for line in text.split("\n")
-        if not line.lstrip().startswith("#")
-        for match in _STORAGE.finditer(line)
-    }
-    delays, remarks = _delays(Source(file, text))
+    """Read the script without running it; never fails."""
+    top: dict[str, str] = {}
+    port_base: Known | Unknown | None = None
+    storages = set()
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lstrip().startswith("#"):
+            continue
+        found = _TOP.fullmatch(line)
+        if found is not None:
+            top[found["name"]] = found["quoted"] if found["quoted"] is not None else found["bare"]
+        if _NTPR.search(line):
+            place = place_of(file, number, line)
+            port_base = Unknown(reason="the script does not say it as a plain number", place=place)
+            if found is not None:
+                port_base = Known(value=top["ntpr"], place=place)
+        storages |= {match[1].rstrip("/") for match in _STORAGE.finditer(line)}
     return AnmScript(
-        port_base=found.values.get("ntpr"),
-        version=_version(found),
+        port_base=port_base,
+        version=top.get("vtrack", "").strip()[:40] or None,
         storage=storages.pop() if len(storages) == 1 else None,
-        delays=delays,
-        remarks=remarks,
+        delays=tuple(_delays(file, text)),
     )
 
 
-def _version(found: Assignments) -> str | None:
-    value = found.values.get("vtrack")
-    return value.value.strip()[:40] or None if isinstance(value, Known) else None
-
-
-def _delays(source: Source) -> tuple[tuple[BigMachineDelay, ...], tuple[Remark, ...]]:
-    parsed = parse(source.text)
-    found: list[BigMachineDelay] = []
-    remarks: list[Remark] = []
-    branch: dict[tuple[str, tuple[Inside, ...]], Known | Unknown] = {}
-    elsewhere: dict[str, list[Known | Unknown]] = {}
-    for event in parsed.events:
-        if event.name not in DELAYS or event.does not in (Does.SET, Does.APPEND, Does.SPOIL):
+def _delays(file: str, text: str) -> Iterator[SetDelay]:
+    """The commands that set a delay. A value may be that of the other delay in the same branch."""
+    branch: dict[tuple[str, tuple[Condition, ...]], Known | Unknown] = {}
+    for place, command, conditions in _commands(file, text):
+        found = _DELAY.fullmatch(command)
+        if found is None:
             continue
-        around = [each for each in event.inside if each.frame not in (Frame.FUNCTION, Frame.GROUP)]
-        ranges = [_cores(each, source.text) for each in around]
-        low, below = _together(ranges)
-        if not low and parsed.broken_at is not None and not event.inside and event.does is Does.SPOIL:
-            low = _USUAL_CORES
-        place = source.place(event.begin)
-        delay = _literal(event, place, branch)
-        if not low:
-            remarks.append(Remark(reason=f"the script itself may set {event.name}", place=place))
-            if event.does is not Does.SPOIL and (below is None or below > _USUAL_CORES):
-                elsewhere.setdefault(event.name, []).append(delay)
-                branch[event.name, event.inside] = delay
+        same_as, literal = _SAME_AS.fullmatch(found["value"]), _LITERAL.fullmatch(found["value"])
+        value: Known | Unknown = Unknown(reason="the script does not say it as a plain number", place=place)
+        other = branch.get((same_as[1], conditions)) if same_as else None
+        if literal is not None or isinstance(other, Known):
+            value = Known(value=literal[1] if literal else other.value, place=place)  # type: ignore[union-attr]
+        branch[found["name"], conditions] = value
+        yield SetDelay(name=found["name"], value=value, conditions=conditions)
+
+
+def _commands(file: str, text: str) -> Iterator[tuple[Place, str, tuple[Condition, ...]]]:
+    """The simple commands of the script with the conditions around them; texts of here-documents are left out."""
+    around: list[tuple[Condition, ...]] = []
+    document: str | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if document is not None:
+            document = None if line.strip() == document else document
             continue
-        if len(around) > 1:
-            delay = Unknown(reason="it depends on more than the number of cores", place=place)
-        branch[event.name, event.inside] = delay
-        found.append(BigMachineDelay(name=event.name, cores=low, delay=delay, below=below))
-    said = {each.name for each in found}
-    found += [_literal_of_big(name, set_) for name, set_ in elsewhere.items() if name not in said]
-    return tuple(found), tuple(remarks[:_MOST_REMARKS])
+        if line.lstrip().startswith("#"):
+            continue
+        place = place_of(file, number, line)
+        for part in re.split(r";+", line):
+            command = re.sub(r"^(?:\{|then|do)\s+", "", part.strip())
+            word = re.split(r"[\s(\[]", command, maxsplit=1)[0]
+            if word in ("else", "elif"):
+                around[-1:] = [_otherwise(each) for each in around[-1:]]
+                command = command.removeprefix("else").strip()
+            if word in ("if", "elif"):
+                test = (Condition(re.sub(r"^(?:el)?if\s*", "", command)),)
+                around[-1:] = [(*around[-1], *test)] if word == "elif" and around else [*around[-1:], test]
+            elif word in ("case", "for", "while", "until", "select"):
+                around.append((Condition(command),))
+            elif word in ("fi", "esac", "done"):
+                del around[-1:]
+            # A pattern of a case stands before what is done for it.
+            command = re.sub(r"^[^()=]*\)\s*", "", command)
+            conditions = tuple(each for frame in around for each in frame)
+            yield from ((place, each, (*conditions, *on_line)) for each, on_line in _on_line(command))
+        opened = _DOCUMENT.search(line)
+        document = opened[1] if opened and "<<<" not in line else None
 
 
-def _literal_of_big(name: str, found: Sequence[Known | Unknown]) -> BigMachineDelay:
-    """The number that the script has, if it does not say in words that are understood for which machines."""
-    values = {each.value for each in found if isinstance(each, Known)}
-    delay = found[-1]
-    if len(values) > 1 or (values and not isinstance(delay, Known)):
-        delay = Unknown(reason="the script sets it in more than one way", place=delay.place)
-    return BigMachineDelay(name=name, cores=_USUAL_CORES, delay=delay)
+def _otherwise(frame: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The conditions of the next branch: the last one of this branch does not hold there."""
+    return (*frame[:-1], *(Condition(each.text, not each.negated) for each in frame[-1:]))
 
 
-def _literal(
-    event: Event, place: Place, branch: Mapping[tuple[str, tuple[Inside, ...]], Known | Unknown]
-) -> Known | Unknown:
-    """A value that is written out, or is that of the other delay in the same branch."""
-    value = ""
-    for piece in event.pieces:
-        other = branch.get((piece.text, event.inside))
-        if piece.kind in (Kind.BARE, Kind.QUOTED):
-            value += piece.text
-        elif piece.kind is Kind.REFERENCE and isinstance(other, Known):
-            value += other.value
-        else:
-            return Unknown(reason="the script does not say it as a plain number", place=place)
-        if len(value) > _LONGEST_DELAY or event.does is not Does.SET:
-            return Unknown(reason="the script does not say it as a plain number", place=place)
-    return Known(value=value, place=place)
-
-
-def _together(ranges: Sequence[tuple[int, int | None] | None]) -> tuple[int, int | None]:
-    """From how many cores on, and below how many, all conditions hold that are understood."""
-    low = max((each[0] for each in ranges if each is not None), default=0)
-    high = min((each[1] for each in ranges if each is not None and each[1] is not None), default=None)
-    return low, high
-
-
-def _cores(inside: Inside, text: str) -> tuple[int, int | None] | None:
-    """From how many cores on, and below how many, a branch is taken; None if it depends on anything else."""
-    if inside.frame not in (Frame.IF, Frame.OR):
-        return None
-    ranges = [_range(each, text, negated=True) for each in inside.unless]
-    if inside.condition is not None:
-        ranges.append(_range(inside.condition, text, negated=False))
-    return _together(ranges) if ranges and None not in ranges else None
-
-
-def _range(where: tuple[int, int], text: str, *, negated: bool) -> tuple[int, int | None] | None:
-    """The numbers of cores with which one condition holds, or does not."""
-    begin, end = where
-    condition = _SET_ON_THE_WAY.sub("", text[begin : min(end, begin + _LONGEST_CONDITION)])
-    if "&&" in condition or "||" in condition or re.search(r"!=|==\s*0", condition):
-        return None
-    if condition.count("!") % 2:
-        negated = not negated
-    found, turned = _COMPARED.search(condition), _TURNED_AROUND.search(condition)
-    if found is not None:
-        operator, number = _BY_LETTERS.get(found[1], found[1]), int(found[2])
-    elif turned is not None:
-        operator, number = _MIRRORED[_BY_LETTERS.get(turned[2], turned[2])], int(turned[1])
-    else:
-        return None
-    operator = _OPPOSITE[operator] if negated else operator
-    number += operator in (">", "<=")
-    return (number, None) if operator in (">", ">=") else (0, number)
+def _on_line(command: str) -> Iterator[tuple[str, tuple[Condition, ...]]]:
+    """Commands between `&&` and `||`, each with what it depends on; an assignment never fails."""
+    conditions: tuple[Condition, ...] = ()
+    parts = re.split(r"\s*(&&|\|\|)\s*", command)
+    for index in range(0, len(parts), 2):
+        each = parts[index]
+        yield each, conditions
+        joined = parts[index + 1] if index + 1 < len(parts) else ""
+        if not _DELAY.fullmatch(each):
+            conditions = (*conditions, Condition(each, joined == "||"))

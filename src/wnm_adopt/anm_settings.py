@@ -1,8 +1,10 @@
-"""From the texts of anm's files to wnm's settings, without running any of them."""
+"""Translates the texts of anm's files into wnm's settings, without running any of them."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from msgspec import Struct
 
 from wnm.core.errors import BadInput
 from wnm.core.host import Host
@@ -10,20 +12,15 @@ from wnm.core.setting import REQUIRED
 from wnm.core.setting_checks import check_together
 from wnm.core.settings import SPECS, Settings, read, render
 from wnm_adopt.anm_files import read_cpu_count, rewards_address_of, version_of
-from wnm_adopt.anm_findings import (
-    CONFIG,
-    OVERRIDE,
-    SCRIPT,
-    SYSTEM,
-    TEARDOWN_CONFIG,
-    AnmSettings,
-    AnmTexts,
-    UnknownSetting,
-    WrongSetting,
-    place_text,
-)
-from wnm_adopt.anm_script import DELAYS, AnmScript, read_script
-from wnm_adopt.shell_assignments import Assignments, Known, Place, Unknown, read_assignments
+from wnm_adopt.anm_script import BIG_MACHINE_CORES, DELAYS, AnmScript, read_script
+from wnm_adopt.assignments import Known, Place, Unknown, read_assignments
+from wnm_adopt.findings import FoundSettings, UnknownSetting, WrongSetting
+
+CONFIG = "/var/antctl/config"
+OVERRIDE = "/var/antctl/override"
+SYSTEM = "/var/antctl/system"
+TEARDOWN_CONFIG = "/var/antctl/teardown_config"
+SCRIPT = "/usr/bin/anms.sh"
 
 NUMBERS: Mapping[str, str] = {
     "NodeCap": "node_cap",
@@ -42,6 +39,9 @@ NUMBERS: Mapping[str, str] = {
 }
 """Keys of anm's that hold one number, and wnm's settings for them; delays are minutes in both."""
 
+_NO_DEFAULT = frozenset({"NodeCap", "NodeStorage"})
+"""Keys that a config must have: wnm's default would be a guess about how many nodes there are, and where."""
+
 _OTHERS = ("RewardsAddress", "NodeStorage", "NodeVersion", "Action")
 _NOT_NEEDED = frozenset({"UpgradeHour", "UpgradeMin", "DiscordUsername", "CpuCount"})
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
@@ -49,18 +49,26 @@ _WHOLE = re.compile(r"0|[1-9][0-9]*")
 _PORT_BASE = re.compile(r"[1-9][0-9]?")
 _METRICS_BASE = 13
 _LAST_PORT_BASE = 65
-_BIG_MACHINE = 24
 # Settings that have to fit each other, and those of them that defaults stand in for if they do not.
 _TOGETHER = (
-    (("cpu_less_than", "cpu_remove"), ("cpu_less_than", "cpu_remove")),
-    (("mem_less_than", "mem_remove"), ("mem_less_than", "mem_remove")),
-    (("hd_less_than", "hd_remove"), ("hd_less_than", "hd_remove")),
-    (
+    *((pair, pair) for pair in (
+        ("cpu_less_than", "cpu_remove"), ("mem_less_than", "mem_remove"), ("hd_less_than", "hd_remove"),
         ("desired_load_average", "max_load_average_allowed"),
-        ("desired_load_average", "max_load_average_allowed"),
-    ),
+    )),
     (("node_cap", "port_start"), ("node_cap",)),
-)
+)  # fmt: skip
+
+
+class AnmTexts(Struct, frozen=True, kw_only=True):
+    """The texts of anm's files, decoded with `surrogateescape`; None for a file that is not there."""
+
+    config: str | None = None
+    override: str | None = None
+    script: str | None = None
+    system: str | None = None
+    teardown_config: str | None = None
+    counters: str | None = None
+    node_details: str | None = None
 
 
 def read_anm_settings(
@@ -71,8 +79,8 @@ def read_anm_settings(
     unit_ports: Sequence[tuple[int, int]] = (),
     unit_storages: Sequence[str] = (),
     by_hand: frozenset[str] = frozenset(),
-) -> AnmSettings:
-    """What the files say; never fails.
+) -> FoundSettings:
+    """Read all settings; never fails.
 
     `unit_ports` are ids and ports of nodes, `unit_storages` the folders that hold their root directories, as the
     units have them. Settings named in `by_hand` are given on the command line and not looked for.
@@ -103,21 +111,19 @@ class _Reader:
         self.by_hand = by_hand
         # In the order in which anm sources them.
         sourced = ((SYSTEM, texts.system), (CONFIG, texts.config), (OVERRIDE, texts.override))
-        self.found = _assignments(sourced, in_function=(SYSTEM, CONFIG))
-        self.torn_down = _assignments([(TEARDOWN_CONFIG, texts.teardown_config)])
+        self.found = read_assignments([(file, text) for file, text in sourced if text is not None])
+        self.torn_down = read_assignments([(TEARDOWN_CONFIG, texts.teardown_config or "")])
         self.script: AnmScript | None = None if texts.script is None else read_script(SCRIPT, texts.script)
         self.cores = read_cpu_count(texts.system or "") or cores
         self.given: dict[str, str] = {}
-        self.places: dict[str, Known] = {}
+        self.places: dict[str, Place] = {}
         self.unknown: list[UnknownSetting] = []
         self.wrong: list[WrongSetting] = []
         self.missing: dict[str, str] = {}
         self.notes: list[str] = []
 
-    # One kind of setting each
-
     def number(self, key: str, name: str) -> None:
-        found = self.found.values.get(key)
+        found = self.found.get(key)
         if key in DELAYS:
             found = self._delay(key, found)
         if found is None:
@@ -130,7 +136,7 @@ class _Reader:
     def _delay(self, key: str, found: Known | Unknown | None) -> Known | Unknown | None:
         """On big machines the script has delays of its own."""
         if self.script is None:
-            if self.cores >= _BIG_MACHINE:
+            if self.cores >= BIG_MACHINE_CORES:
                 self.notes.append(
                     f"{SCRIPT} is missing: whether it has a {key} of its own for {self.cores} cores is not known"
                 )
@@ -152,32 +158,30 @@ class _Reader:
             text = _plain(found).strip(" \t")
             if not (_WHOLE if whole else _PLAIN).fullmatch(text):
                 raise ValueError(f"it is no {'whole ' if whole else ''}number")
-            self._give(name, text, found)
+            self._give(name, text, found.place)
         except ValueError as reason:
             self._is_wrong(key, name, found, f"{reason}, and {name} takes {SPECS[name].form.accepts}")
 
     def rewards_address(self) -> None:
         key, name = "RewardsAddress", "rewards_address"
-        found = self.found.values.get(key) or self.torn_down.values.get(key)
+        found = self.found.get(key) or self.torn_down.get(key)
         if isinstance(found, Known):
             try:
-                self._give(name, rewards_address_of(_plain(found)), found)
+                self._give(name, rewards_address_of(_plain(found)), found.place)
             except ValueError as reason:
                 self._not_known(key, name, Unknown(reason=str(reason), place=found.place))
         else:
-            nowhere = Place(file=CONFIG, line=0, text="")
-            self._not_known(key, name, found or Unknown(reason="it is not set", place=nowhere))
+            self._not_known(key, name, found or Unknown(reason="it is not set", place=_whole_file(CONFIG)))
 
     def node_storage(self, unit_storages: Sequence[str]) -> None:
         key, name = "NodeStorage", "node_storage"
-        found = self.found.values.get(key) or self.torn_down.values.get(key)
+        found = self.found.get(key) or self.torn_down.get(key)
         if isinstance(found, Known):
             self._storage(found, unit_storages)
         elif found is not None:
             self._not_known(key, name, found, matters=not unit_storages)
         elif self.script is not None and self.script.storage:
-            place = Place(file=SCRIPT, line=0, text="")
-            self._storage(Known(value=self.script.storage, place=place), unit_storages)
+            self._storage(Known(value=self.script.storage, place=_whole_file(SCRIPT)), unit_storages)
         elif not unit_storages:
             self.missing[key] = name
 
@@ -187,12 +191,12 @@ class _Reader:
             text = _plain(found)
             if not text.startswith("/") or "$" in text or "," in text:
                 raise ValueError("it is no absolute path that wnm can take as it is")
-            self._give("node_storage", text, found)
+            self._give("node_storage", text, found.place)
         except ValueError as reason:
             if not unit_storages:
                 self._is_wrong("NodeStorage", "node_storage", found, str(reason))
             else:
-                self.notes.append(f"{place_text(found.place)}: {reason}; what the units say is taken instead")
+                self.notes.append(f"{found.place}: {reason}; what the units say is taken instead")
             return
         for folder in unit_storages:
             if folder != self.given["node_storage"]:
@@ -200,14 +204,14 @@ class _Reader:
 
     def node_version(self) -> None:
         key, name = "NodeVersion", "node_version"
-        found = self.found.values.get(key)
+        found = self.found.get(key)
         if isinstance(found, Unknown):
             self._not_known(key, name, found, matters=False)
         elif found is not None:
             try:
                 version = version_of(_plain(found))
                 if version is not None:
-                    self._give(name, version, found)
+                    self._give(name, version, found.place)
             except ValueError as reason:
                 self._is_wrong(key, name, found, str(reason))
 
@@ -216,73 +220,70 @@ class _Reader:
         bases = {(port - id_) // 1000 if (port - id_) % 1000 == 0 else None for id_, port in unit_ports}
         base = bases.pop() if len(bases) == 1 else None
         found = self.script.port_base if self.script is not None else None
-        reason, place = "it is not in the script", Place(file=SCRIPT, line=0, text="")
+        reason, place = "it is not in the script", _whole_file(SCRIPT)
         if found is not None:
             place = found.place
             reason = found.reason if isinstance(found, Unknown) else _port_problem(found.value)
         if isinstance(found, Known) and not reason:
-            self._give(name, found.value.strip(), found)
+            self._give(name, found.value.strip(), place)
             if unit_ports and base != int(found.value):
-                self.notes.append(
-                    f"{place_text(place)}: not all nodes have their ports there; they keep them"
-                )
+                self.notes.append(f"{place}: not all nodes have their ports there; they keep them")
         elif base is not None and not _port_problem(str(base)):
-            self._give(
-                name, str(base), Known(value=str(base), place=Place(file="the units", line=0, text=""))
-            )
-            self.notes.append(f"{place_text(place)}: {reason}; {name} {base} is what the units say")
+            self._give(name, str(base), _whole_file("the units"))
+            self.notes.append(f"{place}: {reason}; {name} {base} is what the units say")
         else:
             units = "the units do not agree on one" if unit_ports else "no unit tells it"
             self._not_known(key, name, Unknown(reason=f"{reason}, and {units}", place=place))
 
-    # Findings
-
-    def _give(self, name: str, text: str, found: Known) -> None:
+    def _give(self, name: str, text: str, place: Place) -> None:
         """Keep a text as `--init` would; ValueError if it would refuse it."""
         self.given[name] = render(name, read(name, text, self.host))
-        self.places[name] = found
+        self.places[name] = place
 
     def _not_known(self, key: str, name: str, found: Unknown, *, matters: bool = True) -> None:
+        where = str(found.place)
         self.unknown.append(
-            UnknownSetting(
-                key=key,
-                file=found.place.file,
-                line=found.place.line,
-                text=found.place.text,
-                reason=found.reason,
-                option=name,
-                matters=matters,
-            )
+            UnknownSetting(key=key, where=where, reason=found.reason, option=name, matters=matters)
         )
 
     def _is_wrong(self, key: str, name: str, found: Known, why: str) -> None:
-        self.wrong.append(
-            WrongSetting(
-                keys=(key,),
-                values=(found.value,),
-                places=(found.place,),
-                why=f"{key} cannot be that: {why}",
-                defaults=self._defaults((name,)),
-            )
-        )
+        self._add_wrong((key,), str(found.place), f"{key} cannot be that: {why}", (name,))
 
-    def _defaults(self, names: Sequence[str]) -> Mapping[str, str]:
-        return {name: render(name, SPECS[name].default_for(self.host)) for name in names}
+    def _add_wrong(self, keys: Sequence[str], where: str, why: str, names: Sequence[str]) -> None:
+        defaults = {name: render(name, SPECS[name].default_for(self.host)) for name in names}
+        self.wrong.append(
+            WrongSetting(keys=tuple(keys), where=where, why=why, options=tuple(names), defaults=defaults)
+        )
 
     def say_what_is_missing(self) -> None:
-        if not self.missing:
-            return
-        keys = tuple(self.missing)
-        no_config = "there is no such file, so " if self.texts.config is None else ""
-        self.wrong.append(
-            WrongSetting(
-                keys=keys,
-                values=(),
-                places=(Place(file=CONFIG, line=0, text=""),),
-                why=f"{no_config}{', '.join(keys)} {'is' if len(keys) == 1 else 'are'} not set",
-                defaults=self._defaults(tuple(self.missing.values())),
-            )
-        )
+        """wnm's defaults stand in for delays and thresholds; without the whole config, or its cap, only if accepted."""
+        needed = {
+            key: name for key, name in self.missing.items() if self.texts.config is None or key in _NO_DEFAULT
+        }
+        for key, name in self.missing.items():
+            if key not in needed:
+                self.notes.append(f"{CONFIG}: {key} is not set: {self._stand_in(name)}")
+        if needed:
+            no_config = "there is no such file, so " if self.texts.config is None else ""
+            why = f"{no_config}{', '.join(needed)} {'is' if len(needed) == 1 else 'are'} not set"
+            self._add_wrong(tuple(needed), CONFIG, why, tuple(needed.values()))
+
+    def _stand_in(self, name: str) -> str:
+        """The words for a missing limit or delay: wnm's default, or one in proportion if the other limit forbids it."""
+        default: Any = SPECS[name].default_for(self.host)
+        pair = next((names for names, _ in _TOGETHER if name in names), (name,))
+        other = next((each for each in pair if each in self.given), None)
+        if other is not None:
+            limit: Any = read(other, self.given[other], self.host)
+            usual: Any = SPECS[other].default_for(self.host)
+            if (limit >= default) == (usual < default) or limit == default:
+                fitting = round(limit * default / usual, 1)
+                self.given[name] = render(name, min(fitting, 100.0) if name.endswith("_remove") else fitting)
+                self.places[name] = _whole_file(CONFIG)
+                return (
+                    f"wnm's default {render(name, default)} does not fit {other}, so it is {self.given[name]}"
+                )
+        return f"wnm's default holds, {name} {render(name, default)}"
 
     def check_pairs(self) -> None:
         """Take out what contradicts each other, also where a default has to stand in for one of the two."""
@@ -296,54 +297,38 @@ class _Reader:
             why = _contradiction({name: self.given[name] for name in ours}, origins, self.host)
             if why is None:
                 continue
-            self.wrong.append(
-                WrongSetting(
-                    keys=tuple(keys[name] for name in ours),
-                    values=tuple(self.places[name].value for name in ours),
-                    places=tuple(self.places[name].place for name in ours),
-                    why=why,
-                    defaults=self._defaults(replaced),
-                )
-            )
+            where = "; ".join(str(self.places[name]) for name in ours)
+            self._add_wrong([keys[name] for name in ours], where, why, replaced)
             for name in replaced:
                 self.given.pop(name, None)
 
-    def result(self) -> AnmSettings:
+    def result(self) -> FoundSettings:
         pending = self.texts.config is None
         action = self.found.values.get("Action")
         if isinstance(action, Known) and action.value.strip() == "4":
             pending = True
-            self.notes.append(f"{place_text(action.place)}: anm is told to take every node away")
+            self.notes.append(f"{action.place}: anm is told to take every node away")
         elif isinstance(action, Known) and action.value.strip() in ("1", "2"):
-            self.notes.append(f"{place_text(action.place)}: what anm is told to force is not taken over")
+            self.notes.append(f"{action.place}: what anm is told to force is not taken over")
         elif isinstance(action, Unknown):
-            self.notes.append(
-                f"{place_text(action.place)}: whether anm is told to force something: {action.reason}"
-            )
+            self.notes.append(f"{action.place}: whether anm is told to force something: {action.reason}")
         if self.script is not None:
-            told = [own.place for key in DELAYS if (own := self.script.delay(key, self.cores)) is not None]
-            self.notes += [
-                f"{place_text(each.place)}: {each.reason}"
-                for each in self.script.remarks
-                if each.place not in told
-            ]
+            self.notes += map(str, self.script.remarks(self.cores))
         others = set(self.found.values) - {*NUMBERS, *_OTHERS, *_NOT_NEEDED}
         if others:
             shown = ", ".join(sorted(others)[:20])
             self.notes.append(f"not taken over, for wnm knows nothing like it: {shown}")
-        remarks = (f"{place_text(each.place)}: {each.reason}" for each in self.found.remarks)
-        return AnmSettings(
+        return FoundSettings(
             given=self.given,
             unknown=tuple(self.unknown),
             wrong=tuple(self.wrong),
-            notes=(*remarks, *self.notes),
+            notes=(*map(str, self.found.remarks), *self.notes),
             teardown_pending=pending,
         )
 
 
-def _assignments(files: Sequence[tuple[str, str | None]], *, in_function: Sequence[str] = ()) -> Assignments:
-    texts = [(file, text) for file, text in files if text is not None]
-    return read_assignments(texts, in_function=in_function)
+def _whole_file(file: str) -> Place:
+    return Place(file=file, line=0, text="")
 
 
 def _plain(found: Known) -> str:
@@ -354,7 +339,7 @@ def _plain(found: Known) -> str:
 
 
 def _port_problem(text: str) -> str:
-    """What is wrong with a port base; empty if nothing is."""
+    """Why a port base cannot be one; empty if it can."""
     if not _PORT_BASE.fullmatch(text.strip()) or int(text) > _LAST_PORT_BASE:
         return f"it is no whole number from 1 to {_LAST_PORT_BASE}"
     if int(text) == _METRICS_BASE:
@@ -363,7 +348,7 @@ def _port_problem(text: str) -> str:
 
 
 def _contradiction(given: Mapping[str, str], origins: Mapping[str, str], host: Host) -> str | None:
-    """What is wrong with some settings together, everything else being as by default."""
+    """Why some settings cannot be together, everything else being as by default."""
     values: dict[str, Any] = {
         name: () if spec.default is REQUIRED else spec.default_for(host) for name, spec in SPECS.items()
     }

@@ -1,28 +1,36 @@
-"""`wnm --init --migrate_anm`: looks at an installation of anm, and plans what becomes of every part of it."""
+"""Reads an installation of anm for `wnm --init --migrate_anm`, so that every part of it can be planned."""
 
 import os
 import pwd
+import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import DATABASE_NAME, Context
+from wnm.app.schedule import own_program
 from wnm.core.errors import BadInput
+from wnm.core.host import data_folder
 from wnm.core.node import Node
 from wnm.wiring import firewall_is_active
-from wnm_adopt.anm_cron import AnmCron, read_anm_cron
-from wnm_adopt.anm_files import NodeDetails, read_node_details
-from wnm_adopt.anm_findings import AnmTexts
-from wnm_adopt.anm_places import COMPANIONS, AnmPlaces, cron_tables, read_text, running_anms
-from wnm_adopt.anm_plan import MARK, AnmSeen, plan_from_anm
-from wnm_adopt.companions import companions_of
-from wnm_adopt.folder import TakeoverFolder
-from wnm_adopt.from_services import circumstances, given_by_hand, without_ourselves
-from wnm_adopt.looking import units_in
+from wnm_adopt.anm_files import AnmCron, read_anm_cron, read_cron_entries, read_node_details
+from wnm_adopt.anm_places import (
+    COMPANIONS,
+    AnmPlaces,
+    cron_tables,
+    read_text,
+    running_anms,
+    without_ourselves,
+)
+from wnm_adopt.anm_plan import MARK, AnmSeen, Companion, plan_from_anm
+from wnm_adopt.anm_settings import AnmTexts
+from wnm_adopt.discover import units_in
+from wnm_adopt.found import SYSTEMD, NodeMemory
+from wnm_adopt.from_services import given_by_hand, surroundings
 from wnm_adopt.plan import TakeoverPlan
-from wnm_adopt.services import NodeMemory
+from wnm_adopt.takeover_folder import TakeoverFolder
 
 TEXTS = ("config", "override", "system", "teardown_config", "counters", "node_details")
 FILES = {"node_details": "NodeDetails"}
@@ -30,6 +38,9 @@ FILES = {"node_details": "NodeDetails"}
 FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 SYSTEM_LOGS = "/var/log/antnode"
 OTHER_FILES = ("MaxShunnedNode", "block")
+REPORTING = "influx_resources"
+FIGURES = "/tmp/influx-resources"
+USUAL_TIMES = "*/20 * * * *"
 
 
 class FromAnm:
@@ -39,7 +50,7 @@ class FromAnm:
     switches_off = True
     noted: Sequence[str] = FIREWALL
 
-    def __init__(self, run: Run, places: AnmPlaces | None = None) -> None:
+    def __init__(self, run: Context, places: AnmPlaces | None = None) -> None:
         self._run = run
         self._places = places or AnmPlaces()
 
@@ -57,10 +68,13 @@ class FromAnm:
                 "leave out --migrate_anm"
             )
         cron = read_anm_cron(cron_text or "")
-        services = units_in(places.units, "systemd", places.other_units)
-        by_hand = given_by_hand(self._run)
+        units = units_in(places.units, SYSTEMD, places.other_units, loaded=places.root == "/")
         details = read_node_details(texts.node_details or "")
-        around = replace(circumstances(services, self._run), node_details=_memories(details))
+        memories = {
+            number: NodeMemory(peer_id=node.peer_id, version=node.version)
+            for number, node in details.nodes.items()
+        }
+        around = replace(surroundings(units, self._run), node_details=memories)
         home = _home_of(cron)
         return plan_from_anm(
             AnmSeen(
@@ -68,10 +82,10 @@ class FromAnm:
                 cron=cron,
                 cron_text=cron_text,
                 places=places,
-                services=services,
+                units=units,
                 around=around,
                 tables=cron_tables(places),
-                companions=companions_of(self._run, places, self._read(COMPANIONS, folder)),
+                companions=self._companions(folder),
                 files=self._files(home),
                 program=_program_of(home),
                 wallet_script=_wallet_script(places, home),
@@ -82,7 +96,7 @@ class FromAnm:
                 not_ours=_not_ours(places.at(SYSTEM_LOGS)),
             ),
             self._run.host,
-            by_hand=by_hand,
+            by_hand=given_by_hand(self._run),
             accept_defaults=self._run.asked.accept_defaults,
         )
 
@@ -94,8 +108,37 @@ class FromAnm:
         """anm knows nothing that the node itself does not tell."""
         return node
 
-    def _read(self, names: Sequence[str], folder: TakeoverFolder | None) -> Mapping[str, str | None]:
-        return {name: self._text(self._places.companion(name), folder) for name in names}
+    def _companions(self, folder: TakeoverFolder | None) -> Sequence[Companion]:
+        """The collector of figures and the scraper of wallets that are there, each with what is wished for it."""
+        wish = self._run.asked.companions or "leave"
+        texts = {name: self._text(self._places.companion(name), folder) for name in COMPANIONS}
+        return [
+            Companion(
+                path=self._places.companion(name),
+                text=text,
+                wish=wish,
+                replacement=self._replacement(text) if wish == "replace" and name == REPORTING else None,
+            )
+            for name, text in texts.items()
+            if text is not None
+        ]
+
+    def _replacement(self, text: str) -> tuple[str, str]:
+        """The file that has wnm's own report written where the collector wrote its figures, at the same times."""
+        run = self._run
+        entries = [entry for entry in read_cron_entries(text) if entry.live]
+        times = entries[0].when if entries else USUAL_TIMES
+        words = [*own_program(), "--report", "influx-resources"]
+        if run.database_path != f"{data_folder(run.host)}/{DATABASE_NAME}":
+            words += ["--dbpath", run.database_path]
+        # For cron a percent sign ends the command.
+        command = shlex.join(words).replace("%", "\\%")
+        return (
+            self._places.companion("wnm_influx_resources"),
+            "# Written by wnm --init --migrate_anm in the place of anm's; wnm --undo_migration takes it away.\n"
+            f"{times} {run.host.user} /usr/bin/mkdir -p {FIGURES} && {command} > {FIGURES}/influx-resources.new && "
+            f"/usr/bin/mv {FIGURES}/influx-resources.new {FIGURES}/influx-resources\n",
+        )
 
     def _text(self, path: str, folder: TakeoverFolder | None) -> str | None:
         """A file as it is, or as it was before it was moved away."""
@@ -109,7 +152,8 @@ class FromAnm:
         """Every file of anm's, and everything of its units: what undoing may have to put back."""
         places = self._places
         units = Path(places.units)
-        found = [places.script, *(places.data(name) for name in (*OTHER_FILES, *_data_names()))]
+        names = (*OTHER_FILES, *(FILES.get(name, name) for name in TEXTS))
+        found = [places.script, *map(places.data, names)]
         for path in sorted(units.glob("antnode*")):
             if path.is_dir() and not path.is_symlink():
                 found += [str(each) for each in sorted(path.iterdir()) if each.is_file()]
@@ -130,10 +174,6 @@ def _not_ours(path: str) -> Sequence[str]:
     return [path] if stat.S_ISDIR(seen.st_mode) and (seen.st_uid != 0 or seen.st_mode & 0o022) else ()
 
 
-def _data_names() -> list[str]:
-    return [FILES.get(name, name) for name in TEXTS]
-
-
 def _home_of(cron: AnmCron) -> str | None:
     users = [entry.user for entry in cron.entries]
     for user in users:
@@ -142,16 +182,6 @@ def _home_of(cron: AnmCron) -> str | None:
         except KeyError:
             continue
     return None
-
-
-def _memories(details: NodeDetails) -> dict[int, NodeMemory]:
-    """What anm remembers of its nodes, by their numbers."""
-    return {
-        number: NodeMemory(
-            peer_id=node.peer_id, version=node.version, status="RUNNING" if node.running else "STOPPED"
-        )
-        for number, node in details.nodes.items()
-    }
 
 
 def _wallet_script(places: AnmPlaces, home: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""`wnm --init` over the database of an older wnm: what it says is believed as far as units and processes confirm it."""
+"""Reads the database of an older wnm for `wnm --init`, believed as far as units and processes confirm it."""
 
 import atexit
 import os
@@ -12,29 +12,28 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
 from wnm.core.settings import read, render
 from wnm.node_kinds.kinds import KINDS
 from wnm.system.clock import SystemClock
 from wnm.system.processes import ProcessTable
-from wnm_adopt.folder import TakeoverFolder
+from wnm_adopt.classify import Adopted, classify
+from wnm_adopt.discover import look_at_folders
 from wnm_adopt.from_services import (
-    circumstances,
     firewall_for,
     given_by_hand,
     node_folders,
-    services_of,
     settings_of,
+    surroundings,
+    units_of,
 )
-from wnm_adopt.judge import Adoption, judge
-from wnm_adopt.looking import look_at_folders
-from wnm_adopt.old_colony import files_of, read_old_colony
-from wnm_adopt.old_nodes import Memory, judge_old_nodes, remember
-from wnm_adopt.old_stopped import Surroundings, folders_to_look_at
-from wnm_adopt.old_wnm import settings_from_old
+from wnm_adopt.old_database import files_of, read_old_colony
+from wnm_adopt.old_nodes import Machine, Memory, compare_old_nodes, folders_to_look_at, remember
+from wnm_adopt.old_settings import settings_from_old
 from wnm_adopt.plan import TakeoverPlan
+from wnm_adopt.takeover_folder import TakeoverFolder
 
 
 class FromOldWnm:
@@ -43,7 +42,7 @@ class FromOldWnm:
     name = "an older wnm"
     noted: Sequence[str] = ()
 
-    def __init__(self, run: Run, path: str) -> None:
+    def __init__(self, run: Context, path: str) -> None:
         self._run = run
         self._path = os.path.realpath(path)
         self._memories: Mapping[int, Memory] = {}
@@ -62,20 +61,21 @@ class FromOldWnm:
         carried = settings_from_old(colony.machine, self._run.host, frozenset(by_hand))
         settings = self._with_manager(carried.given)
         manager = settings["process_manager"]
-        services = services_of(manager, self._run.host, {**settings, **by_hand}.get("node_storage"))
-        judgement = judge(services, circumstances(services, self._run))
-        told, _ = settings_of(judgement.adopted, manager, by_hand)
+        units = units_of(manager, self._run.host, {**settings, **by_hand}.get("node_storage"))
+        classified = classify(units, surroundings(units, self._run))
+        rows = [each.row for each in classified.adopted]
+        told, _ = settings_of(classified.adopted, manager, by_hand)
         settings = {**told, **firewall_for(manager, self._run), **settings} | storages_with(
-            settings, judgement.adopted, self._run.host
+            settings, rows, self._run.host
         )
-        around = self._around({**settings, **by_hand, "process_manager": manager})
-        nodes = judge_old_nodes(
+        machine = self._machine({**settings, **by_hand, "process_manager": manager})
+        nodes = compare_old_nodes(
             colony.nodes,
-            judgement.adopted,
-            refused=judgement.refused,
-            running=_running(judgement.adopted),
-            folders=look_at_folders(folders_to_look_at(colony.nodes, around)),
-            around=around,
+            rows,
+            refused=classified.refused,
+            running=_running(rows),
+            folders=look_at_folders(folders_to_look_at(colony.nodes, machine)),
+            machine=machine,
         )
         self._memories = nodes.memories
         problems = list(carried.blocking(self._run.asked.accept_defaults))
@@ -83,16 +83,16 @@ class FromOldWnm:
         return TakeoverPlan(
             source=self.name,
             settings=settings,
-            adopted=judgement.adopted,
+            adopted=classified.adopted,
             rows=tuple(self._in_place(node, settings) for node in nodes.stopped),
-            refused=judgement.refused,
+            refused=classified.refused,
             kept=files,
             taken_out=files,
             notes=(
                 *carried.notes,
                 *nodes.notes,
                 *nodes.left,
-                *self._notes(by_hand, settings, judgement.adopted),
+                *self._notes(by_hand, settings, classified.adopted),
             ),
             problems=tuple(problems),
         )
@@ -124,13 +124,11 @@ class FromOldWnm:
         text = by_hand or given.get("process_manager") or default_manager(self._run.host)
         return {**given, "process_manager": str(read("process_manager", text, self._run.host))}
 
-    def _around(self, settings: Mapping[str, str]) -> Surroundings:
+    def _machine(self, settings: Mapping[str, str]) -> Machine:
         host = for_manager(self._run.host, settings["process_manager"])
-        text = settings.get("node_storage")
-        storages = node_folders(text, host)
-        return Surroundings(
+        return Machine(
             manager=settings["process_manager"],
-            storages=storages,
+            storages=node_folders(settings.get("node_storage"), host),
             account=self._run.host.user,
             homes=frozenset(entry.pw_dir for entry in pwd.getpwall()),
             no_upnp=settings.get("no_upnp", "true") == "true",
@@ -145,7 +143,7 @@ class FromOldWnm:
         return replace(node, log_dir=f"{logs}/{node.name}")
 
     def _notes(
-        self, by_hand: Mapping[str, str], settings: Mapping[str, str], adopted: Sequence[Adoption]
+        self, by_hand: Mapping[str, str], settings: Mapping[str, str], adopted: Sequence[Adopted]
     ) -> list[str]:
         cap = {**settings, **by_hand}.get("node_cap", "0")
         if cap.isdigit() and int(cap) < len(adopted):
@@ -175,16 +173,16 @@ def _users_of(files: Collection[tuple[int, int]]) -> Sequence[int]:
     return sorted(found - {os.getpid()})
 
 
-def storages_with(settings: Mapping[str, str], adopted: Sequence[Adoption], host: Host) -> dict[str, str]:
+def storages_with(settings: Mapping[str, str], rows: Sequence[Node], host: Host) -> dict[str, str]:
     """`node_storage` with the folders that adopted nodes lie in, those of new nodes first."""
     host = for_manager(host, settings["process_manager"])
     known = node_folders(settings.get("node_storage"), host)
-    wanted = tuple(dict.fromkeys([*known, *(dirname(each.root_dir) for each in adopted)]))
+    wanted = tuple(dict.fromkeys([*known, *(dirname(row.root_dir) for row in rows)]))
     return {"node_storage": render("node_storage", wanted)} if wanted != known else {}
 
 
-def _running(adopted: Sequence[Adoption]) -> set[int]:
+def _running(rows: Sequence[Node]) -> set[int]:
     """The nodes that have a process, by their root directories."""
     flags = {kind.fingerprint("")[0] for kind in KINDS.values()}
     folders = {folder for _, folder in ProcessTable.read(flags).found}
-    return {each.id for each in adopted if each.root_dir in folders}
+    return {row.id for row in rows if row.root_dir in folders}

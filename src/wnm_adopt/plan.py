@@ -1,12 +1,13 @@
-"""What a takeover will do, as a value, and as text for people: the same for a rehearsal and for the real thing."""
+"""The plan of a takeover as a value and as text for people, the same for a rehearsal and for the real thing."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
 
 from wnm.core.node import Node
 from wnm.views.words import printable
-from wnm_adopt.judge import Adoption, Refusal
+from wnm_adopt.classify import Adopted, Refused
 
 
 class TakeoverPlan(Struct, frozen=True, kw_only=True):
@@ -22,9 +23,9 @@ class TakeoverPlan(Struct, frozen=True, kw_only=True):
 
     source: str
     settings: Mapping[str, str] = field(default_factory=dict)
-    adopted: tuple[Adoption, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
     rows: tuple[Node, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[Refused, ...] = ()
     kept: tuple[str, ...] = ()
     taken_out: tuple[str, ...] = ()
     made: tuple[tuple[str, str], ...] = ()
@@ -40,7 +41,7 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
         ("settings as found", [f"{name} = {text}" for name, text in plan.settings.items()]),
         (f"adopted as they are, nothing is restarted ({len(plan.adopted)})", _adopted(plan.adopted)),
         ("adopted as they lie, stopped", [f"{each.name}: {each.root_dir}" for each in plan.rows]),
-        (f"left alone ({len(plan.refused)})", [refusal_line(each) for each in plan.refused]),
+        (f"left alone ({len(plan.refused)})", [refused_line(each) for each in plan.refused]),
         ("moved away, so that nothing starts from it", list(plan.taken_out)),
         ("written", [f"{database} (new)", *(path for path, _ in plan.made)]),
         ("given to root, because systemd writes logs there as root", list(plan.claimed)),
@@ -55,10 +56,10 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
     return "\n\n".join(parts)
 
 
-def refusal_line(refusal: Refusal) -> str:
+def refused_line(refused: Refused) -> str:
     """What is left alone, why, and what can be done about it."""
-    remedy = f"; {refusal.remedy}" if refusal.remedy else ""
-    return f"{refusal.name} ({refusal.place}): {refusal.reason}{remedy}"
+    remedy = f"; {refused.remedy}" if refused.remedy else ""
+    return f"{refused.name} ({refused.place}): {refused.reason}{remedy}"
 
 
 def _indented(line: str) -> str:
@@ -66,19 +67,23 @@ def _indented(line: str) -> str:
     return " " * (2 + len(line) - len(text)) + printable(text)
 
 
-def _adopted(adopted: Iterable[Adoption]) -> list[str]:
+def _adopted(adopted: Iterable[Adopted]) -> list[str]:
     lines = []
     for each in adopted:
-        account = f", as {each.user}" if each.user else ""
+        row = each.row
+        account = f", as {row.user}" if row.user else ""
         lines.append(
-            f"{each.name}: port {each.port}, metrics {each.metrics_port}, {each.root_dir}{account}, "
-            f"paid to {each.wallet}"
+            f"{row.name}: port {row.port}, metrics {row.metrics_port}, {row.root_dir}{account}, paid to {row.wallet}"
         )
-        if each.environment:
-            lines.append(
-                "    environment: " + " ".join(f"{name}={value}" for name, value in each.environment)
-            )
-        if each.start_args or each.network:
-            lines.append("    keeps: " + " ".join((*each.start_args, *each.network)))
+        if row.environment:
+            lines.append("    environment: " + " ".join(f"{name}={value}" for name, value in row.environment))
+        if row.start_args or each.network:
+            lines.append("    keeps: " + " ".join((*row.start_args, *each.network)))
         lines += [f"    {note}" for note in each.notes]
     return lines
+
+
+def most_common(texts: Iterable[str]) -> str | None:
+    """The text that is there most often; None if there is none."""
+    counted = Counter(texts).most_common(1)
+    return counted[0][0] if counted else None

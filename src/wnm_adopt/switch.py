@@ -1,4 +1,4 @@
-"""The order of a takeover: keep, switch the old manager off, wait for its end, look again, write, and back again."""
+"""Switches a machine over: keep, switch the old manager off, wait for its end, look again, write; or give it back."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from wnm.core.contracts import Clock
 from wnm.core.errors import NeedsOperator, WnmError
-from wnm_adopt.folder import TakeoverFolder
-from wnm_adopt.manifest import Sort, Step
 from wnm_adopt.plan import TakeoverPlan
+from wnm_adopt.takeover_folder import Sort, Step, TakeoverFolder
 
 # What cron has just begun may take this long to show.
 QUIET_FOR = timedelta(seconds=3)
@@ -18,8 +17,8 @@ PATIENCE = timedelta(minutes=5)
 LOOK_EVERY = timedelta(seconds=0.5)
 
 
-class Surroundings(Struct, frozen=True, kw_only=True):
-    """What the order works with.
+class Steps(Struct, frozen=True, kw_only=True):
+    """The steps, as functions.
 
     `look` plans from what is there now. `running` are the processes of the old manager, `write` makes the database
     from a plan, `is_written` says whether it is there. `tell` says each step to people before it is taken. `noted`
@@ -37,32 +36,32 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     quiet_for: timedelta = QUIET_FOR
 
 
-def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings) -> TakeoverPlan:
+def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, steps: Steps) -> TakeoverPlan:
     """Return, when the database is written, the plan that it was written from.
 
     May be killed anywhere and called again with the same folder, also when the database was lost later. Whatever keeps
     it from going on the first time gives the machine back to its old manager: NeedsOperator then says why.
     """
-    clock = around.clock
-    if around.is_written():
+    clock = steps.clock
+    if steps.is_written():
         folder.done(Step.WRITTEN, clock.now())
         return plan
-    around.tell(f"keeping copies of {len(plan.kept)} files in {folder.path}")
+    steps.tell(f"keeping copies of {len(plan.kept)} files in {folder.path}")
     folder.write(replace(folder.manifest, needed=plan.needed))
     folder.keep(plan.kept)
-    folder.note(around.noted)
+    folder.note(steps.noted)
     folder.done(Step.BACKED_UP, clock.now())
     try:
         for path in plan.taken_out:
-            around.tell(f"moving {path} into {folder.path}")
+            steps.tell(f"moving {path} into {folder.path}")
             folder.take_out(path)
         folder.done(Step.DISABLED, clock.now())
-        _wait_for_end(around)
+        _wait_for_end(steps)
         if not folder.manifest.has(Step.QUIET):  # what came later is not the old manager's
             folder.keep_again()
             folder.done(Step.QUIET, clock.now())
-        around.tell("reading everything again")
-        final = around.look()
+        steps.tell("reading everything again")
+        final = steps.look()
         folder.keep(final.kept)
         if final.problems:
             raise NeedsOperator(
@@ -70,14 +69,14 @@ def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings
                 remedy="run the same command again",
             )
         for path in final.claimed:
-            around.tell(f"giving {path} to root")
+            steps.tell(f"giving {path} to root")
             folder.claim(path)
-        _make(folder, final, around)
-        around.write(final)
+        _make(folder, final, steps)
+        steps.write(final)
     except BaseException:
         # Long after a takeover, when only its database was lost, the old manager knows nothing of the machine any more.
-        if not around.is_written() and not folder.manifest.has(Step.WRITTEN):
-            around.tell("giving the machine back to its old manager")
+        if not steps.is_written() and not folder.manifest.has(Step.WRITTEN):
+            steps.tell("giving the machine back to its old manager")
             give_back(folder, clock)
         raise
     folder.done(Step.WRITTEN, clock.now())
@@ -117,34 +116,34 @@ def require_needed(folder: TakeoverFolder) -> None:
         )
 
 
-def _make(folder: TakeoverFolder, plan: TakeoverPlan, around: Surroundings) -> None:
+def _make(folder: TakeoverFolder, plan: TakeoverPlan, steps: Steps) -> None:
     for path, text in plan.made:
-        around.tell(f"writing {path}")
+        steps.tell(f"writing {path}")
         folder.keep([path])
         folder.note_made(path)
         folder.put(path, text)
 
 
-def _wait_for_end(around: Surroundings) -> None:
+def _wait_for_end(steps: Steps) -> None:
     """Return when no process of the old manager has been seen for a while: cron may just have begun one."""
-    clock = around.clock
+    clock = steps.clock
     began = clock.monotonic()
     quiet_since = began
     told: tuple[int, ...] = ()
     while True:
-        running = tuple(around.running())
+        running = tuple(steps.running())
         now = clock.monotonic()
-        if not running and now - quiet_since >= around.quiet_for.total_seconds():
+        if not running and now - quiet_since >= steps.quiet_for.total_seconds():
             return
         if running:
             quiet_since = now
             if running != told:
-                around.tell(f"waiting for process {', '.join(map(str, running))} of the old manager to end")
+                steps.tell(f"waiting for process {', '.join(map(str, running))} of the old manager to end")
                 told = running
-            if now - began > around.patience.total_seconds():
+            if now - began > steps.patience.total_seconds():
                 raise NeedsOperator(
                     f"process {running[0]} of the old manager still runs after "
-                    f"{around.patience.total_seconds():g} s",
+                    f"{steps.patience.total_seconds():g} s",
                     remedy="let it end, or end it if it hangs, then run the same command again",
                 )
         clock.sleep(LOOK_EVERY.total_seconds())

@@ -1,4 +1,4 @@
-"""`wnm --init` where nodes are there already: plans, shows the plan, carries it out, and looks at what came of it."""
+"""Takes nodes over for `wnm --init`: plans, shows the plan, carries it out, and looks at the nodes afterwards."""
 
 import os
 import signal
@@ -11,35 +11,41 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from wnm.app.context import Context
 from wnm.app.rights import hand_over, lacks_rights
-from wnm.app.run import Run
-from wnm.app.to_the_end import SIGNALS, say
+from wnm.core.action import Resurvey
 from wnm.core.contracts import Clock
+from wnm.core.decide.ladder import decide
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
-from wnm.core.node import Node, Status
+from wnm.core.node import Node, Reachability, Status
+from wnm.core.observation import NodePage, NodeSeen, ProcessReading
+from wnm.cycle import plan_cycle
 from wnm.node_kinds.kinds import KINDS
+from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
+from wnm.storage.database import open_for_reading
+from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import absent_account, absent_folders
+from wnm.views.deeds import names_of, words_of
+from wnm.views.words import printable
 from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
-from wnm_adopt.folder import TakeoverFolder, takeovers
-from wnm_adopt.judge import Adoption
-from wnm_adopt.manifest import Manifest, Step
-from wnm_adopt.old_colony import is_old_colony
+from wnm_adopt.classify import is_running, row_of
+from wnm_adopt.old_database import is_old_colony
 from wnm_adopt.plan import TakeoverPlan, plan_text
-from wnm_adopt.rows import as_our_own, is_running, row_of
-from wnm_adopt.switch import Surroundings, switch_over
-from wnm_adopt.verifying import verify
+from wnm_adopt.switch import Steps, switch_over
+from wnm_adopt.takeover_folder import Manifest, Step, TakeoverFolder, takeovers
+from wnm_adopt.to_the_end import SIGNALS, say
 
 UNDO = "wnm --undo_migration"
 MACHINE_LOCK = "/run/wnm-takeover"
 
 
 class Source(Protocol):
-    """What can be taken over from. `noted` are files that are copied and never put back."""
+    """Another manager or its database. `noted` are files that are copied and never put back."""
 
     name: str
     noted: Sequence[str]
@@ -58,7 +64,7 @@ class Source(Protocol):
         """The row with what else is known of the node."""
 
 
-def take_over(run: Run) -> int:
+def take_over(run: Context) -> int:
     """Take over as the command line says. Exit code 3 if something is in the way; then nothing was changed."""
     if lacks_rights(run):
         return hand_over(run)
@@ -121,8 +127,8 @@ def _folder_of(path: str) -> Iterator[None]:
         raise
 
 
-def source_of(run: Run) -> Source:
-    """What the command line says to take over from."""
+def source_of(run: Context) -> Source:
+    """The source that the command line names."""
     if run.asked.migrate_anm:
         from wnm_adopt.from_anm import FromAnm
 
@@ -136,7 +142,7 @@ def source_of(run: Run) -> Source:
     return FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
 
 
-def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
+def _rehearse(run: Context, source: Source, begun: TakeoverFolder | None) -> int:
     plan = source.look(begun)
     print("dry run, nothing is changed")
     print(plan_text(plan, database=run.database_path))
@@ -145,7 +151,7 @@ def _rehearse(run: Run, source: Source, begun: TakeoverFolder | None) -> int:
     return 3 if plan.problems else 0
 
 
-def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
+def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> None:
     clock = SystemClock()
     plan = source.look(begun)
     say(plan_text(plan, database=run.database_path) + "\n")
@@ -173,12 +179,12 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
     def write(final: TakeoverPlan) -> None:
         # Where a database was lost, nodes may be there that wnm added: the old manager does not know those.
         anew = folder.manifest.has(Step.WRITTEN)
-        names = (*(each.name for each in final.adopted), *(node.name for node in final.rows))
+        names = (*(each.row.name for each in final.adopted), *(node.name for node in final.rows))
         folder.write(folder.manifest if anew else replace(folder.manifest, units=names))
         running = _write(run, source, final, list(folder.manifest.absent_before), clock)
         folder.write(folder.manifest if anew else replace(folder.manifest, running=running))
 
-    around = Surroundings(
+    steps = Steps(
         look=lambda: source.look(folder),
         running=source.running,
         write=write,
@@ -188,7 +194,7 @@ def _carry_out(run: Run, source: Source, begun: TakeoverFolder | None) -> None:
         clock=clock,
     )
     with _told_of_its_end():
-        switch_over(folder, plan, around)
+        switch_over(folder, plan, steps)
 
 
 @contextmanager
@@ -210,7 +216,7 @@ def _told_of_its_end() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _refuse_half_undone(run: Run) -> None:
+def _refuse_half_undone(run: Context) -> None:
     """One that is on its way back has to arrive there first."""
     for each in takeovers(dirname(run.database_path)):
         if each.manifest.undoing_at is not None and each.manifest.undone_at is None:
@@ -219,7 +225,7 @@ def _refuse_half_undone(run: Run) -> None:
             )
 
 
-def _unfinished(run: Run, source: Source) -> TakeoverFolder | None:
+def _unfinished(run: Context, source: Source) -> TakeoverFolder | None:
     """A takeover from the same source that was begun and neither finished nor undone, or whose database is lost."""
     written = is_there(run.database_path)
 
@@ -244,22 +250,24 @@ def is_there(path: str) -> bool:
     return os.path.lexists(path) and not is_old_colony(path)
 
 
-def _resolved(run: Run, plan: TakeoverPlan) -> Resolved:
+def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
     """The settings: what was given, then what was found. BadInput if they cannot be."""
     return replace(run, layers=(*run.layers, Layer(name=plan.source, values=plan.settings))).resolve(None)
 
 
-def _absent(run: Run, resolved: Resolved) -> list[str]:
+def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
     folders = absent_folders([dirname(run.database_path), *places_of(settings)])
     return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
 
 
-def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock) -> tuple[str, ...]:
+def _write(
+    run: Context, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock
+) -> tuple[str, ...]:
     """Write the database, whole, from the plan and from what runs at this moment; the names of nodes that do."""
     resolved = _resolved(run, plan)
     now = clock.now()
-    rows = [_row(each, now) for each in plan.adopted]
+    rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
     states = build_machine(resolved.settings, clock, began=run.began).hands.manager.survey_nodes(rows)
     nodes = [
         source.remembered(
@@ -274,25 +282,61 @@ def _write(run: Run, source: Source, plan: TakeoverPlan, absent: list[str], cloc
         settings=resolved.initial_texts(),
         now=now,
         absent_before=absent,
+        system_id=system_id(),
         nodes=nodes,
     )
     return tuple(node.name for node in nodes if node.status is Status.RUNNING)
 
 
-def _row(adoption: Adoption, now: datetime) -> Node:
-    row = row_of(adoption, now=now, born=_born(adoption.kind, adoption.root_dir))
-    # A process without a unit has nothing but its command line: if wnm would start it so, it is one of wnm's.
-    return as_our_own(row) if adoption.own or adoption.manager == "setsid" else row
-
-
-def _born(kind: str, root_dir: str) -> datetime | None:
+def _born(row: Node) -> datetime | None:
     try:
-        return datetime.fromtimestamp(Path(KINDS[kind].identity_file(root_dir)).stat().st_mtime, UTC)
+        return datetime.fromtimestamp(Path(KINDS[row.kind].identity_file(row.root_dir)).stat().st_mtime, UTC)
     except OSError:
         return None
 
 
-def _tell_next(run: Run, folder: TakeoverFolder | None) -> None:
+def verify(run: Context) -> int:
+    """Print a line for each node; 0, or 1 if one that counts as running was not seen to run."""
+    with open_for_reading(run.database_path) as database:
+        ledger = Ledger(database)
+        settings = run.resolve(ledger.layers()).settings
+        machine = build_machine(settings, SystemClock(), began=run.began)
+        plan = plan_cycle(ledger.recall(), settings, machine, decide)
+    say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
+    ill = 0
+    for each in plan.seen.nodes:
+        words, well = _told(each)
+        ill += not well
+        say(f"  {each.node.name}: {printable(words)}")
+    names = names_of((each.node for each in plan.seen.nodes), plan.decision)
+    deeds = [words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)]
+    say(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
+    return int(ill > 0)
+
+
+def _told(each: NodeSeen) -> tuple[str, bool]:
+    node, reading = each.node, each.reading
+    parts = [str(node.status)]
+    process = reading.process
+    if isinstance(process, ProcessReading):
+        parts.append(f"process {process.pid} {process.state}" if process.pid else f"process {process.state}")
+    else:
+        parts.append(f"process not seen: {process.reason}")
+    if reading.reachable is not None:
+        parts.append(f"metrics port {node.metrics_port} {reading.reachable}")
+    if isinstance(reading.page, NodePage) and reading.page.version:
+        parts.append(f"version {reading.page.version}")
+    if reading.root_dir_present is not True:
+        parts.append(f"its folder {node.root_dir} is not there: mount its disk, nothing is removed")
+    well = (
+        node.status is not Status.RUNNING
+        or not reading.has_pages
+        or reading.reachable is Reachability.ANSWERS
+    )
+    return ", ".join(parts), well
+
+
+def _tell_next(run: Context, folder: TakeoverFolder | None) -> None:
     say("\nno node was restarted; nothing looks after the nodes until cron starts wnm:")
     say("  wnm --dry_run        # what the first cycle would do")
     say("  wnm cron install     # a cycle every minute from now on")

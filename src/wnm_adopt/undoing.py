@@ -1,4 +1,4 @@
-"""`wnm --undo_migration`: gives the machine back to what managed it before, file by file and proven."""
+"""Undoes a takeover for `wnm --undo_migration`: gives the machine back to its former manager, file by file."""
 
 import logging
 import os
@@ -11,11 +11,10 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
-from wnm.app.cron import SYSTEM_LOGS, log_file_of, remove_cron_of
+from wnm.app.context import Context
 from wnm.app.cron_places import place_of
 from wnm.app.rights import hand_over, lacks_rights
-from wnm.app.run import Run
-from wnm.app.to_the_end import say, undisturbed
+from wnm.app.schedule import SYSTEM_LOGS, log_file_of, remove_cron_of
 from wnm.core.action import port_comment
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.node import Node, Status
@@ -27,11 +26,11 @@ from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.traces import clear_away
 from wnm.wiring import build_machine
-from wnm_adopt.folder import TakeoverFolder, takeovers
-from wnm_adopt.manifest import Kept, Sort, Step
-from wnm_adopt.old_colony import files_of
+from wnm_adopt.old_database import files_of
 from wnm_adopt.switch import give_back, require_needed
+from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import alone_on_the_machine, is_there
+from wnm_adopt.to_the_end import say, undisturbed
 
 RELOAD_PATIENCE = timedelta(seconds=60)
 UNITS = "/etc/systemd/system/"
@@ -39,7 +38,7 @@ NO_CYCLES = "cron starts no cycles of wnm any more"
 log = logging.getLogger(__name__)
 
 
-def undo(run: Run) -> int:
+def undo(run: Context) -> int:
     """Undo the newest takeover that was not undone yet; killed anywhere, the same command goes on."""
     if run.asked.dry_run:
         if lacks_rights(run):
@@ -50,7 +49,7 @@ def undo(run: Run) -> int:
         return _hand_over_without_schedule(run) if lacks_rights(run) else _undo(run)
 
 
-def _undo(run: Run) -> int:
+def _undo(run: Context) -> int:
     source = _newest(run).manifest.source
     with alone_on_the_machine(source), only_one(run.lock_path):
         folder = _newest(run)  # another run may have undone it before this one had the lock
@@ -72,7 +71,7 @@ def _undo(run: Run) -> int:
     return 0
 
 
-def _go_back(run: Run, folder: TakeoverFolder) -> list[str]:
+def _go_back(run: Context, folder: TakeoverFolder) -> list[str]:
     """Everything but what starts the old manager is as it was; what else there is to be told."""
     _refuse_new_nodes(run, folder)
     _refuse_live(folder)
@@ -90,14 +89,14 @@ def _go_back(run: Run, folder: TakeoverFolder) -> list[str]:
     return changed + folder.differing()
 
 
-def _give_up(run: Run, folder: TakeoverFolder) -> list[str]:
+def _give_up(run: Context, folder: TakeoverFolder) -> list[str]:
     """Before there was a database nothing else can have changed: the old manager's own files may be newer than ours."""
     clear_leftovers(run.database_path)
     give_back(folder, SystemClock())
     return ["nothing had been written yet: what was switched off is on again"]
 
 
-def _hand_over_without_schedule(run: Run) -> int:
+def _hand_over_without_schedule(run: Context) -> int:
     """Root's part does not see the account's own crontab; its line is back there if nothing was undone."""
     place = place_of(run)
     line = place.line()
@@ -135,7 +134,7 @@ def require_restorable(folder: TakeoverFolder) -> None:
             )
 
 
-def _changed_since(run: Run, folder: TakeoverFolder) -> list[str]:
+def _changed_since(run: Context, folder: TakeoverFolder) -> list[str]:
     """What the files of the old manager do not know: nodes that are in another state than it left them in."""
     before = set(folder.manifest.running)
     rows = _nodes(run)
@@ -156,7 +155,7 @@ def _changed_since(run: Run, folder: TakeoverFolder) -> list[str]:
     ]
 
 
-def _newest(run: Run) -> TakeoverFolder:
+def _newest(run: Context) -> TakeoverFolder:
     data = dirname(run.database_path)
     open_ones = [
         each
@@ -171,7 +170,7 @@ def _newest(run: Run) -> TakeoverFolder:
     return open_ones[-1]
 
 
-def _nodes(run: Run) -> tuple[Node, ...]:
+def _nodes(run: Context) -> tuple[Node, ...]:
     if not os.path.lexists(run.database_path):
         return ()
     try:
@@ -182,7 +181,7 @@ def _nodes(run: Run) -> tuple[Node, ...]:
         return ()
 
 
-def _refuse_new_nodes(run: Run, folder: TakeoverFolder) -> None:
+def _refuse_new_nodes(run: Context, folder: TakeoverFolder) -> None:
     """Nodes that wnm added would be left without anybody: the old manager has never heard of them."""
     own = [node.name for node in _nodes(run) if node.name not in folder.manifest.units]
     if own:
@@ -193,13 +192,13 @@ def _refuse_new_nodes(run: Run, folder: TakeoverFolder) -> None:
         )
 
 
-def _take_back_traces(run: Run) -> None:
+def _take_back_traces(run: Context) -> None:
     """What wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
     nodes = _nodes(run)
     if not nodes:
         return
     with open_for_reading(run.database_path) as database:
-        settings = run.resolve(Ledger(database).settings()).settings
+        settings = run.resolve(Ledger(database).layers()).settings
     hands = build_machine(settings, SystemClock(), began=run.began).hands
     for node in nodes:
         try:
@@ -244,7 +243,7 @@ def _taken_out(folder: TakeoverFolder) -> Sequence[Kept]:
     return [kept for path in manifest.taken_out if (kept := manifest.kept_at(path)) is not None]
 
 
-def _put_database_away(run: Run, folder: TakeoverFolder) -> None:
+def _put_database_away(run: Context, folder: TakeoverFolder) -> None:
     """wnm's own database goes to the folder of the takeover: it may still have something to tell."""
     if not is_there(run.database_path):
         return  # what may lie there now is the old manager's own
@@ -255,7 +254,7 @@ def _put_database_away(run: Run, folder: TakeoverFolder) -> None:
             )
 
 
-def _put_log_away(run: Run, folder: TakeoverFolder) -> None:
+def _put_log_away(run: Context, folder: TakeoverFolder) -> None:
     """The log of root's cycles too, where it is kept in its usual place."""
     log_file = Path(log_file_of(run))
     if run.asked.log_file is not None or log_file.parent != SYSTEM_LOGS:
@@ -276,7 +275,7 @@ def _tell(replaced: str | None) -> None:
         say(replaced)
 
 
-def _tell_plan(folder: TakeoverFolder, run: Run) -> None:
+def _tell_plan(folder: TakeoverFolder, run: Context) -> None:
     _refuse_new_nodes(run, folder)
     print(f"dry run, nothing is changed\nwould undo the takeover in {folder.path}: would put back")
     paths: Iterable[str] = (each.path for each in folder.manifest.kept if each.sort is not Sort.ABSENT)

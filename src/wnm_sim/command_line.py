@@ -64,19 +64,14 @@ _port = _whole_number(65535)
 _any_count = _whole_number(2**63 - 1)
 
 _ANTNODE_FLAGS: dict[str, Check] = {
-    "--root-dir": _any_text,
-    "--port": _port,
+    **dict.fromkeys(("--root-dir", "--log-output-dest", "--bootstrap-cache-dir"), _any_text),
+    **dict.fromkeys(("--peer", "--network-contacts-url"), _any_text),
+    **dict.fromkeys(("--max-log-files", "--max-archived-log-files"), _any_count),
+    **dict.fromkeys(("--port", "--metrics-server-port"), _port),
     "--ip": _ip_address,
     "--rewards-address": _wallet,
-    "--log-output-dest": _any_text,
     "--log-format": _one_of("default", "json"),
-    "--max-log-files": _any_count,
-    "--max-archived-log-files": _any_count,
-    "--metrics-server-port": _port,
     "--network-id": _whole_number(255),
-    "--peer": _any_text,
-    "--network-contacts-url": _any_text,
-    "--bootstrap-cache-dir": _any_text,
     "--rpc": _address_and_port,
 }
 _ANTNODE_VERSIONS = ("--version", "--crate-version", "--package-version", "--protocol-version")
@@ -85,12 +80,9 @@ _ANTNODE_SWITCHES = (
     *("--ignore-cache", "--stop-on-upgrade", "--write-older-cache-files"),
     *(*_ANTNODE_VERSIONS, "--help"),
 )
-_CUSTOM_NETWORK: dict[str, Check] = {
-    "--rpc-url": _any_text,
-    "--payment-token-address": _wallet,
-    "--data-payments-address": _wallet,
-    "--merkle-payments-address": _wallet,
-}
+_CUSTOM_NETWORK: dict[str, Check] = {"--rpc-url": _any_text} | dict.fromkeys(
+    ("--payment-token-address", "--data-payments-address", "--merkle-payments-address"), _wallet
+)
 _EVM_NETWORKS: dict[str, Mapping[str, Check]] = {
     "evm-arbitrum-one": {},
     "evm-arbitrum-sepolia-test": {},
@@ -100,27 +92,33 @@ _EVM_NETWORKS: dict[str, Mapping[str, Check]] = {
 LOG_FLAGS = ("--enable-logging", "--log-level", "--log-format", "--log-dir", "--log-max-files")
 """The flags of ant-node that a build without logging does not know."""
 _ANT_NODE_FLAGS: dict[str, Check] = {
-    "--root-dir": _any_text,
-    "--port": _port,
+    **dict.fromkeys(("--root-dir", "--log-dir", "--config"), _any_text),
+    **dict.fromkeys(("--evm-rpc-url", "--evm-payment-token", "--evm-payment-vault"), _any_text),
+    **dict.fromkeys(("--cache-capacity", "--log-max-files"), _any_count),
+    **dict.fromkeys(("--port", "--metrics-port"), _port),
     "--bootstrap": _address_and_port,
-    "--upgrade-channel": _one_of("stable", "beta"),
-    "--cache-capacity": _any_count,
     "--rewards-address": _wallet,
+    "--upgrade-channel": _one_of("stable", "beta"),
     "--evm-network": _one_of("arbitrum-one", "arbitrum-sepolia"),
-    "--evm-rpc-url": _any_text,
-    "--evm-payment-token": _any_text,
-    "--evm-payment-vault": _any_text,
-    "--metrics-port": _port,
     "--log-level": _one_of("error", "warn", "info", "debug", "trace"),
     "--log-format": _one_of("text", "json"),
-    "--log-dir": _any_text,
-    "--log-max-files": _any_count,
     "--network-mode": _one_of("production", "testnet", "development"),
-    "--config": _any_text,
 }
 _ANT_NODE_SWITCHES = ("--ipv4-only", "--enable-logging", "--stop-on-upgrade", "--version", "--help")
 _ANT_NODE_SHORT = {"-p": "--port", "-b": "--bootstrap", "-c": "--config", "-V": "--version", "-h": "--help"}
 _WITHOUT_VARIABLE = ("--config", "--stop-on-upgrade", "--version", "--help")
+
+
+def _usage(form: str, with_value: Collection[str], switches: Collection[str]) -> str:
+    flags = [f"  {flag} <VALUE>" for flag in with_value] + [f"  {flag}" for flag in switches]
+    return "\n".join([f"A simulated node. Usage: {form}", "", *flags])
+
+
+ANTNODE_USAGE = "\n".join(
+    [_usage("antnode [OPTIONS] [NETWORK]", _ANTNODE_FLAGS, _ANTNODE_SWITCHES), "", *_EVM_NETWORKS]
+)
+ANT_NODE_USAGE = _usage("ant-node [OPTIONS]", _ANT_NODE_FLAGS, _ANT_NODE_SWITCHES)
+"""The answers to `--help`."""
 
 
 def parse_antnode(words: Sequence[str], refused: Collection[str] = ()) -> Arguments:
@@ -183,24 +181,6 @@ def parse_ant_node(
         stop_on_upgrade="--stop-on-upgrade" in given,
         evm_network=given.get("--evm-network", "arbitrum-one"),
     )
-
-
-def antnode_usage() -> str:
-    """The answer of antnode to `--help`."""
-    networks = [f"  {name}" for name in _EVM_NETWORKS]
-    return "\n".join(
-        [_usage("antnode [OPTIONS] [NETWORK]", _ANTNODE_FLAGS, _ANTNODE_SWITCHES), "", *networks]
-    )
-
-
-def ant_node_usage() -> str:
-    """The answer of ant-node to `--help`."""
-    return _usage("ant-node [OPTIONS]", _ANT_NODE_FLAGS, _ANT_NODE_SWITCHES)
-
-
-def _usage(form: str, with_value: Collection[str], switches: Collection[str]) -> str:
-    flags = [f"  {flag} <VALUE>" for flag in with_value] + [f"  {flag}" for flag in switches]
-    return "\n".join([f"A simulated node. Usage: {form}", "", *flags])
 
 
 def _check_payment_network(name: str, words: Sequence[str]) -> None:

@@ -1,31 +1,282 @@
-"""A whole imagined machine under wnm: the real decisions and steps, with imagined hands and an imagined ledger."""
+"""Runs wnm's cycles on a simulated machine: the real decisions and steps, with a ledger in memory."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from posixpath import basename, dirname
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wnm.act.steps import Hands, perform
-from wnm.core.action import AddNode, NodeAction, OpenPort, PortChange, Resurvey
+from wnm.core.action import (
+    AddNode,
+    NodeAction,
+    OpenPort,
+    PortChange,
+    RemoveNode,
+    Resurvey,
+    StopNode,
+    is_about_shuns,
+    node_of,
+)
 from wnm.core.decide.ladder import decide
 from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
+from wnm.core.deeds import after, during
 from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
-from wnm.core.node import Node, ProcessState
-from wnm.core.observation import Observation, ProcessReading
+from wnm.core.lifecycle import retry_at
+from wnm.core.node import Node, NodeId, ProcessState, Reachability, id_in_name
+from wnm.core.observation import (
+    Claim,
+    FileSystem,
+    Interrupted,
+    MachineReading,
+    NodePage,
+    NodeReading,
+    NodeSeen,
+    Observation,
+    ProcessReading,
+    ProgramReading,
+    Remembered,
+    ShunAct,
+    ShunRates,
+    Storage,
+    Unseen,
+)
 from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.settings import Settings
-from wnm_sim.imagined_hands import ImaginedFirewall, ImaginedManager
-from wnm_sim.memory_ledger import MemoryLedger
-from wnm_sim.sight import observe
-from wnm_sim.world import PowerCutError, World
+from wnm_sim.world import PowerCutError, SimulatedFirewall, SimulatedManager, World
 
 MOST_STEPS_IN_TIME = 4
+MEASURED_EVERY = timedelta(minutes=30)
+UNSEEN = Unseen(reason="it did not answer in time")
 
 type Choose = Callable[[Observation, Settings], Decision]
 
 
-class ImaginedCycle(Struct, frozen=True, kw_only=True):
+class Intended(Struct, frozen=True, kw_only=True):
+    """An action that was written down, with its node's row before and during it."""
+
+    operation_id: int
+    action: NodeAction
+    before: Node | None
+    during: Node
+
+
+class SimulatedLedger(Struct):
+    """Rows, operations that nobody concluded, and what else the next cycle needs. Every verb is all or nothing."""
+
+    rows: dict[NodeId, Node] = {}
+    unconcluded: dict[int, NodeAction] = {}
+    remembered: Remembered = field(default_factory=Remembered)
+    boot_id: str | None = None
+    last_cycle_at: datetime | None = None
+    operations: int = 0
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The rows by id."""
+        return tuple(self.rows[number] for number in sorted(self.rows))
+
+    @property
+    def interrupted(self) -> tuple[Interrupted, ...]:
+        """The operations that were begun and never concluded."""
+        found = sorted(self.unconcluded.items())
+        return tuple(Interrupted(operation_id=number, action=action) for number, action in found)
+
+    def intend(self, seen: Observation, decision: Decision) -> tuple[Intended, ...]:
+        """Write down the conclusions and the actions that follow."""
+        self._learn(decision.releases)
+        for conclusion in decision.conclusions:
+            self.rows[conclusion.after.id] = conclusion.after
+        for each in seen.interrupted:
+            self.unconcluded.pop(each.operation_id, None)
+        intended = []
+        for action in decision.actions:
+            if isinstance(action, Resurvey):
+                continue
+            before = self.rows.get(node_of(action))
+            self.operations += 1
+            row = during(action, before, seen.now)
+            intended.append(Intended(operation_id=self.operations, action=action, before=before, during=row))
+            self.unconcluded[self.operations] = action
+        for item in intended:
+            self.rows[item.during.id] = item.during
+            if is_about_shuns(item.action):
+                act = ShunAct(node=item.during.id, at=seen.now)
+                self.remembered = replace(self.remembered, shun_acts=(*self.remembered.shun_acts, act))
+        return tuple(intended)
+
+    def conclude(self, seen: Observation, intended: Sequence[Intended], outcomes: Sequence[Outcome]) -> None:
+        """Write down the outcomes of the actions, one for each that was intended, in their order."""
+        for item, outcome in zip(intended, outcomes, strict=True):
+            row = after(outcome, item.during, item.before)
+            if row is None:
+                del self.rows[item.during.id]
+            else:
+                self.rows[row.id] = row
+            if outcome.result is not Result.UNFINISHED:
+                del self.unconcluded[item.operation_id]
+            self._remember(item, outcome)
+        self._count_additions(outcomes)
+        tried = [(item.during, outcome) for item, outcome in zip(intended, outcomes, strict=True)]
+        self._learn(after_outcomes(self.remembered.releases, tried))
+        self.boot_id = seen.machine.boot_id
+        self.last_cycle_at = seen.now
+
+    def _learn(self, news: Sequence[Release]) -> None:
+        self.remembered = replace(self.remembered, releases=merged(self.remembered.releases, news))
+
+    def _remember(self, item: Intended, outcome: Outcome) -> None:
+        if outcome.result is not Result.DONE:
+            return
+        if isinstance(item.action, StopNode) and item.action.shed:
+            self.remembered = replace(self.remembered, last_shed_at=outcome.ended_at)
+        if isinstance(item.action, RemoveNode) and outcome.freed_bytes is not None:
+            self.remembered = replace(
+                self.remembered,
+                last_freed_bytes=outcome.freed_bytes,
+                last_freed_at=outcome.ended_at,
+                last_freed_mount_point=item.during.mount_point,
+            )
+
+    def _count_additions(self, outcomes: Sequence[Outcome]) -> None:
+        added = [each for each in outcomes if isinstance(each.action, AddNode)]
+        failed = [each for each in added if each.result is Result.FAILED]
+        succeeded = any(each.result is Result.DONE for each in added)
+        if failed:
+            failures = 1 if succeeded else self.remembered.add_failures + 1
+            self.remembered = replace(
+                self.remembered,
+                add_failures=failures,
+                add_retry_at=retry_at(failures, failed[-1].ended_at, failed[-1].retry),
+                add_last_error=failed[-1].error,
+            )
+        elif succeeded:
+            self.remembered = replace(self.remembered, add_failures=0, add_retry_at=None, add_last_error=None)
+
+
+def observe(world: World, ledger: SimulatedLedger, settings: Settings, *, blind: bool = False) -> Observation:
+    """The observation of one cycle. In a blind one neither service manager nor the machine's counters answer."""
+    boot_id = f"boot {world.boot}"
+    return Observation(
+        now=world.now,
+        seed=world.seed + world.steps,
+        rebooted=ledger.boot_id is not None and ledger.boot_id != boot_id,
+        machine=_machine(world, ledger, boot_id, blind=blind),
+        nodes=tuple(_node(world, node, blind=blind) for node in ledger.nodes),
+        storages=tuple(_storage(world, path) for path in world.storages),
+        available=_available(world, settings),
+        claims=tuple(_claims(world)),
+        bound_ports=frozenset(each.metrics_port for each in world.processes.values()),
+        interrupted=ledger.interrupted,
+        remembered=ledger.remembered,
+        machine_seed=world.seed,
+        firewall=UNSEEN if blind else SimulatedFirewall(world).read(),
+    )
+
+
+def _machine(world: World, ledger: SimulatedLedger, boot_id: str, *, blind: bool) -> MachineReading:
+    last = ledger.last_cycle_at
+    window = None if last is None else (world.now - last).total_seconds()
+    cpu = min(100.0, world.cores_in_use / world.cores * 100)
+    memory = min(100.0, world.memory_used_bytes / world.memory_total_bytes * 100)
+    mounts = dict.fromkeys(world.disk_under(path) for path in world.storages)
+    return MachineReading(
+        boot_id=boot_id,
+        usable_cores=world.cores,
+        window_seconds=window if window is not None and window > 0 else None,
+        cpu_percent=UNSEEN if blind else cpu,
+        memory_percent=UNSEEN if blind else memory,
+        memory_total_bytes=world.memory_total_bytes,
+        load=world.load,
+        netio_read_bytes_per_second=0.0,
+        netio_write_bytes_per_second=0.0,
+        hdio_read_bytes_per_second=0.0,
+        hdio_write_bytes_per_second=0.0,
+        file_systems=tuple(_file_system(world, each) for each in mounts),
+    )
+
+
+def _file_system(world: World, mount_point: str) -> FileSystem:
+    total, used = world.disks[mount_point].total_bytes, world.used_bytes(mount_point)
+    free, percent = total - used, used / total * 100
+    return FileSystem(mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=percent)
+
+
+def _storage(world: World, path: str) -> Storage:
+    """A folder below a mount point goes with its disk; a mount point itself is left behind, empty."""
+    mount_point = world.disk_under(path)
+    present = world.storages[path] in (mount_point, path)
+    empty = not any(dirname(each) == path and world.folder(each) for each in world.folders)
+    return Storage(path=path, present=present, empty=empty, mount_point=mount_point)
+
+
+def _node(world: World, node: Node, *, blind: bool) -> NodeSeen:
+    process = UNSEEN if blind else SimulatedManager(world).get_status(node)
+    reachable, page = (None, UNSEEN) if blind else _ask(world, node)
+    folder = world.folder(node.root_dir)
+    program: ProgramReading | Unseen = Unseen(reason=f"{node.program} is not there")
+    if folder is not None and folder.version is not None:
+        program = ProgramReading(
+            path=node.program,
+            stamp=f"{folder.version} of {folder.changed_at}",
+            version=folder.version,
+            changed_at=folder.changed_at,
+        )
+    ended = isinstance(process, ProcessReading) and process.state is ProcessState.STOPPED
+    reading = NodeReading(
+        process=process,
+        reachable=None if ended else reachable,
+        page=page,
+        root_dir_present=folder is not None,
+        born=folder.born if folder else None,
+        program=program,
+        disk_bytes=folder.data_bytes if folder and _is_due(node, world.now) else None,
+        mount_point=folder.disk if folder else None,
+    )
+    return NodeSeen(node=node, reading=reading)
+
+
+def _ask(world: World, node: Node) -> tuple[Reachability | None, NodePage | Unseen]:
+    process = world.processes.get(node.root_dir)
+    if process is None:
+        return None, Unseen(reason="not asked: its process does not run")
+    if process.hung:
+        return Reachability.TIMES_OUT, UNSEEN
+    if world.now < process.answers_at:
+        return Reachability.REFUSES, Unseen(reason="refused")
+    flaw = world.flaw_of(process.version, node.root_dir)
+    page = NodePage(
+        version=flaw.says or process.version,
+        peer_id=f"peer of {node.name}",
+        min_version=world.least_version,
+        connected_peers=0 if flaw.has_no_peers else 50,
+        shun_rates=ShunRates(last_day=world.shuns.get(node.root_dir, 0)),
+    )
+    return Reachability.ANSWERS, page
+
+
+def _is_due(node: Node, now: datetime) -> bool:
+    return node.disk_measured_at is None or abs(now - node.disk_measured_at) >= MEASURED_EVERY
+
+
+def _available(world: World, settings: Settings) -> ProgramReading | Unseen:
+    path = settings.antnode_path
+    if world.program is None:
+        return Unseen(reason=f"{path}: No such file or directory")
+    return ProgramReading(path=path, stamp=world.program, version=world.program, kind=settings.node_kind)
+
+
+def _claims(world: World) -> list[Claim]:
+    found = [each for each in world.folders if world.folder(each)]
+    paths = dict.fromkeys([*found, *world.processes])
+    named = [(id_in_name(basename(path)), path) for path in paths]
+    return [Claim(id=number, by=path) for number, path in named if number is not None]
+
+
+class SimulatedCycle(Struct, frozen=True, kw_only=True):
     """One cycle. `outcomes` is None when the power went before its end, `decision` when it went before that."""
 
     seen: Observation
@@ -33,15 +284,14 @@ class ImaginedCycle(Struct, frozen=True, kw_only=True):
     outcomes: tuple[Outcome, ...] | None
 
 
-@dataclass(slots=True)
-class ImaginedMachine:
+class SimulatedMachine(Struct, kw_only=True):
     """A world, the settings, and what wnm remembers."""
 
     world: World
     settings: Settings
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    ledger: SimulatedLedger = field(default_factory=SimulatedLedger)
 
-    def cycle(self, choose: Choose = decide, *, blind: bool = False) -> ImaginedCycle:
+    def cycle(self, choose: Choose = decide, *, blind: bool = False) -> SimulatedCycle:
         """One whole cycle at this moment. A power cut is seen in the result and nowhere else."""
         seen = observe(self.world, self.ledger, self.settings, blind=blind)
         decision: Decision | None = None
@@ -52,22 +302,22 @@ class ImaginedMachine:
             self.world.step()
             outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
             self._forget(passed_gates(decision))
-            self._mend_ports(decision.ports)
+            self._change_ports(decision.ports)
             self.world.step()
             self.ledger.conclude(seen, intended, outcomes)
         except PowerCutError:
-            return ImaginedCycle(seen=seen, decision=decision, outcomes=None)
-        return ImaginedCycle(seen=seen, decision=decision, outcomes=outcomes)
+            return SimulatedCycle(seen=seen, decision=decision, outcomes=None)
+        return SimulatedCycle(seen=seen, decision=decision, outcomes=outcomes)
 
     def _forget(self, passed: tuple[Node, ...]) -> None:
         for node in passed:
             try:
-                ImaginedManager(self.world).forget_former_program(node)
+                SimulatedManager(self.world).forget_former_program(node)
             except WnmError:
                 continue  # replaced by the next upgrade
 
-    def _mend_ports(self, changes: tuple[PortChange, ...]) -> None:
-        firewall = ImaginedFirewall(self.world)
+    def _change_ports(self, changes: tuple[PortChange, ...]) -> None:
+        firewall = SimulatedFirewall(self.world)
         for change in changes:
             try:
                 if isinstance(change, OpenPort):
@@ -80,17 +330,13 @@ class ImaginedMachine:
     def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
         if self.world.steps_left is None and self.world.fails("finish"):
             return self._out_of_time(action, node)
-        hands = Hands(manager=ImaginedManager(self.world), firewall=ImaginedFirewall(self.world))
+        hands = Hands(manager=SimulatedManager(self.world), firewall=SimulatedFirewall(self.world))
         try:
             performed = perform(action, node, hands)
         except WnmError as error:
             return self._failed(action, node, hands, error)
-        return Outcome(
-            action=action,
-            result=Result.DONE,
-            ended_at=self.world.now,
-            freed_bytes=performed.freed_bytes,
-        )
+        done, now = Result.DONE, self.world.now
+        return Outcome(action=action, result=done, ended_at=now, freed_bytes=performed.freed_bytes)
 
     def _out_of_time(self, action: NodeAction, node: Node) -> Outcome:
         """An action that gets through some of its steps and is still busy when the cycle has to end."""

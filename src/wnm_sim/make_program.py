@@ -1,10 +1,10 @@
 """Writes a simulated node program of any version: one executable file that needs only Python."""
 
 import argparse
-import py_compile
+import importlib.util
+import marshal
 import shlex
 import sys
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from io import BytesIO
@@ -92,30 +92,23 @@ def _archive(main: str) -> bytes:
     sources = {f"wnm_sim/{name}": (here / f"{name}.py").read_text("utf-8") for name in _MODULES}
     packages = {"wnm_sim/__init__": ""}
     packed = BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive, tempfile.TemporaryDirectory() as scratch:
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, source in (packages | sources | {"__main__": main}).items():
             # A ZipInfo carries no time: the same version is the same bytes. Python opens
             # the compressed source only when the byte code is not its own.
             archive.writestr(zipfile.ZipInfo(f"{name}.py"), source, zipfile.ZIP_DEFLATED)
-            archive.writestr(zipfile.ZipInfo(f"{name}.pyc"), _compiled(source, name, Path(scratch)))
+            archive.writestr(zipfile.ZipInfo(f"{name}.pyc"), _compiled(source, f"{name}.py"))
         for sample in sorted((here / "samples").iterdir()):
             name = f"wnm_sim/samples/{sample.name}"
             archive.writestr(zipfile.ZipInfo(name), sample.read_bytes(), zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
-def _compiled(source: str, name: str, scratch: Path) -> bytes:
-    """Byte code that is trusted without a look at the source; another Python ignores it."""
-    written = scratch / "source.py"
-    written.write_text(source, "utf-8")
-    compiled = py_compile.compile(
-        str(written),
-        cfile=str(scratch / "compiled.pyc"),
-        dfile=f"{name}.py",
-        doraise=True,
-        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-    )
-    return Path(str(compiled)).read_bytes()
+def _compiled(source: str, name: str) -> bytes:
+    """Byte code (PEP 552, unchecked hash) that is trusted without a look at the source; another Python ignores it."""
+    unchecked = (1).to_bytes(4, "little")
+    head = importlib.util.MAGIC_NUMBER + unchecked + importlib.util.source_hash(source.encode())
+    return head + marshal.dumps(compile(source, name, "exec", dont_inherit=True))
 
 
 if __name__ == "__main__":

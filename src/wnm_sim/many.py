@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from wnm_sim.misbehave import METRICS_MODES
 from wnm_sim.page_server import PageServer, Reply, answer
-from wnm_sim.pages import page, vitals
+from wnm_sim.pages import Vitals, page
 from wnm_sim.programs import Antnode, peer_id, peer_number
 
 _HOST = "127.0.0.1"
 _TICK_SECONDS = 0.2
-_HIGHEST_PORT = 65535
 _LIE_VERSION = "0.0.1"
 
 
@@ -26,39 +25,37 @@ class ManyPages:
     """
 
     def __init__(self, port: int, *, version: str, mode: str, refresh_seconds: float) -> None:
-        self._key = port.to_bytes(32, "big")
         self._port = port
         self._version = _LIE_VERSION if mode == "lie" else version
         self._mode = mode
         self._refresh_seconds = refresh_seconds
         self._started = time.monotonic()
-        self._kept: dict[str, tuple[float, bytes | None]] = {}
+        self._kept: dict[str, tuple[float, str | None]] = {}
 
     def answer(self, path: str) -> Reply:
         """The reply to GET `path`."""
         return answer(path, self._mode, self._page)
 
-    def _page(self, path: str) -> bytes | None:
+    def _page(self, path: str) -> str | None:
         now = time.monotonic()
-        written_at, body = self._kept.get(path, (0.0, None))
-        if body is None or now - written_at >= self._refresh_seconds:
-            body = self._write(path, int(now - self._started))
-            if body is not None:  # a path that is no page must not fill the memory
-                self._kept[path] = (now, body)
-        return body
+        written_at, text = self._kept.get(path, (0.0, None))
+        if text is None or now - written_at >= self._refresh_seconds:
+            text = page(path, self._vitals(int(now - self._started)))
+            if text is not None:  # a path that is no page must not fill the memory
+                self._kept[path] = (now, text)
+        return text
 
-    def _write(self, path: str, uptime_seconds: int) -> bytes | None:
-        seen = vitals(
-            seed=peer_number(self._key) % 1_000_003,
+    def _vitals(self, uptime_seconds: int) -> Vitals:
+        key = self._port.to_bytes(32, "big")
+        return Vitals(
+            seed=peer_number(key) % 1_000_003,
             version=self._version,
-            peer_id=peer_id(self._key),
+            peer_id=peer_id(key),
             uptime_seconds=uptime_seconds,
             records=4 + uptime_seconds // 10,
             memory_megabytes=90 + self._port % 30,
             cpu_percent=0.25,
         )
-        text = page(path, seen)
-        return None if text is None else text.encode()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,23 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     asked = _parser().parse_args(argv)
     selector = selectors.DefaultSelector()
-    modes = dict(asked.misbehave)
+    modes, kept = dict(asked.misbehave), asked.refresh_seconds
     servers = []
     for port in asked.metrics_ports:
-        pages = ManyPages(
-            port,
-            version=asked.version,
-            mode=modes.get(port, "ok"),
-            refresh_seconds=asked.refresh_seconds,
-        )
-        server = PageServer(selector, pages.answer)
-        if modes.get(port) != "refuse":
+        mode = modes.get(port, "ok")
+        pages = ManyPages(port, version=asked.version, mode=mode, refresh_seconds=kept)
+        servers.append(PageServer(selector, pages.answer))
+        if mode != "refuse":
             try:
-                server.listen(_HOST, port)
+                servers[-1].listen(_HOST, port)
             except OSError as problem:
                 print(f"cannot listen on TCP {_HOST}:{port}: {problem.strerror}", file=sys.stderr)
                 return 1
-        servers.append(server)
     _serve(selector, servers)
     return 0
 
@@ -98,8 +90,8 @@ def parse_ports(text: str) -> list[int]:
     for part in text.split(","):
         first, _, last = part.partition("-")
         ports.update(range(int(first), int(last or first) + 1))
-    if not ports or min(ports) < 1 or max(ports) > _HIGHEST_PORT:
-        raise ValueError(f"no ports between 1 and {_HIGHEST_PORT}: {text}")
+    if not ports or min(ports) < 1 or max(ports) > 65535:
+        raise ValueError(f"no ports between 1 and 65535: {text}")
     return sorted(ports)
 
 
@@ -116,8 +108,6 @@ def _serve(selector: selectors.BaseSelector, servers: Sequence[PageServer]) -> N
             next_tick = time.monotonic() + _TICK_SECONDS
             for server in servers:
                 server.tick()
-    for server in servers:
-        server.close()
 
 
 def _misbehaviour(text: str) -> tuple[int, str]:
@@ -129,29 +119,20 @@ def _misbehaviour(text: str) -> tuple[int, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m wnm_sim.many", description=__doc__)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--metrics-ports",
         required=True,
         type=parse_ports,
         metavar="13001-13200",
-        help="the ports to serve, one node each",
+        help="one node on each port",
     )
-    parser.add_argument("--version", default=Antnode.default_version, help="the version they all report")
-    parser.add_argument(
-        "--misbehave",
-        action="append",
-        default=[],
-        type=_misbehaviour,
-        metavar="PORT=MODE",
-        help=f"one port answers badly: {', '.join(METRICS_MODES)}; may be repeated",
-    )
-    parser.add_argument(
-        "--root-dir",
-        action="append",
-        metavar="PATH",
-        help="a node that this process passes for in the process table; may be repeated",
-    )
-    parser.add_argument("--refresh-seconds", type=float, default=10.0, help="how long a page's text is kept")
+    add("--version", default=Antnode.default_version, help="the version they all report")
+    modes = f"one port answers badly: {', '.join(METRICS_MODES)}; may be repeated"
+    add("--misbehave", action="append", default=[], type=_misbehaviour, metavar="PORT=MODE", help=modes)
+    root_dir = "a node that this process passes for in the process table; may be repeated"
+    add("--root-dir", action="append", metavar="PATH", help=root_dir)
+    add("--refresh-seconds", type=float, default=10.0, help="how long a page's text is kept")
     return parser
 
 

@@ -1,6 +1,7 @@
 """Reads from `misbehave.json` what a simulated node is ordered to do wrong, while it runs."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,48 +13,35 @@ METRICS_MODES = ("ok", "hang", "drip", "lie", "garbage", "refuse", "huge", "erro
 
 
 class Behaviour(NamedTuple):
-    """Orders to a node; the defaults are a node that does everything right.
+    """Orders to a node; the defaults are a node that does everything right."""
 
-    slow_start_seconds: the metrics port opens only this long after the start.
-    exit_after_seconds, exit_code, exit_reason: stop by itself so long after this order was read.
-    crash_loop: stop with code 1 as soon as it has started.
-    critical_failure: leave this reason as a node does that ends itself, and go on.
-    ignore_term: go on after SIGTERM and SIGINT.
-    metrics: how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`, in a log too.
-    connected_peers, shunned_by_close_group, min_node_version, rewards_attos: figures on its pages.
-    shunned_per_hour: peers shun it so often from its start on; its pages tell by time frames.
-    stores_nothing: its store does not grow; otherwise it grows every stores_every_seconds.
-    refuse_flags: flags that it does not know, as an older or a newer version may not.
-    refuse_version: when asked for `--version` it says nothing, for ever or with code 1; one of
-    VERSION_REFUSALS, and only where it was built in: nobody says then which node is meant.
-    fill_disk_bytes_per_second, use_cpu_percent (of one core), use_memory_bytes: strain.
-    self_upgrade_to: a newer program to put in the place of its own; it restarts
-    self_upgrade_restart_after_seconds later.
-    """
-
-    slow_start_seconds: float = 0
-    exit_after_seconds: float | None = None
+    slow_start_seconds: float = 0  # the metrics port opens only this long after the start
+    exit_after_seconds: float | None = None  # it stops by itself so long after this order was read
     exit_code: int = 1
     exit_reason: str = "HardDiskWriteError"
-    crash_loop: bool = False
-    ignore_term: bool = False
-    metrics: str = "ok"
+    crash_loop: bool = False  # it stops with code 1 as soon as it has started
+    critical_failure: str = ""  # it leaves this reason as a node does that ends itself, and goes on
+    ignore_term: bool = False  # it goes on after SIGTERM and SIGINT
+    metrics: str = (
+        "ok"  # how its pages answer, one of METRICS_MODES; `lie` claims `lie_version`, in a log too
+    )
     lie_version: str = "0.0.1"
-    connected_peers: int | None = None
+    connected_peers: int | None = None  # a figure on its pages, as the next three
     shunned_by_close_group: int = 0
     min_node_version: str = ""
     rewards_attos: int | None = None
-    shunned_per_hour: float = 0
-    fill_disk_bytes_per_second: int = 0
-    use_cpu_percent: float = 0
-    use_memory_bytes: int = 0
-    self_upgrade_to: str = ""
-    self_upgrade_restart_after_seconds: float = 0
-    critical_failure: str = ""
-    stores_nothing: bool = False
+    shunned_per_hour: float = 0  # peers shun it so often from its start on; its pages tell by time frames
+    stores_nothing: bool = False  # its store does not grow
     stores_every_seconds: float = 10
-    refuse_flags: tuple[str, ...] = ()
+    refuse_flags: tuple[str, ...] = ()  # flags that it does not know, as an older or a newer version may not
+    # Asked for `--version` it says nothing, for ever or with code 1; one of VERSION_REFUSALS. Only where it was
+    # built in: nobody says then which node is meant.
     refuse_version: str = ""
+    fill_disk_bytes_per_second: int = 0
+    use_cpu_percent: float = 0  # of one core
+    use_memory_bytes: int = 0
+    self_upgrade_to: str = ""  # a newer program to put in the place of its own; then it restarts
+    self_upgrade_restart_after_seconds: float = 0
 
 
 GOOD = Behaviour()
@@ -113,19 +101,16 @@ def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple
 class BehaviourFile:
     """The orders in one file, read again whenever it changes.
 
-    While the file is missing, `initial` (JSON text, may be empty) holds. What neither says is
-    as `built_in` has it. Text that cannot be understood leaves the last orders in force and is
+    While the file is missing, the variable SIMULATED_NODE_MISBEHAVE holds (JSON text, may be empty). What
+    neither says is as `built_in` has it. Text that cannot be understood leaves the last orders in force and is
     reported to `complain`.
     """
 
-    def __init__(
-        self, path: Path, *, initial: str, complain: Callable[[str], None], built_in: Behaviour = GOOD
-    ) -> None:
+    def __init__(self, path: Path, built_in: Behaviour, *, complain: Callable[[str], None]) -> None:
         self._path = path
-        self._complain = complain
         self._built_in = built_in
-        self._initial = built_in
-        self._initial = self._parsed(initial, ENVIRONMENT_NAME, self._initial)
+        self._complain = complain
+        self._initial = self._parsed(os.environ.get(ENVIRONMENT_NAME, ""), ENVIRONMENT_NAME, built_in)
         self._stamp: tuple[int, int, int] | None = None
         self.current = self._initial
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wnm_sim.command_line import Arguments, UsageError
-from wnm_sim.misbehave import ENVIRONMENT_NAME, FILE_NAME, GOOD, Behaviour, BehaviourFile
+from wnm_sim.misbehave import FILE_NAME, GOOD, Behaviour, BehaviourFile
 from wnm_sim.page_server import PageServer, Reply, answer
-from wnm_sim.pages import History, Vitals, page, vitals
-from wnm_sim.programs import FIRST_RECORDS, KINDS, Antnode, kept_key, peer_number
+from wnm_sim.pages import Vitals, page
+from wnm_sim.programs import FIRST_RECORDS, KINDS, Antnode, default_root, kept_key, peer_number
 
 _TICK_SECONDS = 0.2
 _METRICS_HOST = "127.0.0.1"
@@ -50,7 +50,7 @@ def run(
         print(f"error: {problem}\n\nFor more information, try '--help'.", file=sys.stderr)
         return 2
     if asked.show:
-        print(plays.usage() if asked.show == "--help" else plays.one_version(asked.show, version))
+        print(plays.usage if asked.show == "--help" else plays.one_version(asked.show, version))
         return 0
     try:
         node = Node(words, asked, plays, version=version, program=program, built_in=built_in)
@@ -75,7 +75,7 @@ class Node:
         built_in: Behaviour,
     ) -> None:
         fresh = os.urandom(32)
-        root = Path(asked.root_dir or kind.default_root(kind.peer_id(fresh))).absolute()
+        root = Path(asked.root_dir or default_root(kind.default_root, kind.peer_id(fresh))).absolute()
         root.mkdir(parents=True, exist_ok=True)
         key = kept_key(root, fresh, kind.key_file)
         self._asked = asked
@@ -88,10 +88,7 @@ class Node:
         self._folder = kind.folder(root)
         self._journal = kind.journal(asked, root)
         self._orders = BehaviourFile(
-            root / FILE_NAME,
-            initial=os.environ.get(ENVIRONMENT_NAME, ""),
-            complain=lambda complaint: self._journal.say(complaint, "WARN"),
-            built_in=built_in,
+            root / FILE_NAME, built_in, complain=lambda complaint: self._journal.say(complaint, "WARN")
         )
         self._selector = selectors.DefaultSelector()
         self._pages = PageServer(self._selector, self._answer)
@@ -255,10 +252,8 @@ class Node:
         self._exit_code = 0
 
     def _remember(self) -> None:
-        seen = self._vitals()
-        history = History(payments=seen.payments, lived_seconds=seen.lived_seconds)
         try:
-            self._folder.write_history(history)
+            self._folder.write_history(self._vitals().history)
         except OSError as problem:  # a full disk must not turn a clean stop into a crash
             self._journal.say(f"The history is lost: {problem}", "WARN")
 
@@ -316,20 +311,15 @@ class Node:
         self._exit_code = 0
 
     def _answer(self, path: str) -> Reply:
-        def body(wanted: str) -> bytes | None:
-            text = page(wanted, self._vitals())
-            return None if text is None else text.encode()
-
-        return answer(path, self._orders.current.metrics, body)
+        return answer(path, self._orders.current.metrics, lambda wanted: page(wanted, self._vitals()))
 
     def _told_version(self) -> str:
         ordered = self._orders.current
         return ordered.lie_version if ordered.metrics == "lie" else self._version
 
     def _vitals(self) -> Vitals:
-        ordered = self._orders.current
         uptime = time.monotonic() - self._started
-        seen = vitals(
+        return Vitals(
             seed=self._seed,
             version=self._told_version(),
             peer_id=self._peer_id,
@@ -338,16 +328,7 @@ class Node:
             memory_megabytes=_memory_megabytes(),
             cpu_percent=_cpu_percent(uptime),
             earlier=self._earlier,
-        )
-        told = {
-            name: getattr(ordered, name)
-            for name in ("connected_peers", "min_node_version", "rewards_attos")
-            if getattr(ordered, name) not in (None, "")
-        }
-        return seen._replace(
-            **told,
-            shunned_by_close_group=ordered.shunned_by_close_group,
-            shunned_per_hour=ordered.shunned_per_hour,
+            ordered=self._orders.current,
         )
 
 
@@ -372,12 +353,8 @@ def _refused(words: Sequence[str], built_in: Behaviour) -> tuple[str, ...]:
     """The flags that this node is ordered not to know, which it must be told before it reads its flags."""
     roots = [word.partition("=")[2] for word in words if word.startswith("--root-dir=")]
     roots += [value for word, value in itertools.pairwise(words) if word == "--root-dir"]
-    orders = BehaviourFile(
-        Path(roots[0]) / FILE_NAME if roots else Path(os.devnull),
-        initial=os.environ.get(ENVIRONMENT_NAME, ""),
-        complain=lambda _complaint: None,
-        built_in=built_in,
-    )
+    path = Path(roots[0]) / FILE_NAME if roots else Path(os.devnull)
+    orders = BehaviourFile(path, built_in, complain=lambda _complaint: None)
     orders.refresh()
     return orders.current.refuse_flags
 

@@ -34,8 +34,8 @@ class Reply(NamedTuple):
 type Answer = Callable[[str], Reply]
 
 
-def answer(path: str, mode: str, page: Callable[[str], bytes | None]) -> Reply:
-    """The reply to GET `path` in a metrics mode; `page` gives a page's bytes, None for 404."""
+def answer(path: str, mode: str, page: Callable[[str], str | None]) -> Reply:
+    """The reply to GET `path` in a metrics mode; `page` gives a page's text, None for 404."""
     if mode == "hang":
         return Reply(b"", "hang")
     if mode == "drip":
@@ -46,8 +46,8 @@ def answer(path: str, mode: str, page: Callable[[str], bytes | None]) -> Reply:
         return _whole("200 OK", _GARBAGE)
     if mode == "error500":
         return _whole("500 Internal Server Error", b"the metrics could not be collected\n")
-    body = page(path)
-    return _whole("404 Not Found", b"") if body is None else _whole("200 OK", body)
+    text = page(path)
+    return _whole("404 Not Found", b"") if text is None else _whole("200 OK", text.encode())
 
 
 def _whole(status: str, body: bytes) -> Reply:

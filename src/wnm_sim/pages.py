@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from wnm_sim.misbehave import GOOD, Behaviour
+
 MAX_RECORDS = 16384
 MIN_NODE_VERSION = "0.4.15"
 HIGHEST_REWARD_ATTOS = 2**63 - 1  # the real gauge is a signed 64-bit number too
@@ -37,11 +39,10 @@ NEWBORN = History(payments=0, lived_seconds=0)
 
 
 class Vitals(NamedTuple):
-    """One reading of one node.
+    """One reading of one node: peers from the first second, a payment every 20 seconds, unless ordered otherwise.
 
     A named tuple: importing `dataclasses` would double the start time of a program that tests start by the
-    hundred. `seed` makes nodes differ. `rewards_attos` counts since this process started; `payments` and
-    `lived_seconds` survive restarts.
+    hundred. `seed` makes nodes differ.
     """
 
     seed: int
@@ -49,43 +50,39 @@ class Vitals(NamedTuple):
     peer_id: str
     uptime_seconds: int
     records: int
-    payments: int
-    lived_seconds: int
-    rewards_attos: int
-    connected_peers: int
     memory_megabytes: float
     cpu_percent: float
-    min_node_version: str = MIN_NODE_VERSION
-    shunned_by_close_group: int = 0
-    shunned_per_hour: float = 0
+    earlier: History = NEWBORN
+    ordered: Behaviour = GOOD
 
+    @property
+    def history(self) -> History:
+        """Payments and age with those of earlier processes."""
+        payments, lived_seconds = self.earlier
+        return History(
+            payments + self.uptime_seconds // _SECONDS_PER_PAYMENT, lived_seconds + self.uptime_seconds
+        )
 
-def vitals(
-    *,
-    seed: int,
-    version: str,
-    peer_id: str,
-    uptime_seconds: int,
-    records: int,
-    memory_megabytes: float,
-    cpu_percent: float,
-    earlier: History = NEWBORN,
-) -> Vitals:
-    """A healthy node: peers from the first second, a payment every 20 seconds."""
-    payments = uptime_seconds // _SECONDS_PER_PAYMENT
-    return Vitals(
-        seed=seed,
-        version=version,
-        peer_id=peer_id,
-        uptime_seconds=uptime_seconds,
-        records=records,
-        payments=earlier.payments + payments,
-        lived_seconds=earlier.lived_seconds + uptime_seconds,
-        rewards_attos=min(payments * _REWARD_ATTOS, HIGHEST_REWARD_ATTOS),
-        connected_peers=min(3 + uptime_seconds, 20 + seed % 30) + (seed + uptime_seconds) % 3,
-        memory_megabytes=memory_megabytes,
-        cpu_percent=cpu_percent,
-    )
+    @property
+    def rewards_attos(self) -> int:
+        """Rewards since this process started."""
+        earned = self.uptime_seconds // _SECONDS_PER_PAYMENT * _REWARD_ATTOS
+        return (
+            min(earned, HIGHEST_REWARD_ATTOS)
+            if self.ordered.rewards_attos is None
+            else self.ordered.rewards_attos
+        )
+
+    @property
+    def connected_peers(self) -> int:
+        """Peers connected now."""
+        age, seed, told = self.uptime_seconds, self.seed, self.ordered.connected_peers
+        return min(3 + age, 20 + seed % 30) + (seed + age) % 3 if told is None else told
+
+    def shuns_within(self, seconds: float) -> int:
+        """Shuns since so long ago: evenly spread over the life of this process, and those of near peers just now."""
+        spread = self.ordered.shunned_per_hour * min(self.uptime_seconds, seconds) / 3600
+        return self.ordered.shunned_by_close_group + int(spread)
 
 
 def page(path: str, seen: Vitals) -> str | None:
@@ -108,11 +105,9 @@ def page(path: str, seen: Vitals) -> str | None:
 
 
 def _metadata(seen: Vitals) -> str:
-    text = _sample("metadata.txt")
-    told = {"0.4.17": seen.version, "12D3KooWexample": seen.peer_id, MIN_NODE_VERSION: seen.min_node_version}
-    for recorded, figure in told.items():
-        text = text.replace(f'"{recorded}"', f'"{figure}"')
-    return text
+    oldest = seen.ordered.min_node_version or MIN_NODE_VERSION
+    text = _sample("metadata.txt").replace('"0.4.17"', f'"{seen.version}"')
+    return text.replace("12D3KooWexample", seen.peer_id).replace(MIN_NODE_VERSION, oldest)
 
 
 def _figures(seen: Vitals) -> dict[str, float]:
@@ -132,16 +127,16 @@ def _figures(seen: Vitals) -> dict[str, float]:
         "ant_networking_peers_in_routing_table": min(20 + 3 * age, 240 + seen.seed % 60),
         "ant_networking_estimated_network_size": 2_000_000 + seen.seed % 90_000,
         "ant_networking_relay_reservation_health": 1.0,
-        "ant_networking_shunned_count_total": _shuns_within(seen, _TIME_FRAMES["Indefinite"]),
-        "ant_networking_shunned_by_close_group": seen.shunned_by_close_group,
+        "ant_networking_shunned_count_total": seen.shuns_within(_TIME_FRAMES["Indefinite"]),
+        "ant_networking_shunned_by_close_group": seen.ordered.shunned_by_close_group,
         "ant_networking_bad_peers_count_total": age // 700,
         "ant_networking_process_memory_used_mb": seen.memory_megabytes,
         "ant_networking_process_cpu_usage_percentage": seen.cpu_percent,
         "ant_networking_records_stored": seen.records,
         "ant_networking_relevant_records": seen.records // 2,
         "ant_networking_max_records": MAX_RECORDS,
-        "ant_networking_received_payment_count": seen.payments,
-        "ant_networking_live_time": seen.lived_seconds // 3600,
+        "ant_networking_received_payment_count": seen.history.payments,
+        "ant_networking_live_time": seen.history.lived_seconds // 3600,
     }
 
 
@@ -182,13 +177,7 @@ def _sample(name: str) -> str:
 def _shuns_by_time_frame(seen: Vitals) -> list[str]:
     head = f"# HELP {_SHUNS} Number of times a peer shunned this node, by how long ago."
     frames = [
-        f'{_SHUNS}{{time_frame="{frame}"}} {_shuns_within(seen, seconds)}'
+        f'{_SHUNS}{{time_frame="{frame}"}} {seen.shuns_within(seconds)}'
         for frame, seconds in _TIME_FRAMES.items()
     ]
     return [head, f"# TYPE {_SHUNS} gauge", *frames]
-
-
-def _shuns_within(seen: Vitals, seconds: float) -> int:
-    """Shuns since so long ago: evenly spread over the life of this process, and those of its near peers just now."""
-    spread = seen.shunned_per_hour * min(seen.uptime_seconds, seconds) / 3600
-    return seen.shunned_by_close_group + int(spread)

@@ -7,13 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from wnm_sim.command_line import (
-    Arguments,
-    ant_node_usage,
-    antnode_usage,
-    parse_ant_node,
-    parse_antnode,
-)
+from wnm_sim.command_line import ANT_NODE_USAGE, ANTNODE_USAGE, Arguments, parse_ant_node, parse_antnode
 from wnm_sim.pages import NEWBORN, History, Vitals
 
 FIRST_RECORDS = 4
@@ -61,9 +55,10 @@ def peer_id(key: bytes) -> str:
     return "1" + digits  # a leading zero byte is written as 1
 
 
-def _default_root(*folders: str) -> Path:
+def default_root(folders: Sequence[str], peer: str) -> Path:
+    """The root directory of a node that was given none, in these folders of the user's data."""
     data = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
-    return Path.home().joinpath(data, *folders)
+    return Path.home().joinpath(data, *folders, peer)
 
 
 # ---- antnode
@@ -196,14 +191,12 @@ class Antnode:
     default_version = "0.4.17"
     key_file = "secret-key"
     keeps_backup = False
+    default_root = ("autonomi", "node")
+    usage = ANTNODE_USAGE
+    folder = NodeFolder
 
     def parse(self, words: Sequence[str], refused: Collection[str]) -> Arguments:
-        """See `parse_antnode`."""
         return parse_antnode(words, refused)
-
-    def usage(self) -> str:
-        """The answer to `--help`."""
-        return antnode_usage()
 
     def version_text(self, version: str) -> str:
         """The answer to `--version`, without a final newline.
@@ -222,7 +215,6 @@ class Antnode:
         return self.default_version if version.startswith("nightly-") else version
 
     def one_version(self, which: str, version: str) -> str:
-        """The answer to `--version`, `--crate-version`, `--package-version` or `--protocol-version`."""
         return {
             "--version": self.version_text(version),
             "--crate-version": f"Crate version: {self.spoken_version(version)}",
@@ -231,19 +223,9 @@ class Antnode:
         }[which]
 
     def peer_id(self, key: bytes) -> str:
-        """The name of a node with this key."""
         return peer_id(key)
 
-    def default_root(self, peer: str) -> Path:
-        """The root directory of a node that was given none."""
-        return _default_root("autonomi", "node", peer)
-
-    def folder(self, root: Path) -> NodeFolder:
-        """The files of a node."""
-        return NodeFolder(root)
-
     def journal(self, asked: Arguments, root: Path) -> Journal:
-        """The log of a node."""
         folder = None
         if asked.log_output_dest != "stdout":
             folder = root / "logs" if asked.log_output_dest == "data-dir" else Path(asked.log_output_dest)
@@ -267,7 +249,6 @@ class AntNodeJournal(Journal):
     def say(
         self, message: str, level: str = "INFO", target: str = "ant_node::node", **fields: object
     ) -> None:
-        """Write one line, unless nothing is logged."""
         if self._silent:
             return
         if self._as_json:
@@ -278,26 +259,21 @@ class AntNodeJournal(Journal):
         self._write(f"{_utc_now()} {level:>5} {target}: {message}{told}")
 
     def started(self, version: str, peer: str) -> None:
-        """Write that the node starts, and who it is."""
         self.say("ant-node starting", target="ant_node", version=version, commit="5e1ec7ab")
         self.say("Node identity resolved", peer_id=_Unquoted(peer))
 
     def listening(self, port: int) -> None:
-        """Write that the node's port is open."""
         self.say("P2P node started", listen_addrs=_Unquoted(f"[/ip4/0.0.0.0/udp/{port}/quic]"))
         self.say(f"Node is running on port: {port}", port=port)
         self.say("Node running, waiting for shutdown signal")
 
     def stored(self, record: str, length_bytes: int) -> None:
-        """Write that a chunk was stored."""
         self.say(f"Stored chunk {record} ({length_bytes} bytes)", target="ant_node::storage::handler")
 
     def report(self, seen: Vitals) -> None:
-        """Write how many peers there are."""
         self.say("connected", peers=seen.connected_peers)
 
     def critical(self, reason: str) -> None:
-        """Log that something is badly wrong."""
         self.say(f"CRITICAL: {reason}", "ERROR")
 
     def ended(self, reason: str) -> None:
@@ -346,7 +322,6 @@ class AntNodeFolder(NodeFolder):
             self.grow_to(FIRST_RECORDS)
 
     def grow_to(self, records: int) -> list[str]:
-        """Store more records until there are so many, or as many as a simulation needs; returns the new ones."""
         stored: list[str] = []
         wanted = min(records, self._MOST_RECORDS)
         if self.records >= wanted:
@@ -362,7 +337,6 @@ class AntNodeFolder(NodeFolder):
         return stored
 
     def fill(self, length_bytes: int) -> None:
-        """Use up this much more disk. Raises OSError when the disk is full."""
         with self._data.open("ab") as file:
             file.write(b"\1" * length_bytes)
 
@@ -378,48 +352,31 @@ class AntNodeFolder(NodeFolder):
 
 
 class AntNode(Antnode):
-    """ant-node, which has no pages and knows flags by variables too."""
+    """ant-node, which has no pages and knows flags by variables too. Its peer id is 64 hexadecimal digits."""
 
     default_version = "0.14.2"
     key_file = "node_identity.key"
     keeps_backup = True
+    default_root = ("ant", "nodes")
+    usage = ANT_NODE_USAGE
+    folder = AntNodeFolder
 
     def parse(self, words: Sequence[str], refused: Collection[str]) -> Arguments:
-        """See `parse_ant_node`."""
         return parse_ant_node(words, os.environ, refused)
 
-    def usage(self) -> str:
-        """The answer to `--help`."""
-        return ant_node_usage()
-
     def version_text(self, version: str) -> str:
-        """The answer to `--version`, without a final newline."""
         return f"ant-node {version}"
 
     def spoken_version(self, version: str) -> str:
-        """What its log says."""
         return version
 
     def peer_id(self, key: bytes) -> str:
-        """The name of a node with this key: 64 hexadecimal digits."""
         return peer_number(key).to_bytes(32, "big").hex()
 
-    def default_root(self, peer: str) -> Path:
-        """The root directory of a node that was given none."""
-        return _default_root("ant", "nodes", peer)
-
-    def folder(self, root: Path) -> AntNodeFolder:
-        """The files of a node."""
-        return AntNodeFolder(root)
-
     def journal(self, asked: Arguments, root: Path) -> AntNodeJournal:
-        """The log of a node, off unless asked for."""
-        to_file = asked.log_output_dest not in ("", "stdout")
-        return AntNodeJournal(
-            Path(asked.log_output_dest) if to_file else None,
-            as_json=asked.log_format == "json",
-            silent=not asked.log_output_dest,
-        )
+        """Off unless asked for."""
+        folder = None if asked.log_output_dest in ("", "stdout") else Path(asked.log_output_dest)
+        return AntNodeJournal(folder, as_json=asked.log_format == "json", silent=not asked.log_output_dest)
 
 
 KINDS = {"antnode": Antnode(), "ant-node": AntNode()}

@@ -1,4 +1,4 @@
-"""A story of an imagined machine: what wnm would do with these settings, minute by minute, while things go wrong."""
+"""Plays minutes or weeks on a simulated machine: what wnm does with these settings while things go wrong."""
 
 import random
 from collections import Counter
@@ -10,7 +10,7 @@ from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.settings import Settings
 from wnm.views.cycle_line import cycle_line
-from wnm_sim.machine import ImaginedMachine, node_actions
+from wnm_sim.machine import SimulatedMachine, node_actions
 from wnm_sim.world import GB, ROOT, World, new_world
 
 DISK_BYTES = 500 * GB
@@ -19,12 +19,12 @@ MINUTES_BETWEEN_EVENTS = 45
 FIRST_EVENT_MINUTE = 60
 
 
-class Happening(Struct, frozen=True, kw_only=True):
-    """A minute in which something happened: what befell the machine, and what wnm did about it; "" for nothing."""
+class Minute(Struct, frozen=True, kw_only=True):
+    """A minute with an event on the machine, or a reaction of wnm; "" for none."""
 
-    minute: int
-    befell: str
-    did: str
+    number: int
+    event: str
+    reaction: str
 
 
 class Simulation(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class Simulation(Struct, frozen=True, kw_only=True):
 
     seed: int
     cycles: int
-    happenings: tuple[Happening, ...]
+    minutes: tuple[Minute, ...]
     counts: tuple[tuple[str, int], ...]
     nodes: tuple[Node, ...]
 
@@ -40,27 +40,27 @@ class Simulation(Struct, frozen=True, kw_only=True):
 def run_simulation(settings: Settings, cycles: int, seed: int) -> Simulation:
     """`cycles` minutes of a machine. The same settings and seed always give the same story; nothing is touched."""
     world = new_world(seed, dict.fromkeys(settings.node_storage, ROOT), DISK_BYTES)
-    machine = ImaginedMachine(world=world, settings=settings)
+    machine = SimulatedMachine(world=world, settings=settings)
     chance = random.Random(seed)
-    happenings: list[Happening] = []
+    minutes: list[Minute] = []
     counts: Counter[str] = Counter()
-    for minute in range(cycles):
-        due = minute >= FIRST_EVENT_MINUTE and chance.random() < 1 / MINUTES_BETWEEN_EVENTS
-        befell = _befall(world, chance) if due else ""
+    for number in range(cycles):
+        due = number >= FIRST_EVENT_MINUTE and chance.random() < 1 / MINUTES_BETWEEN_EVENTS
+        event = chance.choice(_EVENTS)(world, chance) if due else ""
         cycle = machine.cycle()
         world.pass_time()
         if cycle.decision is None:
             continue
         counts.update(type(each).__name__ for each in node_actions(cycle.decision))
-        did = ""
+        reaction = ""
         if cycle.decision.actions or _changed_status(cycle.decision):
-            did = cycle_line(cycle.decision, cycle.outcomes or (), machine.ledger.nodes)
-        if befell or did:
-            happenings.append(Happening(minute=minute, befell=befell, did=did))
+            reaction = cycle_line(cycle.decision, cycle.outcomes or (), machine.ledger.nodes)
+        if event or reaction:
+            minutes.append(Minute(number=number, event=event, reaction=reaction))
     return Simulation(
         seed=seed,
         cycles=cycles,
-        happenings=tuple(happenings),
+        minutes=tuple(minutes),
         counts=tuple(sorted(counts.items())),
         nodes=machine.ledger.nodes,
     )
@@ -69,12 +69,12 @@ def run_simulation(settings: Settings, cycles: int, seed: int) -> Simulation:
 def render(simulation: Simulation) -> str:
     """The story as plain text: a line for each eventful minute, then what was done in all and what is left."""
     lines = [f"{simulation.cycles} cycles, a minute each, with seed {simulation.seed}", ""]
-    for each in simulation.happenings:
-        at = f"{each.minute // 60:3d}:{each.minute % 60:02d}"
-        if each.befell:
-            lines.append(f"{at}  * {each.befell}")
-        if each.did:
-            lines.append(f"{at}  {each.did}")
+    for each in simulation.minutes:
+        at = f"{each.number // 60:3d}:{each.number % 60:02d}"
+        if each.event:
+            lines.append(f"{at}  * {each.event}")
+        if each.reaction:
+            lines.append(f"{at}  {each.reaction}")
     lines += ["", "taken in all:"]
     lines += [f"  {name:<12} {count:5d}" for name, count in simulation.counts] or ["  no action"]
     lines += ["", "at the end:", f"  {'node':<12} {'status':<11} {'version':<10} {'failures':>8}  reason"]
@@ -87,11 +87,6 @@ def render(simulation: Simulation) -> str:
 
 def _changed_status(decision: Decision) -> bool:
     return any(each.before.status is not each.after.status for each in decision.conclusions)
-
-
-def _befall(world: World, chance: random.Random) -> str:
-    """One thing that happens to the machine, in words."""
-    return chance.choice(_EVENTS)(world, chance)
 
 
 def _crash(world: World, chance: random.Random) -> str:
@@ -149,14 +144,6 @@ def _power_cut(world: World, chance: random.Random) -> str:
 
 
 _EVENTS: tuple[Callable[[World, random.Random], str], ...] = (
-    _crash,
-    _crash,
-    _hang,
-    _lose,
-    _load,
-    _load,
-    _fill,
-    _release,
-    _reboot,
-    _power_cut,
+    *(_crash, _crash, _hang, _lose, _load, _load, _fill, _release, _reboot, _power_cut),
 )
+"""Each changes the machine and says how, "" where it could not; those that stand here twice are twice as frequent."""

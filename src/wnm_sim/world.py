@@ -1,20 +1,22 @@
-"""A machine that is only thought of: disks, processes, folders and ports, and what may befall them."""
+"""Simulates a machine: disks, processes, folders and ports, events that change them, and backends that act on them."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from posixpath import dirname
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from wnm.core.node import Node
-from wnm.core.observation import Load
+from wnm.core.errors import Permanent, Transient
+from wnm.core.node import Node, ProcessState
+from wnm.core.observation import FirewallReading, Load, PortRule, ProcessReading, Unseen
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = "/"
 GB = 10**9
+SMALLEST_NODE_BYTES = 150_000_000
 
 
 class PowerCutError(BaseException):
@@ -56,7 +58,7 @@ class Process(Struct, frozen=True, kw_only=True):
 
 
 class Flaw(Struct, frozen=True, kw_only=True):
-    """What is wrong with a version, for a share of all nodes.
+    """A fault of a version, for a share of all nodes.
 
     It does not start, ends so many minutes after its start, never gets peers, or says that it is another version.
     """
@@ -71,15 +73,17 @@ class Flaw(Struct, frozen=True, kw_only=True):
 SOUND = Flaw()
 
 
-@dataclass(slots=True)
-class World:
-    """Everything outside of wnm, by what it is called there. `steps_left` counts down to a power cut.
+class World(Struct):
+    """Everything outside of wnm, by its name there. `steps_left` counts down to a power cut.
 
     `flaws` are those of versions, `least_version` is the oldest that the network takes; where the service manager
-    `keeps_up` nodes, it starts again what ends by itself.
+    `keeps_up` nodes, it starts again what ends by itself. `failing` counts the calls of a verb that are still to
+    fail, nodes in `sick` end within a minute.
     """
 
     seed: int
+    disks: dict[str, Disk]
+    storages: dict[str, str]
     now: datetime = START
     boot: int = 1
     cores: float = 4.0
@@ -89,18 +93,16 @@ class World:
     load: Load = field(default_factory=lambda: Load(one=0.2, five=0.2, fifteen=0.2))
     program: str | None = "0.4.0"
     slowest_start_minutes: int = 4
-    disks: dict[str, Disk] = field(default_factory=dict)
-    storages: dict[str, str] = field(default_factory=dict)
-    folders: dict[str, Folder] = field(default_factory=dict)
-    log_folders: set[str] = field(default_factory=set)
-    units: set[str] = field(default_factory=set)
-    open_ports: dict[str, int] = field(default_factory=dict)
-    processes: dict[str, Process] = field(default_factory=dict)
-    keys: set[str] = field(default_factory=set)
-    failing: dict[str, int] = field(default_factory=dict)
-    sick: set[str] = field(default_factory=set)
-    shuns: dict[str, int] = field(default_factory=dict)
-    flaws: dict[str, Flaw] = field(default_factory=dict)
+    folders: dict[str, Folder] = {}
+    log_folders: set[str] = set()
+    units: set[str] = set()
+    open_ports: dict[str, int] = {}
+    processes: dict[str, Process] = {}
+    keys: set[str] = set()
+    failing: dict[str, int] = {}
+    sick: set[str] = set()
+    shuns: dict[str, int] = {}
+    flaws: dict[str, Flaw] = {}
     least_version: str | None = None
     keeps_up: bool = False
     started: int = 0
@@ -122,12 +124,12 @@ class World:
         self.failing[verb] = max(0, left - 1)
         return left > 0
 
-    # ---- what there is
+    # ---- state
 
-    def is_there(self, root_dir: str) -> bool:
-        """Whether a folder is to be seen, which takes its disk."""
+    def folder(self, root_dir: str) -> Folder | None:
+        """A node's folder, None without one or while its disk is away."""
         folder = self.folders.get(root_dir)
-        return folder is not None and folder.disk == self.disk_under(dirname(root_dir))
+        return folder if folder and folder.disk == self.disk_under(dirname(root_dir)) else None
 
     def disk_under(self, storage: str) -> str:
         """The mount point of the file system that a storage folder lies on at present."""
@@ -148,12 +150,17 @@ class World:
     def memory_used_bytes(self) -> int:
         return self.memory_other_bytes + sum(each.memory_bytes for each in self.processes.values())
 
-    def share(self, node: Node, what: str) -> float:
+    def share(self, node: object, figure: str) -> float:
         """A number from 0 to 1 that is this node's own, for good."""
-        digest = sha256(f"{self.seed}:{node.id}:{what}".encode()).digest()
+        digest = sha256(f"{self.seed}:{node}:{figure}".encode()).digest()
         return int.from_bytes(digest[:4]) / 2**32
 
-    # ---- what befalls it
+    def flaw_of(self, version: str, root_dir: str) -> Flaw:
+        """The fault of a version for one node."""
+        flaw = self.flaws.get(version, SOUND)
+        return flaw if self.share(root_dir, version) < flaw.share else SOUND
+
+    # ---- events
 
     def pass_time(self, minutes: float = 1) -> None:
         """Time goes by; load averages follow the work, and sick nodes end."""
@@ -171,14 +178,6 @@ class World:
             limit = self.flaw_of(process.version, root_dir).ends_after_minutes
             if limit is not None and minutes_lived >= limit:
                 self.crash(root_dir)
-
-    def flaw_of(self, version: str, root_dir: str) -> Flaw:
-        """What is wrong with a version for one node."""
-        flaw = self.flaws.get(version)
-        if flaw is None:
-            return SOUND
-        digest = sha256(f"{self.seed}:{root_dir}:{version}".encode()).digest()
-        return flaw if int.from_bytes(digest[:4]) / 2**32 < flaw.share else SOUND
 
     def upgrade_itself(self, root_dir: str, version: str) -> None:
         """A node puts another version in the place of its program, and restarts on it if it runs."""
@@ -240,3 +239,182 @@ def new_world(seed: int, storages: dict[str, str], disk_bytes: int = 100 * GB) -
     for mount_point in storages.values():
         disks.setdefault(mount_point, Disk(mount_point=mount_point, total_bytes=disk_bytes))
     return World(seed=seed, disks=disks, storages=dict(storages))
+
+
+class SimulatedManager:
+    """A process manager that works step by step; `wnm.core.contracts.ProcessManager` says what its verbs promise."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def create_node(self, node: Node, program: str) -> None:
+        world = self._world
+        there = world.folder(node.root_dir)
+        if there is not None and there.born is not None:
+            raise Permanent(f"{node.root_dir} already holds a node")
+        self._try("create", node)
+        if there is None:
+            world.step()
+            world.folders[node.root_dir] = Folder(disk=world.disk_under(dirname(node.root_dir)))
+        world.step()
+        world.log_folders.add(node.log_dir)
+        world.step()
+        self._copy(node, program, keep=False)
+        world.step()
+        world.units.add(node.name)
+
+    def place_program(self, node: Node, program: str) -> None:
+        self._try("place", node)
+        self._require_folder(node)
+        self._world.step()
+        self._copy(node, program, keep=True)
+
+    def check_program(self, node: Node, version: str) -> None:
+        self._try("check", node)
+
+    def restore_program(self, node: Node) -> None:
+        folder = self._require_folder(node)
+        if folder.previous is None:
+            raise Permanent(f"{node.name} has no earlier program")
+        self._world.step()
+        self._change(node, version=folder.previous, changed_at=self._world.now)
+
+    def forget_former_program(self, node: Node) -> None:
+        self._world.step()
+        if self._world.folder(node.root_dir):
+            self._change(node, previous=None)
+
+    def start_node(self, node: Node) -> None:
+        world = self._world
+        folder = self._require_folder(node)
+        if folder.version is None:
+            raise Permanent(f"{node.program} is missing")
+        if node.root_dir in world.processes:
+            return
+        self._try("start", node)
+        world.step()
+        world.started += 1
+        if world.flaw_of(folder.version, node.root_dir).ends_at_start:
+            raise Transient(f"{node.name} ended at once: no such flag")
+        world.log_folders.add(node.log_dir)
+        world.units.add(node.name)
+        world.processes[node.root_dir] = self._process(node, folder.version)
+        size = SMALLEST_NODE_BYTES + int(world.share(node.id, "disk") * SMALLEST_NODE_BYTES)
+        self._change(node, born=folder.born or world.now, data_bytes=folder.data_bytes or size)
+
+    def stop_node(self, node: Node) -> bool:
+        if node.root_dir in self._world.processes:
+            self._try("stop", node)
+            self._world.step()
+            self._world.processes.pop(node.root_dir, None)
+        return False
+
+    def restart_node(self, node: Node) -> bool:
+        killed = self.stop_node(node)
+        self.start_node(node)
+        return killed
+
+    def get_status(self, node: Node) -> ProcessReading | Unseen:
+        process = self._world.processes.get(node.root_dir)
+        if process is None:
+            return ProcessReading(state=ProcessState.STOPPED)
+        return ProcessReading(
+            state=ProcessState.RUNNING,
+            pid=process.pid,
+            started_at=process.started_at,
+            cpu_percent=process.cores / self._world.cores * 100,
+            memory_bytes=process.memory_bytes,
+        )
+
+    def survey_nodes(self, nodes: Sequence[Node]) -> Mapping[int, ProcessReading | Unseen]:
+        return {node.id: self.get_status(node) for node in nodes}
+
+    def trim_logs(self, nodes: Sequence[Node]) -> Sequence[str]:
+        return ()
+
+    def claimed_names(self) -> Mapping[str, str]:
+        return {name: f"/simulated/{name}.service" for name in self._world.units}
+
+    def settle(self) -> None:
+        pass
+
+    def remove_node(self, node: Node) -> int:
+        world = self._world
+        self.stop_node(node)
+        self._try("remove", node)
+        folder = world.folder(node.root_dir)
+        if folder is not None and folder.born is not None:
+            world.step()
+            world.keys.add(node.root_dir)
+        world.step()
+        world.units.discard(node.name)
+        freed = 0
+        if folder is not None:
+            world.step()
+            freed = folder.data_bytes
+            del world.folders[node.root_dir]
+        world.step()
+        world.log_folders.discard(node.log_dir)
+        return freed
+
+    def _try(self, verb: str, node: Node) -> None:
+        if self._world.fails(verb):
+            raise Transient(f"{verb} of {node.name} failed")
+
+    def _require_folder(self, node: Node) -> Folder:
+        folder = self._world.folder(node.root_dir)
+        if folder is None:
+            raise Permanent(f"{node.root_dir} is not there")
+        return folder
+
+    def _change(self, node: Node, **changes: object) -> None:
+        self._world.folders[node.root_dir] = replace(self._world.folders[node.root_dir], **changes)
+
+    def _copy(self, node: Node, program: str, *, keep: bool) -> None:
+        """Give the node the program at that path: another node's, or the one that is there for all."""
+        other = self._world.folders.get(dirname(program))
+        version = self._world.program if other is None else other.version
+        if version is None:
+            raise Permanent("there is no node program")
+        folder = self._world.folders[node.root_dir]
+        if folder.version == version:
+            return
+        previous = folder.version if keep else folder.previous
+        self._change(node, version=version, changed_at=self._world.now, previous=previous)
+
+    def _process(self, node: Node, version: str) -> Process:
+        world = self._world
+        settling = timedelta(minutes=world.slowest_start_minutes * world.share(node.id, "start"))
+        return Process(
+            pid=1000 + world.started,
+            started_at=world.now,
+            root_dir=node.root_dir,
+            metrics_port=node.metrics_port,
+            version=version,
+            cores=0.04 + 0.04 * world.share(node.id, "cores"),
+            memory_bytes=int(100e6 + 100e6 * world.share(node.id, "memory")),
+            answers_at=world.now + settling,
+        )
+
+
+class SimulatedFirewall:
+    """A firewall; `wnm.core.contracts.Firewall` says what its verbs promise."""
+
+    name = "simulated"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def read(self) -> FirewallReading:
+        rules = [PortRule(port=port, comment=comment) for comment, port in self._world.open_ports.items()]
+        return FirewallReading(active=True, own=tuple(rules))
+
+    def open_port(self, port: int, comment: str) -> None:
+        if self._world.fails("open"):
+            raise Transient(f"port {port} could not be opened")
+        self._world.step()
+        self._world.open_ports[comment] = port
+
+    def close_port(self, port: int, comment: str) -> None:
+        self._world.step()
+        self._world.open_ports.pop(comment, None)

@@ -15,6 +15,7 @@ from wnm.core.action import AddNode, NodeAction, ProgramChoice, RemoveNode, Star
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import Node, NodeId
 from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.reasons import legacy
 from wnm.system.clock import SystemClock
 
 CLOCK = SystemClock()
@@ -67,23 +68,23 @@ def bench() -> Bench:
 
 
 def add(number: int) -> AddNode:
-    return AddNode(node=row(number), program=OLD, because="room")
+    return AddNode(node=row(number), program=OLD, because=legacy("room"))
 
 
 def stop(number: int) -> StopNode:
-    return StopNode(node=NodeId(number), shed=False, because="by hand")
+    return StopNode(node=NodeId(number), shed=False, because=legacy("by hand"))
 
 
 def start(number: int, program: ProgramChoice | None = None) -> StartNode:
-    return StartNode(node=NodeId(number), program=program, because="stopped")
+    return StartNode(node=NodeId(number), program=program, because=legacy("stopped"))
 
 
 def upgrade(number: int) -> UpgradeNode:
-    return UpgradeNode(node=NodeId(number), program=NEW, because="older")
+    return UpgradeNode(node=NodeId(number), program=NEW, because=legacy("older"))
 
 
 def remove(number: int) -> RemoveNode:
-    return RemoveNode(node=NodeId(number), because="over the cap")
+    return RemoveNode(node=NodeId(number), because=legacy("over the cap"))
 
 
 def test_outcomes_come_in_the_order_of_the_actions(bench: Bench) -> None:

@@ -13,20 +13,23 @@ from wnm.act.steps import Hands, perform
 from wnm.core.action import NodeAction, ProgramChoice, RollBackNode, StartNode, UpgradeNode
 from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, Status
+from wnm.core.reasons import legacy
 
 ONE = NodeId(1)
 OLD, NEW, NEWEST = "/opt/old", "/opt/new", "/opt/newest"
-START = StartNode(node=ONE, program=None, because="-")
+START = StartNode(node=ONE, program=None, because=legacy("-"))
 STOPPED = row(1, Status.RESTARTING, trial=NEWER, former_version=VERSION, binary_version=NEWER)
 
 
 def upgrade(path: str = NEW, version: str = NEWER) -> UpgradeNode:
     program = ProgramChoice(path=path, version=version, stamp="-")
-    return UpgradeNode(node=ONE, program=program, because="-")
+    return UpgradeNode(node=ONE, program=program, because=legacy("-"))
 
 
 def renew(path: str = NEW, version: str = NEWER) -> StartNode:
-    return StartNode(node=ONE, program=ProgramChoice(path=path, version=version, stamp="-"), because="-")
+    return StartNode(
+        node=ONE, program=ProgramChoice(path=path, version=version, stamp="-"), because=legacy("-")
+    )
 
 
 def trying(**changes: object) -> Node:
@@ -95,7 +98,7 @@ def test_a_program_that_was_changed_meanwhile_is_no_failure_of_the_version() -> 
 
 def test_going_back() -> None:
     of = hands(NEW, OLD)
-    perform(RollBackNode(node=ONE, because="-"), trying(), of)
+    perform(RollBackNode(node=ONE, because=legacy("-")), trying(), of)
     assert verbs(of) == ["restore 1", "stop 1", "start 1"]
     assert fake(of).programs[1] == OLD
 

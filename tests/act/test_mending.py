@@ -10,10 +10,11 @@ from wnm.act.mending import mend
 from wnm.act.steps import Hands
 from wnm.core.action import ClosePort, OpenPort, PortChange
 from wnm.core.errors import Transient
+from wnm.core.reasons import legacy
 
 CHANGES: tuple[PortChange, ...] = (
-    OpenPort(port=55001, comment="wnm antnode0001", because="its rule is missing"),
-    ClosePort(port=55009, comment="wnm antnode0009", because="no node of that name"),
+    OpenPort(port=55001, comment="wnm antnode0001", because=legacy("its rule is missing")),
+    ClosePort(port=55009, comment="wnm antnode0009", because=legacy("no node of that name")),
 )
 
 

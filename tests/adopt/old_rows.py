@@ -1,23 +1,22 @@
-"""Rows of an older wnm and services that confirm them, and the judgement of both."""
+"""Rows of an older wnm and services that confirm them, and the comparison of both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.node import node_name
-from wnm_adopt.judge import Refusal
-from wnm_adopt.old_nodes import OldNodes, Service, judge_old_nodes
-from wnm_adopt.old_stopped import Surroundings, folders_to_look_at
-from wnm_adopt.old_values import OldNode
-from wnm_adopt.services import FolderFacts
+from wnm.core.node import Node, NodeId, Status, node_name
+from wnm_adopt.classify import Refused
+from wnm_adopt.found import FolderFacts
+from wnm_adopt.old_database import OldNode
+from wnm_adopt.old_nodes import Machine, OldNodes, compare_old_nodes, folders_to_look_at
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 BORN = datetime.fromtimestamp(1760000000, tz=UTC)
 WALLET = "0x" + "1a" * 20
 PEER = "12D3KooWQCkBm1BYtkHpocxCwMgR8yjitEeHGx8spzcDLGt2gkBm"
-SETSID = Surroundings(
+SETSID = Machine(
     manager="setsid",
     storages=("/data/node", "/mnt/two"),
     account="ada",
@@ -28,16 +27,15 @@ SETSID = Surroundings(
 SYSTEMD = replace(SETSID, manager="systemd")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """As much of an adoption as the judgement asks for."""
-
-    id: int = 1
-    name: str = "antnode0001"
-    root_dir: str = "/data/node/antnode0001"
-    port: int = 55001
-    metrics_port: int = 13001
-    wallet: str = WALLET
+def adopted(**changes: Any) -> Node:
+    """The row of a unit that can be adopted."""
+    ordinary: dict[str, Any] = {
+        "id": NodeId(1), "name": "antnode0001", "kind": "antnode", "manager": "systemd",
+        "root_dir": "/data/node/antnode0001", "log_dir": "/var/log/antnode/antnode0001",
+        "program": "/data/node/antnode0001/antnode", "port": 55001, "metrics_port": 13001, "wallet": WALLET,
+        "born": NOW, "status": Status.STOPPED, "status_since": NOW,
+    }  # fmt: skip
+    return Node(**(ordinary | changes))
 
 
 def row(number: int = 1, *, storage: str = "/data/node") -> OldNode:
@@ -45,7 +43,6 @@ def row(number: int = 1, *, storage: str = "/data/node") -> OldNode:
     return OldNode(
         id=number,
         name=name,
-        service=f"{name}.service",
         manager="setsid+user",
         root_dir=f"{storage}/{name}",
         port=55000 + number,
@@ -55,7 +52,6 @@ def row(number: int = 1, *, storage: str = "/data/node") -> OldNode:
         version="0.4.17",
         peer_id=PEER,
         status="STOPPED",
-        seen_at=1795000000,
         age=1760000000,
     )
 
@@ -68,16 +64,16 @@ def folder(path: str) -> FolderFacts:
 
 def judged(
     rows: Sequence[OldNode],
-    found: Sequence[Service] = (),
+    found: Sequence[Node] = (),
     *,
-    refused: Sequence[Refusal] = (),
+    refused: Sequence[Refused] = (),
     running: Sequence[int] = (),
     folders: Mapping[str, FolderFacts] | None = None,
-    around: Surroundings = SETSID,
+    around: Machine = SETSID,
 ) -> OldNodes:
-    """The judgement, with an ordinary folder wherever it looks unless a test says otherwise."""
+    """The comparison, with an ordinary folder wherever it looks unless a test says otherwise."""
     seen = {path: folder(path) for path in folders_to_look_at(rows, around)} | dict(folders or {})
-    return judge_old_nodes(rows, found, refused=refused, running=running, folders=seen, around=around)
+    return compare_old_nodes(rows, found, refused=refused, running=running, folders=seen, machine=around)
 
 
 def reason(rows: OldNode, **more: object) -> str:

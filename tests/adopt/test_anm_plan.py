@@ -7,12 +7,13 @@ from msgspec.structs import replace
 from tests.adopt.test_anm_settings import ADDRESS, HOST, VANILLA
 
 from wnm.formats.systemd_reading import read_unit
-from wnm_adopt.anm_cron import read_anm_cron
+from wnm_adopt.anm_files import read_anm_cron
 from wnm_adopt.anm_places import AnmPlaces
 from wnm_adopt.anm_plan import AnmSeen, plan_from_anm
-from wnm_adopt.judge import paths_of_interest
+from wnm_adopt.classify import paths_of_interest
+from wnm_adopt.discover import unit_of
+from wnm_adopt.found import FolderFacts, Surroundings
 from wnm_adopt.plan import TakeoverPlan, plan_text
-from wnm_adopt.services import Circumstances, FolderFacts, of_unit
 
 SERVICES = "/var/antctl/services"
 CRON = "* * * * * ubuntu /bin/bash /usr/bin/anms.sh >> /var/antctl/log\n"
@@ -40,7 +41,7 @@ def planned(
     for text in units:
         name = f"{posixpath.basename(text.partition('--root-dir ')[2].partition(' ')[0])}.service"
         found = read_unit(text.encode(), name=name)
-        services.append(of_unit(found, manager="systemd", file_name=name, place=f"/units/{name}"))
+        services.append(unit_of(found, manager="systemd", file_name=name, place=f"/units/{name}"))
     facts = {}
     for path in paths_of_interest(services):
         is_node = posixpath.basename(path).startswith("antnode0")
@@ -57,8 +58,8 @@ def planned(
         cron=read_anm_cron(CRON),
         cron_text=CRON,
         places=AnmPlaces(),
-        services=services,
-        around=Circumstances(facts=facts, account="root", homes=frozenset({"/root"})),
+        units=services,
+        around=Surroundings(facts=facts, account="root", homes=frozenset({"/root"})),
         tables={},
         companions=(),
         files=(),
@@ -72,7 +73,7 @@ def planned(
 
 def names(plan: TakeoverPlan) -> list[str]:
     """What is adopted."""
-    return [each.name for each in plan.adopted]
+    return [each.row.name for each in plan.adopted]
 
 
 def test_what_is_not_known_and_does_not_matter_is_told_all_the_same() -> None:
@@ -121,12 +122,8 @@ def test_what_is_left_alone_is_told_with_what_can_be_done() -> None:
     assert any(note.startswith("1 unit(s) are left alone: ") for note in plan.notes)
 
 
-def test_a_strange_file_matters_only_where_anm_keeps_no_nodes() -> None:
+def test_a_strange_file_keeps_no_node_from_being_adopted() -> None:
     files = ("antnode", "secret-key", "thesis.odt")
     plan = planned(unit(1, SERVICES), unit(2, "/mnt/a"), files=files)
-    assert names(plan) == ["antnode0001"]
-    (refused,) = plan.refused
-    assert (
-        refused.reason
-        == "its root directory /mnt/a/antnode0002 holds what no node has: the file 'thesis.odt'"
-    )
+    assert names(plan) == ["antnode0001", "antnode0002"]
+    assert plan.refused == ()

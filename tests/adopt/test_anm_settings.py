@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from wnm.core.host import Host
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS, read, render
-from wnm_adopt.anm_findings import AnmSettings, AnmTexts
-from wnm_adopt.anm_settings import NUMBERS, read_anm_settings
+from wnm_adopt.anm_settings import NUMBERS, AnmTexts, read_anm_settings
+from wnm_adopt.findings import FoundSettings
 
-ROOTS = Path(__file__).parents[1] / "formats" / "cases" / "anm"
+ROOTS = Path(__file__).parent / "cases" / "anm"
 ADDRESS = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
 HOST = Host(
     platform="linux", is_root=True, user="root", home="/root", environ={"HOME": "/root"}, usable_cores=8.0
@@ -49,7 +49,7 @@ def read_with(
     unit_ports: tuple[tuple[int, int], ...] = (),
     unit_storages: tuple[str, ...] = (),
     by_hand: frozenset[str] = frozenset(),
-) -> AnmSettings:
+) -> FoundSettings:
     """What an installation says, with an override."""
     return read_anm_settings(
         replace(texts, override=override),
@@ -123,7 +123,8 @@ def test_without_a_version_none_is_pinned(version: str) -> None:
 UNKNOWN = [
     ("NodeCap=$(nproc)", "node_cap", "it runs a command"),
     ("NodeCap=$((2*8))", "node_cap", "it is calculated"),
-    ("[ -f x ] && CpuRemove=90", "cpu_remove", "it depends on a condition"),
+    ("[ -f x ] && CpuRemove=90", "cpu_remove", "can only be told by running it"),
+    ("unset NodeCap", "node_cap", "can only be told by running it"),
     ("DelayStart=$Somewhere", "delay_start", "$Somewhere is not set before it"),
     ("NodeStorage=~/nodes", "node_storage", "~ stands for a home folder"),
     ("RewardsAddress=`cat wallet`", "rewards_address", "it runs a command"),
@@ -177,7 +178,6 @@ WRONG = [
     ("NodeStorage='/mnt/$HOME'", ("node_storage",)),
     ("NodeStorage=/", ("node_storage",)),
     ("NodeVersion=latest", ("node_version",)),
-    ("unset NodeCap", ("node_cap",)),
 ]
 
 
@@ -192,6 +192,54 @@ def test_what_cannot_be_right_is_replaced_only_if_that_is_accepted(line: str, na
     assert set(names).isdisjoint(found.given)
     (wrong,) = found.wrong
     assert wrong.defaults == {name: SPECS[name].form.render(SPECS[name].default_for(HOST)) for name in names}
+
+
+LIMITS_AND_DELAYS = [(key, name) for key, name in NUMBERS.items() if key not in ("NodeCap", "CpuLessThan")]
+
+
+@pytest.mark.parametrize(("key", "name"), LIMITS_AND_DELAYS)
+def test_a_limit_or_delay_that_is_merely_missing_is_a_default_with_a_remark(key: str, name: str) -> None:
+    config = "".join(line for line in CONFIG.splitlines(keepends=True) if not line.startswith(f"{key}="))
+    assert config != CONFIG
+    found = read_with(texts=replace(VANILLA, config=config))
+    assert found.blocking(accept_defaults=False) == ()
+    default = SPECS[name].form.render(SPECS[name].default_for(HOST))
+    assert found.notes == (f"/var/antctl/config: {key} is not set: wnm's default holds, {name} {default}",)
+    assert name not in found.given
+
+
+@pytest.mark.parametrize(
+    ("gone", "more", "name", "text"),
+    [
+        ("CpuLessThan=50", "", "cpu_less_than", "61.2"),
+        ("CpuRemove=70", "CpuLessThan=84", "cpu_remove", "96"),
+        ("HDRemove=90", "HDLessThan=99", "hd_remove", "100"),
+        ("DesiredLoadAverage=4.8", "MaxLoadAverageAllowed=1", "desired_load_average", "0.6"),
+        ("MaxLoadAverageAllowed=8.0", "DesiredLoadAverage=48", "max_load_average_allowed", "80"),
+    ],
+)
+def test_a_default_that_the_other_limit_forbids_is_taken_in_proportion(
+    gone: str, more: str, name: str, text: str
+) -> None:
+    config = CONFIG.replace(f"{gone}\n", "") + f"{more}\n"
+    found = read_with(texts=replace(VANILLA, config=config))
+    assert found.blocking(accept_defaults=False) == ()
+    assert found.given[name] == text
+    (note,) = found.notes
+    assert "does not fit" in note
+
+
+def test_a_missing_delay_is_not_known_if_another_line_could_have_set_it() -> None:
+    config = CONFIG.replace("DelayRemove=10\n", "") + "for DelayRemove in 3; do :; done\n"
+    (message,) = read_with(texts=replace(VANILLA, config=config)).blocking(accept_defaults=True)
+    assert ": DelayRemove is not known: " in message
+    assert "give --delay_remove " in message
+
+
+def test_a_config_without_a_cap_blocks() -> None:
+    config = CONFIG.replace("NodeCap=20\n", "")
+    (message,) = read_with(texts=replace(VANILLA, config=config)).blocking(accept_defaults=False)
+    assert "NodeCap is not set" in message
 
 
 def test_a_default_that_stands_in_has_to_fit_what_it_stands_beside() -> None:
@@ -278,11 +326,10 @@ def test_delays_that_the_script_sets_in_other_cases_are_told() -> None:
     assert found.notes == ("/usr/bin/anms.sh:3: DelayStart=3: the script itself may set DelayStart",)
 
 
-def test_what_the_config_declares_for_a_function_of_anm_is_not_known() -> None:
+def test_a_line_that_is_no_plain_assignment_is_not_known() -> None:
     found = read_with(texts=replace(VANILLA, config=CONFIG.replace("NodeCap=", "declare NodeCap=")))
     (message,) = found.blocking(accept_defaults=True)
-    assert "NodeCap is not known: declare keeps it" in message
-    assert read_with("declare NodeCap=7").given["node_cap"] == "7"
+    assert "declare NodeCap=20: NodeCap is not known: " in message
 
 
 def test_on_a_big_machine_without_the_script_that_is_said() -> None:

@@ -8,8 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from wnm.core.errors import NeedsOperator
-from wnm_adopt.folder import COPIES, MANIFEST, TakeoverFolder, takeovers
-from wnm_adopt.manifest import Manifest, Sort, Step
+from wnm_adopt.takeover_folder import COPIES, MANIFEST, Manifest, Sort, Step, TakeoverFolder, takeovers
 
 NOW = datetime(2026, 11, 20, 1, 2, 3, tzinfo=UTC)
 

@@ -6,20 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.adopt.old_rows import BORN, PEER, SYSTEMD, WALLET, Found, judged, reason, row
+from tests.adopt.old_rows import BORN, PEER, SYSTEMD, WALLET, adopted, judged, reason, row
 from tests.storage.builders import node
 from tests.storage.old_databases import build
 
-from wnm.core.node import NodeId, Status, id_in_name
-from wnm_adopt.judge import Adoption, Refusal
-from wnm_adopt.old_colony import read_old_colony
+from wnm.core.node import Node, NodeId, Status, id_in_name
+from wnm_adopt.classify import Refused
+from wnm_adopt.found import FolderFacts
+from wnm_adopt.old_database import OldNode, read_old_colony
 from wnm_adopt.old_nodes import Memory, OldNodes, remember
-from wnm_adopt.old_values import OldNode
-from wnm_adopt.services import FolderFacts
 
 
 def test_a_row_that_its_service_confirms() -> None:
-    result = judged([row()], [Found()], running=[1], around=SYSTEMD)
+    result = judged([row()], [adopted()], running=[1], around=SYSTEMD)
     assert result == OldNodes(
         memories={1: Memory(status=Status.RUNNING, born=BORN, peer_id=PEER, version="0.4.17")},
         stopped=(),
@@ -28,40 +27,12 @@ def test_a_row_that_its_service_confirms() -> None:
     )
 
 
-def test_adoptions_are_services() -> None:
-    adoption = Adoption(
-        id=NodeId(1),
-        name="antnode0001",
-        kind="antnode",
-        manager="systemd",
-        place="/etc/systemd/system/antnode0001.service",
-        root_dir="/data/node/antnode0001",
-        log_dir="/var/log/antnode/antnode0001",
-        program="/data/node/antnode0001/antnode",
-        command=(),
-        port=55001,
-        metrics_port=13001,
-        wallet=WALLET,
-        environment=(),
-        user="ant",
-        no_upnp=True,
-        start_args=(),
-        network=(),
-        peer_id=None,
-        version=None,
-        old_status=None,
-        own=False,
-        notes=(),
-    )
-    assert judged([row()], [adoption], around=SYSTEMD).notes == ()
-
-
 @pytest.mark.parametrize(
     "word", ["RUNNING", "STOPPED", "UPGRADING", "RESTARTING", "REMOVING", "DEAD", "MIGRATING", None]
 )
 @pytest.mark.parametrize("runs", [True, False])
 def test_only_the_process_says_whether_a_node_runs(word: str | None, runs: bool) -> None:
-    result = judged([replace(row(), status=word)], [Found()], running=[1] if runs else [])
+    result = judged([replace(row(), status=word)], [adopted()], running=[1] if runs else [])
     assert result.memories[1].status == (Status.RUNNING if runs else Status.STOPPED)
     believed = word not in ("REMOVING", "DEAD")
     assert result.notes == (
@@ -77,15 +48,15 @@ def test_only_the_process_says_whether_a_node_runs(word: str | None, runs: bool)
 @pytest.mark.parametrize("running", [[1], []])
 def test_disabled_stays_disabled(running: list[int]) -> None:
     disabled = replace(row(), status="DISABLED")
-    assert judged([disabled], [Found()], running=running).memories[1].status is Status.DISABLED
+    assert judged([disabled], [adopted()], running=running).memories[1].status is Status.DISABLED
     assert judged([disabled]).stopped[0].status is Status.DISABLED
     other = replace(disabled, port=1, root_dir="/elsewhere")
-    assert judged([other], [Found()]).memories[1] == Memory(status=Status.DISABLED)
+    assert judged([other], [adopted()]).memories[1] == Memory(status=Status.DISABLED)
 
 
 def test_a_folder_that_was_cut_short_and_other_contradictions() -> None:
     there = replace(row(), name="antnode001", root_dir="/home/u/", metrics_port=None, wallet="e")
-    result = judged([there], [Found(root_dir="/home/u/.local/antnode0001")])
+    result = judged([there], [adopted(root_dir="/home/u/.local/antnode0001")])
     assert result.memories[1].peer_id == PEER
     assert result.notes == (
         "antnode0001: its name is antnode0001, not 'antnode001' as the older database says",
@@ -95,11 +66,11 @@ def test_a_folder_that_was_cut_short_and_other_contradictions() -> None:
 
 
 def test_addresses_differ_in_case_only() -> None:
-    assert judged([replace(row(), wallet=WALLET.replace("a", "A"))], [Found()]).notes == ()
+    assert judged([replace(row(), wallet=WALLET.replace("a", "A"))], [adopted()]).notes == ()
 
 
 def test_a_row_about_an_earlier_node_of_the_same_number_is_not_remembered() -> None:
-    result = judged([replace(row(), port=47001, root_dir="/old/antnode0001")], [Found()], running=[1])
+    result = judged([replace(row(), port=47001, root_dir="/old/antnode0001")], [adopted()], running=[1])
     assert result.memories == {1: Memory(status=Status.RUNNING)}
     assert result.notes == (
         "antnode0001: the row of its id is about another node; only its service is believed",
@@ -107,7 +78,7 @@ def test_a_row_about_an_earlier_node_of_the_same_number_is_not_remembered() -> N
 
 
 def test_a_service_that_the_database_does_not_know() -> None:
-    result = judged([], [Found()], running=[1])
+    result = judged([], [adopted()], running=[1])
     assert result.memories == {1: Memory(status=Status.RUNNING)}
     assert result.notes == (
         "antnode0001: the older database does not know it; its service is adopted as it is",
@@ -124,13 +95,13 @@ def test_a_service_that_the_database_does_not_know() -> None:
     ],
 )
 def test_what_cannot_be_is_not_remembered(change: dict[str, object], wanted: Memory) -> None:
-    assert judged([replace(row(), **change)], [Found()]).memories[1] == wanted
+    assert judged([replace(row(), **change)], [adopted()]).memories[1] == wanted
 
 
 def test_what_is_refused_is_not_adopted_by_its_row() -> None:
-    def refusal(name: str, **more: int) -> Refusal:
+    def refusal(name: str, **more: int) -> Refused:
         number = NodeId(more["id"]) if "id" in more else None
-        return Refusal(name=name, place="there", reason="it is masked", id=number, port=more.get("port"))
+        return Refused(name=name, place="there", reason="it is masked", id=number, port=more.get("port"))
 
     assert (
         reason(row(), refused=[refusal("antnode0001.service", id=1)])
@@ -144,9 +115,9 @@ def test_what_is_refused_is_not_adopted_by_its_row() -> None:
 
 
 def test_two_claims_to_the_same_thing() -> None:
-    assert reason(row(), found=[Found(id=2, port=1, metrics_port=2)]) == "another node has its folder"
+    assert reason(row(), found=[adopted(id=2, port=1, metrics_port=2)]) == "another node has its folder"
     assert (
-        reason(row(), found=[Found(id=2, root_dir="/x", metrics_port=55001, port=1)])
+        reason(row(), found=[adopted(id=2, root_dir="/x", metrics_port=55001, port=1)])
         == "another node has its port"
     )
     twice = judged([row(1), replace(row(2), port=55001)])
@@ -158,7 +129,7 @@ def test_two_claims_to_the_same_thing() -> None:
 
 def test_an_early_database_under_setsid(tmp_path: Path) -> None:
     rows = read_old_colony(build(tmp_path, "0.1")).nodes
-    one = Found(port=47001, wallet="0x00455d78f850b0358E8cea5be24d415E01E107CF")
+    one = adopted(port=47001, wallet="0x00455d78f850b0358E8cea5be24d415E01E107CF")
     gone = "/data/node/antnode0004"
     result = judged(
         rows, [one], running=[1], folders={gone: FolderFacts(path=gone, exists=False, is_folder=False)}
@@ -172,7 +143,7 @@ def test_an_early_database_under_setsid(tmp_path: Path) -> None:
 
 def test_one_that_came_from_anm(tmp_path: Path) -> None:
     rows = read_old_colony(build(tmp_path, "0.5")).nodes
-    one = Found(name="antnode001", root_dir="/mnt/disk-1/antnode001", wallet="0x" + "1" * 40)
+    one = adopted(name="antnode001", root_dir="/mnt/disk-1/antnode001", wallet="0x" + "1" * 40)
     result = judged(rows, [one], running=[1], around=SYSTEMD)
     assert result.memories == {1: Memory(status=Status.RUNNING, version="0.4.16")}
     assert result.notes == (
@@ -227,7 +198,7 @@ ROWS = st.builds(
     status=TEXTS,
     age=NUMBERS | st.integers(),
 )
-FOUND = st.builds(Found, id=st.integers(1, 3), port=st.integers(55001, 55003))
+FOUND = st.builds(adopted, id=st.integers(1, 3), port=st.integers(55001, 55003))
 
 
 @given(
@@ -236,7 +207,7 @@ FOUND = st.builds(Found, id=st.integers(1, 3), port=st.integers(55001, 55003))
     st.lists(st.integers(1, 3)),
 )
 def test_no_rows_make_anything_unsafe_be_adopted(
-    rows: list[OldNode], found: list[Found], running: list[int]
+    rows: list[OldNode], found: list[Node], running: list[int]
 ) -> None:
     result = judged(rows, found, running=running)
     assert set(result.memories) == {each.id for each in found}

@@ -13,10 +13,9 @@ from tests.adopt.test_folder import picture
 
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm_adopt.anm_places import running_anms
-from wnm_adopt.folder import REPLACED, TakeoverFolder, takeovers
-from wnm_adopt.manifest import Manifest, Step
 from wnm_adopt.plan import TakeoverPlan
-from wnm_adopt.switch import Surroundings, give_back, switch_over
+from wnm_adopt.switch import Steps, give_back, switch_over
+from wnm_adopt.takeover_folder import REPLACED, Manifest, Step, TakeoverFolder, takeovers
 
 
 @dataclass
@@ -89,13 +88,13 @@ class Scene:
     def write(self, plan: TakeoverPlan) -> None:
         self.database.write_text(",".join(plan.kept))
 
-    def around(self, *, dies_at: int | None = None) -> Surroundings:
+    def around(self, *, dies_at: int | None = None) -> Steps:
         def tell(text: str) -> None:
             if dies_at is not None and len(self.told) == dies_at:
                 raise Killed
             self.told.append(text)
 
-        return Surroundings(
+        return Steps(
             look=self.look,
             running=self.running,
             write=self.write,
@@ -238,8 +237,7 @@ def test_the_old_manager_comes_back_even_where_there_is_no_room_to_tidy_up(scene
 
 ASK = """
 import os, sys
-from wnm_adopt.from_services import without_ourselves
-from wnm_adopt.anm_places import running_anms
+from wnm_adopt.anm_places import running_anms, without_ourselves
 pids = running_anms(sys.argv[1])
 others = without_ourselves(pids)
 print(os.getppid() in pids, os.getppid() in others, int(sys.argv[2]) in others)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tests.builders import NOW
 
-from wnm.app.run import begin
+from wnm.app.context import begin
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from wnm.app.escalation import CODE_OFFSET, elevated_command, needs_root, read, sudoers_line, written
-from wnm.app.run import Run
-from wnm.cli.invocation import Command, Invocation
+from wnm.app.context import Context
+from wnm.app.elevate import CODE_OFFSET, elevated_command, needs_root, read, sudoers_line, written
+from wnm.app.invocation import Command, Invocation
 from wnm.core.errors import BadInput
 from wnm.core.host import Host
 from wnm.core.layers import Layer
@@ -17,7 +17,7 @@ from wnm.core.layers import Layer
 HOST = Host(
     platform="linux", is_root=False, user="op", home="/home/op", environ={"HOME": "/home/op"}, usable_cores=2
 )
-RUN = Run(
+RUN = Context(
     asked=Invocation(
         command=Command.FORCE,
         force_action="remove",
@@ -53,7 +53,7 @@ def test_what_no_wnm_wrote_is_refused(text: str) -> None:
 def test_the_line_of_sudoers_allows_exactly_the_command() -> None:
     line = sudoers_line("op")
     assert line == f"op ALL=(root) NOPASSWD: {' '.join(elevated_command())}"
-    assert elevated_command()[1:] == ("-I", "-m", "wnm.app.elevated")
+    assert elevated_command()[1:] == ("-I", "-m", "wnm.cli.elevated")
 
 
 def test_characters_that_mean_something_in_sudoers_are_escaped() -> None:
@@ -71,5 +71,5 @@ def test_the_other_side_does_nothing_that_it_was_not_told_by_wnm(given: str) -> 
     done = subprocess.run(elevated_command(), input=given, capture_output=True, text=True, check=False)
     assert done.returncode == CODE_OFFSET + 2
     assert done.stdout == ""
-    assert done.stderr.startswith("wnm: wnm.app.elevated is started by wnm itself")
+    assert done.stderr.startswith("wnm: wnm.cli.elevated is started by wnm itself")
     assert done.stderr.count("\n") == 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from wnm.app.cron import suspended_schedule
+from wnm.app.schedule import suspended_schedule
 from wnm.core.errors import NeedsOperator
 
 LINE = "* * * * * wnm"

@@ -8,7 +8,7 @@ import pytest
 
 BUSY = """
 import os, signal
-from wnm.app.to_the_end import SIGNALS, undisturbed
+from wnm_adopt.to_the_end import SIGNALS, undisturbed
 
 before = [signal.getsignal(each) for each in SIGNALS]
 with undisturbed():
@@ -19,7 +19,7 @@ print("done")
 """
 TALKATIVE = """
 import sys
-from wnm.app.to_the_end import say
+from wnm_adopt.to_the_end import say
 
 for _ in range(3):
     say("x" * 100_000)

@@ -13,7 +13,7 @@ from tests.views.builders import LATER, colony, failing, material
 from tests.views.past import Past, remember
 from tests.views.test_formats import HOSTILE
 
-from wnm.app.run import begin
+from wnm.app.context import begin
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView
@@ -22,7 +22,7 @@ from wnm.tui.source import Found, Source
 from wnm.views.material import Material
 from wnm.views.node_table import COLUMNS, NO_EXTRAS
 from wnm.views.status import overview
-from wnm.views.tones import length, plain, text_of
+from wnm.views.text import plain
 
 SIZES = [(20, 8), (40, 12), (80, 24), (97, 30), (250, 80)]
 
@@ -60,9 +60,9 @@ def test_head_and_foot_fit(show: Show, sort: str, wanted: str, width: int, heigh
     lines = head(view, show, LATER, width, height, dots=True)
     lines.append(foot(show, sort, wanted, " 1/3", width))
     assert len(lines) < max(height, 12)
-    assert all(text_of(each).isprintable() for each in lines)
+    assert all(each.plain.isprintable() for each in lines)
     if width >= 80:
-        assert max(map(length, lines)) <= width
+        assert max(each.cell_len for each in lines) <= width
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
@@ -89,7 +89,7 @@ def test_at_80_columns_nothing_is_cut_in_the_middle(past: Past) -> None:
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
 def test_every_word_of_the_help_is_on_the_screen(width: int) -> None:
     lines = help_lines(width)
-    assert max(map(length, lines)) <= max(width, 31)
+    assert max(each.cell_len for each in lines) <= max(width, 31)
     told = " ".join(plain(lines).split())
     assert all(meaning in told for _, meaning in HELP)
 
@@ -109,7 +109,7 @@ def test_hostile_texts_are_not_obeyed() -> None:
 
 def test_what_is_wrong_stands_at_the_top() -> None:
     def top(of: Material, later: timedelta = timedelta(0)) -> str:
-        return text_of(head(found(of), Show.NODES, LATER + later, 80, 24, dots=True)[0])
+        return head(found(of), Show.NODES, LATER + later, 80, 24, dots=True)[0].plain
 
     late = top(material(colony(2)), timedelta(hours=2))
     assert late.startswith("CYCLES HAVE STOPPED: the last one began 2 h ago")

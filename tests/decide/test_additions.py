@@ -19,6 +19,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
 from wnm.core.observation import Remembered, Unseen
+from wnm.core.sentences import waiting_for, what
 
 STOPPED = Status.STOPPED
 NEW = available(NEWER)
@@ -41,7 +42,7 @@ def test_nothing_is_added_when_the_program_is_not_usable(program: Any, changes: 
     decision = decide(seen([], available=program), settings(**changes))
     assert briefly(decision) == ""
     (held,) = decision.held
-    assert (held.what, held.waiting_for) == ("add a node", words)
+    assert (what(held), waiting_for(held)) == ("add a node", words)
     assert held.remedy is not None
 
 

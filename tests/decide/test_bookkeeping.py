@@ -23,6 +23,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, ProgramReading, Unseen
+from wnm.core.sentences import sentence, waiting_for
 
 FULL = settings(node_cap=1)
 PAGE_WITHOUT_VERSION = NodePage()
@@ -302,7 +303,7 @@ def test_removing(known: NodeSeen, expected: str) -> None:
 def test_removing_says_when_it_is_due() -> None:
     decision = decide(seen([node(1, Status.REMOVING, status_since=ago(4))]), settings(node_cap=0))
     assert decision.held[0].until == ahead(6)
-    assert "its delay to run out" in decision.held[0].waiting_for
+    assert "its delay to run out" in waiting_for(decision.held[0])
 
 
 def test_what_bookkeeping_concludes_holds_for_the_rules_below_and_uses_up_no_cycle() -> None:
@@ -331,4 +332,4 @@ def test_bookkeeping_alone_names_itself_as_the_rule() -> None:
     decision = decide(
         seen([node(1, Status.REMOVING, status_since=ago(10), because="over cap")], cpu=75), FULL
     )
-    assert (decision.rule, decision.because) == ("bookkeeping", "over cap")
+    assert (decision.rule, sentence(decision.because)) == ("bookkeeping", "over cap")

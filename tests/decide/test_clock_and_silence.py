@@ -18,6 +18,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import NodeSeen, Unseen
+from wnm.core.sentences import sentence
 
 FULL = settings(node_cap=1)
 
@@ -108,7 +109,7 @@ def test_an_answer_forgets_earlier_restarts_for_silence() -> None:
 def test_nothing_new_is_nothing_to_write_down() -> None:
     decision = decide(seen([node(1), node(2, Status.DISABLED)]), settings(node_cap=1))
     assert decision.conclusions == ()
-    assert (decision.rule, decision.because, briefly(decision)) == ("idle", "nothing to do", "")
+    assert (decision.rule, sentence(decision.because), briefly(decision)) == ("idle", "nothing to do", "")
     assert decision.held == ()
 
 

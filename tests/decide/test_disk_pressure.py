@@ -22,6 +22,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Remembered
+from wnm.core.sentences import remedy, sentence
 
 CAP_3 = settings(node_cap=3)
 THREE = (node(1), node(2), node(3))
@@ -65,14 +66,14 @@ def test_who_is_removed_for_a_disk(nodes: list[NodeSeen], expected: str) -> None
 
 
 def test_reasons_of_a_disk() -> None:
-    assert decide(seen(THREE, disks=(FULL,)), CAP_3).because == "disk / is 80.1 % (limit 80.0 %)"
-    because = decide(seen(THREE, disks=(SHORT,)), CAP_3).because
+    assert sentence(decide(seen(THREE, disks=(FULL,)), CAP_3).because) == "disk / is 80.1 % (limit 80.0 %)"
+    because = sentence(decide(seen(THREE, disks=(SHORT,)), CAP_3).because)
     assert because == "1999999999 bytes free on / (crisis_bytes 2000000000)"
     leaving = decide(seen([node(1, Status.REMOVING, status_since=NOW)], disks=(FULL,)), CAP_3)
     assert "remove a node from /: waits for the removal under way there to free its space" in reasons(leaving)
     nobody = decide(seen([], disks=(FULL,)), CAP_3)
     assert "remove a node from /: waits for a node that may be removed" in reasons(nobody)
-    assert nobody.held[0].remedy == "free space on / by hand: disk / is 80.1 % (limit 80.0 %)"
+    assert remedy(nobody.held[0]) == "free space on / by hand: disk / is 80.1 % (limit 80.0 %)"
 
 
 def test_each_short_disk_gives_up_one_node() -> None:
@@ -141,8 +142,7 @@ def test_removing_in_vain_is_not_repeated(last: Remembered, system: Any, expecte
     assert briefly(decision) == expected
     if not expected:
         assert "waits for space that nodes do not hold" in reasons(decision)
-        assert decision.held[0].remedy is not None
-        assert decision.held[0].remedy.startswith("free space on / by hand")
+        assert str(remedy(decision.held[0])).startswith("free space on / by hand")
 
 
 def test_a_node_is_stopped_although_a_disk_waits_in_vain() -> None:

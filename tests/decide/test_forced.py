@@ -31,6 +31,8 @@ from wnm.core.decide.forced import ForcedAction, Request, forced
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen, Observation, Unseen
+from wnm.core.reasons import legacy
+from wnm.core.sentences import sentence
 
 STOPPED, DISABLED = Status.STOPPED, Status.DISABLED
 FLEET = (node(1), node(2), node(3, STOPPED), node(4, STOPPED), node(5, DISABLED))
@@ -98,12 +100,12 @@ def ask(word: str, *names: str, count: int | None = None, confirmed: bool = Fals
 def test_choice(nodes: tuple[NodeSeen, ...], request_: Request, expected: str) -> None:
     decision = forced(seen(nodes, cpu=99), settings(node_cap=9), request_)
     assert briefly(decision) == expected
-    assert (decision.rule, decision.because) == ("by hand", f"--force_action {request_.action}")
+    assert (decision.rule, sentence(decision.because)) == ("by hand", f"--force_action {request_.action}")
     if not expected:
         assert reasons(decision) == f"{request_.action}: waits for a node that it applies to"
     else:
         assert decision.held == ()
-        assert {each.because for each in decision.actions} == {"asked for by hand"}
+        assert {sentence(each.because) for each in decision.actions} == {"asked for by hand"}
 
 
 @cases(
@@ -285,8 +287,8 @@ def test_conclusions_hold_by_hand_too() -> None:
     assert concluded(decision)[1].status is STOPPED
 
 
-REMOVED = RemoveNode(node=NodeId(1), because="-")
-DISABLING = DisableNode(node=NodeId(1), because="-")
+REMOVED = RemoveNode(node=NodeId(1), because=legacy("-"))
+DISABLING = DisableNode(node=NodeId(1), because=legacy("-"))
 
 
 def test_what_was_interrupted_is_finished_besides() -> None:

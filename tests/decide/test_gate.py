@@ -19,6 +19,7 @@ from tests.decide.trials import BACK, GONE, SILENT, after, look, process_of, tri
 from wnm.core.decide.releases import passed_gates
 from wnm.core.node import Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
+from wnm.core.sentences import waiting_for, what
 
 
 @cases(
@@ -224,8 +225,8 @@ def test_waits(known: NodeSeen, delay: float, words: str, until: Any) -> None:
     row = after(decision, known)
     assert (row.status, row.trial, row.trial_failure) == (Status.UPGRADING, NEWER, None)
     assert briefly(decision) == ""
-    (held,) = [each for each in decision.held if each.what == f"antnode0001 is on trial with {NEWER}"]
-    assert words in held.waiting_for
+    (held,) = [each for each in decision.held if what(each) == f"antnode0001 is on trial with {NEWER}"]
+    assert words in waiting_for(held)
     assert held.until is not None
     assert abs(held.until - until) < timedelta(seconds=1)
 

@@ -19,22 +19,23 @@ from wnm.core.action import (
 from wnm.core.deeds import after, during
 from wnm.core.node import Node, Status
 from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.reasons import legacy
 
 NEWEST = "0.4.9"
 LATER = ahead(1)
-BACK = RollBackNode(node=ONE, because="why")
-START = StartNode(node=ONE, program=None, because="why")
-RESTART = RestartNode(node=ONE, silent=False, because="why")
+BACK = RollBackNode(node=ONE, because=legacy("why"))
+START = StartNode(node=ONE, program=None, because=legacy("why"))
+RESTART = RestartNode(node=ONE, silent=False, because=legacy("why"))
 FAILED = trial_row(trial_failure="it has no peers")
 AT_ONCE = "it ended at once"
 
 
 def upgrade(version: str = NEWER) -> UpgradeNode:
-    return UpgradeNode(node=ONE, program=choice(version), because="why")
+    return UpgradeNode(node=ONE, program=choice(version), because=legacy("why"))
 
 
 def renew(version: str = NEWER) -> StartNode:
-    return StartNode(node=ONE, program=choice(version), because="why")
+    return StartNode(node=ONE, program=choice(version), because=legacy("why"))
 
 
 def ended(action: NodeAction, before: Node, result: Result = Result.DONE, **changes: Any) -> Node:
@@ -180,9 +181,9 @@ def test_after_a_failure_its_process_is_another_one(action: NodeAction) -> None:
 @cases(
     "action, status",
     {
-        "a removal": (RemoveNode(node=ONE, because="why"), Status.REMOVING),
-        "a stop": (StopNode(node=ONE, shed=True, because="why"), Status.RUNNING),
-        "disabling": (DisableNode(node=ONE, because="why"), Status.RUNNING),
+        "a removal": (RemoveNode(node=ONE, because=legacy("why")), Status.REMOVING),
+        "a stop": (StopNode(node=ONE, shed=True, because=legacy("why")), Status.RUNNING),
+        "disabling": (DisableNode(node=ONE, because=legacy("why")), Status.RUNNING),
     },
 )
 def test_another_action_that_fails_is_no_way_back(action: NodeAction, status: Status) -> None:

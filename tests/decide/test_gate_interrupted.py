@@ -45,6 +45,7 @@ from wnm.core.decide.ladder import decide
 from wnm.core.decide.releases import passed_gates
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
+from wnm.core.reasons import legacy
 
 # ---- what there is nothing to judge of
 
@@ -167,10 +168,10 @@ def test_killed_between_stop_and_start_it_is_stopped_and_started_again() -> None
     "action",
     {
         "an upgrade": (UPGRADE,),
-        "a start": (StartNode(node=ONE, program=None, because="-"),),
-        "a start with a program": (StartNode(node=ONE, program=choice(NEWER), because="-"),),
-        "a restart by hand": (RestartNode(node=ONE, silent=False, because="-"),),
-        "a stop that did not happen": (StopNode(node=ONE, shed=True, because="-"),),
+        "a start": (StartNode(node=ONE, program=None, because=legacy("-")),),
+        "a start with a program": (StartNode(node=ONE, program=choice(NEWER), because=legacy("-")),),
+        "a restart by hand": (RestartNode(node=ONE, silent=False, because=legacy("-")),),
+        "a stop that did not happen": (StopNode(node=ONE, shed=True, because=legacy("-")),),
     },
 )
 @pytest.mark.parametrize("minutes", [1.0, 60.0])
@@ -185,7 +186,7 @@ def test_killed_after_the_start_its_trial_begins_with_the_next_look(
 
 
 def test_going_back_is_done_again_when_it_was_interrupted() -> None:
-    back = RollBackNode(node=ONE, because="-")
+    back = RollBackNode(node=ONE, because=legacy("-"))
     known = tried(minutes=1, trial_failure="it has no peers")
     assert briefly(look(known, actions=(back,))) == BACK
     restored = tried(minutes=1, trial_failure="it has no peers", sees={"program": shown(VERSION)})
@@ -329,7 +330,7 @@ def test_a_disabled_one_is_left_alone() -> None:
     assert briefly(decision) == ""
     assert after(decision, known).trial == NEWER
     stopping = tried(minutes=1)
-    begun = DisableNode(node=ONE, because="-")
+    begun = DisableNode(node=ONE, because=legacy("-"))
     assert briefly(look(stopping, actions=(begun,))) == "disable 1"
 
 

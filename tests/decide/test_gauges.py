@@ -4,12 +4,15 @@ from tests.builders import cases, machine, settings
 
 from wnm.core.decide.gauges import Gauge, gauges
 from wnm.core.observation import Unseen
+from wnm.core.sentences import is_at
 
 BLIND = Unseen(reason="no answer")
 
 
-def gauge(value: float | Unseen, allow: float | None, remove: float | None, unit: str = "%") -> Gauge:
-    return Gauge(name="cpu", unit=unit, value=value, allow=allow, remove=remove)
+def gauge(
+    value: float | Unseen, allow: float | None, remove: float | None, key: str = "cpu_percent"
+) -> Gauge:
+    return Gauge(key=key, value=value, allow=allow, remove=remove)
 
 
 @cases(
@@ -47,20 +50,20 @@ def test_limits(
 
 
 @cases(
-    "unit, expected",
+    "key, expected",
     {
-        "a share": ("%", "cpu is 1234.6 % (limit 80.0 %)"),
-        "a rate": ("B/s", "cpu is 1,235 B/s (limit 80 B/s)"),
-        "a load": ("load", "cpu is 1234.57 (limit 80.00)"),
+        "a share": ("cpu_percent", "cpu is 1234.6 % (limit 80.0 %)"),
+        "a rate": ("netio_read_bytes_per_second", "network read is 1,235 B/s (limit 80 B/s)"),
+        "a load": ("load_5min", "load (5 min) is 1234.57 (limit 80.00)"),
     },
 )
-def test_for_people(unit: str, expected: str) -> None:
-    assert gauge(1234.567, 70, 80, unit).against(80) == expected
+def test_for_people(key: str, expected: str) -> None:
+    assert is_at(gauge(1234.567, 70, 80, key).against(80)) == expected
 
 
 def test_for_people_without_a_limit_or_a_reading() -> None:
-    assert gauge(5, None, None).against(None) == "cpu is 5.0 % (limit 0.0 %)"
-    assert gauge(BLIND, None, None).against(80) == "cpu was not seen (no answer)"
+    assert is_at(gauge(5, None, None).against(None)) == "cpu is 5.0 % (limit 0.0 %)"
+    assert is_at(gauge(BLIND, None, None).against(80)) == "cpu was not seen (no answer)"
 
 
 def test_all_readings_are_there_with_those_that_are_off() -> None:

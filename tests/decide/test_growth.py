@@ -21,6 +21,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, ProgramReading, Unseen
+from wnm.core.sentences import sentence
 
 BLIND = Unseen(reason="no answer")
 STOPPED = Status.STOPPED
@@ -105,8 +106,8 @@ def test_reasons() -> None:
     decision = decide(
         seen([node(1, STOPPED), node(2, STOPPED, because="")]), settings(node_cap=9, **limits(4))
     )
-    assert (decision.rule, decision.because) == ("growth", "the machine has room")
-    becauses = [getattr(each, "because", "") for each in decision.actions]
+    assert (decision.rule, sentence(decision.because)) == ("growth", "the machine has room")
+    becauses = [sentence(each.because) for each in decision.actions]
     assert becauses == ["stopped: its ordinary life", "stopped", *["the machine has room"] * 2]
     assert "add 5 more: waits for a free start slot" in reasons(decision)
     pausing = node(1, STOPPED, retry_at=ahead(1), last_error="once")

@@ -31,17 +31,19 @@ from wnm.core.action import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen, Unseen
+from wnm.core.reasons import legacy
+from wnm.core.sentences import sentence
 
 ONE = NodeId(1)
-ADD = AddNode(node=row(1), program=choice(), because="-")
-START = StartNode(node=ONE, program=None, because="-")
-STOP = StopNode(node=ONE, shed=True, because="-")
-RESTART = RestartNode(node=ONE, silent=True, because="-")
-UPGRADE = UpgradeNode(node=ONE, program=choice(), because="-")
-RETIRE = RetireNode(node=ONE, because="-")
-REMOVE = RemoveNode(node=ONE, because="-")
-DISABLE = DisableNode(node=ONE, because="-")
-ENABLE = EnableNode(node=ONE, because="-")
+ADD = AddNode(node=row(1), program=choice(), because=legacy("-"))
+START = StartNode(node=ONE, program=None, because=legacy("-"))
+STOP = StopNode(node=ONE, shed=True, because=legacy("-"))
+RESTART = RestartNode(node=ONE, silent=True, because=legacy("-"))
+UPGRADE = UpgradeNode(node=ONE, program=choice(), because=legacy("-"))
+RETIRE = RetireNode(node=ONE, because=legacy("-"))
+REMOVE = RemoveNode(node=ONE, because=legacy("-"))
+DISABLE = DisableNode(node=ONE, because=legacy("-"))
+ENABLE = EnableNode(node=ONE, because=legacy("-"))
 RUNS, ENDED = ProcessState.RUNNING, ProcessState.STOPPED
 JUST = ago(1)
 BLIND = {"process": Unseen(reason="no answer"), "reachable": None, "page": Unseen(reason="not asked")}
@@ -197,7 +199,7 @@ def test_an_interrupted_addition_without_a_folder_leaves_its_id_alone_until_it_i
 def test_after_an_interrupted_shed_its_effect_is_waited_for() -> None:
     high = seen([node(1, state=ENDED), node(2)], interrupted=interrupted(STOP), cpu=90)
     assert briefly(decide(high, settings(node_cap=2))) == ""
-    by_hand = StopNode(node=ONE, shed=False, because="-")
+    by_hand = StopNode(node=ONE, shed=False, because=legacy("-"))
     high = seen([node(1, state=ENDED), node(2)], interrupted=interrupted(by_hand), cpu=90)
     assert briefly(decide(high, settings(node_cap=2))) == "shed 2"
 
@@ -206,7 +208,7 @@ def test_reasons_of_what_is_finished() -> None:
     def because(action: NodeAction, known: NodeSeen) -> str:
         decision = decide(seen([known, node(2)], interrupted=interrupted(action), cpu=QUIET), settings())
         assert decision.rule == "bookkeeping"
-        return decision.because
+        return sentence(decision.because)
 
     assert "before it had a folder" in because(ADD, folderless(1, Status.RESTARTING, state=ENDED))
     assert because(REMOVE, node(1, Status.REMOVING)) == "its removal was interrupted"

@@ -22,6 +22,7 @@ from wnm.core.action import Resurvey, node_of
 from wnm.core.decide.ladder import LADDER, decide
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation
+from wnm.core.sentences import sentence
 
 DEAD = folderless(1)
 OUTDATED = node(2)
@@ -101,6 +102,6 @@ def test_the_order_of_rows_changes_nothing_but_the_order_of_words() -> None:
 
 
 def test_an_idle_cycle_says_whether_anything_waits() -> None:
-    assert decide(seen([node(1)]), settings(node_cap=1)).because == "nothing to do"
+    assert sentence(decide(seen([node(1)]), settings(node_cap=1)).because) == "nothing to do"
     waiting = decide(seen([node(1)], cpu=75), settings(node_cap=2))
-    assert (waiting.rule, waiting.because) == ("idle", "all that could be done waits for something")
+    assert (waiting.rule, sentence(waiting.because)) == ("idle", "all that could be done waits for something")

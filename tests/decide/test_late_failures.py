@@ -26,6 +26,7 @@ from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodeSeen
+from wnm.core.reasons import legacy
 
 PROVEN = knowing(release(NEWER, passed=1))
 HALTED = knowing(replace(release(NEWER, failed=[1]), passed=1))
@@ -91,7 +92,7 @@ def test_a_version_is_halted_by_what_shows_soon_after_its_gate(known: NodeSeen, 
         ),
         "one that wnm was stopping": (
             passed(state=GONE),
-            {"interrupted": interrupted(StopNode(node=NodeId(1), shed=True, because="-"))},
+            {"interrupted": interrupted(StopNode(node=NodeId(1), shed=True, because=legacy("-")))},
         ),
         "one that had replaced its own program when it ended": (
             passed(state=GONE, sees={"program": shown("0.4.9")}),

@@ -23,19 +23,20 @@ from wnm.core.deeds import after, during
 from wnm.core.lifecycle import backs_off, delay_of, retry_at
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.reasons import legacy
 
 ONE = NodeId(1)
-ADD = AddNode(node=row(1, Status.RESTARTING, version=None), program=choice(NEWER), because="why")
-START = StartNode(node=ONE, program=None, because="why")
-RENEW = StartNode(node=ONE, program=choice(NEWER), because="why")
-STOP = StopNode(node=ONE, shed=True, because="why")
-RESTART = RestartNode(node=ONE, silent=False, because="why")
-WAKE = RestartNode(node=ONE, silent=True, because="why")
-UPGRADE = UpgradeNode(node=ONE, program=choice(NEWER), because="why")
-RETIRE = RetireNode(node=ONE, because="why")
-REMOVE = RemoveNode(node=ONE, because="why")
-DISABLE = DisableNode(node=ONE, because="why")
-ENABLE = EnableNode(node=ONE, because="why")
+ADD = AddNode(node=row(1, Status.RESTARTING, version=None), program=choice(NEWER), because=legacy("why"))
+START = StartNode(node=ONE, program=None, because=legacy("why"))
+RENEW = StartNode(node=ONE, program=choice(NEWER), because=legacy("why"))
+STOP = StopNode(node=ONE, shed=True, because=legacy("why"))
+RESTART = RestartNode(node=ONE, silent=False, because=legacy("why"))
+WAKE = RestartNode(node=ONE, silent=True, because=legacy("why"))
+UPGRADE = UpgradeNode(node=ONE, program=choice(NEWER), because=legacy("why"))
+RETIRE = RetireNode(node=ONE, because=legacy("why"))
+REMOVE = RemoveNode(node=ONE, because=legacy("why"))
+DISABLE = DisableNode(node=ONE, because=legacy("why"))
+ENABLE = EnableNode(node=ONE, because=legacy("why"))
 LATER = ahead(1)
 # A row that no action's result looks like by accident.
 WORN = row(1, failures=3, retry_at=ago(1), last_error="once", silent_since=ago(9), silence_restarts=2)

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from wnm.core.action import ClosePort, OpenPort, PortChange, port_comment
 from wnm.core.decide.ports import node_in_comment, port_changes
 from wnm.core.observation import FirewallReading, PortRule, Unseen
+from wnm.core.reasons import legacy
+from wnm.core.sentences import sentence
 
 ONE, TWO, THREE = "antnode0001", "antnode0002", "antnode0003"
 
@@ -92,12 +94,13 @@ def test_drift_is_repaired(
 
 def test_reasons_are_for_people() -> None:
     reading = seen(rule(1, ONE, whole=False), rule(7, TWO), rule(9, "gone"))
-    assert port_changes(reading, {ONE: 1, TWO: 2}) == (
-        ClosePort(port=7, comment="wnm antnode0002", because="antnode0002 uses port 2"),
-        ClosePort(port=9, comment="wnm gone", because="there is no node gone"),
-        OpenPort(port=1, comment="wnm antnode0001", because="its rule lacks IPv4 or IPv6"),
-        OpenPort(port=2, comment="wnm antnode0002", because="its rule is missing"),
-    )
+    changes = port_changes(reading, {ONE: 1, TWO: 2})
+    assert [replace(each, because=legacy(sentence(each.because))) for each in changes] == [
+        ClosePort(port=7, comment="wnm antnode0002", because=legacy("antnode0002 uses port 2")),
+        ClosePort(port=9, comment="wnm gone", because=legacy("there is no node gone")),
+        OpenPort(port=1, comment="wnm antnode0001", because=legacy("its rule lacks IPv4 or IPv6")),
+        OpenPort(port=2, comment="wnm antnode0002", because=legacy("its rule is missing")),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import Load, NodeSeen, Remembered, Unseen
+from wnm.core.sentences import sentence
 
 CAP_2 = settings(node_cap=2)
 CAP_3 = settings(node_cap=3)
@@ -108,7 +109,7 @@ def test_over_the_cap(nodes: list[NodeSeen], changes: dict[str, Any], expected: 
 
 def test_over_the_cap_says_so() -> None:
     decision = decide(seen([*THREE, node(4)]), CAP_2)
-    assert (decision.rule, decision.because) == ("pressure", "4 nodes with a cap of 2")
+    assert (decision.rule, sentence(decision.because)) == ("pressure", "4 nodes with a cap of 2")
     assert "remove 1 more: waits for a free removal slot" in reasons(decision)
     assert "more" not in reasons(decide(seen(THREE), CAP_2))
 
@@ -179,7 +180,7 @@ class TestEachReadingByItself:
         self, high: Any, not_high: Any, limit: Any, words: str
     ) -> None:
         decision = decide(seen(THREE, **high), settings(node_cap=3, **limit))
-        assert (decision.rule, briefly(decision), decision.because) == ("pressure", "shed 3", words)
+        assert (decision.rule, briefly(decision), sentence(decision.because)) == ("pressure", "shed 3", words)
 
     def test_at_its_limit_stops_nothing(self, high: Any, not_high: Any, limit: Any, words: str) -> None:
         assert briefly(decide(seen(THREE, **not_high), settings(node_cap=3, **limit))) == ""

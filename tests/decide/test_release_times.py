@@ -42,6 +42,7 @@ from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
 from wnm.core.outcome import Outcome, Result
 from wnm.core.release import MOST_FAILURES, MOST_RELEASES, Release, after_outcomes, merged, release_of
+from wnm.core.sentences import sentence, waiting_for
 
 # ---- urgency
 
@@ -96,7 +97,7 @@ def test_urgent(
     decision = upgrades(nodes, wished=wished, **{"remembered": known, **changes})
     assert briefly(decision) == expected
     if expected.startswith("upgrade"):
-        assert f"the network takes nothing below {NEWER}" in decision.actions[0].because
+        assert f"the network takes nothing below {NEWER}" in sentence(decision.actions[0].because)
 
 
 def test_an_urgent_upgrade_comes_before_growth() -> None:
@@ -161,7 +162,7 @@ def test_the_window(window: Window, now: datetime, offset: int, until: datetime 
         remembered=proven(),
     )
     assert briefly(decision) == ("upgrade 1 to 0.4.8" if until is None else "")
-    waiting = [each.until for each in decision.held if each.waiting_for == "upgrade_window to open"]
+    waiting = [each.until for each in decision.held if waiting_for(each) == "upgrade_window to open"]
     assert waiting == ([] if until is None else [until])
 
 
@@ -191,7 +192,7 @@ def test_a_version_is_taken_when_it_is_this_machines_turn() -> None:
     early = spread_view(7, NOW - due + timedelta(seconds=1))
     assert briefly(early) == ""
     (held,) = early.held
-    assert (held.waiting_for, held.until) == (
+    assert (waiting_for(held), held.until) == (
         "this machine's turn within upgrade_spread",
         NOW + timedelta(seconds=1),
     )

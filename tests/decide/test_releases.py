@@ -29,6 +29,7 @@ from wnm.core.decide.ladder import decide
 from wnm.core.forms.windows import Window
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, ProgramReading, Remembered, Unseen
+from wnm.core.sentences import remedy, waiting_for, what
 
 # ---- the canary
 
@@ -186,9 +187,9 @@ def test_failures_allowed(allowed: int, failed: list[int], expected: str) -> Non
 def test_a_halt_says_who_failed_and_why_and_what_lifts_it() -> None:
     decision = upgrades((went_back(1), node(2)), remembered=HALTED)
     (held,) = [each for each in decision.held if each.remedy is not None]
-    assert held.what == "upgrade antnode0001, antnode0002 to 0.4.8"
-    assert "0.4.8 is halted, antnode0001 failed its gate: it has no peers" in held.waiting_for
-    assert held.remedy == (
+    assert what(held) == "upgrade antnode0001, antnode0002 to 0.4.8"
+    assert "0.4.8 is halted, antnode0001 failed its gate: it has no peers" in waiting_for(held)
+    assert remedy(held) == (
         f"put a newer version at {PROGRAM}, or try 0.4.8 again with wnm --force_action upgrade"
     )
 
@@ -205,7 +206,7 @@ def test_a_halt_is_said(changes: dict[str, Any]) -> None:
     if changes.pop("leaving", False):
         nodes += (node(3, Status.REMOVING, status_since=NOW),)
     decision = upgrades(nodes, remembered=HALTED, wished={"node_cap": 2}, **changes)
-    assert any(each.remedy is not None and "is halted" in each.waiting_for for each in decision.held)
+    assert any(each.remedy is not None and "is halted" in waiting_for(each) for each in decision.held)
 
 
 def test_a_halt_that_keeps_nothing_back_is_not_said() -> None:

@@ -27,6 +27,7 @@ from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, Remembered, ShunAct, ShunRates, Unseen
+from wnm.core.sentences import sentence, waiting_for
 
 DAY = 24 * 60
 
@@ -113,7 +114,10 @@ def test_what_each_policy_does(policy: str, expected: str) -> None:
         (action,) = decision.actions
         assert isinstance(action, RestartNode | RetireNode)
         assert action.shunned
-        assert action.because == "shunned 31 times within a day, 2 of them in the last hour (shun_limit 15)"
+        assert (
+            sentence(action.because)
+            == "shunned 31 times within a day, 2 of them in the last hour (shun_limit 15)"
+        )
 
 
 def test_the_limit_is_the_settings() -> None:
@@ -151,7 +155,7 @@ def test_what_is_left_of_the_budget() -> None:
     decision = decided(*nodes, remembered=acted((8, 600), (9, 60)), shun_budget=2)
     assert briefly(decision) == ""
     (held,) = decision.held
-    assert held.waiting_for == "shun_budget: 2 node(s) within a day"
+    assert waiting_for(held) == "shun_budget: 2 node(s) within a day"
     assert held.until == ago(600) + timedelta(days=1)
 
 

@@ -21,6 +21,7 @@ from wnm.core.action import RestartNode
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import NodeSeen, Unseen
+from wnm.core.sentences import sentence, what
 
 
 @cases(
@@ -130,13 +131,13 @@ def test_reasons() -> None:
     assert reasons(decide(seen([hung(1, silent_since=ago(30))]), settings(node_cap=1))) == ""
     soon = hung(4, silent_since=ago(20))
     decision = decide(seen([*SILENT, soon]), settings(node_cap=4))
-    assert (decision.rule, decision.because) == ("silent nodes", "3 node(s) do not answer")
+    assert (decision.rule, sentence(decision.because)) == ("silent nodes", "3 node(s) do not answer")
     (action,) = decision.actions
     assert isinstance(action, RestartNode)
-    assert (action.silent, action.because) == (True, f"has not answered since {ago(60)}")
+    assert (action.silent, sentence(action.because)) == (True, f"has not answered since {ago(60)}")
     waiting = [line for line in reasons(decision).splitlines() if "it to answer by itself" in line]
     assert waiting == ["restart antnode0004: waits for it to answer by itself"]
-    assert [each.until for each in decision.held if "antnode0004" in each.what] == [ahead(10)]
+    assert [each.until for each in decision.held if "antnode0004" in what(each)] == [ahead(10)]
     assert "restart 2 more: waits for a free start slot" in reasons(decision)
 
 

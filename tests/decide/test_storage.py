@@ -26,13 +26,15 @@ from wnm.core.action import AddNode, DisableNode, NodeAction, RemoveNode
 from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen, Observation, Storage, Unseen
+from wnm.core.reasons import legacy
+from wnm.core.sentences import remedy, sentence, waiting_for
 
 GONE = storage(present=False, empty=True, mount_point=None)
 EMPTY = storage(empty=True)
 ELSEWHERE = storage(mount_point="/other")
 UNSEEN = storage(present=Unseen(reason="hangs"), empty=False, mount_point=None)
-ADDED = AddNode(node=row(1), program=choice(), because="-")
-REMOVED = RemoveNode(node=NodeId(1), because="-")
+ADDED = AddNode(node=row(1), program=choice(), because=legacy("-"))
+REMOVED = RemoveNode(node=NodeId(1), because=legacy("-"))
 ENDED = ProcessState.STOPPED
 
 
@@ -108,7 +110,7 @@ def test_dead_nodes_are_removed_all_at_once_beyond_any_limit() -> None:
     )
     after = concluded(decision)[3]
     assert (after.status, after.status_since, after.because) == (Status.DEAD, NOW, "its folder is gone")
-    assert decision.because == "5 node(s) without their folder"
+    assert sentence(decision.because) == "5 node(s) without their folder"
     assert "remove antnode" not in reasons(decision)
 
 
@@ -163,10 +165,9 @@ def test_nothing_is_done_when_the_storage(where: Storage, words: str) -> None:
     assert (decision.rule, decision.actions) == ("missing storage", ())
     (held,) = decision.held
     assert (
-        held.waiting_for == f"the storage folder {HOME}, which {words} although antnode0001 should be in it"
+        waiting_for(held) == f"the storage folder {HOME}, which {words} although antnode0001 should be in it"
     )
-    assert held.remedy is not None
-    assert "--force_action remove --confirm --service_name antnode0001,antnode0002" in held.remedy
+    assert "--force_action remove --confirm --service_name antnode0001,antnode0002" in str(remedy(held))
     assert Status.DEAD not in {each.status for each in concluded(decision).values()}
 
 
@@ -272,6 +273,6 @@ def test_a_node_in_a_storage_that_nobody_looked_at_is_judged_by_its_folder() -> 
 
 def test_a_disabled_node_is_stopped_for_good_even_when_that_was_interrupted() -> None:
     known = folderless(1, Status.DISABLED, state=ProcessState.RUNNING)
-    action = DisableNode(node=NodeId(1), because="-")
+    action = DisableNode(node=NodeId(1), because=legacy("-"))
     decision = decide(seen([known, node(2)], interrupted=interrupted(action), cpu=75), settings(node_cap=2))
     assert briefly(decision) == "disable 1"

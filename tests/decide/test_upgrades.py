@@ -24,6 +24,7 @@ from tests.builders import (
 from wnm.core.decide.ladder import decide
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, ProgramReading, Unseen
+from wnm.core.sentences import sentence, waiting_for, what
 
 NEW = available(NEWER)
 
@@ -188,7 +189,7 @@ def test_a_pin_is_mentioned_only_when_a_node_waits_for_it() -> None:
     assert above.startswith("take antnode0001 back to the pin node_version 0.4.7: waits for ")
     assert "--force_action upgrade --service_name antnode0001 --confirm" in above
     held = decide(seen([node(1)], available=NEW), pinned).held
-    assert [(each.waiting_for, each.remedy) for each in held] == [("the pin node_version 0.4.7", None)]
+    assert [(waiting_for(each), each.remedy) for each in held] == [("the pin node_version 0.4.7", None)]
 
 
 @cases(
@@ -237,8 +238,8 @@ def test_reasons() -> None:
         ),
         settings(node_cap=4),
     )
-    assert (decision.rule, decision.because) == ("upgrades", "4 node(s) older than 0.4.8")
-    assert [getattr(each, "because", None) for each in decision.actions] == ["runs 0.4.7, available is 0.4.8"]
+    assert (decision.rule, sentence(decision.because)) == ("upgrades", "4 node(s) older than 0.4.8")
+    assert [sentence(each.because) for each in decision.actions] == ["runs 0.4.7, available is 0.4.8"]
     resting = [line for line in reasons(decision).splitlines() if "its pause" in line]
     assert resting == ["upgrade antnode0003: waits for its pause after: once"]
     assert "upgrade antnode0002, antnode0004 to 0.4.8: waits for a free upgrade slot" in reasons(decision)
@@ -298,7 +299,7 @@ def test_a_removal_that_rests_after_a_failure_holds_nothing_back() -> None:
     crashed = node(3, Status.STOPPED)
     healing = decide(seen([leaving, node(2), crashed]), settings(node_cap=3))
     assert briefly(healing) == "start 3"
-    (held,) = [each for each in healing.held if each.what == "remove antnode0001"]
+    (held,) = [each for each in healing.held if what(each) == "remove antnode0001"]
     assert held.until == ahead(30)
     assert held.remedy is not None
     outdated = seen([leaving, node(2, version="0.4.6", binary_version="0.4.6")])

@@ -25,12 +25,13 @@ from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, ProgramReading, Unseen
+from wnm.core.reasons import legacy
 
 GOOD = NodePage(version=NEWER, connected_peers=5)
 SILENT = {"reachable": Reachability.TIMES_OUT, "page": Unseen(reason="timed out")}
 STOPPED, GONE, RUNS = Status.STOPPED, ProcessState.STOPPED, ProcessState.RUNNING
 ONE = NodeId(1)
-UPGRADE = UpgradeNode(node=ONE, program=choice(NEWER), because="-")
+UPGRADE = UpgradeNode(node=ONE, program=choice(NEWER), because=legacy("-"))
 QUIET = 75.0
 BACK = "roll back 1"
 NEW = available(NEWER)

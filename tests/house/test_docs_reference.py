@@ -9,6 +9,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from scripts.reference.commands import EXIT_CODES, commands_markdown, exit_codes_markdown
+from scripts.reference.json import NODE
+from scripts.reference.json import REPORTS as DOCUMENTED
+from scripts.reference.metrics import metrics_in
+from scripts.reference.schema import PURPOSES, schema_markdown
 from tests.builders import NOW
 from tests.views.past import remember
 from tests.views.recorded import MACHINES, busy
@@ -16,17 +21,12 @@ from tests.views.terminal_texts import LOOKED_AT, looked_at
 from tests.views.test_earnings import SOME
 
 from wnm.alerts import commands as alert_commands
-from wnm.app import cron
-from wnm.cli.histories import chronicle_of
-from wnm.cli.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS
-from wnm.cli.options import RUN_OPTIONS
-from wnm.cli.reference_commands import EXIT_CODES, commands_markdown, exit_codes_markdown
-from wnm.cli.reference_json import NODE
-from wnm.cli.reference_json import REPORTS as DOCUMENTED
-from wnm.cli.reference_metrics import metrics_in
-from wnm.cli.reference_schema import PURPOSES, schema_markdown
-from wnm.cli.stories import story_of
-from wnm.cli.view_options import View
+from wnm.app import schedule as cron
+from wnm.app.histories import chronicle_of
+from wnm.app.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS
+from wnm.app.run_options import RUN_OPTIONS
+from wnm.app.stories import story_of
+from wnm.app.view_options import View
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
 from wnm.storage.tables import metadata

@@ -12,6 +12,7 @@ from tests.views.builders import failing, healthy, held, material, stopped
 from wnm.core.action import AddNode, NodeAction, StopNode, UpgradeNode
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
+from wnm.core.reasons import legacy
 from wnm.core.timeline import MEASURES, RANGES, Bucket, OperationRecord, Past, PastCycle, Spread
 from wnm.views.material import Material
 from wnm.views.page.subject import Subject
@@ -157,9 +158,11 @@ def _operations(until: datetime, texts: tuple[str, ...]) -> tuple[OperationRecor
         )
         return replace(record, **changes)
 
-    upgrade = UpgradeNode(node=NodeId(3), program=choice(NEWER), because=f"it is {VERSION}, {NEWER} is there")
-    shed = StopNode(node=NodeId(9), shed=True, because="cpu is 83.1 % (limit 80.0 %)")
-    add = AddNode(node=row(12), program=choice(), because="the machine has room")
+    upgrade = UpgradeNode(
+        node=NodeId(3), program=choice(NEWER), because=legacy(f"it is {VERSION}, {NEWER} is there")
+    )
+    shed = StopNode(node=NodeId(9), shed=True, because=legacy("cpu is 83.1 % (limit 80.0 %)"))
+    add = AddNode(node=row(12), program=choice(), because=legacy("the machine has room"))
     return (
         done(4, upgrade),
         done(19, shed, result="failed", error=f"it did not end: {texts[1]}"),

@@ -13,7 +13,7 @@ from tests.page.history import HOSTILE, subject
 from tests.page.test_markup import Reader
 from tests.views.builders import failing, held
 
-from wnm.app.outputs import OUTPUTS
+from wnm.app.publish import OUTPUTS
 from wnm.core.alerts import Episode, Severity
 from wnm.views.page.frame import MARKER, policy, render, source
 from wnm.views.page.markup import harmless

@@ -6,11 +6,13 @@ import pytest
 from tests.builders import HOST
 from tests.cli.operator import Operator
 from tests.page.viewer import Browser
-from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, decision, node
+from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, decision, node, observation
 
-from wnm.app.outputs import write_outputs
+from wnm.app.publish import publish
 from wnm.core.layers import DATABASE, Layer, resolve
+from wnm.cycle import Cycle, Plan
 from wnm.storage.database import open_for_reading
+from wnm.storage.ledger import Ledger
 
 
 @pytest.fixture
@@ -25,7 +27,10 @@ def write(store: Store, path: Path | str) -> tuple[str, ...]:
     """What the end of a cycle does with that setting."""
     resolved = resolve((Layer(name=DATABASE, values={**SETTINGS, "status_page": str(path)}),), HOST)
     with open_for_reading(store.path) as database:
-        return write_outputs(resolved, database, NOW + MINUTE)
+        nodes = Ledger(database).nodes()
+        plan = Plan(started_at=NOW + MINUTE, known=nodes, seen=observation(nodes), decision=decision())
+        cycle = Cycle(number=2, plan=plan, outcomes=(), problems=(), exit_code=0, ended_at=NOW + MINUTE)
+        return publish(cycle, nodes, resolved, database, NOW + MINUTE)
 
 
 def test_it_is_written_whole_and_again(store: Store, tmp_path: Path) -> None:

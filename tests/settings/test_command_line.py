@@ -2,9 +2,9 @@
 
 import pytest
 
+from wnm.app.invocation import FORCED_ACTIONS, REPORTS, Command, Invocation
+from wnm.app.run_options import RUN_OPTIONS
 from wnm.cli.help import help_text
-from wnm.cli.invocation import FORCED_ACTIONS, REPORTS, Command, Invocation
-from wnm.cli.options import RUN_OPTIONS
 from wnm.cli.parse import parse
 from wnm.core.errors import BadInput
 from wnm.core.settings import NAMES, SPECS

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from tests.settings.hosts import ROOT, USER, WALLET
 
-from wnm.app.layers import Gathered, gather
-from wnm.cli.invocation import Command, Invocation
+from wnm.app.invocation import Command, Invocation
+from wnm.app.sources import Gathered, gather
 from wnm.cli.parse import parse
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.layers import Resolved, resolve

@@ -8,10 +8,10 @@ from sysconfig import get_path
 
 import pytest
 from msgspec.structs import fields
+from scripts.reference.settings import settings_markdown
 from tests.settings.hosts import WALLET, given
 
 from wnm.app.addresses import checksum_error
-from wnm.cli.reference import settings_markdown
 from wnm.core.forms.wallets import FAUCET
 from wnm.core.layers import resolve
 from wnm.core.settings import GROUPS, NAMES, SPECS, Settings
@@ -119,7 +119,7 @@ def test_a_quiet_cycle_loads_nothing_that_it_does_not_need(tmp_path: Path) -> No
 import sys
 from pathlib import Path
 from wnm.app.addresses import checksum_error
-from wnm.app.layers import gather
+from wnm.app.sources import gather
 from wnm.cli.parse import parse
 from wnm.core.layers import Layer, resolve
 from wnm.system.host import host_facts
@@ -152,6 +152,7 @@ def test_the_check_of_generated_pages_can_fail(tmp_path: Path) -> None:
     scripts.mkdir()
     copy = scripts / "generate_docs.py"
     copy.write_text((ROOT / "scripts/generate_docs.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (scripts / "reference").symlink_to(ROOT / "scripts/reference")
     (tmp_path / "tests").symlink_to(ROOT / "tests")
 
     def run(*options: str) -> int:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from wnm_sim.pages import HIGHEST_REWARD_ATTOS, History, Vitals, page, vitals
+from wnm_sim.misbehave import Behaviour
+from wnm_sim.pages import HIGHEST_REWARD_ATTOS, NEWBORN, History, Vitals, page
 from wnm_sim.programs import peer_id
 
 SAMPLE = re.compile(r'([a-z0-9_]+)(\{([a-z_]+="[^"\n]*",?)+\})? (-?[0-9.e+-]+)')
@@ -20,8 +21,10 @@ WANTED = (
 )
 
 
-def _seen(uptime_seconds: int, seed: int = 7, earlier: History | None = None) -> Vitals:
-    return vitals(
+def _seen(
+    uptime_seconds: int, seed: int = 7, earlier: History = NEWBORN, shunned_per_hour: float = 0
+) -> Vitals:
+    return Vitals(
         seed=seed,
         version="0.4.17",
         peer_id="12D3KooWexample",
@@ -29,7 +32,8 @@ def _seen(uptime_seconds: int, seed: int = 7, earlier: History | None = None) ->
         records=9,
         memory_megabytes=97.8125,
         cpu_percent=0.04,
-        earlier=earlier or History(payments=0, lived_seconds=0),
+        earlier=earlier,
+        ordered=Behaviour(shunned_per_hour=shunned_per_hour),
     )
 
 
@@ -87,7 +91,7 @@ def test_rewards_rise_and_stop_at_the_greatest_number_that_fits() -> None:
 
 
 def test_shuns_are_counted_within_their_time_frame() -> None:
-    text = page("/metrics_extended", _seen(2 * 86_400)._replace(shunned_per_hour=3))
+    text = page("/metrics_extended", _seen(2 * 86_400, shunned_per_hour=3))
     assert text is not None
     assert re.findall(r'across_time_frames\{time_frame="(\w+)"\} (\d+)', text) == [
         ("LastTenMinutes", "0"),
@@ -101,7 +105,7 @@ def test_shuns_are_counted_within_their_time_frame() -> None:
 
 def test_payments_and_age_go_on_after_a_restart_but_rewards_do_not() -> None:
     seen = _seen(0, earlier=History(payments=50, lived_seconds=7200))
-    assert (seen.payments, seen.lived_seconds, seen.rewards_attos) == (50, 7200, 0)
+    assert (*seen.history, seen.rewards_attos) == (50, 7200, 0)
     assert "ant_networking_live_time 2\n" in (page("/metrics", seen) or "")
 
 

@@ -26,8 +26,9 @@ from wnm.core.decision import Decision
 from wnm.core.node import Node, Status
 from wnm.core.observation import Load, NodePage, NodeSeen, Observation, Unseen
 from wnm.core.release import merged
+from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
-from wnm_sim.machine import ImaginedMachine, node_actions
+from wnm_sim.machine import SimulatedMachine, node_actions
 
 UNCOUNTED = (Status.DISABLED, Status.REMOVING, Status.DEAD)
 
@@ -192,7 +193,7 @@ def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], sett
             or over
             or too_full(known.node.mount_point, seen, settings)
             or is_shunned(known, settings)
-        ), f"{known.node.name} is to be removed without a reason: {action.because}"
+        ), f"{known.node.name} is to be removed without a reason: {sentence(action.because)}"
 
 
 def is_shunned(known: NodeSeen, settings: Settings) -> bool:
@@ -220,7 +221,7 @@ def check_shun_acts(
     return now
 
 
-def check_keys(before: set[str], machine: ImaginedMachine) -> None:
+def check_keys(before: set[str], machine: SimulatedMachine) -> None:
     """No folder with an identity went in this cycle without a copy of its key; `before` had one."""
     assert before - set(machine.world.folders) <= machine.world.keys
 
@@ -258,7 +259,7 @@ def _order(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def check_world(machine: ImaginedMachine) -> None:
+def check_world(machine: SimulatedMachine) -> None:
     """What must be true between any two cycles."""
     world, rows = machine.world, machine.ledger.nodes
     ports = [port for row in rows for port in (row.port, row.metrics_port)]
@@ -268,7 +269,7 @@ def check_world(machine: ImaginedMachine) -> None:
         assert process.root_dir == root_dir
 
 
-def check_rest(machine: ImaginedMachine, decision: Decision, abandoned: set[str]) -> None:
+def check_rest(machine: SimulatedMachine, decision: Decision, abandoned: set[str]) -> None:
     """A machine at rest: no orphan process, folder, unit, port or row, and nothing half-done."""
     world = machine.world
     rows = {row.root_dir: row for row in machine.ledger.nodes}

@@ -18,7 +18,7 @@ from wnm.core.lifecycle import is_gone, runs
 from wnm.core.node import Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
-from wnm_sim.machine import ImaginedCycle, ImaginedMachine
+from wnm_sim.machine import SimulatedCycle, SimulatedMachine
 from wnm_sim.world import GB, Flaw, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
@@ -52,7 +52,7 @@ def _sheds(action: NodeAction | Resurvey) -> bool:
 class AnyMachine(RuleBasedStateMachine):
     """Every rule is something that befalls a machine; most of them are followed by a cycle."""
 
-    machine: ImaginedMachine
+    machine: SimulatedMachine
     abandoned: set[str]
     shun_acts: list[datetime]
 
@@ -89,7 +89,7 @@ class AnyMachine(RuleBasedStateMachine):
         )
         self.abandoned = set()
         self.shun_acts = []
-        self.machine = ImaginedMachine(world=new_world(seed, STORAGES, 20 * GB), settings=chosen)
+        self.machine = SimulatedMachine(world=new_world(seed, STORAGES, 20 * GB), settings=chosen)
         for _ in range(cycles):
             self.one_cycle()
 
@@ -97,7 +97,7 @@ class AnyMachine(RuleBasedStateMachine):
 
     def one_cycle(
         self, *, minutes: float = 1, blind: bool = False, request: Request | None = None
-    ) -> ImaginedCycle:
+    ) -> SimulatedCycle:
         world, ledger = self.machine.world, self.machine.ledger
         world.pass_time(minutes)
         world.keys.clear()
@@ -127,7 +127,7 @@ class AnyMachine(RuleBasedStateMachine):
         self.abandoned |= {
             each.node.root_dir
             for each in seen.nodes
-            if each.node.id in given_up and not world.is_there(each.node.root_dir)
+            if each.node.id in given_up and not world.folder(each.node.root_dir)
         }
 
     @rule(cycles=st.integers(1, 12), minutes=st.sampled_from([1, 1, 1, 5, 0.05]))
@@ -337,7 +337,7 @@ class AnyMachine(RuleBasedStateMachine):
                 return
         raise AssertionError(f"still busy: {actions}")
 
-    def check_settled(self, result: ImaginedCycle) -> None:
+    def check_settled(self, result: SimulatedCycle) -> None:
         """Nothing is news any more, and rows, processes and folders agree."""
         assert result.decision is not None
         if result.decision.rule == MISSING_STORAGE:

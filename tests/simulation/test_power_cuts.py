@@ -14,7 +14,7 @@ from wnm.core.decision import Decision
 from wnm.core.node import Status
 from wnm.core.observation import Observation
 from wnm.core.settings import Settings
-from wnm_sim.machine import Choose, ImaginedMachine
+from wnm_sim.machine import Choose, SimulatedMachine
 from wnm_sim.world import GB, SOUND, Flaw, World, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
@@ -34,33 +34,33 @@ def asking(word: ForcedAction, *names: str) -> Choose:
     return lambda seen, chosen: forced(seen, chosen, request)
 
 
-def settled(cap: int = 3, minutes: int = 30) -> ImaginedMachine:
+def settled(cap: int = 3, minutes: int = 30) -> SimulatedMachine:
     """A machine with a fleet at its cap."""
     chosen = settings(node_cap=cap, node_storage=tuple(STORAGES), **limits(2))
-    machine = ImaginedMachine(world=new_world(3, STORAGES, 50 * GB), settings=chosen)
+    machine = SimulatedMachine(world=new_world(3, STORAGES, 50 * GB), settings=chosen)
     for _ in range(minutes):
         machine.cycle(checked)
         machine.world.pass_time()
     return machine
 
 
-def fresh() -> ImaginedMachine:
+def fresh() -> SimulatedMachine:
     return settled(minutes=0)
 
 
-def crashed() -> ImaginedMachine:
+def crashed() -> SimulatedMachine:
     machine = settled()
     machine.world.crash("/disk1/antnode0001")
     return machine
 
 
-def outdated() -> ImaginedMachine:
+def outdated() -> SimulatedMachine:
     machine = settled()
     machine.world.program = "0.4.1"
     return machine
 
 
-def on_trial(flaw: Flaw = SOUND) -> ImaginedMachine:
+def on_trial(flaw: Flaw = SOUND) -> SimulatedMachine:
     """A machine whose oldest node has been given another version, and nobody looked since."""
     machine = outdated()
     machine.world.flaws["0.4.1"] = flaw
@@ -69,32 +69,32 @@ def on_trial(flaw: Flaw = SOUND) -> ImaginedMachine:
     return machine
 
 
-def failed() -> ImaginedMachine:
+def failed() -> SimulatedMachine:
     machine = on_trial(Flaw(ends_after_minutes=1))
     assert "antnode0001" not in {path.rsplit("/", 1)[1] for path in machine.world.processes}
     return machine
 
 
-def stopped_on_trial() -> ImaginedMachine:
+def stopped_on_trial() -> SimulatedMachine:
     machine = on_trial()
     machine.cycle(asking(ForcedAction.STOP, "antnode0001"))
     machine.world.pass_time()
     return machine
 
 
-def stopped_on_a_trial_that_cannot_start() -> ImaginedMachine:
+def stopped_on_a_trial_that_cannot_start() -> SimulatedMachine:
     machine = stopped_on_trial()
     machine.world.flaws["0.4.1"] = Flaw(ends_at_start=True)
     return machine
 
 
-def broken_and_outdated() -> ImaginedMachine:
+def broken_and_outdated() -> SimulatedMachine:
     machine = outdated()
     machine.world.flaws["0.4.1"] = Flaw(ends_at_start=True)
     return machine
 
 
-def lacking_a_restart() -> ImaginedMachine:
+def lacking_a_restart() -> SimulatedMachine:
     machine = outdated()
     # The plan is written down and the program replaced; the power goes before the node is stopped.
     machine.world.steps_left = 3
@@ -105,39 +105,39 @@ def lacking_a_restart() -> ImaginedMachine:
     return machine
 
 
-def crashed_and_outdated() -> ImaginedMachine:
+def crashed_and_outdated() -> SimulatedMachine:
     machine = crashed()
     machine.world.program = "0.4.1"
     machine.settings = replace(machine.settings, max_concurrent_upgrades=1)
     return machine
 
 
-def busy() -> ImaginedMachine:
+def busy() -> SimulatedMachine:
     machine = settled()
     machine.world.busy_cores = 3.9
     return machine
 
 
-def too_many() -> ImaginedMachine:
+def too_many() -> SimulatedMachine:
     machine = settled()
     machine.settings = replace(machine.settings, node_cap=1)
     return machine
 
 
-def leaving() -> ImaginedMachine:
+def leaving() -> SimulatedMachine:
     machine = too_many()
     machine.cycle(checked)
     machine.world.pass_time(11)
     return machine
 
 
-def folder_lost() -> ImaginedMachine:
+def folder_lost() -> SimulatedMachine:
     machine = settled()
     machine.world.lose("/disk1/antnode0001")
     return machine
 
 
-def hung() -> ImaginedMachine:
+def hung() -> SimulatedMachine:
     machine = settled()
     for root_dir in list(machine.world.processes):
         machine.world.hang(root_dir)
@@ -147,13 +147,13 @@ def hung() -> ImaginedMachine:
     return machine
 
 
-def disabled() -> ImaginedMachine:
+def disabled() -> SimulatedMachine:
     machine = settled()
     machine.cycle(asking(ForcedAction.DISABLE, "antnode0002"))
     return machine
 
 
-SCENES: dict[str, tuple[Callable[[], ImaginedMachine], Choose, str]] = {
+SCENES: dict[str, tuple[Callable[[], SimulatedMachine], Choose, str]] = {
     "AddNode": (fresh, checked, "AddNode"),
     "StartNode": (crashed, checked, "StartNode"),
     "UpgradeNode": (outdated, checked, "UpgradeNode"),
@@ -196,14 +196,14 @@ SCENES: dict[str, tuple[Callable[[], ImaginedMachine], Choose, str]] = {
 }
 
 
-def keys_of_living_nodes(machine: ImaginedMachine) -> dict[str, object]:
+def keys_of_living_nodes(machine: SimulatedMachine) -> dict[str, object]:
     """The birth of every node that nobody decided to remove."""
     doomed = {row.root_dir for row in machine.ledger.nodes if row.status in (Status.REMOVING, Status.DEAD)}
     folders = machine.world.folders.items()
     return {path: folder.born for path, folder in folders if folder.born and path not in doomed}
 
 
-def converge(machine: ImaginedMachine) -> Decision:
+def converge(machine: SimulatedMachine) -> Decision:
     """Cycles until nothing happens for longer than any pause."""
     decision: Decision | None = None
     quiet = 0
@@ -261,7 +261,7 @@ def test_forty_cuts_in_a_row_cost_no_pauses() -> None:
 
 def test_twenty_hung_nodes_of_twenty_are_never_removed_and_come_back_one_by_one() -> None:
     chosen = settings(node_cap=20, node_storage=tuple(STORAGES), **limits(4))
-    machine = ImaginedMachine(world=new_world(3, STORAGES, 50 * GB), settings=chosen)
+    machine = SimulatedMachine(world=new_world(3, STORAGES, 50 * GB), settings=chosen)
     for _ in range(60):
         machine.cycle(checked)
         machine.world.pass_time()

@@ -21,8 +21,9 @@ from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Status
 from wnm.core.observation import Observation
+from wnm.core.sentences import waiting_for
 from wnm.core.settings import Settings
-from wnm_sim.machine import ImaginedMachine, node_actions
+from wnm_sim.machine import SimulatedMachine, node_actions
 from wnm_sim.world import GB, SOUND, Flaw, new_world
 
 STORAGES = {"/disk1": "/disk1", "/disk2/nodes": "/disk2"}
@@ -42,7 +43,7 @@ FLAWS = {
 class Weeks:
     """A machine with a fleet, and what happened on it. `given` are the nodes that got each version, in their order."""
 
-    machine: ImaginedMachine
+    machine: SimulatedMachine
     given: dict[str, list[str]] = field(default_factory=dict)
     born: dict[str, Any] = field(default_factory=dict)
     fewest_healthy: int = NODES
@@ -128,7 +129,7 @@ def fleet(seed: int = 3, limit: int = 2, **changes: Any) -> Weeks:
 @cache
 def _settled_fleet(seed: int) -> Weeks:
     wished = {"node_cap": NODES, "node_storage": tuple(STORAGES), **limits(4)}
-    machine = ImaginedMachine(world=new_world(seed, STORAGES, 50 * GB), settings=settings(**wished))
+    machine = SimulatedMachine(world=new_world(seed, STORAGES, 50 * GB), settings=settings(**wished))
     weeks = Weeks(machine=machine)
     weeks.rest()
     weeks.check_well()
@@ -150,7 +151,7 @@ def test_a_bad_version_reaches_as_many_as_may_fail_and_no_more(flaw: str, allowe
     assert weeks.fewest_healthy >= NODES - 1
     assert weeks.last is not None
     (held,) = [each for each in weeks.last.held if each.remedy is not None]
-    assert "0.4.1 is halted" in held.waiting_for
+    assert "0.4.1 is halted" in waiting_for(held)
     # A version that works reaches everybody, those that went back as well.
     weeks.release("0.4.2")
     weeks.rest()
@@ -171,7 +172,7 @@ def test_what_shows_soon_after_the_gate_still_halts_the_version(limit: int, keep
     assert weeks.versions() == {"0.4.0": NODES}
     assert len(weeks.given["0.4.1"]) <= 1 + limit
     assert weeks.last is not None
-    assert ["0.4.1 is halted" in each.waiting_for for each in weeks.last.held if each.remedy] == [True]
+    assert ["0.4.1 is halted" in waiting_for(each) for each in weeks.last.held if each.remedy] == [True]
     weeks.release("0.4.2")
     weeks.rest()
     weeks.check_well()

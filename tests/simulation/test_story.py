@@ -9,16 +9,16 @@ def test_a_story_begins_with_growth_to_the_cap_and_is_the_same_again() -> None:
     chosen = settings(node_cap=4, **limits(2))
     story = run_simulation(chosen, 600, 5)
     assert story == run_simulation(chosen, 600, 5)
-    assert story.happenings[0].minute == 0
-    assert "antnode0001" in story.happenings[0].did
+    assert story.minutes[0].number == 0
+    assert "antnode0001" in story.minutes[0].reaction
     assert dict(story.counts)["AddNode"] >= 4
-    assert any(each.befell for each in story.happenings)
-    assert not any(each.befell for each in story.happenings if each.minute < 60)
+    assert any(each.event for each in story.minutes)
+    assert not any(each.event for each in story.minutes if each.number < 60)
 
 
 def test_another_seed_tells_another_story() -> None:
     chosen = settings(node_cap=4)
-    assert run_simulation(chosen, 600, 1).happenings != run_simulation(chosen, 600, 2).happenings
+    assert run_simulation(chosen, 600, 1).minutes != run_simulation(chosen, 600, 2).minutes
 
 
 def test_its_text_has_a_line_for_every_eventful_minute_and_a_table_at_the_end() -> None:
@@ -26,7 +26,7 @@ def test_its_text_has_a_line_for_every_eventful_minute_and_a_table_at_the_end() 
     text = render(story)
     assert text.startswith("300 cycles, a minute each, with seed 3\n\n  0:00  growth: ")
     assert sum(line[:6].strip().replace(":", "").isdigit() for line in text.splitlines()) == sum(
-        bool(each.befell) + bool(each.did) for each in story.happenings
+        bool(each.event) + bool(each.reaction) for each in story.minutes
     )
     for node in story.nodes:
         assert f"  {node.name} " in text

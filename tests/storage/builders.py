@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wnm.core.action import Action, AddNode, ProgramChoice
-from wnm.core.decision import Conclusion, Decision, Held
+from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, Status, node_name
 from wnm.core.observation import (
     FileSystem,
@@ -24,6 +24,7 @@ from wnm.core.observation import (
     Unseen,
 )
 from wnm.core.rates import Counters
+from wnm.core.reasons import Blocked, legacy
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ending, Ledger
@@ -147,17 +148,19 @@ def observation(
 
 
 def decision(
-    *actions: Action, conclusions: tuple[Conclusion, ...] = (), held: tuple[Held, ...] = ()
+    *actions: Action, conclusions: tuple[Conclusion, ...] = (), held: tuple[Blocked, ...] = ()
 ) -> Decision:
     rule = "growth" if actions else "idle"
-    return Decision(rule=rule, because="there is room", conclusions=conclusions, actions=actions, held=held)
+    return Decision(
+        rule=rule, because=legacy("there is room"), conclusions=conclusions, actions=actions, held=held
+    )
 
 
 def add(number: int) -> AddNode:
     fresh = replace(
         node(number, Status.RESTARTING), failures=0, retry_at=None, last_error=None, silent_since=None
     )
-    return AddNode(node=fresh, program=PROGRAM, because="there is room")
+    return AddNode(node=fresh, program=PROGRAM, because=legacy("there is room"))
 
 
 def counters(seconds: float = 1.0) -> Counters:

@@ -15,6 +15,7 @@ from wnm.core import codec
 from wnm.core.action import Action, AddNode, NodeAction
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput, Bug
+from wnm.core.foreign import Reservation
 from wnm.core.node import Node, Status
 from wnm.core.observation import Observation, Unseen
 from wnm.core.outcome import Outcome
@@ -53,6 +54,12 @@ class Odd:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Empty:
     """No field at all."""
+
+
+st.register_type_strategy(
+    Reservation,
+    st.builds(Reservation, owner=st.text(), disk_bytes=st.dictionaries(st.text(), st.integers(0, 2**40))),
+)
 
 
 @pytest.mark.parametrize("kind", [Observation, Decision, Outcome, Node, Counters, Action, NodeAction, Odd])

@@ -17,14 +17,15 @@ from wnm.core.earnings import FULL_COUNTER_ATTOS, EarningRecord
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.earnings import Earnings
 from wnm.storage.ledger import Ledger, begin_cycle
 
 WALLET = "0x" + "2" * 40
 TODAY = NOW.date()
-STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
-REMOVE = RemoveNode(node=NodeId(1), because="the cap shrank")
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("the load is high"))
+REMOVE = RemoveNode(node=NodeId(1), because=legacy("the cap shrank"))
 
 
 def sight(counts: dict[int, int | None], *, at: Any = NOW, pid: int = 4001, age: int = 60) -> Observation:

@@ -12,13 +12,14 @@ from wnm.core.decision import Conclusion
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.core.timeline import ChangeRecord
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 
-STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
-START = StartNode(node=NodeId(1), program=None, because="there is room")
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("the load is high"))
+START = StartNode(node=NodeId(1), program=None, because=legacy("there is room"))
 CRASH = Conclusion(before=node(1), after=replace(node(1), status=Status.STOPPED, because="it ended: [31m"))
 
 

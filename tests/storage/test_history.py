@@ -18,16 +18,16 @@ from tests.storage.builders import (
 )
 
 from wnm.core.action import StopNode
-from wnm.core.decision import Held
 from wnm.core.node import NodeId, Status
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy, legacy_blocked
 from wnm.core.timeline import CycleRecord
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import FORGOTTEN_PER_CYCLE, KEPT_IDLE_RECORDINGS, Ledger
 from wnm.storage.timeline import Timeline
 
-STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
-HELD = Held(what="growth", waiting_for="the load to fall", until=NOW + MINUTE)
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("the load is high"))
+HELD = legacy_blocked("growth", "the load to fall", NOW + MINUTE, None)
 
 
 @pytest.fixture

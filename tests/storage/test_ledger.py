@@ -27,13 +27,14 @@ from wnm.core.errors import Bug, NeedsOperator
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import Interrupted, Observation, Remembered, Unseen
 from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.reasons import legacy
 from wnm.core.recall import Recall
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import Intention, Ledger
 
-STOP = StopNode(node=NodeId(1), shed=True, because="the load is high")
-START = StartNode(node=NodeId(2), program=PROGRAM, because="there is room")
-REMOVE = RemoveNode(node=NodeId(1), because="the cap shrank")
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("the load is high"))
+START = StartNode(node=NodeId(2), program=PROGRAM, because=legacy("there is room"))
+REMOVE = RemoveNode(node=NodeId(1), because=legacy("the cap shrank"))
 
 
 class Machine(Store):
@@ -93,7 +94,7 @@ def test_a_node_comes_back_as_it_was_written(machine: Machine) -> None:
 
 def test_settings_are_kept_changed_and_forgotten(machine: Machine) -> None:
     with open_for_writing(machine.path) as database:
-        Ledger(database).change_settings({"node_cap": "5", "environment": "", "rewards_address": None})
+        Ledger(database).change_settings({"node_cap": "5", "environment": "", "rewards_address": None}, NOW)
     with open_for_writing(machine.path) as database:
         assert Ledger(database).settings() == {"node_cap": "5", "environment": ""}
 
@@ -108,7 +109,7 @@ def test_an_intention_is_there_before_the_deed(machine: Machine) -> None:
 
 def test_what_was_concluded_holds_before_anything_acts(machine: Machine) -> None:
     ended = replace(node(1), status=Status.STOPPED, because="its process ended")
-    start = StartNode(node=NodeId(1), program=None, because="stopped")
+    start = StartNode(node=NodeId(1), program=None, because=legacy("stopped"))
     intention = machine.intend(start, conclusions=(Conclusion(before=node(1), after=ended),))
     assert intention.intended[0].before == ended
     assert machine.nodes()[1].status is Status.RESTARTING
@@ -175,7 +176,7 @@ def test_an_idle_cycle_closes_what_it_found_open(machine: Machine) -> None:
         Ledger(database).record_idle(
             observation(interrupted=found),
             SETTINGS,
-            decision(Resurvey(because="rebooted")),
+            decision(Resurvey(because=legacy("rebooted"))),
             NOW,
             ending(NOW, exit_code=0, counters=None, history_days=30),
         )
@@ -234,10 +235,10 @@ def test_a_failure_that_is_not_an_addition_does_not_hold_additions_back(machine:
 
 
 def test_the_last_shedding_and_removal_are_remembered(machine: Machine) -> None:
-    retire = RetireNode(node=NodeId(2), because="over the cap")
+    retire = RetireNode(node=NodeId(2), because=legacy("over the cap"))
     machine.conclude(machine.intend(STOP, retire), outcome(STOP), outcome(retire))
     machine.conclude(machine.intend(REMOVE), outcome(REMOVE, freed_bytes=123))
-    gentle = StopNode(node=NodeId(2), shed=False, because="asked for")
+    gentle = StopNode(node=NodeId(2), shed=False, because=legacy("asked for"))
     machine.conclude(machine.intend(gentle), replace(outcome(gentle), ended_at=NOW + 5 * MINUTE))
     assert machine.recall().remembered == Remembered(
         last_shed_at=NOW + timedelta(seconds=30),
@@ -249,14 +250,14 @@ def test_the_last_shedding_and_removal_are_remembered(machine: Machine) -> None:
 
 def test_a_removal_of_unknown_size_does_not_hide_the_one_before(machine: Machine) -> None:
     machine.conclude(machine.intend(REMOVE), outcome(REMOVE, freed_bytes=123))
-    second = RemoveNode(node=NodeId(2), because="over the cap")
+    second = RemoveNode(node=NodeId(2), because=legacy("over the cap"))
     machine.conclude(machine.intend(second), outcome(second, freed_bytes=None))
     assert machine.recall().remembered.last_freed_bytes == 123
 
 
 @pytest.mark.parametrize("result", [Result.FAILED, Result.DEFERRED, Result.UNFINISHED])
 def test_what_was_not_done_is_not_remembered_as_done(result: Result, machine: Machine) -> None:
-    remove = RemoveNode(node=NodeId(2), because="over the cap")
+    remove = RemoveNode(node=NodeId(2), because=legacy("over the cap"))
     machine.conclude(
         machine.intend(STOP, remove), outcome(STOP, result), outcome(remove, result, freed_bytes=1)
     )
@@ -283,7 +284,7 @@ def test_what_was_not_seen_keeps_what_was_known(machine: Machine) -> None:
 def test_an_action_on_a_node_without_a_row_is_a_bug_and_writes_nothing(machine: Machine) -> None:
     before = machine.recall()
     with pytest.raises(Bug, match="StartNode was decided for node 9"):
-        machine.intend(add(3), StartNode(node=NodeId(9), program=None, because="?"))
+        machine.intend(add(3), StartNode(node=NodeId(9), program=None, because=legacy("?")))
     assert machine.recall() == before
 
 

@@ -23,7 +23,7 @@ def layout(file: Path) -> dict[str, str]:
     """Every table and index by name, as SQLite keeps it."""
     with closing(connect(uri_of(file, "mode=ro"))) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return {name: " ".join(sql.split()) for name, sql in rows}
+        return {name: " ".join(sql.replace('"', "").split()) for name, sql in rows}
 
 
 def migrated_from_nothing(folder: Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.storage.builders import Store, decision, names, node
+from tests.storage.builders import NOW, Store, decision, names, node
 from tests.storage.test_reading import read_everything, state
 
 from wnm.core.errors import BadInput, NeedsOperator, Transient
@@ -193,7 +193,7 @@ def test_a_database_in_use(store: Store) -> None:
         with open_for_writing(store.path) as database:
             database.read(lambda connection: connection.execute("PRAGMA busy_timeout = 50"))
             with pytest.raises(Transient, match="is in use by another program"):
-                Ledger(database).change_settings({"node_cap": "4"})
+                Ledger(database).change_settings({"node_cap": "4"}, NOW)
 
 
 def test_a_write_holds_the_lock_from_its_start(store: Store) -> None:

@@ -10,11 +10,14 @@ from wnm.core.action import NodeAction, RestartNode, RetireNode
 from wnm.core.node import NodeId
 from wnm.core.observation import ShunAct
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import MOST_SHUN_ACTS, Ledger
 
-RESTART = RestartNode(node=NodeId(1), silent=False, shunned=True, because="shunned 31 times within a day")
-RETIRE = RetireNode(node=NodeId(2), shunned=True, because="shunned 31 times within a day")
+RESTART = RestartNode(
+    node=NodeId(1), silent=False, shunned=True, because=legacy("shunned 31 times within a day")
+)
+RETIRE = RetireNode(node=NodeId(2), shunned=True, because=legacy("shunned 31 times within a day"))
 
 
 @pytest.fixture
@@ -52,8 +55,8 @@ def test_what_was_never_begun_does_not_count(store: Store) -> None:
 
 
 def test_other_reasons_do_not_count(store: Store) -> None:
-    act(store, RestartNode(node=NodeId(1), silent=True, because="it is silent"), Result.DONE)
-    act(store, RetireNode(node=NodeId(2), because="over the cap"), Result.DONE)
+    act(store, RestartNode(node=NodeId(1), silent=True, because=legacy("it is silent")), Result.DONE)
+    act(store, RetireNode(node=NodeId(2), because=legacy("over the cap")), Result.DONE)
     assert recalled(store) == ()
 
 

@@ -13,6 +13,7 @@ from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decisio
 from wnm.core.action import AddNode, StopNode
 from wnm.core.node import NodeId
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.storage.database import Database, open_for_writing
 from wnm.storage.ledger import Intention, Ledger, write_nodes
 
@@ -40,7 +41,7 @@ def conclude(database: Database, intention: Intention, action: AddNode | StopNod
 
 def committed(database: Database) -> None:
     """Something is written, and only the write-ahead log has it."""
-    Ledger(database).change_settings({"node_cap": "77"})
+    Ledger(database).change_settings({"node_cap": "77"}, NOW)
     ready()
 
 
@@ -74,7 +75,7 @@ def busy(database: Database) -> None:
     print("ready", flush=True)
     for number in range(first, first + 100_000):
         conclude(database, intend(database, number), add(number))
-        stop = StopNode(node=NodeId(number), shed=True, because="the load is high")
+        stop = StopNode(node=NodeId(number), shed=True, because=legacy("the load is high"))
         now = NOW + timedelta(seconds=number)
         conclude(database, Ledger(database).intend(observation(), SETTINGS, decision(stop), now), stop)
 

@@ -152,8 +152,7 @@ class Life:
         with open_for_reading(str(self.database)) as database:
             cycle = Timeline(database).cycle()
         return cycle is not None and any(
-            "cpu to fall" in held.waiting_for or "one more node cpu" in held.waiting_for
-            for held in cycle.held
+            held.reading is not None and held.reading.key == "cpu_percent" for held in cycle.held
         )
 
     def report(self, which: str) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def kill(process: subprocess.Popen[str], which: slice) -> None:
     with suppress(psutil.Error):
         for child in psutil.Process(process.pid).children(recursive=True):
             with suppress(psutil.Error):
-                if "wnm.app.elevated" in child.cmdline():
+                if "wnm.cli.elevated" in child.cmdline():
                     victims.append(child.pid)
     for pid in victims[which]:
         with suppress(ProcessLookupError):
@@ -52,7 +52,7 @@ def kill(process: subprocess.Popen[str], which: slice) -> None:
 def elevated() -> list[int]:
     """The cycles that run as root for somebody else."""
     found = psutil.process_iter(["pid", "cmdline"])
-    return [each.info["pid"] for each in found if "wnm.app.elevated" in (each.info["cmdline"] or [])]
+    return [each.info["pid"] for each in found if "wnm.cli.elevated" in (each.info["cmdline"] or [])]
 
 
 @pytest.mark.slow

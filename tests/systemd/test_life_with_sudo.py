@@ -69,7 +69,7 @@ def commands_of_sudo() -> list[str]:
 def children_as_root(pid: int) -> list[int]:
     """What runs wnm as root for this process, sudo itself left out."""
     found = psutil.Process(pid).children(recursive=True)
-    return [each.pid for each in found if "python" in each.name() and "wnm.app.elevated" in each.cmdline()]
+    return [each.pid for each in found if "python" in each.name() and "wnm.cli.elevated" in each.cmdline()]
 
 
 def test_the_database_and_the_lock_are_the_users_and_the_nodes_are_not(sudoer: Life) -> None:
@@ -91,7 +91,7 @@ def test_sudo_is_asked_once_in_a_cycle_and_for_one_command(sudoer: Life) -> None
     sudoer.good("--node_cap=3", "--max_concurrent_starts=2")
     asked = commands_of_sudo()[before:]
     assert len(asked) == 2
-    assert set(asked) == {"/opt/wnm-venv/bin/python -I -m wnm.app.elevated"}
+    assert set(asked) == {"/opt/wnm-venv/bin/python -I -m wnm.cli.elevated"}
 
 
 def test_reports_need_no_sudo(sudoer: Life, without_leave: None) -> None:
@@ -133,7 +133,7 @@ def test_what_runs_as_root_takes_orders_from_wnm_only(sudoer: Life) -> None:
                 "/opt/wnm-venv/bin/python",
                 "-I",
                 "-m",
-                "wnm.app.elevated",
+                "wnm.cli.elevated",
                 user="sudoer",
                 given=given,
             )

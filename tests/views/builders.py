@@ -9,7 +9,7 @@ from tests.builders import NOW, VERSION, ago, choice, disk, node, row, seen, set
 
 from wnm.core.action import AddNode, NodeAction
 from wnm.core.decide.ladder import decide
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.layers import DATABASE, DEFAULT
 from wnm.core.node import Node, ProcessState, Status
 from wnm.core.observation import (
@@ -22,6 +22,8 @@ from wnm.core.observation import (
     Unseen,
 )
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import Blocked, legacy, legacy_blocked
+from wnm.core.sentences import sentence
 from wnm.core.settings import SPECS, Settings
 from wnm.views.deeds import names_of, outcome_view
 from wnm.views.material import CycleView, Material
@@ -120,7 +122,7 @@ def cycle(
         ended_at=NOW + timedelta(seconds=1.5),
         exit_code=0,
         rule=decided.rule,
-        because=decided.because,
+        because=sentence(decided.because, names),
         seen=view,
         decision=decided,
         outcomes=tuple(
@@ -172,12 +174,14 @@ def colony(count: int) -> tuple[NodeSeen, ...]:
 
 def adding(number: int) -> AddNode:
     """The addition of a node."""
-    return AddNode(node=row(number), program=choice(), because="the machine has room")
+    return AddNode(node=row(number), program=choice(), because=legacy("the machine has room"))
 
 
-def held(what: str = "add a node", **changes: Any) -> Held:
+def held(what: str = "add a node", **changes: Any) -> Blocked:
     """Something that waits."""
-    return Held(**{"what": what, "waiting_for": "a free start slot", **changes})
+    return legacy_blocked(
+        **{"what": what, "waiting_for": "a free start slot", "until": None, "remedy": None, **changes}
+    )
 
 
 def rows(nodes: Iterable[NodeSeen]) -> tuple[Node, ...]:

@@ -11,10 +11,11 @@ from tests.builders import NOW, choice, disk, limits, seen, settings
 from tests.views.builders import healthy, outcome, texts_of
 
 from wnm.core.action import NodeAction, StartNode, StopNode, UpgradeNode
-from wnm.core.decision import Conclusion, Decision, Held
-from wnm.core.node import Node, NodeId, Status, node_name
+from wnm.core.decision import Conclusion, Decision
+from wnm.core.node import Node, NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation
 from wnm.core.outcome import Result
+from wnm.core.reasons import Blocked, BlockKind, Figure, Task, TaskKind, legacy
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import Ending, Ledger
@@ -58,16 +59,18 @@ class Past:
     def begin(self, ledger: Ledger, now: datetime) -> None:
         """The first cycle, which has nodes already."""
         fresh = tuple(Conclusion(before=replace(row, because="?"), after=row) for row in self.rows.values())
-        found = Decision(rule="idle", because="nothing to do", conclusions=fresh, actions=(), held=())
+        found = Decision(rule="idle", because=legacy("nothing to do"), conclusions=fresh, actions=(), held=())
         ledger.record_idle(self.view(now, 30.0), self.texts, found, now, _ending(now, 1.2))
 
     def idle(
-        self, ledger: Ledger, now: datetime, cpu: float, *changed: Node, held: tuple[Held, ...] = ()
+        self, ledger: Ledger, now: datetime, cpu: float, *changed: Node, held: tuple[Blocked, ...] = ()
     ) -> None:
         """A cycle that does nothing; `changed` are nodes that it finds otherwise."""
         conclusions = tuple(Conclusion(before=self.rows[int(each.id)], after=each) for each in changed)
         because = "all that could be done waits for something" if held else "nothing to do"
-        decided = Decision(rule="idle", because=because, conclusions=conclusions, actions=(), held=held)
+        decided = Decision(
+            rule="idle", because=legacy(because), conclusions=conclusions, actions=(), held=held
+        )
         ledger.record_idle(self.view(now, cpu), self.texts, decided, now, _ending(now, 1.2))
         self.rows |= {int(each.id): each for each in changed}
 
@@ -102,12 +105,18 @@ def remember(path: Path, end: datetime, count: int = 20) -> Past:
             if now == end - NIGHT - timedelta(days=1) and count >= FAILED:
                 _fail(past, ledger, now + timedelta(minutes=7))
             if now == end - NIGHT and count >= SHED:
-                stop = StopNode(node=NodeId(SHED), shed=True, because="cpu is 83.1 % (limit 80.0 %)")
+                stop = StopNode(node=NodeId(SHED), shed=True, because=legacy("cpu is 83.1 % (limit 80.0 %)"))
                 past.act(ledger, now + timedelta(minutes=7), 83.1, "pressure", stop, Result.DONE)
             if now == end - NIGHT + timedelta(hours=3) and count >= CRASHED:
                 _crash(past, ledger, now + timedelta(minutes=7))
-        waits = f"start {node_name(SHED)}"
-        held = (Held(what=waits, waiting_for="cpu to fall: it is 74.2 % (limit 70.0 %)"),)
+        held = (
+            Blocked(
+                kind=BlockKind.READING_HIGH,
+                action=Task(kind=TaskKind.START, nodes=(NodeId(SHED),)),
+                waits_on=(NodeId(1),),
+                reading=Figure(key="cpu_percent", value=74.2, limit=70.0),
+            ),
+        )
         past.idle(ledger, end, 74.2, held=held)
     return past
 
@@ -120,7 +129,9 @@ def _times(end: datetime) -> Iterable[datetime]:
 
 
 def _fail(past: Past, ledger: Ledger, now: datetime) -> None:
-    upgrade = UpgradeNode(node=NodeId(FAILED), program=choice("0.4.8"), because="0.4.8 is newer than 0.4.7")
+    upgrade = UpgradeNode(
+        node=NodeId(FAILED), program=choice("0.4.8"), because=legacy("0.4.8 is newer than 0.4.7")
+    )
     error = "it did not start: Illegal instruction"
     past.act(ledger, now, 40.0, "upgrades", upgrade, Result.FAILED, error=error, running_after=True)
 
@@ -142,7 +153,7 @@ def _crash(past: Past, ledger: Ledger, now: datetime) -> None:
         ),
     )
     now += timedelta(minutes=1)
-    start = StartNode(node=NodeId(CRASHED), program=None, because="the machine has room")
+    start = StartNode(node=NodeId(CRASHED), program=None, because=legacy("the machine has room"))
     past.act(ledger, now, 40.0, "growth", start, Result.DONE)
     now += timedelta(minutes=5)
     well = replace(past.rows[CRASHED], status=Status.RUNNING, status_since=now, because="answers")

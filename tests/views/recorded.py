@@ -25,7 +25,7 @@ from tests.views.builders import (
 )
 
 from wnm.core.decide.ladder import decide
-from wnm.core.node import Status
+from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage
 from wnm.core.outcome import Result
 from wnm.formats.antnode_figures import FIGURES
@@ -78,6 +78,7 @@ def busy() -> Material:
         waiting_for="a version that works",
         remedy="put a newer version at /opt/antnode",
     )
+    needs = replace(needs, action=replace(needs.action, nodes=(NodeId(1),)), waits_on=(NodeId(3),))
     decision = replace(decide(view, wished), held=(held(), needs))
     outcomes = (outcome(adding(8)), outcome(adding(9), Result.FAILED, error="no room"))
     return material(nodes, wished=wished, of_cycle=cycle(view, decision, wished, outcomes, exit_code=3))

@@ -17,10 +17,9 @@ from tests.cli.live import live_view
 from tests.views.past import remember
 from tests.views.terminal_texts import LOOKED_AT, TEXTS
 
-from wnm.app.paint import text_of
 from wnm.storage.database import open_for_reading
 from wnm.tui.screen import Show
-from wnm.views.tones import Line
+from wnm.views.text import Line
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 # Pictures are looked at without a network, too.
@@ -51,7 +50,7 @@ def picture(lines: Iterable[Line], title: str, width: int) -> str:
         legacy_windows=False,
     )
     for each in lines:
-        console.print(text_of(each), soft_wrap=True)
+        console.print(each, soft_wrap=True)
     svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="wnm")
     return _with_plain_fonts(svg)
 

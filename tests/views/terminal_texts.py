@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 from tests.builders import HOST, NOW
 from tests.views.past import remember
 
+from wnm.app.histories import chronicle_of
 from wnm.app.material import material
-from wnm.cli.histories import chronicle_of
-from wnm.cli.show import extras_of
-from wnm.cli.stories import story_of
-from wnm.cli.view_options import View
+from wnm.app.show import extras_of
+from wnm.app.stories import story_of
+from wnm.app.view_options import View
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.ledger import Ledger
@@ -24,7 +24,7 @@ from wnm.views import history, story
 from wnm.views.material import Material
 from wnm.views.status import AS_IT_IS, overview
 from wnm.views.status_lines import status_lines
-from wnm.views.tones import Line, plain
+from wnm.views.text import Line, plain
 
 CASES = Path(__file__).parent / "cases" / "terminal"
 LOOKED_AT = NOW + timedelta(seconds=40)

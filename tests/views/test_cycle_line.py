@@ -8,16 +8,18 @@ from wnm.core.action import Action, RemoveNode, StartNode, UpgradeNode
 from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.outcome import Outcome, Result
+from wnm.core.reasons import legacy
 from wnm.views.cycle_line import cycle_line
 
 
 def decided(rule: str, *actions: Action, **changes: object) -> Decision:
     values = {"because": "", "conclusions": (), "held": (), **changes}
+    values["because"] = legacy(str(values["because"]))
     return Decision(rule=rule, actions=actions, **values)  # type: ignore[arg-type]
 
 
 def starting(number: int) -> StartNode:
-    return StartNode(node=NodeId(number), program=None, because="stopped")
+    return StartNode(node=NodeId(number), program=None, because=legacy("stopped"))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def starting(number: int) -> StartNode:
         ),
         (
             "upgrades",
-            (outcome(UpgradeNode(node=NodeId(1), program=choice(), because=""), Result.UNFINISHED),),
+            (outcome(UpgradeNode(node=NodeId(1), program=choice(), because=legacy("")), Result.UNFINISHED),),
             (row(1, Status.UPGRADING),),
             "upgrades: unfinished: antnode0001; 0 of 1 nodes running",
         ),
@@ -58,7 +60,7 @@ def test_the_line(rule: str, outcomes: tuple[Outcome, ...], nodes: tuple[Node, .
 
 def test_a_removed_node_keeps_the_name_it_had() -> None:
     before = row(4, Status.REMOVING, name="antnode-four")
-    removal = RemoveNode(node=NodeId(4), because="")
+    removal = RemoveNode(node=NodeId(4), because=legacy(""))
     decision = decided("bookkeeping", removal, conclusions=(Conclusion(before=before, after=before),))
     assert cycle_line(decision, (outcome(removal),), ()).startswith("bookkeeping: removed antnode-four;")
 

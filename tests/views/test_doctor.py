@@ -25,6 +25,7 @@ from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, ShunRates, Unseen
 from wnm.core.outcome import Result
+from wnm.core.reasons import legacy
 from wnm.views.doctor import Check, checks_of, payload, text
 from wnm.views.material import Material
 from wnm.views.payload import write_json
@@ -135,7 +136,7 @@ def test_exit_code_3_without_a_known_remedy_is_still_told() -> None:
 
 
 def test_failed_actions_of_the_last_cycle_are_named() -> None:
-    stop = StopNode(node=NodeId(1), shed=True, because="cpu")
+    stop = StopNode(node=NodeId(1), shed=True, because=legacy("cpu"))
     view, wished = seen(colony(1)), settings()
     ended = cycle(
         view, decide(view, wished), wished, (outcome(stop, Result.FAILED, error="it hangs"),), exit_code=1

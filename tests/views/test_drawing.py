@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnm.views.drawing import area, bar
+from wnm.views.charts import area, bar
 
 VALUES = st.lists(st.none() | st.floats(min_value=-5, max_value=150, allow_nan=False), max_size=40)
 

@@ -13,12 +13,13 @@ from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.outcome import Result
+from wnm.core.reasons import legacy
 from wnm.views.explain import explain, held_words, last_cycle_line, plan_text
 from wnm.views.material import Material
 from wnm.views.registry import render
 
 WISHED = settings(node_cap=5, **limits(2))
-STOP = StopNode(node=NodeId(1), shed=True, because="cpu is 90.0 % (limit 80.0 %)")
+STOP = StopNode(node=NodeId(1), shed=True, because=legacy("cpu is 90.0 % (limit 80.0 %)"))
 
 
 def of(chosen: Decision, *ends: Result, **changes: Any) -> Material:
@@ -34,6 +35,7 @@ def of(chosen: Decision, *ends: Result, **changes: Any) -> Material:
 
 def decided(*actions: object, **changes: object) -> Decision:
     values = {"rule": "growth", "because": "the machine has room", "conclusions": (), "held": (), **changes}
+    values["because"] = legacy(str(values["because"]))
     return Decision(actions=actions, **values)  # type: ignore[arg-type]
 
 
@@ -94,7 +96,7 @@ def test_an_action_that_was_never_begun_is_said_to_be_so() -> None:
 
 
 def test_a_survey_needs_no_end() -> None:
-    text = explain(of(decided(Resurvey(because="the machine was restarted"))))
+    text = explain(of(decided(Resurvey(because=legacy("the machine was restarted")))))
     assert "survey every node again, because: the machine was restarted\n    done" in text
 
 
@@ -125,7 +127,7 @@ def test_everything_held_back_is_there_with_its_time_and_remedy() -> None:
 
 
 def test_a_moment_that_has_passed_is_said_to_have() -> None:
-    assert held_words(held(until=ago(2)), NOW)[0].endswith("(2 min ago)")
+    assert held_words(held(until=ago(2)), NOW, {})[0].endswith("(2 min ago)")
 
 
 def test_changes_of_state_are_told_with_their_reason_and_plain_figures_are_not() -> None:

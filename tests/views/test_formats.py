@@ -28,8 +28,8 @@ from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput
 from wnm.core.node import Status
+from wnm.core.reasons import legacy
 from wnm.core.settings import SPECS
-from wnm.views.machine_metrics import key_of
 from wnm.views.material import Material
 from wnm.views.registry import REPORTS, render
 
@@ -62,7 +62,12 @@ def unseen_everywhere() -> Material:
 
 
 def idle(**changes: Any) -> Decision:
-    empty: dict[str, Any] = {"rule": "idle", "because": "nothing to do", "conclusions": (), "actions": ()}
+    empty: dict[str, Any] = {
+        "rule": "idle",
+        "because": legacy("nothing to do"),
+        "conclusions": (),
+        "actions": (),
+    }
     return Decision(**{**empty, "held": (), **changes})
 
 
@@ -157,7 +162,7 @@ def test_every_key_of_a_node_is_a_variable(tmp_path: Path) -> None:
 
 
 def test_a_hostile_cycle_survives_a_shell(tmp_path: Path) -> None:
-    decision = idle(because=HOSTILE, held=(held(), held("start antnode0001")))
+    decision = idle(because=legacy(HOSTILE), held=(held(), held("start antnode0001")))
     of = material(of_cycle=cycle(seen(), decision, settings()))
     values = evaluated(
         render("decisions", "env", of),
@@ -193,7 +198,7 @@ def test_taking_a_report_over_sets_no_setting(name: str) -> None:
 
 
 def test_every_reading_has_a_name_of_its_own() -> None:
-    every = [key_of(gauge) for gauge in gauges(blind(), settings())]
+    every = [gauge.key for gauge in gauges(blind(), settings())]
     assert len(set(every)) == len(every)
 
 
@@ -257,7 +262,7 @@ def test_details_name_every_key() -> None:
 @pytest.mark.parametrize("name", [name for name, formats in REPORTS.items() if "text" in formats])
 def test_text_never_obeys_a_node(name: str) -> None:
     """Escape sequences would move the cursor, line breaks would forge lines."""
-    decision = idle(because=HOSTILE, held=(held(waiting_for=HOSTILE, remedy=HOSTILE),))
+    decision = idle(because=legacy(HOSTILE), held=(held(waiting_for=HOSTILE, remedy=HOSTILE),))
     nodes = (failing(1, error=HOSTILE),)
     of = material(nodes, of_cycle=cycle(seen(nodes), decision, settings()))
     text = render(name, "text", of)

@@ -7,14 +7,15 @@ from tests.builders import NOW, settings
 from tests.views.past import Past, remember
 from tests.views.terminal_texts import BERLIN, CASES, LOOKED_AT, TEXTS, WIDTHS, looked_at, written
 
-from wnm.cli.histories import chronicle_of
-from wnm.cli.view_options import View
+from wnm.app.histories import chronicle_of
+from wnm.app.view_options import View
 from wnm.core.timeline import RANGES, Bucket, Spread
 from wnm.storage.database import open_for_reading
-from wnm.views import history, trends
+from wnm.views import charts, history
+from wnm.views.charts import Trends
 from wnm.views.history import Chronicle
-from wnm.views.tones import length, plain
-from wnm.views.trends import Trends, short_ant
+from wnm.views.text import plain
+from wnm.views.words import short_ant
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def test_the_history_for_programs(past: Past) -> None:
 
 
 def _trends(*values: float, name: str = "day") -> Trends:
-    range_ = trends.range_named(name)
+    range_ = charts.range_named(name)
     first = range_.buckets - len(values)
     buckets = tuple(
         Bucket(index=first + at, spreads={"cpu_percent": Spread(low=value - 1, mean=value, high=value + 1)})
@@ -115,7 +116,7 @@ def _trends(*values: float, name: str = "day") -> Trends:
 
 
 def test_figures_stand_beside_a_chart() -> None:
-    lines = plain(trends.text(_trends(10.0, 20.0, 60.0), settings(), UTC, 80, dots=True)).splitlines()
+    lines = plain(charts.trend_lines(_trends(10.0, 20.0, 60.0), settings(), UTC, 80, dots=True)).splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("cpu"))
     assert lines[at] == "cpu       grows < 70, sheds > 80"
     assert [line.partition("|")[0].strip() for line in lines[at + 1 : at + 5]] == ["100 %", "", "", "0"]
@@ -128,7 +129,7 @@ def test_figures_stand_beside_a_chart() -> None:
 
 
 def test_where_nothing_was_seen_nothing_is_claimed() -> None:
-    shown = plain(trends.text(_trends(), settings(), UTC, 80, dots=True))
+    shown = plain(charts.trend_lines(_trends(), settings(), UTC, 80, dots=True))
     assert shown.count("nothing seen") == 5
     assert "0.0 %" not in shown
 
@@ -137,14 +138,16 @@ def test_where_nothing_was_seen_nothing_is_claimed() -> None:
 def test_no_chart_is_wider_than_its_terminal(width: int) -> None:
     """Blanks at the end count: a terminal breaks a line for them too."""
     for dots in (True, False):
-        lines = trends.text(_trends(10.0, 99.0), settings(), UTC, width, dots=dots)
-        assert max(map(length, lines)) <= width
+        lines = charts.trend_lines(_trends(10.0, 99.0), settings(), UTC, width, dots=dots)
+        assert max(each.cell_len for each in lines) <= width
         assert len(lines) == len(plain(lines).splitlines())
 
 
 def test_on_a_narrow_terminal_two_columns_become_one() -> None:
     def cpu(width: int) -> list[str]:
-        lines = plain(trends.text(_trends(40.0, 60.0, 99.0), settings(), UTC, width, dots=False)).splitlines()
+        lines = plain(
+            charts.trend_lines(_trends(40.0, 60.0, 99.0), settings(), UTC, width, dots=False)
+        ).splitlines()
         at = next(number for number, line in enumerate(lines) if line.startswith("cpu"))
         return [line.split("|")[1] for line in lines[at + 1 : at + 5]]
 
@@ -154,7 +157,7 @@ def test_on_a_narrow_terminal_two_columns_become_one() -> None:
 
 @pytest.mark.parametrize(("width", "across"), [(80, 1), (147, 1), (148, 2), (200, 2), (223, 3), (10**6, 1)])
 def test_charts_stand_beside_each_other_where_there_is_room(width: int, across: int) -> None:
-    lines = plain(trends.text(_trends(10.0), settings(), UTC, width, dots=True)).splitlines()
+    lines = plain(charts.trend_lines(_trends(10.0), settings(), UTC, width, dots=True)).splitlines()
     assert lines[-1].split().count("now") == across
 
 
@@ -174,6 +177,6 @@ def test_amounts_are_short_in_tables(attos: int, shown: str) -> None:
 
 def test_each_range_begins_where_its_axis_says() -> None:
     for name, begin in (("day", "12:00"), ("week", "02-22"), ("month", "01-30")):
-        axis = plain(trends.text(_trends(name=name), settings(), UTC, 80, dots=True)).splitlines()[-1]
+        axis = plain(charts.trend_lines(_trends(name=name), settings(), UTC, 80, dots=True)).splitlines()[-1]
         assert axis.split()[0] == begin
     assert _trends().since == NOW - timedelta(days=1)

@@ -16,6 +16,7 @@ from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.core.node import NodeId, ProcessState
 from wnm.core.observation import Observation
+from wnm.core.reasons import legacy
 from wnm.views.registry import render
 from wnm.views.replay import LARGEST_BYTES, compare, load_exported
 
@@ -101,19 +102,20 @@ def test_more_than_the_largest_is_not_even_read() -> None:
 
 def decided(*actions: Action, **changes: Any) -> Decision:
     values: dict[str, Any] = {"rule": "growth", "because": "room", "conclusions": (), "held": (), **changes}
+    values["because"] = legacy(str(values["because"]))
     return Decision(actions=actions, **values)
 
 
 def stop(number: int, because: str = "cpu") -> StopNode:
-    return StopNode(node=NodeId(number), shed=True, because=because)
+    return StopNode(node=NodeId(number), shed=True, because=legacy(because))
 
 
 def upgrade(number: int) -> UpgradeNode:
-    return UpgradeNode(node=NodeId(number), program=choice(), because="older")
+    return UpgradeNode(node=NodeId(number), program=choice(), because=legacy("older"))
 
 
 def add(number: int, **changes: Any) -> AddNode:
-    return AddNode(node=row(number, **changes), program=choice(), because="room")
+    return AddNode(node=row(number, **changes), program=choice(), because=legacy("room"))
 
 
 RUNNING = Conclusion(before=row(1), after=row(1, version="0.4.9"))
@@ -126,7 +128,7 @@ DIFFERENCES: dict[str, tuple[Decision, Decision, str]] = {
     "another reason": (
         decided(stop(1)), decided(stop(1, "memory")), "stop antnode0001: because was cpu, now memory",
     ),
-    "a survey": (decided(Resurvey(because="boot")), decided(), "was done, is no more: survey every node again"),
+    "a survey": (decided(Resurvey(because=legacy("boot"))), decided(), "was done, is no more: survey every node again"),
     "something held no more": (
         decided(held=(held(until=NOW),)), decided(),
         "was held back, is no more: add a node waits for a free start slot until 2026-03-01 12:00:00 UTC",

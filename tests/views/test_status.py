@@ -14,7 +14,7 @@ from tests.builders import disk, hung, limits, node, settings
 from tests.views.builders import colony, failing, healthy, held, material, unread
 from tests.views.test_formats import HOSTILE, MACHINES
 
-from wnm.cli.show import show_status
+from wnm.app.show import show_status
 from wnm.core.node import Status
 from wnm.views.material import Material
 from wnm.views.status import MOST_NODES_IN_FULL, overview
@@ -180,7 +180,7 @@ def test_no_colours_where_there_is_no_terminal() -> None:
 SCRIPT = """
 import sys
 from tests.views.test_status import BUSY
-from wnm.cli.show import show_status
+from wnm.app.show import show_status
 show_status(BUSY, sys.stdout)
 """
 

@@ -12,18 +12,19 @@ from tests.views.past import CRASHED, FAILED, NIGHT, SHED, Past, remember
 from tests.views.terminal_texts import BERLIN, LOOKED_AT, looked_at
 from tests.views.test_formats import HOSTILE
 
-from wnm.cli.stories import node_known, story_of
+from wnm.app.stories import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status, node_name
 from wnm.core.outcome import Result
+from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind, legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.views import story
 from wnm.views.happenings import Happening, tone_of
-from wnm.views.story import Story
-from wnm.views.tones import Tone, plain
+from wnm.views.story import Story, payload
+from wnm.views.text import Tone, plain
 
 LATER = NOW + timedelta(minutes=20)
 
@@ -124,7 +125,7 @@ def test_without_the_recording_the_sample_of_that_cycle_serves(past: Past, tmp_p
 
 
 def test_what_was_done_by_hand_says_so(small: Past) -> None:
-    by_hand = StopNode(node=NodeId(2), shed=False, because="asked for by hand")
+    by_hand = StopNode(node=NodeId(2), shed=False, because=legacy("asked for by hand"))
     go_on(small, lambda ledger: small.act(ledger, NOW, 30.0, BY_HAND, by_hand, Result.DONE))
     lines = text(told(small, 2, LATER))
     assert "wanted by   somebody, by hand, in cycle 2" in lines
@@ -132,7 +133,7 @@ def test_what_was_done_by_hand_says_so(small: Past) -> None:
 
 
 def test_a_node_that_is_gone_still_has_its_story(small: Past) -> None:
-    gone = RemoveNode(node=NodeId(2), because="its folder is gone")
+    gone = RemoveNode(node=NodeId(2), because=legacy("its folder is gone"))
     go_on(
         small, lambda ledger: small.act(ledger, NOW, 30.0, "dead nodes", gone, Result.DONE, freed_bytes=10**9)
     )
@@ -145,7 +146,7 @@ def test_a_node_that_is_gone_still_has_its_story(small: Past) -> None:
 
 
 def test_a_stop_that_failed_was_none(small: Past) -> None:
-    stop = DisableNode(node=NodeId(2), because="asked for by hand")
+    stop = DisableNode(node=NodeId(2), because=legacy("asked for by hand"))
     go_on(small, lambda ledger: small.act(ledger, NOW, 30.0, BY_HAND, stop, Result.FAILED, error="it hangs"))
     found = told(small, 2, LATER)
     assert found.stop is None
@@ -160,7 +161,7 @@ def test_the_newest_comes_first_and_what_is_left_out_is_counted(past: Past) -> N
 
 
 def test_a_hostile_text_is_not_obeyed(small: Past) -> None:
-    stop = StopNode(node=NodeId(2), shed=False, because=f"[bold red]{HOSTILE}\x1b[2J\n")
+    stop = StopNode(node=NodeId(2), shed=False, because=legacy(f"[bold red]{HOSTILE}\x1b[2J\n"))
     go_on(
         small, lambda ledger: small.act(ledger, NOW, 30.0, f"rule {HOSTILE}", stop, Result.DONE, note=HOSTILE)
     )
@@ -224,6 +225,25 @@ def test_the_last_stop_is_at_least_as_long_ago_as_the_night(past: Past) -> None:
 
 def test_only_the_reading_that_was_too_high_is_marked(past: Past) -> None:
     bad = [
-        each for each in story.text(told(past, SHED), UTC, 80) if any(one.tone is Tone.BAD for one in each)
+        each
+        for each in story.text(told(past, SHED), UTC, 80)
+        if any(one.style is Tone.BAD for one in each.spans)
     ]
-    assert [each[1].text.strip() for each in bad] == ["cpu"]
+    assert [each.plain.split()[0] for each in bad] == ["cpu"]
+
+
+def test_a_node_within_a_range_waits_too(small: Past) -> None:
+    """What is told of antnode0001 to antnode0003 is told of the one between them."""
+    of = told(small, 2)
+    queue = Blocked(
+        kind=BlockKind.CANARY,
+        action=Task(kind=TaskKind.UPGRADE, nodes=tuple(map(NodeId, (1, 2, 3))), version="0.4.8"),
+        version="0.4.8",
+        waits_on=(NodeId(4),),
+    )
+    assert of.material.cycle is not None
+    cycle = replace(of.material.cycle, held=(queue,))
+    found = payload(replace(of, material=replace(of.material, cycle=cycle)))["waits_for"]
+    assert [(each["kind"], each["nodes"], each["waits_on"]) for each in found] == [
+        ("canary", ["antnode0001", "antnode0002", "antnode0003"], ["antnode0004"])
+    ]

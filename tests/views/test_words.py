@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import NOW
 
-from wnm.views.table import table
-from wnm.views.tones import hanging, line, text_of
+from wnm.views.text import hanging, line, table
 from wnm.views.words import both, printable, relative, short_name, shorten, size, span, window
 
 
@@ -63,10 +62,10 @@ def test_foreign_text_is_one_printable_line() -> None:
     assert printable("a\nb\x1b[2J\u202ec\0 é") == "a b?[2J?c? é"
 
 
-def test_a_wide_cell_does_not_widen_its_column() -> None:
-    assert table([("a", "x" * 30, "1"), ("bb", "y", "2")], widest=10).splitlines() == [
-        f"a   {'x' * 30}  1",
-        "bb  y  2",
+def test_wide_characters_are_aligned_by_what_they_take() -> None:
+    assert table([("節点", "x", "1"), ("a", "y", "22")], right=(2,)).splitlines() == [
+        "節点  x   1",
+        "a     y  22",
     ]
 
 
@@ -76,8 +75,8 @@ def test_a_time_that_rates_were_taken_over_is_never_0() -> None:
 
 def test_wide_characters_take_two_columns_of_a_line() -> None:
     lines = hanging(line("  "), "新しい節点の場所は " * 8, 40)
-    assert {text_of(each).strip() for each in lines} == {"新しい節点の場所は 新しい節点の場所は"}
-    assert "".join(map(text_of, hanging(line(), "節" * 100, 30))) == "節" * 100
+    assert {each.plain.strip() for each in lines} == {"新しい節点の場所は 新しい節点の場所は"}
+    assert "".join(each.plain for each in hanging(line(), "節" * 100, 30)) == "節" * 100
 
 
 @given(st.text())

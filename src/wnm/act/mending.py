@@ -9,6 +9,7 @@ from wnm.core.action import OpenPort, PortChange
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.core.node import Node
+from wnm.core.sentences import sentence
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def mend(
 def _change(change: PortChange, hands: Hands) -> None:
     if isinstance(change, OpenPort):
         hands.firewall.open_port(change.port, change.comment)
-        log.info("opened port %d for %s: %s", change.port, change.comment, change.because)
+        log.info("opened port %d for %s: %s", change.port, change.comment, sentence(change.because))
     else:
         hands.firewall.close_port(change.port, change.comment)
-        log.info("closed port %d of %s: %s", change.port, change.comment, change.because)
+        log.info("closed port %d of %s: %s", change.port, change.comment, sentence(change.because))

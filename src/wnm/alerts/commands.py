@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from shutil import which
 
@@ -10,6 +10,7 @@ from wnm.alerts.delivery import INSTALL_APPRISE, hand_over
 from wnm.alerts.fallback import read_fallback
 from wnm.core.alerts import Addresses, Channel, Kind, addresses, addresses_in, test_message
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
+from wnm.core.layers import Layer
 from wnm.core.settings import Settings
 from wnm.storage.alerts import Alerts
 from wnm.storage.database import open_for_reading
@@ -21,7 +22,7 @@ from wnm.views.payload import envelope, write_json
 
 MOST_SHOWN = 30
 NAME = "alerts"
-type Resolve = Callable[[dict[str, str]], Settings]
+type Resolve = Callable[[Sequence[Layer]], Settings]
 """The settings that the stored ones and those of this call add up to."""
 
 
@@ -30,7 +31,7 @@ def show(database_path: str, resolve: Resolve, *, as_json: bool) -> str:
     now = SystemClock().now()
     failure = read_fallback(database_path).failure
     with open_for_reading(database_path) as database:
-        to = _addresses(resolve(Ledger(database).settings()))
+        to = _addresses(resolve(Ledger(database).layers()))
         remembered = Alerts(database)
         standing = view.Standing(
             episodes=remembered.latest(MOST_SHOWN),
@@ -49,7 +50,7 @@ def send_test(database_path: str, resolve: Resolve, *, as_json: bool) -> tuple[s
     """
     try:
         with open_for_reading(database_path) as database:
-            stored = Ledger(database).settings()
+            stored = Ledger(database).layers()
     except NeedsOperator:
         # What tells of a database that cannot be read is worth a test, too.
         kept = dict(read_fallback(database_path).settings)

@@ -9,11 +9,12 @@ from msgspec import Struct
 
 from wnm.alerts.cycle import note_alerts
 from wnm.alerts.fallback import forget_fallback
-from wnm.app.outputs import remove_outputs, write_outputs
-from wnm.app.run import Run
+from wnm.app.context import Context
+from wnm.app.identity import notice_copy
+from wnm.app.invocation import Command
+from wnm.app.publish import publish, withdraw
 from wnm.app.telling import tell
 from wnm.app.watchdog import Watchdog
-from wnm.cli.invocation import Command
 from wnm.core.decide.forced import ForcedAction, Request, forced
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
@@ -21,6 +22,7 @@ from wnm.core.layers import Resolved
 from wnm.core.recall import Recall
 from wnm.core.settings import SECRET, SPECS, shown
 from wnm.cycle import Choose, Wishes, carry_through, exit_code, plan_cycle
+from wnm.sensors.host import system_id
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
@@ -42,7 +44,7 @@ class Done(Struct, frozen=True, kw_only=True):
     absent_before: tuple[str, ...] | None = None
 
 
-def act(run: Run, watchdog: Watchdog) -> Done:
+def act(run: Context, watchdog: Watchdog) -> Done:
     """One cycle, by the ladder or by hand. The caller holds the lock."""
     clock = SystemClock()
     with open_for_writing(run.database_path) as database:
@@ -57,6 +59,7 @@ def act(run: Run, watchdog: Watchdog) -> Done:
         plan = plan_cycle(recall, settings, machine, _choice(run))
         # Only now: a request that is refused must not leave its settings behind.
         _keep_changes(ledger, resolved)
+        notice_copy(ledger, system_id())
         # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
         texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
         wishes = Wishes(settings=settings, texts=texts)
@@ -64,7 +67,7 @@ def act(run: Run, watchdog: Watchdog) -> Done:
         left, absent_before = ledger.nodes(), ledger.absent_before()
         note_alerts(database, cycle, left, recall, settings)
         is_over = run.asked.force_action == ForcedAction.TEARDOWN and not left
-        problems = remove_outputs(settings) if is_over else write_outputs(resolved, database, clock.now())
+        problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, clock.now())
     tell(cycle, left, firewall_note=recall.firewall_note)
     for problem in problems:
         log.warning("%s", problem)
@@ -74,7 +77,7 @@ def act(run: Run, watchdog: Watchdog) -> Done:
     return Done(exit_code=cycle.exit_code)
 
 
-def rehearse(run: Run) -> int:
+def rehearse(run: Context) -> int:
     """The plan of a cycle, from the same observation that a real one has. Needs no lock and changes no byte."""
     with open_for_reading(run.database_path) as database:
         resolved, recall = _checked(run, Ledger(database))
@@ -91,16 +94,16 @@ def rehearse(run: Run) -> int:
     return exit_code(plan.decision, ())
 
 
-def _checked(run: Run, ledger: Ledger) -> tuple[Resolved, Recall]:
+def _checked(run: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
-    resolved = run.resolve(ledger.settings())
+    resolved = run.resolve(ledger.layers())
     check_buildable(resolved.settings)
     recall = ledger.recall()
     _refuse_leaving_nodes(resolved, recall)
     return resolved, recall
 
 
-def _choice(run: Run) -> Choose:
+def _choice(run: Context) -> Choose:
     if run.asked.command is not Command.FORCE:
         return decide
     request = Request(
@@ -131,7 +134,8 @@ def _keep_changes(ledger: Ledger, resolved: Resolved) -> None:
     if not resolved.changes:
         return
     ledger.note_absent(absent_folders(places_of(resolved.settings)))
-    ledger.change_settings({change.name: change.new_text for change in resolved.changes})
+    kept = {change.name: change.new_text for change in resolved.changes}
+    ledger.change_settings(kept, SystemClock().now())
     for change in resolved.changes:
         origin = resolved.origins[change.name]
         old, new = (shown(change.name, text or "") for text in (change.old_text, change.new_text))
@@ -144,7 +148,7 @@ def _update_config(ledger: Ledger, resolved: Resolved) -> None:
     _keep_changes(ledger, resolved)
 
 
-def _forget_everything(run: Run) -> None:
+def _forget_everything(run: Context) -> None:
     """After a teardown there is nothing left to manage: the database goes, the backed-up keys stay."""
     forget_fallback(run.database_path)
     # The database last: what SQLite keeps beside it would be mixed into a new one of the same name.

@@ -8,9 +8,9 @@ import os
 import time
 from collections.abc import Callable
 
-from wnm.app.run import Run
+from wnm.app.context import Context
+from wnm.app.invocation import Command
 from wnm.app.watchdog import Watchdog
-from wnm.cli.invocation import Command
 from wnm.core.errors import Busy
 from wnm.system.lock import only_one, release_stale
 
@@ -18,12 +18,12 @@ DEFAULT_SECONDS = 50.0
 TEARDOWN = "teardown"
 
 
-def act_alone(run: Run) -> int:
+def act_alone(run: Context) -> int:
     """Run a cycle while nobody else can, as root where that is needed. NeedsOperator without a database."""
     if run.asked.force_action != TEARDOWN or run.asked.dry_run:
         return _told_of(run)
-    from wnm.app.cron import forget_schedule, suspended_schedule
     from wnm.app.cron_places import place_of
+    from wnm.app.schedule import forget_schedule, suspended_schedule
     from wnm.storage.database import stored_absent
 
     _require_database(run.database_path)
@@ -36,15 +36,15 @@ def act_alone(run: Run) -> int:
     return code
 
 
-def _act_with_rights(run: Run) -> int:
-    from wnm.app.escalation import act_as_root, needs_root
+def _act_with_rights(run: Context) -> int:
+    from wnm.app.elevate import act_as_root, needs_root
 
     _require_database(run.database_path)
-    act: Callable[[Run], int] = act_as_root if needs_root(run) else act_here
+    act: Callable[[Context], int] = act_as_root if needs_root(run) else act_here
     return act(run)
 
 
-def _told_of(run: Run) -> int:
+def _told_of(run: Context) -> int:
     """Act, then have sent what there is to tell, without the lock and, where root acted, as whoever asked for it."""
     from wnm.alerts.cycle import send_alerts, send_failure
     from wnm.app.log_file import log_path
@@ -63,7 +63,7 @@ def _told_of(run: Run) -> int:
     return code
 
 
-def act_here(run: Run) -> int:
+def act_here(run: Context) -> int:
     """Run a cycle in this process. Busy while another one does.
 
     Until the settings have said how long a cycle may take, their default holds.
@@ -76,13 +76,13 @@ def act_here(run: Run) -> int:
         watchdog.call_off()
 
 
-def _rehearse(run: Run) -> int:
+def _rehearse(run: Context) -> int:
     from wnm.app.acting import rehearse
 
     return rehearse(run)
 
 
-def _act(run: Run, watchdog: Watchdog) -> int:
+def _act(run: Context, watchdog: Watchdog) -> int:
     with only_one(run.lock_path):
         from wnm.app.acting import act
 
@@ -103,7 +103,7 @@ def _clear_away(absent_before: tuple[str, ...]) -> None:
         logging.getLogger(__name__).warning("%s", problem)
 
 
-def remove_lockfile(run: Run) -> int:
+def remove_lockfile(run: Context) -> int:
     """Free the lock, unless a live cycle holds it."""
     release_stale(run.lock_path)
     print(f"{run.lock_path} is free")

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Protocol
 
-from wnm.app.run import DATABASE_NAME, Run
+from wnm.app.context import DATABASE_NAME, Context
 from wnm.core.errors import NeedsOperator
 from wnm.core.host import data_folder
 from wnm.formats import crontab
@@ -40,7 +40,7 @@ class Place(Protocol):
         """Return when nothing is there for this database; False if nothing was."""
 
 
-def place_of(run: Run) -> Place:
+def place_of(run: Context) -> Place:
     """Where the line for this run's database belongs."""
     database = run.database_path
     if run.host.platform == "linux" and run.host.is_root:
@@ -49,16 +49,16 @@ def place_of(run: Run) -> Place:
     return UserTable(run.host.user, database, _removal(run))
 
 
-def suffix_of(run: Run) -> str:
+def suffix_of(run: Context) -> str:
     """What tells the files of a database other than the default one apart; no dots, cron passes over such names."""
     return "" if _is_default(run) else f"-{hashlib.sha256(os.fsencode(run.database_path)).hexdigest()[:8]}"
 
 
-def _is_default(run: Run) -> bool:
+def _is_default(run: Context) -> bool:
     return run.database_path == os.path.realpath(f"{data_folder(run.host)}/{DATABASE_NAME}")
 
 
-def _removal(run: Run) -> str:
+def _removal(run: Context) -> str:
     option = "" if _is_default(run) else f" --dbpath {shlex.quote(run.database_path)}"
     return f"wnm{option} cron remove"
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from wnm.cli.invocation import Command, Invocation
+from wnm.app.invocation import Command, Invocation
 from wnm.core.errors import Transient
 from wnm.system.files import trim_log
 

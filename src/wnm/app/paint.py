@@ -3,28 +3,12 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from typing import IO, TYPE_CHECKING
+from collections.abc import Iterable
+from typing import IO
 
-from wnm.views.tones import Line, Tone, plain
+from wnm.views.text import WIDEST, Line, plain
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-UNWRAPPED = 100_000
-"""As wide as any line: where nobody looks at a terminal every event is one line, for grep and the like."""
 NARROWEST = 40
-STYLES: Mapping[Tone, str] = {
-    Tone.PLAIN: "",
-    Tone.STRONG: "bold",
-    Tone.QUIET: "dim",
-    Tone.GOOD: "green",
-    Tone.BUSY: "cyan",
-    Tone.WARN: "yellow",
-    Tone.BAD: "red",
-    Tone.ALARM: "bold reverse red",
-    Tone.CHOSEN: "reverse",
-}
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -36,7 +20,7 @@ def width_of(stream: IO[str] | None) -> int:
     """The columns of the terminal; without one what COLUMNS says, else as many as it takes."""
     if not is_terminal(stream):
         columns = os.environ.get("COLUMNS", "")
-        return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else UNWRAPPED
+        return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else WIDEST
     return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
 
 
@@ -70,15 +54,4 @@ def say(lines: Iterable[Line], stream: IO[str] | None = None) -> None:
 
     console = Console(file=out, highlight=False, emoji=False, markup=False, soft_wrap=True)
     for each in lines:
-        console.print(text_of(each), soft_wrap=True)
-
-
-def text_of(each: Line) -> "Text":
-    """A line for rich: nothing in it is read as markup."""
-    from rich.text import Text
-
-    made = Text(no_wrap=True, overflow="crop", end="")
-    for part in each:
-        made.append(part.text, STYLES[part.tone] or None)
-    made.end = "\n"
-    return made
+        console.print(each, soft_wrap=True)

@@ -5,18 +5,18 @@ from datetime import timedelta
 from pathlib import Path
 from posixpath import dirname
 
-from wnm.app.escalation import act_as_root, needs_root
-from wnm.app.run import Run
-from wnm.cli.invocation import Command
+from wnm.app.context import Context
+from wnm.app.elevate import act_as_root, needs_root
+from wnm.app.invocation import Command
 from wnm.core.errors import NeedsOperator
 from wnm.core.host import SYSTEM_SERVICES
-from wnm_adopt.folder import PREFIX
+from wnm_adopt.takeover_folder import PREFIX
 
 # A run of anm may take minutes, and its end is waited for.
 PATIENCE = timedelta(minutes=15)
 
 
-def lacks_rights(run: Run) -> bool:
+def lacks_rights(run: Context) -> bool:
     """Whether this run is about services of the whole system, and this process may not change those."""
     if os.geteuid() == 0 or run.host.platform != "linux":
         return False
@@ -27,7 +27,7 @@ def lacks_rights(run: Run) -> bool:
     return run.asked.migrate_anm or _manager_by_hand(run) == SYSTEM_SERVICES
 
 
-def hand_over(run: Run) -> int:
+def hand_over(run: Context) -> int:
     """Have root do it. The folder of the database is the account's own, so it is made here."""
     folder = Path(dirname(run.database_path))
     if not run.asked.dry_run:
@@ -41,7 +41,7 @@ def hand_over(run: Run) -> int:
     return act_as_root(run, patience=PATIENCE)
 
 
-def _manager_by_hand(run: Run) -> str | None:
+def _manager_by_hand(run: Context) -> str | None:
     text = next(
         (layer.values["process_manager"] for layer in run.layers if "process_manager" in layer.values), None
     )

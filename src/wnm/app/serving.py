@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.app.views import Answer, Views, plain
 from wnm.core.errors import NeedsOperator
 from wnm.system.clock import SystemClock
@@ -33,7 +33,7 @@ _HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 log = logging.getLogger(__name__)
 
 
-def serve(run: Run) -> int:
+def serve(run: Context) -> int:
     """Answer until SIGTERM or SIGINT comes. NeedsOperator without a database, or where the port is taken."""
     # A run that lasts has to look for cycles of references, other than the short ones.
     gc.enable()

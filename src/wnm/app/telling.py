@@ -9,8 +9,10 @@ from wnm.core.decision import Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
+from wnm.core.sentences import remedy, waiting_for, what
 from wnm.cycle import Cycle
 from wnm.views.cycle_line import cycle_line
+from wnm.views.deeds import names_of
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +32,11 @@ def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> N
     for outcome in cycle.outcomes:
         if outcome.result is not Result.DONE:
             log.error("%s: %s: %s", _name(outcome, nodes), outcome.result, outcome.error)
+    names = names_of(nodes, decision)
     for held in decision.held:
         if held.remedy is not None:
-            log.error("cannot %s, which waits for %s: %s", held.what, held.waiting_for, held.remedy)
+            words = what(held, names), waiting_for(held, names), remedy(held, names)
+            log.error("cannot %s, which waits for %s: %s", *words)
     log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
     if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
         log.info("a stopped node is started again when there is room: --force_action disable keeps it down")

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from msgspec import Struct
 
+from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.page import status_page
-from wnm.app.run import Run
+from wnm.app.publish import status_page
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.storage.database import Database, open_for_reading
@@ -40,7 +40,7 @@ def plain(code: int, line: str) -> Answer:
 class Views:
     """The answers by path. May be asked from threads; the database is read for one of them at a time."""
 
-    def __init__(self, run: Run, clock: Clock) -> None:
+    def __init__(self, run: Context, clock: Clock) -> None:
         self._run = run
         self._clock = clock
         self._alone = threading.Lock()
@@ -78,7 +78,7 @@ class Views:
             return plain(500, "this is a bug in wnm: it is told where wnm serve was started")
 
     def _material(self, database: Database) -> Material:
-        resolved = self._run.resolve(Ledger(database).settings())
+        resolved = self._run.resolve(Ledger(database).layers())
         return material(database, resolved, self._clock.now())
 
 

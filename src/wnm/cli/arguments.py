@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from wnm.cli.options import SHORT, Takes, known_commands, known_options, takes
+from wnm.app.run_options import SHORT, Takes, known_commands, known_options, takes
 from wnm.core.errors import BadInput
 from wnm.core.forms.form import BOOLEAN_WORDS
 from wnm.core.suggest import did_you_mean, shortened

@@ -2,7 +2,7 @@
 
 import sys
 
-from wnm.app.run import Run
+from wnm.app.context import Context
 from wnm.storage.database import Database
 from wnm.storage.earnings import Earnings
 from wnm.system.clock import SystemClock
@@ -12,7 +12,7 @@ from wnm.views.earnings import only_of, render_earnings
 __all__ = ["EARNINGS", "report_earnings"]
 
 
-def report_earnings(run: Run, database: Database) -> int:
+def report_earnings(run: Context, database: Database) -> int:
     """Print it in the format that was asked for, of the named nodes only if any are named."""
     records = Earnings(database).all()
     if run.asked.service_names:

@@ -2,8 +2,8 @@
 
 import textwrap
 
-from wnm.cli.invocation import SUBCOMMANDS
-from wnm.cli.options import RUN_OPTIONS
+from wnm.app.invocation import SUBCOMMANDS
+from wnm.app.run_options import RUN_OPTIONS
 from wnm.core.setting import Spec
 from wnm.core.settings import GROUPS, SPECS
 

@@ -12,12 +12,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from wnm import __version__
-from wnm.cli.invocation import Command, Invocation
+from wnm.app.invocation import Command, Invocation
 from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
 
 if TYPE_CHECKING:
-    from wnm.app.run import Run
+    from collections.abc import Sequence
+
+    from wnm.app.context import Context
+    from wnm.core.layers import Layer
     from wnm.core.settings import Settings
 
 INTERRUPTED = 130
@@ -83,7 +86,7 @@ def _run(asked: Invocation) -> int:
 
         print(help_text())
         return 0
-    from wnm.app.run import begin
+    from wnm.app.context import begin
 
     begun = begin(asked)
     if begun.asked.log_file is not None:
@@ -93,11 +96,11 @@ def _run(asked: Invocation) -> int:
     return _handler(asked.command)(begun)
 
 
-def _handler(command: Command) -> "Callable[[Run], int]":
+def _handler(command: Command) -> "Callable[[Context], int]":
     """The function that runs a command; each one's modules are imported only when it is asked for."""
     match command:
         case Command.INIT:
-            from wnm.app.initialise import initialise
+            from wnm.app.init import initialise
 
             return initialise
         case Command.CYCLE | Command.FORCE:
@@ -113,7 +116,7 @@ def _handler(command: Command) -> "Callable[[Run], int]":
 
             return remove_lockfile
         case Command.SIMULATE:
-            from wnm.app.simulating import simulate
+            from wnm.app.simulate import simulate
 
             return simulate
         case Command.WATCH:
@@ -127,7 +130,7 @@ def _handler(command: Command) -> "Callable[[Run], int]":
         case Command.ALERTS:
             return _alerts
         case Command.CRON:
-            from wnm.app.cron import cron
+            from wnm.app.schedule import cron
 
             return cron
         case _:
@@ -136,11 +139,11 @@ def _handler(command: Command) -> "Callable[[Run], int]":
             return read
 
 
-def _alerts(run: "Run") -> int:
+def _alerts(run: "Context") -> int:
     """Show alerts, or try whether messages arrive."""
     from wnm.alerts.commands import send_test, show
 
-    def resolve(stored: dict[str, str]) -> "Settings":
+    def resolve(stored: "Sequence[Layer]") -> "Settings":
         return run.resolve(stored).settings
 
     as_json, code = run.asked.report_format == "json", 0

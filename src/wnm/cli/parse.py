@@ -6,8 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.cli.arguments import Word, words_of
-from wnm.cli.invocation import (
+from wnm.app.invocation import (
     ALERTS_VERBS,
     CRON_VERBS,
     FORCED_ACTIONS,
@@ -15,9 +14,10 @@ from wnm.cli.invocation import (
     Invocation,
     refuse_conflicts,
 )
-from wnm.cli.options import RUN_OPTIONS, known_commands
-from wnm.cli.view_options import NAMES as VIEW_NAMES
-from wnm.cli.view_options import View, node_text, view_of, view_value
+from wnm.app.run_options import RUN_OPTIONS, known_commands
+from wnm.app.view_options import NAMES as VIEW_NAMES
+from wnm.app.view_options import View, node_text, view_of, view_value
+from wnm.cli.arguments import Word, words_of
 from wnm.core.errors import BadInput
 from wnm.core.node import id_in_name
 from wnm.core.settings import NAMES

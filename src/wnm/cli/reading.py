@@ -4,14 +4,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from wnm.app.checkup import look_around
+from wnm.app.context import Context
+from wnm.app.doctor import look_around
+from wnm.app.histories import is_wanted, tell_history
+from wnm.app.invocation import Command
 from wnm.app.material import material
-from wnm.app.run import Run
+from wnm.app.show import tell_status
+from wnm.app.stories import explain_cycle, explain_node, node_meant
 from wnm.cli.earning_report import EARNINGS, report_earnings
-from wnm.cli.histories import is_wanted, tell_history
-from wnm.cli.invocation import Command
-from wnm.cli.show import tell_status
-from wnm.cli.stories import explain_cycle, explain_node, node_meant
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput
@@ -25,12 +25,12 @@ from wnm.views.payload import write_json
 from wnm.views.registry import render
 
 
-def read(run: Run) -> int:
+def read(run: Context) -> int:
     """Run one of the commands that only read."""
     if run.asked.command is Command.REPLAY:
         return _replay(run)
     with open_for_reading(run.database_path) as database:
-        resolved = run.resolve(Ledger(database).settings())
+        resolved = run.resolve(Ledger(database).layers())
         if run.asked.report == EARNINGS:
             return report_earnings(run, database)
         if is_wanted(run):
@@ -46,25 +46,25 @@ def read(run: Run) -> int:
     return _COMMANDS[run.asked.command](run, found)
 
 
-def _report(run: Run, found: Material) -> int:
+def _report(run: Context, found: Material) -> int:
     chosen = only(found, run.asked.service_names) if run.asked.service_names else found
     if run.asked.report == "influx-resources" and run.asked.report_format in (None, "text"):
-        from wnm.app.board import points_for_boards  # the only report that asks the nodes
+        from wnm.app.publish import points_for_dashboards  # the only report that asks the nodes
 
-        _print(points_for_boards(chosen))
+        _print(points_for_dashboards(chosen))
         return 0
     _print(render(run.asked.report or "", run.asked.report_format or "text", chosen))
     return 0
 
 
-def _doctor(run: Run, found: Material) -> int:
+def _doctor(run: Context, found: Material) -> int:
     checks = (*look_around(run, found.settings), *doctor.checks_of(found))
     as_json = run.asked.report_format == "json"
     _print(write_json(doctor.payload(checks, found.generated_at)) if as_json else doctor.text(checks))
     return 3 if any(check.ok is False for check in checks) else 0
 
 
-def _replay(run: Run) -> int:
+def _replay(run: Context) -> int:
     """Plan again from an exported cycle: exit code 1 when this wnm would decide otherwise."""
     exported = replay.load_exported(_read_export(run.asked.file or ""))
     if exported.recorded.rule == BY_HAND:
@@ -97,7 +97,7 @@ def _print(text: str) -> None:
     print(text.rstrip("\n"))
 
 
-_COMMANDS: Mapping[Command, Callable[[Run, Material], int]] = {
+_COMMANDS: Mapping[Command, Callable[[Context, Material], int]] = {
     Command.REPORT: _report,
     Command.DOCTOR: _doctor,
 }

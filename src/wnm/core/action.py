@@ -1,6 +1,7 @@
 """Actions: complete when decided, so that carrying them out chooses nothing."""
 
 from wnm.core.node import Node, NodeId
+from wnm.core.reasons import Reason
 from wnm.core.values import Value
 
 
@@ -17,7 +18,7 @@ class AddNode(Value, frozen=True, kw_only=True):
 
     node: Node
     program: ProgramChoice
-    because: str
+    because: Reason
 
 
 class StartNode(Value, frozen=True, kw_only=True):
@@ -25,7 +26,7 @@ class StartNode(Value, frozen=True, kw_only=True):
 
     node: NodeId
     program: ProgramChoice | None
-    because: str
+    because: Reason
 
 
 class StopNode(Value, frozen=True, kw_only=True):
@@ -33,7 +34,7 @@ class StopNode(Value, frozen=True, kw_only=True):
 
     node: NodeId
     shed: bool
-    because: str
+    because: Reason
 
 
 class RestartNode(Value, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class RestartNode(Value, frozen=True, kw_only=True):
 
     node: NodeId
     silent: bool
-    because: str
+    because: Reason
     shunned: bool = False
 
 
@@ -53,14 +54,14 @@ class UpgradeNode(Value, frozen=True, kw_only=True):
 
     node: NodeId
     program: ProgramChoice
-    because: str
+    because: Reason
 
 
 class RollBackNode(Value, frozen=True, kw_only=True):
     """Put a node's former program back and restart it on that: it failed the gate of the one it has."""
 
     node: NodeId
-    because: str
+    because: Reason
 
 
 class RetireNode(Value, frozen=True, kw_only=True):
@@ -70,7 +71,7 @@ class RetireNode(Value, frozen=True, kw_only=True):
     """
 
     node: NodeId
-    because: str
+    because: Reason
     shunned: bool = False
 
 
@@ -78,27 +79,27 @@ class RemoveNode(Value, frozen=True, kw_only=True):
     """Remove a node for good: process, unit, firewall rule, folders (after its key is backed up), row."""
 
     node: NodeId
-    because: str
+    because: Reason
 
 
 class DisableNode(Value, frozen=True, kw_only=True):
     """End a node's process and leave the node alone until it is enabled again."""
 
     node: NodeId
-    because: str
+    because: Reason
 
 
 class EnableNode(Value, frozen=True, kw_only=True):
     """Manage a disabled node again."""
 
     node: NodeId
-    because: str
+    because: Reason
 
 
 class Resurvey(Value, frozen=True, kw_only=True):
     """Take every node for what was seen of it in this cycle and start all timers again."""
 
-    because: str
+    because: Reason
 
 
 class OpenPort(Value, frozen=True, kw_only=True):
@@ -106,7 +107,7 @@ class OpenPort(Value, frozen=True, kw_only=True):
 
     port: int
     comment: str
-    because: str
+    because: Reason
 
 
 class ClosePort(Value, frozen=True, kw_only=True):
@@ -114,7 +115,7 @@ class ClosePort(Value, frozen=True, kw_only=True):
 
     port: int
     comment: str
-    because: str
+    because: Reason
 
 
 type PortChange = OpenPort | ClosePort

@@ -18,6 +18,8 @@ from wnm.core.decide.releases import halted, held_by_halt
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
+from wnm.core.reasons import Task, TaskKind
+from wnm.core.sentences import is_at, remedy, waiting_for
 from wnm.core.settings import Settings
 from wnm.core.values import Moment, Value
 
@@ -107,14 +109,14 @@ def _halted(look: Look, settings: Settings) -> Iterator[Condition]:
             key=Key.UPGRADE_HALTED,
             subject=record.version,
             text=f"version {record.version} is halted here: {last.node} failed its gate: {last.reason}",
-            remedy=held_by_halt("upgrade", record, settings).remedy or "",
+            remedy=remedy(held_by_halt(Task(kind=TaskKind.UPGRADE), record, settings)) or "",
         )
 
 
 def _pressure(look: Look, settings: Settings) -> Iterator[Condition]:
     high = high_gauges(look.seen, settings)
     if high:
-        readings = "; ".join(gauge.against(gauge.remove) for gauge in high)
+        readings = "; ".join(is_at(gauge.against(gauge.remove)) for gauge in high)
         yield Condition(
             key=Key.PRESSURE,
             subject="machine",
@@ -209,7 +211,7 @@ def _has_capacity(seen: Observation, settings: Settings) -> bool:
     wanted = excess(seen, settings) < 0 or any(is_stopped(each) for each in seen.nodes)
     if not wanted or any(each.node.status in TRANSITIONS for each in seen.nodes):
         return False
-    if must_shed(seen, settings) is not None:
+    if must_shed(Task(kind=TaskKind.ADD), seen, settings) is not None:
         return False
     cost = node_cost(seen)
     machine = after_starting(seen, cost)
@@ -239,14 +241,15 @@ def _storage(look: Look) -> Iterator[Condition]:
     """With a disk away wnm stands still, and only somebody can bring it back."""
     if look.decision.rule != MISSING_STORAGE:
         return
+    names = {int(each.id): each.name for each in look.nodes}
     for held in look.decision.held:
         if held.remedy is not None:
             yield Condition(
                 key=Key.MISSING_STORAGE,
                 subject="machine",
                 severity=Severity.CRITICAL,
-                text=f"nothing is managed: wnm waits for {held.waiting_for}",
-                remedy=held.remedy,
+                text=f"nothing is managed: wnm waits for {waiting_for(held, names)}",
+                remedy=remedy(held, names) or "",
             )
             return
 

@@ -51,6 +51,12 @@ def decode(kind: Any, data: object) -> Any:
     try:
         return msgspec.convert(data, kind, builtin_types=())
     except msgspec.ValidationError as error:
+        newer = _with_typed_reasons(data)
+        if newer == data:
+            raise _refused(kind, error) from None
+    try:
+        return msgspec.convert(newer, kind, builtin_types=())
+    except msgspec.ValidationError as error:
         raise _refused(kind, error) from None
 
 
@@ -62,8 +68,6 @@ def from_json(kind: Any, text: str | bytes) -> Any:
     """`decode` of JSON text. Raises BadInput."""
     try:
         return msgspec.json.decode(text, type=kind)
-    except msgspec.ValidationError as error:
-        raise _refused(kind, error) from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return decode(kind, load(text))
 
@@ -86,6 +90,35 @@ def _finite(text: str) -> float:
 
 def _not_finite(text: str) -> float:
     raise ValueError(f"{text} is not a finite number")
+
+
+def _with_typed_reasons(data: Any) -> Any:
+    """What was written when reasons were sentences, with reasons that carry these."""
+    if isinstance(data, list):
+        return [_with_typed_reasons(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("is") == "Held":
+        return _typed_held(data)
+    newer = {key: _with_typed_reasons(value) for key, value in data.items()}
+    # A node, which has an id, keeps its reason as a text.
+    if "id" not in data and isinstance(data.get("because"), str):
+        newer["because"] = _legacy("Reason", data["because"])
+    return newer
+
+
+def _typed_held(data: dict[str, Any]) -> dict[str, Any]:
+    remedy = data.get("remedy")
+    return {
+        **_legacy("Blocked", data.get("waiting_for")),
+        "action": _legacy("Task", data.get("what")),
+        "until": data.get("until"),
+        "remedy": None if remedy is None else _legacy("Remedy", remedy),
+    }
+
+
+def _legacy(kind: str, text: object) -> dict[str, Any]:
+    return {"is": kind, "kind": "legacy", "text": text}
 
 
 def _refused(kind: Any, error: msgspec.ValidationError) -> BadInput:

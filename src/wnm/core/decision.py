@@ -2,17 +2,9 @@
 
 from wnm.core.action import Action, PortChange
 from wnm.core.node import Node
+from wnm.core.reasons import Blocked, Reason
 from wnm.core.release import Release
-from wnm.core.values import Moment, Value
-
-
-class Held(Value, frozen=True, kw_only=True):
-    """Something that is not done now. `remedy` is set when only the operator can make it go on."""
-
-    what: str
-    waiting_for: str
-    until: Moment | None = None
-    remedy: str | None = None
+from wnm.core.values import Value
 
 
 class Conclusion(Value, frozen=True, kw_only=True):
@@ -30,10 +22,10 @@ class Decision(Value, frozen=True, kw_only=True):
     """
 
     rule: str
-    because: str
+    because: Reason
     conclusions: tuple[Conclusion, ...]
     actions: tuple[Action, ...]
-    held: tuple[Held, ...]
+    held: tuple[Blocked, ...]
     ports: tuple[PortChange, ...] = ()
     releases: tuple[Release, ...] = ()
 
@@ -42,5 +34,5 @@ class Proposal(Value, frozen=True, kw_only=True):
     """What one rule would do and what it waits for."""
 
     actions: tuple[Action, ...] = ()
-    held: tuple[Held, ...] = ()
-    because: str = ""
+    held: tuple[Blocked, ...] = ()
+    because: Reason | None = None

@@ -21,6 +21,7 @@ from wnm.core.action import (
 from wnm.core.lifecycle import moved, retry_at
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.sentences import sentence
 
 
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
@@ -28,25 +29,26 @@ def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
 
     `node` is the present row; None only for AddNode, whose row this creates.
     """
+    because = sentence(action.because)
     match action:
         case AddNode():
-            return _restarting(action.node, now, action.because, restarted=False)
+            return _restarting(action.node, now, because, restarted=False)
         case _ if node is None:
             raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
         case StartNode(program=program):
-            starting = _restarting(node, now, action.because, restarted=False)
+            starting = _restarting(node, now, because, restarted=False)
             return starting if program is None else _on_trial(starting, program)
         case RestartNode() | RollBackNode():
-            return _restarted(node, now, action.because)
+            return _restarted(node, now, because)
         case UpgradeNode(program=program):
-            upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=action.because)
+            upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=because)
             return _on_trial(upgrading, program)
         case RemoveNode() if node.status is Status.DEAD:
             return node
         case RetireNode() | RemoveNode():
-            return replace(node, status=Status.REMOVING, status_since=now, because=action.because)
+            return replace(node, status=Status.REMOVING, status_since=now, because=because)
         case DisableNode():
-            return replace(node, status=Status.DISABLED, status_since=now, because=action.because)
+            return replace(node, status=Status.DISABLED, status_since=now, because=because)
         case StopNode() | EnableNode():
             return node
 
@@ -84,7 +86,8 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
     match outcome.action:
         case RemoveNode():
             return None
-        case StopNode(because=because):
+        case StopNode():
+            because = sentence(outcome.action.because)
             return moved(replace(node, silent_since=None), Status.STOPPED, at, because)
         case EnableNode():
             return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")

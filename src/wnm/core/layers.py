@@ -1,6 +1,7 @@
 """From layers of text to settings: which layer wins, what changed, and what is refused."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from wnm.core.errors import BadInput
@@ -11,8 +12,29 @@ from wnm.core.settings import NAMES, SECRET, SPECS, Settings
 from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.values import Value
 
+FLEET = "fleet"
 DATABASE = "database"
 DEFAULT = "default"
+
+_WISHABLE_FREELY = frozenset(
+    {
+        "node_cap",
+        "node_version",
+        "delay_start",
+        "delay_restart",
+        "delay_upgrade",
+        "delay_remove",
+        "max_concurrent_upgrades",
+        "max_concurrent_starts",
+        "max_concurrent_removals",
+        "max_concurrent_operations",
+    }
+)
+# Towards caution only: lower thresholds, and more free bytes.
+_WISHABLE_LOWER = frozenset(
+    name for name in SPECS if name.endswith(("_less_than", "_remove")) and not name.startswith("delay_")
+) | {"desired_load_average", "max_load_average_allowed"}
+_WISHABLE_HIGHER = frozenset({"crisis_bytes"})
 
 type AddressCheck = Callable[[str], str | None]
 """Says what is wrong with the checksum of an address in mixed case, or None."""
@@ -63,9 +85,64 @@ def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck 
     """The settings that the layers, highest first, add up to.
 
     Once there is a database layer, fixed settings may only be given the value that they have. Addresses in
-    mixed case are passed to `check_address` unless they come from the database or are what it holds.
+    mixed case are passed to `check_address` unless they come from the database or are what it holds. Wishes of a
+    fleet that do not fit together with the rest do not count.
     Raises BadInput, naming the setting, the text, its layer and the remedy.
     """
+    local = [layer for layer in layers if layer.name != FLEET]
+    fleet = next((layer for layer in layers if layer.name == FLEET), None)
+    wished = frozenset(fleet.values) if fleet is not None else frozenset()
+    if wished:
+        with suppress(BadInput):
+            heeded = [_heeded(layer, local, host) for layer in layers]
+            return _resolve(heeded, host, check_address, wished)
+    return _resolve(local, host, check_address, wished)
+
+
+def wish_refusal(name: str, text: str, own: Sequence[Layer], host: Host) -> str | None:
+    """Why a fleet's wish for a setting does not count at a machine with these layers, None if it does.
+
+    Thresholds may only be moved towards caution.
+    """
+    if name not in _WISHABLE_FREELY | _WISHABLE_LOWER | _WISHABLE_HIGHER:
+        return "no fleet may wish for it" if name in SPECS else "no setting is called so"
+    spec = SPECS[name]
+    try:
+        wished = spec.form.read(text, host)
+        held = _strongest(spec, own, host)[0]
+    except ValueError as reason:
+        return f"{reason}; give {spec.form.accepts}"
+    except BadInput as reason:
+        return str(reason)
+    if name not in _WISHABLE_FREELY and _caution(name, wished) < _caution(name, held):
+        return f"it is less cautious than {spec.form.render(held)}, which this machine has"
+    return None
+
+
+def _caution(name: str, value: Any) -> float:
+    """A number that is the higher the more cautious a threshold is; those of input and output are off at 0."""
+    if name in _WISHABLE_HIGHER:
+        return float(value)
+    return float("-inf") if name.startswith(("netio_", "hdio_")) and not value else -float(value)
+
+
+def _heeded(layer: Layer, own: Sequence[Layer], host: Host) -> Layer:
+    """The layer, and of that of a fleet only the wishes that count."""
+    if layer.name != FLEET:
+        return layer
+    below = [each for each in own if each.name == DATABASE]
+    kept = {
+        name: text for name, text in layer.values.items() if wish_refusal(name, text, below, host) is None
+    }
+    return Layer(name=FLEET, values=kept)
+
+
+def _resolve(
+    layers: Sequence[Layer],
+    host: Host,
+    check_address: AddressCheck | None,
+    wished: frozenset[str],
+) -> Resolved:
     for layer in layers:
         _refuse_unknown(layer)
     stored = next((layer for layer in layers if layer.name == DATABASE), None)
@@ -78,9 +155,9 @@ def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck 
         if stored is not None:
             if spec.fixed:
                 given = _fixed(spec, layers, stored, given, host)
-            changes.extend(_change(spec, stored, given, host))
+            changes.extend(_change(spec, stored, given, host, is_wished=name in wished))
         values[name], origins[name] = given
-        if origins[name] not in (DATABASE, DEFAULT) and check_address is not None:
+        if origins[name] not in (DATABASE, DEFAULT, FLEET) and check_address is not None:
             _check_addresses(spec, given, stored, check_address)
     settings = Settings(**values)
     check_together(settings, origins)
@@ -133,12 +210,13 @@ def _fixed(spec: Spec, layers: Sequence[Layer], stored: Layer, given: _Given, ho
     return held, given[1]
 
 
-def _change(spec: Spec, stored: Layer, given: _Given, host: Host) -> tuple[Change, ...]:
+def _change(spec: Spec, stored: Layer, given: _Given, host: Host, *, is_wished: bool) -> tuple[Change, ...]:
+    """The change to keep, if any; where a fleet wishes something, also a value that is stored: it outranks that."""
     value, origin = given
-    if not spec.persisted or origin in (DATABASE, DEFAULT):
+    if not spec.persisted or origin in (DATABASE, DEFAULT, FLEET):
         return ()
     old_text, new_text = stored.values.get(spec.name), spec.form.render(value)
-    if old_text is None or not _means(spec, old_text, value, host):
+    if old_text is None or is_wished or not _means(spec, old_text, value, host):
         return (Change(name=spec.name, old_text=old_text, new_text=new_text),)
     return ()
 

@@ -9,6 +9,7 @@ from wnm.core.backoff import backoff
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.outcome import Retry
+from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.settings import Settings
 from wnm.core.trial import Failed, Moot, Passed, Waits, judge, moot, runs_former
 
@@ -35,6 +36,11 @@ def retry_at(failures: int, now: datetime, retry: Retry = Retry.SOON) -> datetim
 def backs_off(node: Node, now: datetime) -> bool:
     """Whether an earlier failure still keeps actions away from this node."""
     return node.retry_at is not None and node.retry_at > now
+
+
+def backing_off(node: Node, action: Task) -> Blocked:
+    """What is not done to a node because an earlier failure keeps actions away from it."""
+    return Blocked(kind=BlockKind.BACKOFF, action=action, text=node.last_error, until=node.retry_at)
 
 
 def runs(reading: NodeReading) -> bool:

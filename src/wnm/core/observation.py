@@ -5,6 +5,7 @@ from datetime import timedelta
 from msgspec import field
 
 from wnm.core.action import NodeAction
+from wnm.core.foreign import Reservation
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
 from wnm.core.release import Release
 from wnm.core.values import Moment, Value
@@ -214,6 +215,7 @@ class Observation(Value, frozen=True, kw_only=True):
     firewall: FirewallReading | Unseen = FirewallReading(active=False)
     utc_offset_seconds: float = field(default=0.0, name="utc_offset")
     machine_seed: int = 0
+    reservations: tuple[Reservation, ...] = ()
 
     @property
     def utc_offset(self) -> timedelta:

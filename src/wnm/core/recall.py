@@ -1,5 +1,6 @@
 """What earlier cycles remember, as the ledger hands it to the next one."""
 
+from wnm.core.foreign import ForeignReading, Reservation
 from wnm.core.node import Node
 from wnm.core.observation import Interrupted, ProgramReading, Remembered
 from wnm.core.rates import Counters
@@ -21,3 +22,5 @@ class Recall(Value, frozen=True, kw_only=True):
     last_cycle_at: Moment | None
     firewall_note: str | None = None
     machine_seed: int = 0
+    reservations: tuple[Reservation, ...] = ()
+    foreign_readings: tuple[ForeignReading, ...] = ()

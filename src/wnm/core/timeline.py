@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from wnm.core.action import NodeAction
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import Observation
+from wnm.core.reasons import Blocked
 from wnm.core.values import Moment, Value
 
 
@@ -31,7 +32,7 @@ class CycleRecord(Value, frozen=True, kw_only=True):
     because: str
     exit_code: int | None
     seconds: float | None
-    held: tuple[Held, ...]
+    held: tuple[Blocked, ...]
     counts: tuple[tuple[Status, int], ...] | None
     actions: int
     is_recorded: bool

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from wnm.core.node import Node, Reachability
 from wnm.core.observation import NodePage, NodeReading, ProcessReading, ProgramReading
+from wnm.core.reasons import BlockKind
 from wnm.core.settings import Settings
 from wnm.core.values import Moment, Value
 from wnm.core.version import is_older
@@ -34,9 +35,10 @@ class Moot(Value, frozen=True, kw_only=True):
 
 
 class Waits(Value, frozen=True, kw_only=True):
-    """Not known yet; `waiting_for` is what is missing."""
+    """Not known yet; `kind` is what is missing, `than` the version that it says it is instead."""
 
-    waiting_for: str
+    kind: BlockKind
+    than: str | None = None
     until: Moment
 
 
@@ -65,10 +67,10 @@ def judge(
     if missing is None and elapsed >= delay:
         return Passed(because=f"passed the gate for {trial}: {_evidence(reading)}")
     if missing is None:
-        return Waits(waiting_for="its delay to run out", until=now - elapsed + delay)
+        return Waits(kind=BlockKind.DELAY, until=now - elapsed + delay)
     longest = delay if missing.final else patience(settings)
     if elapsed < longest:
-        return Waits(waiting_for=missing.wish, until=now - elapsed + longest)
+        return Waits(kind=missing.wish, than=missing.than, until=now - elapsed + longest)
     if missing.forgiven:
         return Passed(because=f"passed the gate for {trial}: {_evidence(reading)}, though {missing.words}")
     return Failed(because=missing.words)
@@ -113,7 +115,8 @@ class _Missing(Value, frozen=True, kw_only=True):
     """
 
     words: str
-    wish: str
+    wish: BlockKind
+    than: str | None = None
     final: bool = False
     forgiven: bool = False
 
@@ -142,16 +145,16 @@ def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
         return _missing_in_files(node, reading, trial)
     page = reading.page
     if reading.reachable is not Reachability.ANSWERS or not isinstance(page, NodePage):
-        return _Missing(words="it does not answer", wish="it to answer")
+        return _Missing(words="it does not answer", wish=BlockKind.GATE_ANSWER)
     if page.version is not None and page.version != trial:
         words = f"it says that it is {page.version} and not {trial}"
-        return _Missing(words=words, wish=f"another word than {page.version} of its version", final=True)
+        return _Missing(words=words, wish=BlockKind.GATE_VERSION, than=page.version, final=True)
     if page.connected_peers == 0:
-        return _Missing(words="it has no peers", wish="it to have peers")
+        return _Missing(words="it has no peers", wish=BlockKind.GATE_PEERS)
     if page.connected_peers is None:
         # Most likely one of its pages came too late; but not every program need have that figure.
         return _Missing(
-            words="it does not say how many peers it has", wish="word of its peers", forgiven=True
+            words="it does not say how many peers it has", wish=BlockKind.GATE_PEER_COUNT, forgiven=True
         )
     return None
 
@@ -159,13 +162,13 @@ def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
 def _missing_in_files(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
     """For a node that answers nobody: it must have stayed up, with its key, and have stored something."""
     if reading.born is None:
-        return _Missing(words="its key is not there", wish="its key to be there")
+        return _Missing(words="its key is not there", wish=BlockKind.GATE_KEY)
     said = reading.page.version if isinstance(reading.page, NodePage) else None
     if said is not None and said != trial:
         words = f"its log says that it is {said} and not {trial}"
-        return _Missing(words=words, wish=f"another word than {said} of its version", final=True)
+        return _Missing(words=words, wish=BlockKind.GATE_VERSION, than=said, final=True)
     if reading.stored_at is None or reading.stored_at <= node.status_since:
-        return _Missing(words="its store has not grown", wish="its store to grow")
+        return _Missing(words="its store has not grown", wish=BlockKind.GATE_STORE)
     return None
 
 

@@ -52,6 +52,7 @@ def survey(
         firewall=rules,
         utc_offset_seconds=(now.astimezone().utcoffset() or timedelta(0)).total_seconds(),
         machine_seed=recall.machine_seed,
+        reservations=recall.reservations,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "read_memory",
     "read_with_timeout",
     "short_sample",
+    "system_id",
     "usable_cores",
 ]
 
@@ -83,6 +84,15 @@ def boot_id() -> str:
 
         known = host_macos.boot_id()
     return known or host_psutil.boot_id()
+
+
+def system_id() -> str:
+    """A text that stays this installation's through all its starts; empty where there is none."""
+    if sys.platform == "linux":
+        return host_linux.system_id() or ""
+    from wnm.sensors import host_macos
+
+    return host_macos.system_id() or ""
 
 
 def usable_cores() -> float:

@@ -54,6 +54,11 @@ def boot_id() -> str | None:
     return _text("/proc/sys/kernel/random/boot_id").strip() or None
 
 
+def system_id() -> str | None:
+    """The name that this installation of the system got, see machine-id(5)."""
+    return _text("/etc/machine-id").strip() or None
+
+
 def usable_cores() -> float:
     """Cores in this process' CPU set, or what the quotas of its cgroups allow if that is less."""
     allowed = float(len(os.sched_getaffinity(0)))

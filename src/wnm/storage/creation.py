@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import create_engine
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -17,6 +18,7 @@ from wnm.storage import rows
 from wnm.storage.database import connect, uri_of
 from wnm.storage.errors import database_errors
 from wnm.storage.schema import APPLICATION_ID, HEAD
+from wnm.storage.settings import setting_rows
 from wnm.storage.tables import metadata
 
 # As alembic writes it, so that alembic finds its own.
@@ -35,11 +37,13 @@ def create(
     now: datetime,
     absent_before: Sequence[str] = (),
     nodes: Sequence[Node] = (),
+    system_id: str | None = None,
 ) -> None:
     """Make the database at `path`, with these settings as canonical texts by name.
 
     `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.traces`. `nodes` are those
-    that are taken over from elsewhere.
+    that are taken over from elsewhere. `system_id` is what the operating system is known by, empty where it has
+    no such name; None leaves it to the first cycle.
 
     It is built under another name and then linked to its own, so that whoever comes second is refused.
     Raises BadInput when there is one already, NeedsOperator when it cannot be written; either leaves no trace.
@@ -56,7 +60,16 @@ def create(
     with database_errors(path), _folder(target.parent):
         temporary = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
         try:
-            _build(temporary, settings, now, absent_before, nodes)
+            machine = {
+                "id": 1,
+                "initialised_at": now,
+                "wnm_version": __version__,
+                "add_failures": 0,
+                "absent_before": list(absent_before),
+                "identity": str(uuid4()),
+                "system_id": system_id,
+            }
+            _build(temporary, machine, settings, nodes)
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -100,11 +113,7 @@ def _folder(folder: Path) -> Iterator[None]:
 
 
 def _build(
-    file: Path,
-    settings: Mapping[str, str],
-    now: datetime,
-    absent_before: Sequence[str],
-    nodes: Sequence[Node],
+    file: Path, machine: Mapping[str, object], settings: Mapping[str, str], nodes: Sequence[Node]
 ) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(connect(uri_of(file, "mode=rw"))) as connection:
@@ -114,15 +123,8 @@ def _build(
         for statement in _statements():
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
-        machine = {
-            "id": 1,
-            "initialised_at": now,
-            "wnm_version": __version__,
-            "settings": dict(settings),
-            "add_failures": 0,
-            "absent_before": list(absent_before),
-        }
         rows.insert(connection, "machine", machine)
+        rows.put(connection, "setting", setting_rows(settings, at=machine["initialised_at"]))
         rows.put(connection, "node", map(rows.node_row, nodes))
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")

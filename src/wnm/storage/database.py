@@ -99,27 +99,37 @@ def open_for_reading(path: str, *, schema: Schema = SCHEMA) -> Database:
 
 
 def stored_settings(path: str) -> Mapping[str, str]:
-    """The settings that the database at `path` holds, whatever its revision; none if they cannot be read."""
-    found = _column_of_machine(path, "settings")
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    """The settings that the database at `path` was given, whatever its revision; none if they cannot be read."""
+
+    def work(connection: Connection) -> Mapping[str, str]:
+        if _columns(connection, "setting"):
+            found = connection.execute("SELECT name, text FROM setting WHERE layer = 'database'")
+            return {str(name): str(text) for name, text in found}
+        (text,) = connection.execute("SELECT settings FROM machine").fetchone()
+        return codec.from_json(dict[str, str], text)
+
+    return _look_in_passing(path, work) or {}
 
 
 def stored_absent(path: str) -> tuple[str, ...]:
     """The folders and accounts that were not there before --init; none if that cannot be read."""
-    found = _column_of_machine(path, "absent_before")
-    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
+    def work(connection: Connection) -> tuple[str, ...]:
+        (text,) = connection.execute("SELECT absent_before FROM machine").fetchone()
+        return () if text is None else codec.from_json(tuple[str, ...], text)
+
+    return _look_in_passing(path, work) or ()
 
 
-def _column_of_machine(path: str, column: str) -> object:
-    """The JSON in a column of the machine's row. None if it cannot be read: who opens the file says why."""
+def _look_in_passing[T](path: str, work: Callable[[Connection], T]) -> T | None:
+    """What `work` reads of a database of any revision. None if it cannot: who opens the file says why."""
 
-    def work(uri: str) -> object:
+    def look_through(uri: str) -> T:
         with closing(connect(uri)) as connection:
-            (text,) = connection.execute(f"SELECT {column} FROM machine").fetchone()
-            return None if text is None else codec.load(text)
+            return work(connection)
 
     with suppress(sqlite3.Error, OSError, TypeError, BadInput, Transient):
-        return look(path, work)
+        return look(path, look_through)
     return None
 
 

@@ -12,6 +12,8 @@ from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
 from wnm.core.decision import Decision
 from wnm.core.deeds import after, during
 from wnm.core.errors import Bug
+from wnm.core.identity import Identity
+from wnm.core.layers import Layer
 from wnm.core.lifecycle import retry_at
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import (
@@ -26,7 +28,9 @@ from wnm.core.outcome import Outcome, Result
 from wnm.core.rates import Counters
 from wnm.core.recall import Recall
 from wnm.core.release import Release, after_outcomes, merged
-from wnm.storage import earnings, rows
+from wnm.core.sentences import sentence
+from wnm.storage import earnings, foreign, rows
+from wnm.storage import settings as stored
 from wnm.storage.database import Database
 
 MOST_SHUN_ACTS = 100
@@ -34,6 +38,8 @@ MOST_SHUN_ACTS = 100
 INTERRUPTED = "interrupted"
 KEPT_IDLE_RECORDINGS = 120
 KEPT_ACTING_RECORDINGS = 2000
+KEPT_FOR_FLEET = timedelta(days=30)
+"""How much longer than `history_days` a cycle is kept that a fleet has not fetched."""
 # A cycle after a long rest must not be slow; the next ones go on with the rest.
 FORGOTTEN_PER_CYCLE = 50
 
@@ -81,17 +87,29 @@ class Ledger:
 
     def settings(self) -> dict[str, str]:
         """The settings that were given and are kept, as canonical texts by name."""
-        return self._database.read(_settings)
+        return self._database.read(stored.given)
 
-    def change_settings(self, changes: Mapping[str, str | None]) -> None:
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers of settings that are kept, highest first: wishes of a fleet, and what was given here."""
+        return self._database.read(stored.layers)
+
+    def change_settings(self, changes: Mapping[str, str | None], at: datetime) -> None:
         """Keep these settings from now on; None forgets one, so that its default holds again."""
+        self._database.write(lambda connection: stored.change(connection, changes, at))
 
-        def work(connection: Connection) -> None:
-            merged: dict[str, str | None] = {**_settings(connection), **changes}
-            kept = {name: text for name, text in merged.items() if text is not None}
-            rows.update(connection, "machine", {"settings": kept})
+    def identity(self) -> Identity:
+        """The identity of this machine."""
+        return self._database.read(_identity)
 
-        self._database.write(work)
+    def note_system(self, *, system_id: str | None = None, noticed_system_id: str | None = None) -> None:
+        """Remember the system that this is, or another one that the operator was told of."""
+        news = {"system_id": system_id, "noticed_system_id": noticed_system_id}
+        known = {name: value for name, value in news.items() if value is not None}
+        self._database.write(lambda connection: rows.update(connection, "machine", known))
+
+    def note_synced(self, cycle: int) -> None:
+        """Remember that a fleet has fetched everything up to this cycle: only that is forgotten in time."""
+        self._database.write(lambda connection: rows.update(connection, "machine", {"synced_through": cycle}))
 
     def absent_before(self) -> tuple[str, ...]:
         """The folders and accounts that were not there before wnm was told to use them."""
@@ -184,8 +202,13 @@ def all_nodes(connection: Connection) -> tuple[Node, ...]:
     return tuple(map(rows.node_of_row, connection.execute("SELECT * FROM node ORDER BY id")))
 
 
-def _settings(connection: Connection) -> dict[str, str]:
-    return rows.json_of(dict[str, str], machine_row(connection)["settings"], "the settings")
+def _identity(connection: Connection) -> Identity:
+    machine = machine_row(connection)
+    return Identity(
+        uuid=machine["identity"],
+        system_id=machine["system_id"],
+        noticed_system_id=machine["noticed_system_id"],
+    )
 
 
 def _absent_before(connection: Connection) -> tuple[str, ...]:
@@ -214,6 +237,8 @@ def _recall(connection: Connection) -> Recall:
         last_cycle_at=rows.moment_or_none(machine["last_cycle_at"]),
         firewall_note=machine["firewall_note"],
         machine_seed=_seed_of(rows.moment_of(machine["initialised_at"])),
+        reservations=foreign.reservations(connection),
+        foreign_readings=foreign.readings(connection),
     )
 
 
@@ -284,7 +309,7 @@ def begin_cycle(
     cycle = {
         "started_at": started_at,
         "rule": decision.rule,
-        "because": decision.because,
+        "because": sentence(decision.because, {each.node.id: each.node.name for each in seen.nodes}),
         "held": decision.held,
         "actions": len(decision.actions),
         "recording": rows.pack(seen, settings, decision),
@@ -439,7 +464,8 @@ def _additions(connection: Connection, outcomes: Iterable[Outcome], ended_at: da
 def _forget(connection: Connection, *, now: datetime, history_days: float) -> None:
     """Drop cycles older than `history_days` and the recordings that are too many, a bounded number at a time.
 
-    A cycle with an operation that nobody concluded is kept.
+    A cycle with an operation that nobody concluded is kept, and for `KEPT_FOR_FLEET` longer one that a fleet has not
+    fetched yet.
     """
     for is_kind, kept in (("actions = 0", KEPT_IDLE_RECORDINGS), ("actions > 0", KEPT_ACTING_RECORDINGS)):
         connection.execute(
@@ -447,9 +473,11 @@ def _forget(connection: Connection, *, now: datetime, history_days: float) -> No
             f"WHERE {is_kind} AND recording IS NOT NULL ORDER BY id DESC LIMIT ? OFFSET ?)",
             (FORGOTTEN_PER_CYCLE, kept),
         )
+    too_old = now - timedelta(days=history_days)
     connection.execute(
-        "DELETE FROM cycle WHERE id IN (SELECT id FROM cycle WHERE started_at < ? AND NOT EXISTS "
+        "DELETE FROM cycle WHERE id IN (SELECT id FROM cycle WHERE started_at < ? "
+        "AND (started_at < ? OR id <= (SELECT ifnull(synced_through, cycle.id) FROM machine)) AND NOT EXISTS "
         "(SELECT 1 FROM operation WHERE operation.cycle_id = cycle.id AND operation.result IS NULL) "
         "ORDER BY started_at LIMIT ?)",
-        (rows.moment_text(now - timedelta(days=history_days)), FORGOTTEN_PER_CYCLE),
+        (rows.moment_text(too_old), rows.moment_text(too_old - KEPT_FOR_FLEET), FORGOTTEN_PER_CYCLE),
     )

@@ -19,6 +19,8 @@ from wnm.core.timeline import Recording
 from wnm.storage.errors import UnreadableError
 from wnm.storage.schema import PROSE
 
+NODE = "node"
+"""The kind of subject of an operation on a node."""
 # The quickest level: recordings are many and short-lived.
 _COMPRESSION = 1
 _LISTS: Mapping[str, Any] = {
@@ -158,7 +160,8 @@ def action_of(text: Any, operation_id: int) -> NodeAction:
 def operation_row(action: NodeAction, before: Node | None) -> dict[str, Any]:
     """The columns of an operation that follow from the action; `before` is its node's row so far."""
     return {
-        "node_id": int(node_of(action)),
+        "subject_kind": NODE,
+        "subject_id": str(int(node_of(action))),
         "kind": type(action).__name__,
         "action": action,
         "mount_point": before.mount_point if before is not None else None,

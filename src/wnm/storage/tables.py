@@ -4,6 +4,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Float,
     ForeignKey,
     Index,
@@ -43,7 +44,6 @@ Machine = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("initialised_at", Moment, nullable=False),
     Column("wnm_version", Prose, nullable=False),
-    Column("settings", Json, nullable=False),
     Column("boot_id", Prose),
     Column("counters", Json),
     Column("available", Json),
@@ -54,6 +54,23 @@ Machine = Table(
     Column("absent_before", Json),
     Column("firewall_note", Prose),
     Column("releases", Json),
+    Column("identity", Text),
+    Column("system_id", Text),
+    Column("noticed_system_id", Text),
+    Column("wish_revision", Integer),
+    Column("synced_through", Integer),
+)
+
+# What the operator gave lies in the layer `database`, what a fleet wishes in `fleet`.
+Setting = Table(
+    "setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("layer", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("revision", Integer),
+    Column("at", Moment, nullable=False),
+    Column("outranks_fleet", Boolean, nullable=False),
 )
 
 Node = Table(
@@ -126,7 +143,14 @@ Operation = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("cycle_id", ForeignKey("cycle.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("node_id", Integer, nullable=False, index=True),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column(
+        "node_id",
+        Integer,
+        Computed("CASE subject_kind WHEN 'node' THEN CAST(subject_id AS INTEGER) END"),
+        index=True,
+    ),
     Column("kind", Text, nullable=False),
     Column("action", Json, nullable=False),
     Column("intended_at", Moment, nullable=False),
@@ -254,4 +278,27 @@ AlertClock = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("boot_id", Prose, nullable=False),
     Column("offset_seconds", Float, nullable=False),
+)
+
+Reservation = Table(
+    "reservation",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("cores", Float, nullable=False),
+    Column("memory_bytes", Integer, nullable=False),
+    Column("disk_bytes", Json, nullable=False),
+    Column("until", Moment),
+)
+
+ForeignReading = Table(
+    "foreign_reading",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("subject", Prose, primary_key=True),
+    Column("value", Float),
+    Column("unit", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("owner", Text),
+    Column("interval_seconds", Float, nullable=False),
 )

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from wnm.core.decision import Held
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.observation import Observation
+from wnm.core.reasons import Blocked
 from wnm.core.timeline import (
     MEASURES,
     RANGES,
@@ -149,7 +149,7 @@ def _cycle_record(row: Row) -> CycleRecord:
         because=row["because"],
         exit_code=row["exit_code"],
         seconds=row["seconds"],
-        held=rows.json_of(tuple[Held, ...], row["held"], name),
+        held=rows.json_of(tuple[Blocked, ...], row["held"], name),
         counts=None if counts is None else tuple(rows.json_of(dict[Status, int], counts, name).items()),
         actions=row["actions"],
         is_recorded=bool(row["is_recorded"]),

@@ -4,14 +4,14 @@ import os
 import sys
 from importlib.util import find_spec
 
+from wnm.app.context import Context
 from wnm.app.paint import is_terminal
-from wnm.app.run import Run
 from wnm.core.errors import BadInput, NeedsOperator
 
 INSTALL = "install it beside wnm: pipx inject wnm textual, or pip install textual where wnm is"
 
 
-def watch(run: Run) -> int:
+def watch(run: Context) -> int:
     """Show the live view until somebody quits it.
 
     BadInput where there is no terminal for it, NeedsOperator where Textual is missing.

@@ -20,8 +20,8 @@ from textual.events import Key, Resize
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from wnm.app.paint import has_drawings, text_of
-from wnm.app.run import Run
+from wnm.app.context import Context
+from wnm.app.paint import has_drawings
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.system.clock import SystemClock
@@ -29,7 +29,7 @@ from wnm.tui.screen import Show, cycle_line, foot, head, help_lines, with_right
 from wnm.tui.source import Source
 from wnm.views import story
 from wnm.views.node_table import COLUMNS, layout, matching, ordered, table
-from wnm.views.tones import Line, Part, Tone, cut, hanging, line, part, plain, wrapped
+from wnm.views.text import Line, Tone, cut, hanging, line, part, wrapped
 
 EVERY_SECONDS = 2.0
 _LONGEST_FILTER = 60
@@ -46,7 +46,7 @@ _SAME_KEY = {
 }
 
 
-def show(run: Run) -> int:
+def show(run: Context) -> int:
     """Show the live view until somebody quits it; the exit code. NeedsOperator if there is nothing to read."""
     # A view that stays open makes more garbage than a command that ends at once.
     gc.enable()
@@ -106,7 +106,7 @@ class LiveView(App[None]):
     VerticalScroll { height: 1fr; }
     """
 
-    def __init__(self, run: Run, source: Source, clock: Clock | None = None) -> None:
+    def __init__(self, run: Context, source: Source, clock: Clock | None = None) -> None:
         super().__init__(driver_class=Terminal, ansi_color=True)
         self._source, self._clock = source, clock or SystemClock()
         self._found = source.first()
@@ -221,7 +221,7 @@ class LiveView(App[None]):
             self._select(self._place(), width)
         above = head(self._found, self.showing, self._clock.now(), width, height, dots=self._dots)
         self._head.update(_joined([*above, *(self._heading if self.showing is Show.NODES else ())]))
-        self._foot.update(_joined([self._foot_line(width)]))
+        self._foot.update(self._foot_line(width))
 
     def _fill(self, width: int) -> None:
         """The rows of the list. Columns are those of all nodes: they stay where they are while one types."""
@@ -241,16 +241,17 @@ class LiveView(App[None]):
                 lines = [line("no node matches the filter" if every else "no nodes yet")]
         self._lines = lines
         self._list.clear_options()
-        self._list.add_options(Option(_joined([each])) for each in lines)
+        self._list.add_options(Option(each) for each in lines)
 
     def _select(self, place: int, width: int) -> None:
         former = self._list.highlighted
         if former == place:
             return
         if former is not None:
-            self._list.replace_option_prompt_at_index(former, _joined([self._lines[former]]))
-        chosen = Part(text=plain([self._lines[place]]).ljust(width), tone=Tone.CHOSEN)
-        self._list.replace_option_prompt_at_index(place, _joined([(chosen,)]))
+            self._list.replace_option_prompt_at_index(former, self._lines[former])
+        chosen = part(self._lines[place].plain, Tone.CHOSEN)
+        chosen.pad_right(width - chosen.cell_len)
+        self._list.replace_option_prompt_at_index(place, chosen)
         self._list.highlighted = place
 
     def _foot_line(self, width: int) -> Line:
@@ -261,7 +262,7 @@ class LiveView(App[None]):
         )
         if self.typing:
             typed = line(part("filter: ", Tone.STRONG), part(self.filter), part("_", Tone.STRONG))
-            return with_right(typed, part(place, Tone.QUIET), width)
+            return with_right(typed, place, width)
         order = f"{self.sort}{', reversed' if self.reverse else ''}"
         return foot(self.showing, order, self.filter, place, width)
 
@@ -280,4 +281,4 @@ class LiveView(App[None]):
 
 
 def _joined(lines: Iterable[Line]) -> Text:
-    return Text("\n", no_wrap=True).join(map(text_of, lines))
+    return Text("\n", no_wrap=True).join(lines)

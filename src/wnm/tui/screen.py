@@ -6,14 +6,15 @@ from enum import StrEnum
 
 from wnm.core.decide.gauges import Gauge
 from wnm.core.observation import Unseen
+from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
+from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
-from wnm.views.drawing import bar
 from wnm.views.material import CycleView
 from wnm.views.status_lines import headline, share_of
+from wnm.views.text import Line, Tone, columns, cut, hanging, line, part
 from wnm.views.times import local
-from wnm.views.tones import EMPTY, Line, Part, Tone, cut, hanging, length, line, part
 from wnm.views.words import NOTHING, printable, shorten, span
 
 HELP = (
@@ -60,9 +61,10 @@ def head(found: Found, show: Show, now: datetime, width: int, height: int, *, do
         # On a low screen the nodes matter more.
         lines += _gauges(found, width, dots=dots)[: max(0, height - _ROWS_BEFORE_GAUGES)]
         needs = found.overview.needs
-        words = f"needs you: {needs[0].remedy or ''}" if needs else found.overview.last_cycle
+        names = {row.facts.id: row.facts.name for row in found.overview.every}
+        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else found.overview.last_cycle
         lines.append(line(part(shorten(printable(words), width), Tone.BAD if needs else Tone.QUIET)))
-    return [*lines, EMPTY]
+    return [*lines, line()]
 
 
 def _alarm(found: Found, now: datetime, width: int) -> list[Line]:
@@ -79,49 +81,44 @@ def _alarm(found: Found, now: datetime, width: int) -> list[Line]:
 
 
 def _headline(found: Found, now: datetime, width: int) -> Line:
-    left = headline(found.overview)
+    parts, between = headline(found.overview), part("; ")
     cycle = found.material.cycle
     words = "no cycle yet" if cycle is None else f"cycle {cycle.number}, {_age(cycle, now)} ago"
-    if cycle is not None and length(left) + len(words) >= width:
+    if cycle is not None and between.join(parts).cell_len + len(words) >= width:
         words = f"{_age(cycle, now)} ago"  # the number stands below, too
-    room = width - len(words) - 1
     # An amount that is cut would be another amount.
-    while len(left) > 1 and length(left) > room:
-        left = left[:-1]
-    return with_right(left, part(words, Tone.QUIET), width)
+    while len(parts) > 1 and between.join(parts).cell_len > width - len(words) - 1:
+        parts = parts[:-1]
+    return with_right(between.join(parts), f" {words}", width)
 
 
 def _age(cycle: CycleView, now: datetime) -> str:
     return span(max(now - cycle.started_at, timedelta(0)))
 
 
-def with_right(left: Line, right: Part, width: int) -> Line:
+def with_right(left: Line, right: str, width: int) -> Line:
     """A line with something at its right end, for which the left is cut."""
-    left = cut(left, max(0, width - len(right.text) - 1))
-    return (*left, part(" " * (width - len(right.text) - length(left))), right)
+    room = max(0, width - len(right))
+    return line(*columns([(cut(left, room), part(right, Tone.QUIET))], gap=0, widths=(room,)))
 
 
 def _gauges(found: Found, width: int, *, dots: bool) -> list[Line]:
     every = [each for each in found.overview.measured.gauges if each.is_on]
     every += [gauge for _, gauge in found.overview.measured.disks]
     across = max(1, width // (_WIDEST_GAUGE + 1))
-    lines: list[Line] = []
-    for first in range(0, len(every), across):
-        parts: list[Part] = []
-        for each in every[first : first + across]:
-            cell = _gauge(each, dots=dots)
-            parts += [*cell, part(" " * (_WIDEST_GAUGE + 1 - length(cell)))]
-        lines.append(tuple(parts))
-    return lines
+    cells = [_gauge(each, dots=dots) for each in every]
+    cells += [line()] * (-len(cells) % across)
+    rows = [cells[first : first + across] for first in range(0, len(cells), across)]
+    return columns(rows, gap=1, widths=[_WIDEST_GAUGE] * across)
 
 
 def _gauge(gauge: Gauge, *, dots: bool) -> Line:
     tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
     name = part(f"{shorten(printable(gauge.name), 13):<13} ", Tone.QUIET)
     if isinstance(gauge.value, Unseen):
-        return (name, part(f"{'?' * _BAR} not seen", Tone.WARN))
+        return line(name, part(f"{'?' * _BAR} not seen", Tone.WARN))
     drawn = bar(*share_of(gauge), _BAR, dots=dots)
-    return (name, part(drawn, tone), part(f" {gauge.shown(gauge.value)[:10]:>9}", tone))
+    return line(name, part(drawn, tone), part(f" {gauge.shown(gauge.value)[:10]:>9}", tone))
 
 
 def cycle_line(cycle: CycleRecord, zone: tzinfo | None) -> Line:
@@ -144,11 +141,11 @@ def cycle_line(cycle: CycleRecord, zone: tzinfo | None) -> Line:
 
 def help_lines(width: int) -> list[Line]:
     """The keys."""
-    lines = [line(part("keys", Tone.STRONG)), EMPTY]
+    lines = [line(part("keys", Tone.STRONG)), line()]
     for keys, meaning in HELP:
         lines += hanging(line(part(f"  {keys:<27}", Tone.BUSY)), meaning, width)
     about = "It shows what cycles have recorded; a cycle runs every minute."
-    return [*lines, EMPTY, *hanging(line(), about, width)]
+    return [*lines, line(), *hanging(line(), about, width)]
 
 
 def foot(show: Show, order: str, wanted: str, place: str, width: int) -> Line:
@@ -156,7 +153,7 @@ def foot(show: Show, order: str, wanted: str, place: str, width: int) -> Line:
     how = f"by {order}{f'; only {wanted}' if wanted else ''}  " if show is Show.NODES else ""
     hints = _fitting(_HINTS.get(show, ("up down", "esc back")), width - _ROOM_FOR_PLACE - len(how))
     left = line(part(how, Tone.STRONG), part(hints, Tone.QUIET))
-    return with_right(left, part(place, Tone.QUIET), width)
+    return with_right(left, place, width)
 
 
 def _fitting(hints: Sequence[str], room: int) -> str:

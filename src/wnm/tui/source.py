@@ -5,10 +5,10 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.run import Run
-from wnm.cli.show import extras_of
-from wnm.cli.stories import story_of
+from wnm.app.show import extras_of
+from wnm.app.stories import story_of
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.core.timeline import CycleRecord
@@ -42,7 +42,7 @@ class Found(Struct, frozen=True, kw_only=True):
 class Source:
     """Looks at one database, which is never locked and never written to."""
 
-    def __init__(self, run: Run, clock: Clock) -> None:
+    def __init__(self, run: Context, clock: Clock) -> None:
         self._run = run
         self._clock = clock
         self._stamp: _Stamp = ()
@@ -93,7 +93,7 @@ class Source:
             return explain(self._material(database, number))
 
     def _material(self, database: Database, cycle: int | None = None) -> Material:
-        resolved = self._run.resolve(Ledger(database).settings())
+        resolved = self._run.resolve(Ledger(database).layers())
         return material(database, resolved, self._clock.now(), cycle)
 
     def _stamp_now(self) -> _Stamp:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from wnm.core.decision import Decision
 from wnm.core.node import Node, Status
 from wnm.core.outcome import Outcome, Result
+from wnm.core.sentences import waiting_for, what
 from wnm.views.deeds import Names, names_of, node_name_of, past, verb
 from wnm.views.words import printable
 
@@ -27,7 +28,7 @@ def cycle_line(decision: Decision, outcomes: Sequence[Outcome], nodes: Sequence[
     if not outcomes and decision.held and not remedies:
         first = decision.held[0]
         more = f" (and {len(decision.held) - 1} more)" if len(decision.held) > 1 else ""
-        parts.append(f"held back: {first.what}, waits for {first.waiting_for}{more}")
+        parts.append(f"held back: {what(first, names)}, waits for {waiting_for(first, names)}{more}")
     if remedies:
         parts.append(f"{remedies} thing{'s need' if remedies > 1 else ' needs'} you, see wnm explain")
     return printable(f"{decision.rule}: {'; '.join(parts)}")

@@ -4,14 +4,16 @@ from typing import Any
 
 from wnm.core.action import Resurvey
 from wnm.core.codec import encode
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.observation import Observation
+from wnm.core.reasons import Blocked
+from wnm.core.sentences import called, remedy, sentence, waiting_for, what
 from wnm.views.deeds import Names, names_in, node_name_of, words_of
 from wnm.views.explain import NO_CYCLE, held_words, outcome_words
 from wnm.views.facts import counts_of
 from wnm.views.material import CycleView, Material, OutcomeView
 from wnm.views.payload import Payload, moment, report_of, write_env
-from wnm.views.table import indented
+from wnm.views.text import indented
 from wnm.views.words import absolute, printable
 
 _LISTS = ("actions", "held", "outcomes")
@@ -40,7 +42,7 @@ def _content(cycle: CycleView) -> Payload:
         "observation": None if cycle.seen is None else encode(cycle.seen),
         "decision": None if decision is None else encode(decision),
         "actions": [] if decision is None else _actions(decision, names_in(cycle)),
-        "held": [_held(each) for each in cycle.held],
+        "held": [held_payload(each, names_in(cycle)) for each in cycle.held],
         "outcomes": [_outcome(each) for each in cycle.outcomes],
     }
 
@@ -51,18 +53,22 @@ def _actions(decision: Decision, names: Names) -> list[Payload]:
             "kind": type(action).__name__,
             "node": None if isinstance(action, Resurvey) else node_name_of(action, names),
             "action": words_of(action, names),
-            "because": action.because,
+            "because": sentence(action.because, names),
         }
         for action in decision.actions
     ]
 
 
-def _held(held: Held) -> Payload:
+def held_payload(held: Blocked, names: Names) -> Payload:
+    """What is not done, for people and for programs: sentences, kinds and the names of nodes."""
     return {
-        "what": held.what,
-        "waiting_for": held.waiting_for,
+        "what": what(held, names),
+        "waiting_for": waiting_for(held, names),
         "until": moment(held.until),
-        "remedy": held.remedy,
+        "remedy": remedy(held, names),
+        "kind": held.kind.value,
+        "nodes": [called(each, names) for each in held.nodes],
+        "waits_on": [called(each, names) for each in held.waits_on],
     }
 
 
@@ -106,11 +112,14 @@ def text(material: Material) -> str:
     ]
     actions = () if cycle.decision is None else cycle.decision.actions
     names = names_in(cycle)
-    planned = [f"{printable(words_of(action, names))}: {printable(action.because)}" for action in actions]
+    planned = [
+        f"{printable(words_of(action, names))}: {printable(sentence(action.because, names))}"
+        for action in actions
+    ]
     sections = {
         "actions": planned,
         "outcomes": [outcome_words(each) for each in cycle.outcomes],
-        "held": [line for each in cycle.held for line in held_words(each, material.generated_at)],
+        "held": [line for each in cycle.held for line in held_words(each, material.generated_at, names)],
     }
     for heading, entries in sections.items():
         lines.append(f"{heading}:{'' if entries else ' none'}")

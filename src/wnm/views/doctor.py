@@ -2,23 +2,35 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from msgspec import Struct
 
 from wnm.core.decide.gauges import in_crisis
-from wnm.core.decide.shunning import is_shunned, shun_words
+from wnm.core.decide.shunning import is_shunned, why_shunned
 from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, ProgramReading, Unseen
+from wnm.core.sentences import is_at, remedy, sentence, waiting_for, what
+from wnm.views.deeds import names_in
 from wnm.views.facts import counts_of
 from wnm.views.machine_metrics import measured
 from wnm.views.material import CycleView, Material
 from wnm.views.payload import Payload, envelope
+from wnm.views.text import table
 from wnm.views.words import printable, relative, size
 
 LATE_AFTER = timedelta(minutes=5)
 REPEATEDLY = 3
 _MOST_NODES = 10
+
+
+class CheckKind(StrEnum):
+    """What a check is about, as far as something is made of it."""
+
+    PLAIN = "plain"
+    READING = "reading"
+    BLOCKED = "blocked"
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -28,6 +40,7 @@ class Check(Struct, frozen=True, kw_only=True):
     ok: bool | None
     detail: str
     remedy: str | None = None
+    kind: CheckKind = CheckKind.PLAIN
 
 
 def payload(checks: Sequence[Check], generated_at: datetime) -> Payload:
@@ -46,20 +59,16 @@ def payload(checks: Sequence[Check], generated_at: datetime) -> Payload:
 
 def text(checks: Sequence[Check]) -> str:
     """A line for each check, its remedy below it, and how many need somebody."""
-    width = max((len(check.name) for check in checks), default=0)
-    lines = []
+    if not checks:
+        return "nothing was checked"
+    rows = []
     for check in checks:
-        mark = {True: "ok  ", False: "BAD ", None: "note"}[check.ok]
-        lines.append(f"{mark}  {check.name:{width}}  {printable(check.detail)}".rstrip())
+        rows.append(({True: "ok", False: "BAD", None: "note"}[check.ok], check.name, printable(check.detail)))
         if check.remedy is not None and check.ok is not True:
-            lines.append(f"      {'':{width}}  remedy: {printable(check.remedy)}")
+            rows.append(("", "", f"remedy: {printable(check.remedy)}"))
     bad = sum(check.ok is False for check in checks)
-    lines.append("" if checks else "nothing was checked")
-    if checks:
-        lines.append(
-            f"{bad} of {len(checks)} checks need you" if bad else f"all {len(checks)} checks are fine"
-        )
-    return "\n".join(lines).lstrip("\n")
+    end = f"{bad} of {len(checks)} checks need you" if bad else f"all {len(checks)} checks are fine"
+    return f"{table(rows)}\n\n{end}"
 
 
 def checks_of(material: Material) -> tuple[Check, ...]:
@@ -143,7 +152,8 @@ def _readings(material: Material) -> Iterable[Check]:
     for gauge in kept_back:
         limit = gauge.remove if gauge.too_high else gauge.allow
         effect = "nodes are stopped" if gauge.too_high else "no node is added"
-        yield Check(name=gauge.name, ok=None, detail=f"{gauge.against(limit)}: {effect}")
+        detail = f"{is_at(gauge.against(limit))}: {effect}"
+        yield Check(name=gauge.name, ok=None, detail=detail, kind=CheckKind.READING)
     if not kept_back:
         yield Check(name="thresholds", ok=True, detail="every reading allows more nodes")
 
@@ -181,7 +191,7 @@ def _shunned(material: Material) -> Iterable[Check]:
     """Nodes that their peers shun: whatever the policy does about it, somebody may want to look why."""
     shunned = [each for each in material.nodes if is_shunned(each, material.settings)]
     for each in shunned[:_MOST_NODES]:
-        detail = f"WARNING: {shun_words(each)} (shun_limit {material.settings.shun_limit})"
+        detail = f"WARNING: {sentence(why_shunned(each, material.settings))}"
         remedy = "see that its port is reachable and the machine not too busy; shun_policy acts by itself"
         yield Check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
     if len(shunned) > _MOST_NODES:
@@ -202,8 +212,16 @@ def _full_counters(material: Material) -> Iterable[Check]:
 def _remedies(cycle: CycleView | None) -> Iterable[Check]:
     """What the last cycle could not do without somebody; exit code 3 stands for it."""
     needed = [] if cycle is None else [held for held in cycle.held if held.remedy is not None]
+    names = {} if cycle is None else names_in(cycle)
     for held in needed:
-        yield Check(name=held.what, ok=False, detail=f"waits for {held.waiting_for}", remedy=held.remedy)
+        detail = f"waits for {waiting_for(held, names)}"
+        yield Check(
+            name=what(held, names),
+            ok=False,
+            detail=detail,
+            remedy=remedy(held, names),
+            kind=CheckKind.BLOCKED,
+        )
     if cycle is not None and cycle.exit_code == 3 and not needed:
         yield Check(
             name="its end", ok=False, detail="it needed somebody", remedy="run wnm once and read its remedy"

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ from wnm.core.earnings import EarningRecord, ant_text
 from wnm.core.errors import BadInput
 from wnm.core.suggest import did_you_mean, shortened
 from wnm.views.payload import Payload, envelope, write_json
-from wnm.views.table import table
+from wnm.views.text import table
 from wnm.views.words import printable
 
 NAME = "earnings"
@@ -115,6 +115,25 @@ def as_csv(records: Records, generated_at: datetime) -> str:
     for each in records:
         writer.writerow((_day(each), each.node, each.wallet, each.attos, ant_text(each.attos)))
     return out.getvalue().rstrip("\n")
+
+
+def earned_by_day(records: Records) -> dict[date, int]:
+    """What all nodes and wallets earned on each day; what they had before wnm belongs to none."""
+    days: dict[date, int] = {}
+    for each in records:
+        if each.day is not None:
+            days[each.day] = days.get(each.day, 0) + each.attos
+    return days
+
+
+def earned_today(records: Records, now: datetime) -> dict[str, int]:
+    """What each node earned today, in UTC and in attos, by its name."""
+    today = now.astimezone(UTC).date()
+    found: dict[str, int] = {}
+    for each in records:
+        if each.day == today:
+            found[each.node] = found.get(each.node, 0) + each.attos
+    return found
 
 
 def _rows(records: Records, first_cell: Callable[[EarningRecord], str]) -> list[tuple[str, str, str]]:

@@ -8,16 +8,18 @@ from msgspec.structs import fields, replace
 
 from wnm.core.action import OpenPort, PortChange, Resurvey
 from wnm.core.decide.gauges import gauges
-from wnm.core.decision import Conclusion, Decision, Held
+from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation, ProgramReading, Unseen
 from wnm.core.outcome import Result
+from wnm.core.reasons import Blocked
+from wnm.core.sentences import remedy, sentence, waiting_for, what
 from wnm.core.settings import Settings
 from wnm.views.deeds import Names, names_in, names_of, node_name_of, past, words_of
 from wnm.views.facts import counts_of
 from wnm.views.machine_metrics import disk_line, disks_of, gauge_table
 from wnm.views.material import CycleView, Material, OutcomeView
-from wnm.views.table import indented
+from wnm.views.text import indented
 from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
@@ -45,7 +47,7 @@ def explain(material: Material) -> str:
     sections.append(("did", _deeds(cycle, names)))
     if decision is not None and decision.ports:
         sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
-    sections.append(("held back", [line for held in cycle.held for line in held_words(held, now)]))
+    sections.append(("held back", [line for held in cycle.held for line in held_words(held, now, names)]))
     return "\n\n".join([*parts, *_written(sections)])
 
 
@@ -55,26 +57,28 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
     sections: list[_Section] = [
         ("would conclude", _conclusions(decision)),
         ("would do", [_planned(action, names) for action in decision.actions]),
-        ("would hold back", [line for held in decision.held for line in held_words(held, seen.now)]),
+        ("would hold back", [line for held in decision.held for line in held_words(held, seen.now, names)]),
     ]
     if decision.ports:
         sections.insert(2, ("would change in the firewall", [port_words(each) for each in decision.ports]))
-    headline = f"dry run, nothing is changed\nwould be decided {with_reason(by_rule(decision.rule), decision.because)}"
+    reason = with_reason(by_rule(decision.rule), sentence(decision.because, names))
+    headline = f"dry run, nothing is changed\nwould be decided {reason}"
     return "\n\n".join([headline, *_world(seen, settings), *_written(sections)])
 
 
-def held_words(held: Held, now: datetime) -> list[str]:
+def held_words(held: Blocked, now: datetime, names: Names) -> list[str]:
     """What is held back, what it waits for and until when; what to do about it on a line of its own."""
-    line = f"{printable(held.what)}: waits for {printable(held.waiting_for)}"
+    line = f"{printable(what(held, names))}: waits for {printable(waiting_for(held, names))}"
     if held.until is not None:
         line += f", until {both(held.until, now)}"
-    return [line] if held.remedy is None else [line, f"  remedy: {printable(held.remedy)}"]
+    help_ = remedy(held, names)
+    return [line] if help_ is None else [line, f"  remedy: {printable(help_)}"]
 
 
 def port_words(change: PortChange) -> str:
     """A change in the firewall and its reason."""
     verb = "open" if isinstance(change, OpenPort) else "close"
-    return f"{verb} {change.port}/udp ({printable(change.comment)}), because: {printable(change.because)}"
+    return f"{verb} {change.port}/udp ({printable(change.comment)}), because: {printable(sentence(change.because))}"
 
 
 def outcome_words(outcome: OutcomeView) -> str:
@@ -165,7 +169,7 @@ def _news(name: str, node: Node) -> str:
 
 
 def _planned(action: Any, names: Names) -> str:
-    return f"{printable(words_of(action, names))}, because: {printable(action.because)}"
+    return f"{printable(words_of(action, names))}, because: {printable(sentence(action.because, names))}"
 
 
 def _deeds(cycle: CycleView, names: Names) -> list[str]:

@@ -8,12 +8,13 @@ from msgspec import Struct
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.node import Status, node_name
 from wnm.core.outcome import Result
+from wnm.core.sentences import sentence
 from wnm.core.timeline import NO_EVENTS, ChangeRecord, Events, OperationRecord
 from wnm.views.deeds import Names, node_name_of, outcome_view, past, verb, words_of
 from wnm.views.explain import ended_words
 from wnm.views.payload import Payload, moment
+from wnm.views.text import Line, Tone, hanging, line, part
 from wnm.views.times import day, local
-from wnm.views.tones import EMPTY, Line, Tone, hanging, line, part
 from wnm.views.words import short_name
 
 STOPS = frozenset({"StopNode", "RetireNode", "RemoveNode", "DisableNode"})
@@ -113,7 +114,7 @@ def _of_operation(each: OperationRecord, events: Events, names: Names) -> Happen
         node_id=each.node_id,
         node=name,
         words=words,
-        because=each.action.because,
+        because=sentence(each.action.because, names),
         action=kind,
         result=each.result,
         error=each.error,
@@ -177,7 +178,7 @@ def told(every: Iterable[Happening], zone: tzinfo | None, width: int, *, with_na
             lines += (
                 [line(part(heading, Tone.STRONG))]
                 if today is None
-                else [EMPTY, line(part(heading, Tone.STRONG))]
+                else [line(), line(part(heading, Tone.STRONG))]
             )
             today = heading
         lines.extend(_told(each, zone, width, with_names=with_names))
@@ -189,6 +190,6 @@ def _told(each: Happening, zone: tzinfo | None, width: int, *, with_names: bool)
         part(f"  {local(each.at, zone):%H:%M:%S}  ", Tone.QUIET), part(f"#{each.cycle:<6} ", Tone.QUIET)
     )
     if with_names:
-        lead = (*lead, part(f"{short_name(each.node):<11} "))
+        lead = line(lead, f"{short_name(each.node):<11} ")
     because = f", because: {each.because}" if each.because else ""
     return hanging(lead, f"{each.words}{because}", width, tone_of(each))

@@ -8,12 +8,12 @@ from msgspec import Struct
 from wnm.core.earnings import ant_text
 from wnm.core.settings import Settings
 from wnm.core.timeline import MEASURES, Bucket
-from wnm.views import trends as charts
+from wnm.views import charts
+from wnm.views.charts import Trends
 from wnm.views.happenings import Happening, payload_of, told
 from wnm.views.payload import Payload, envelope, moment
+from wnm.views.text import Line, Tone, line, part
 from wnm.views.times import zone_name
-from wnm.views.tones import EMPTY, Line, Tone, line, part
-from wnm.views.trends import Trends
 
 
 class Chronicle(Struct, frozen=True, kw_only=True):
@@ -54,17 +54,17 @@ def text(chronicle: Chronicle, zone: tzinfo | None, width: int, *, dots: bool) -
     zone_words = f", times in {zone_name(chronicle.generated_at, zone, first)}"
     lines = [
         line(part(f"what happened{about} over the last {span}", Tone.STRONG), part(zone_words, Tone.QUIET)),
-        EMPTY,
+        line(),
     ]
     if chronicle.earlier:
         words = f"{chronicle.earlier:,} earlier events are left out: give a larger --limit"
-        lines += [line(part(words, Tone.QUIET)), EMPTY]
+        lines += [line(part(words, Tone.QUIET)), line()]
     if chronicle.happened:
         lines += told(chronicle.happened, zone, width, with_names=chronicle.node is None)
     else:
         lines.append(line("nothing: no action, and no node changed its state"))
     if chronicle.trends is not None:
-        lines += [EMPTY, *charts.text(chronicle.trends, chronicle.settings, zone, width, dots=dots)]
+        lines += [line(), *charts.trend_lines(chronicle.trends, chronicle.settings, zone, width, dots=dots)]
     return lines
 
 

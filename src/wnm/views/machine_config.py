@@ -9,7 +9,7 @@ from wnm.core.settings import SPECS, shown
 from wnm.formats.config_file import render_config
 from wnm.views.material import Material
 from wnm.views.payload import Payload, report_of, write_env
-from wnm.views.table import table
+from wnm.views.text import columns, table
 from wnm.views.words import NOTHING
 
 _WIDEST_ALIGNED = 60
@@ -37,11 +37,11 @@ def payload(material: Material) -> Payload:
 
 def text(material: Material) -> str:
     """`name  value  (origin)` for each setting; a dash where a value is empty."""
-    rows = [
-        (name, shown(name, value) or NOTHING, f"({material.origins[name]})")
-        for name, value in material.texts.items()
-    ]
-    return table(rows, widest=_WIDEST_ALIGNED)
+    values = {name: shown(name, value) or NOTHING for name, value in material.texts.items()}
+    short = [name for name, value in values.items() if len(value) <= _WIDEST_ALIGNED]
+    aligned = columns([(values[name], f"({material.origins[name]})") for name in short])
+    behind = {name: f"{value}  ({material.origins[name]})" for name, value in values.items()}
+    return table([*{**behind, **dict(zip(short, (each.plain for each in aligned), strict=True))}.items()])
 
 
 def env(material: Material) -> str:

@@ -10,20 +10,9 @@ from wnm.core.settings import Settings
 from wnm.views.facts import counts_of
 from wnm.views.material import NOT_YET, Material
 from wnm.views.payload import Payload, moment, report_of, write_env
-from wnm.views.table import table
+from wnm.views.text import table
 from wnm.views.words import NOTHING, absolute, printable, size
 
-_KEYS = {
-    "cpu": "cpu_percent",
-    "memory": "memory_percent",
-    "load (1 min)": "load_1min",
-    "load (5 min)": "load_5min",
-    "load (15 min)": "load_15min",
-    "network read": "netio_read_bytes_per_second",
-    "network write": "netio_write_bytes_per_second",
-    "disk read": "hdio_read_bytes_per_second",
-    "disk write": "hdio_write_bytes_per_second",
-}
 _UNSEEN_MACHINE = MachineReading(
     boot_id="",
     usable_cores=0,
@@ -76,22 +65,17 @@ def payload(material: Material) -> Payload:
             "window_seconds": None if machine is None else machine.window_seconds,
             "usable_cores": None if machine is None else machine.usable_cores,
             "memory_total_bytes": None if machine is None else machine.memory_total_bytes,
-            "readings": {key_of(gauge): _reading(gauge) for gauge in now.gauges},
+            "readings": {gauge.key: _reading(gauge) for gauge in now.gauges},
             "disks": [_disk(system, gauge, material.settings) for system, gauge in now.disks],
             "crisis_bytes": material.settings.crisis_bytes,
             "node_cap": material.settings.node_cap,
             "node_count": len(material.nodes),
             "node_counts": {str(status): count for status, count in counts_of(material.nodes).items()},
             "unseen": {
-                key_of(gauge): gauge.value.reason for gauge in now.gauges if isinstance(gauge.value, Unseen)
+                gauge.key: gauge.value.reason for gauge in now.gauges if isinstance(gauge.value, Unseen)
             },
         },
     )
-
-
-def key_of(gauge: Gauge) -> str:
-    """A reading's name with its unit, for programs."""
-    return _KEYS[gauge.name]
 
 
 def _reading(gauge: Gauge) -> Payload:

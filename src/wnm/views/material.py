@@ -6,9 +6,10 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.errors import BadInput
 from wnm.core.observation import NodeReading, NodeSeen, Observation, Unseen
+from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
 from wnm.core.suggest import did_you_mean, shortened
 
@@ -48,7 +49,7 @@ class CycleView(Struct, frozen=True, kw_only=True):
     seen: Observation | None
     decision: Decision | None
     outcomes: tuple[OutcomeView, ...]
-    held: tuple[Held, ...]
+    held: tuple[Blocked, ...]
     settings_texts: Mapping[str, str]
 
 

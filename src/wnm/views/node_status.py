@@ -4,7 +4,7 @@ from wnm.node_kinds.kinds import KINDS
 from wnm.views.facts import NodeFacts, all_facts, payload_of
 from wnm.views.material import Material
 from wnm.views.payload import Payload, moment, report_of, write_env
-from wnm.views.table import indented, table
+from wnm.views.text import indented, table
 from wnm.views.words import NOTHING, printable, size
 
 _HEAD = ("name", "status", "process", "reachable", "version", "peers", "records", "disk", "last error")

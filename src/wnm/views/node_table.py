@@ -11,9 +11,8 @@ from wnm.views.facts import NodeFacts, attention, facts_of
 from wnm.views.happenings import Happening, tone_of
 from wnm.views.material import Material
 from wnm.views.node_status import reachability
-from wnm.views.tones import Line, Part, Tone, part
-from wnm.views.trends import short_ant
-from wnm.views.words import NOTHING, printable, short_name, shorten, size, span
+from wnm.views.text import Line, Tone, columns, part
+from wnm.views.words import NOTHING, printable, short_ant, short_name, shorten, size, span
 
 STATUS_TONES = {
     Status.RUNNING: Tone.GOOD,
@@ -50,7 +49,7 @@ class Column(Struct, frozen=True, kw_only=True):
     """A column: its cell for a node, and what the nodes are sorted by (None sorts last)."""
 
     name: str
-    cell: Callable[[Row], Part]
+    cell: Callable[[Row], Line]
     key: Callable[[Row], object]
     right: bool = False
     heading: str = ""
@@ -79,7 +78,7 @@ def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
 
 
 def _texts(row: Row) -> list[str]:
-    cells = [column.cell(row).text for column in COLUMNS.values()]
+    cells = [column.cell(row).plain for column in COLUMNS.values()]
     return [
         *cells,
         row.facts.name,
@@ -122,10 +121,10 @@ def layout(rows: Sequence[Row], width: int | None) -> Layout:
         names, gap, left = set(COLUMNS), 2, _LONGEST_WHY
     else:
         names, gap, left = _fitting(widths, width, has_why=has_why)
-    columns = tuple(column for name, column in COLUMNS.items() if name in names)
+    chosen = tuple(column for name, column in COLUMNS.items() if name in names)
     return Layout(
-        columns=columns,
-        widths=tuple(widths[column.name] for column in columns),
+        columns=chosen,
+        widths=tuple(widths[column.name] for column in chosen),
         gap=gap,
         why_width=min(left, _LONGEST_WHY) if has_why and left >= _LEAST_WHY else None,
     )
@@ -148,56 +147,43 @@ def _fitting(widths: Mapping[str, int], width: int, *, has_why: bool) -> tuple[s
 
 def table(rows: Sequence[Row], shown: Layout) -> list[Line]:
     """The heading and a line for each row; the layout may be of more rows than these."""
-    lines = [_heading(shown)]
-    for row in rows:
-        parts = []
-        for column, each in zip(shown.columns, shown.widths, strict=True):
-            cell = column.cell(row)
-            text = cell.text.rjust(each) if column.right else cell.text.ljust(each)
-            parts += [Part(text=text, tone=cell.tone), Part(text=" " * shown.gap)]
-        if shown.why_width is not None and row.why:
-            parts.append(part(shorten(printable(row.why), shown.why_width), Tone.WARN))
-        else:
-            del parts[-1]
-        lines.append(tuple(parts))
-    return lines
-
-
-def _heading(shown: Layout) -> Line:
-    parts = []
-    for column, each in zip(shown.columns, shown.widths, strict=True):
-        text = column.heading or column.name
-        parts.append(part(text.rjust(each) if column.right else text.ljust(each), Tone.STRONG))
-        parts.append(Part(text=" " * shown.gap))
-    return (*parts, part("to look at", Tone.STRONG)) if shown.why_width is not None else tuple(parts[:-1])
+    why = shown.why_width
+    lines = [[part(each.heading or each.name, Tone.STRONG) for each in shown.columns]]
+    lines += [[each.cell(row) for each in shown.columns] for row in rows]
+    if why is not None:
+        lines[0].append(part("to look at", Tone.STRONG))
+        for cells, row in zip(lines[1:], rows, strict=True):
+            cells.append(part(shorten(printable(row.why or ""), why), Tone.WARN))
+    right = [number for number, each in enumerate(shown.columns) if each.right]
+    return columns(lines, right=right, gap=shown.gap, widths=shown.widths)
 
 
 def _width(column: Column, rows: Sequence[Row]) -> int:
-    return max(len(column.heading or column.name), *(len(column.cell(row).text) for row in rows), 0)
+    return max(len(column.heading or column.name), *(column.cell(row).cell_len for row in rows), 0)
 
 
-def _status(row: Row) -> Part:
+def _status(row: Row) -> Line:
     return part(row.facts.status, STATUS_TONES.get(row.facts.status, Tone.BUSY))
 
 
-def _process(row: Row) -> Part:
+def _process(row: Row) -> Line:
     facts = row.facts
     down = facts.status is Status.RUNNING and facts.process is not ProcessState.RUNNING
     return part(facts.process, Tone.WARN if down else Tone.PLAIN)
 
 
-def _reachable(row: Row) -> Part:
+def _reachable(row: Row) -> Line:
     silent = row.facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT)
     return part(reachability(row.facts), Tone.WARN if silent else Tone.PLAIN)
 
 
-def _version(row: Row) -> Part:
+def _version(row: Row) -> Line:
     running, own = row.facts.version, row.facts.binary_version
     tone = Tone.WARN if running and own and running != own else Tone.PLAIN
     return part(shorten(printable(running or own or NOTHING), _LONGEST_VERSION), tone)
 
 
-def _last(row: Row) -> Part:
+def _last(row: Row) -> Line:
     if row.last is None:
         return part(NOTHING, Tone.QUIET)
     words = row.last.words.partition(":")[0].split(" with ")[0].split(" to ")[0]
@@ -206,11 +192,11 @@ def _last(row: Row) -> Part:
     return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
 
 
-def _known(value: object) -> Part:
+def _known(value: object) -> Line:
     return part(NOTHING if value is None else str(value))
 
 
-def _size(value: int | None) -> Part:
+def _size(value: int | None) -> Line:
     return part(NOTHING if value is None else size(value))
 
 

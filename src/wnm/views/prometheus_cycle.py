@@ -1,24 +1,21 @@
 """The last cycle as metrics: when, how long, what it did, what it holds back, and what is known of upgrades."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
 from wnm.core.action import NodeAction
-from wnm.core.decision import Held
 from wnm.core.observation import Observation, ProgramReading
 from wnm.core.outcome import Result
+from wnm.core.reasons import Blocked
 from wnm.core.release import merged, release_of
 from wnm.core.version import is_older
 from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels
 from wnm.views.deeds import verb
 from wnm.views.material import CycleView, Material
 
-MOST_REMEDIES = 20
 _KINDS = tuple(each.__name__ for each in get_args(NodeAction.__value__))
 _NOT_CONCLUDED = "interrupted"
-_READING = re.compile(r"(?<![\w.,/-])[0-9][0-9.,]*(?= (?:%|bytes|B/s)(?!\w))")
 
 
 def cycle_families(material: Material) -> Iterable[Family]:
@@ -73,24 +70,23 @@ def _actions(cycle: CycleView) -> Family:
     )
 
 
-def _held(held: Sequence[Held]) -> Iterable[Family]:
+def _held(held: Sequence[Blocked]) -> Iterable[Family]:
     needs = [each for each in held if each.remedy is not None]
     yield _one("wnm_held", "What the last cycle held back, for whatever reason.", len(held))
     yield _one("wnm_needs_operator", "What only the operator can make go on.", len(needs))
     yield Family(
         name="wnm_needs_operator_info",
         type=GAUGE,
-        help="What only the operator can make go on, and how; a series for each, with the value 1.",
-        samples=tuple(
-            ((("what", _steady(each.what)), ("remedy", _steady(each.remedy or ""))), 1)
-            for each in needs[:MOST_REMEDIES]
-        ),
+        help="Kinds of what only the operator can make go on, and how; a series for each, with the value 1.",
+        samples=tuple((labels, 1) for labels in dict.fromkeys(map(_kinds, needs))),
     )
 
 
-def _steady(text: str) -> str:
-    """The text without its readings: with each of them it would be another series, and no alert would last."""
-    return _READING.sub("…", text)
+def _kinds(blocked: Blocked) -> Labels:
+    return ("what", blocked.action.kind.value), (
+        "remedy",
+        blocked.remedy.kind.value if blocked.remedy else "",
+    )
 
 
 def _upgrades(cycle: CycleView, seen: Observation, material: Material) -> Iterable[Family]:

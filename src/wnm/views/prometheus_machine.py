@@ -5,44 +5,13 @@ from collections.abc import Iterable
 from wnm import __version__
 from wnm.core.decide.gauges import Gauge
 from wnm.core.observation import MachineReading, Unseen
+from wnm.core.readings import BY_KEY
 from wnm.formats.exposition_text import GAUGE, Family, Labels
-from wnm.views.machine_metrics import key_of, measured
+from wnm.views.machine_metrics import measured
 from wnm.views.material import Material
 
 _PERCENT = 100
 _LIMITS = "less_than is the limit below which nodes are added, remove the one above which they are shed."
-_READINGS = {
-    "cpu_percent": ("wnm_machine_cpu_ratio", "wnm_machine_cpu_limit_ratio", "Use of all cores, 0 to 1"),
-    "memory_percent": (
-        "wnm_machine_memory_ratio",
-        "wnm_machine_memory_limit_ratio",
-        "Memory not available, 0 to 1",
-    ),
-    "load_1min": ("wnm_machine_load1", "", "Load average over 1 minute"),
-    "load_5min": ("wnm_machine_load5", "", "Load average over 5 minutes"),
-    "load_15min": ("wnm_machine_load15", "wnm_machine_load_limit", "Load average over 15 minutes"),
-    "netio_read_bytes_per_second": (
-        "wnm_machine_network_read_bytes_per_second",
-        "wnm_machine_network_read_limit_bytes_per_second",
-        "Network input since the cycle before",
-    ),
-    "netio_write_bytes_per_second": (
-        "wnm_machine_network_write_bytes_per_second",
-        "wnm_machine_network_write_limit_bytes_per_second",
-        "Network output since the cycle before",
-    ),
-    "hdio_read_bytes_per_second": (
-        "wnm_machine_disk_read_bytes_per_second",
-        "wnm_machine_disk_read_limit_bytes_per_second",
-        "Disk reading since the cycle before",
-    ),
-    "hdio_write_bytes_per_second": (
-        "wnm_machine_disk_write_bytes_per_second",
-        "wnm_machine_disk_write_limit_bytes_per_second",
-        "Disk writing since the cycle before",
-    ),
-}
-"""For each reading: its metric, that of its limits (one for all load averages), and what it is."""
 
 
 def machine_families(material: Material) -> Iterable[Family]:
@@ -64,10 +33,11 @@ def _size(machine: MachineReading) -> Iterable[Family]:
 
 
 def _reading(gauge: Gauge) -> Iterable[Family]:
-    name, limit_name, meaning = _READINGS[key_of(gauge)]
+    reading = BY_KEY[gauge.key]
+    name, limit_name, meaning = reading.metric, reading.limit_metric, reading.meaning
     if not isinstance(gauge.value, Unseen):
         yield _one(name, f"{meaning}.", _base(gauge, gauge.value))
-    if limit_name:
+    if limit_name is not None:
         about = "Limits of the load averages" if gauge.is_load else f"Limits of {name}"
         yield Family(name=limit_name, type=GAUGE, help=f"{about}: {_LIMITS}", samples=_limits(gauge))
 

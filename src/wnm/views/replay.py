@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from wnm.core.action import Action, Resurvey, node_of
 from wnm.core.codec import decode, load
-from wnm.core.decision import Conclusion, Decision, Held
+from wnm.core.decision import Conclusion, Decision
 from wnm.core.errors import BadInput
 from wnm.core.observation import Observation
+from wnm.core.reasons import Blocked, Reason, ReasonKind, legacy, legacy_blocked
+from wnm.core.sentences import remedy, sentence, waiting_for, what
 from wnm.core.suggest import shortened
 from wnm.views.deeds import Names, names_of, node_name_of, verb, words_of
 from wnm.views.payload import SCHEMA
@@ -72,14 +74,17 @@ def _decoded[T](kind: type[T], data: Mapping[str, Any], key: str) -> T:
 def compare(recorded: Decision, again: Decision) -> tuple[str, ...]:
     """What is different now, a line each, for people; empty when the two decisions are the same."""
     names = {**names_of((), recorded), **names_of((), again)}
+    if recorded.because.kind is ReasonKind.LEGACY:
+        again = in_words(again, names)
     found: list[str] = []
-    for name in ("rule", "because"):
-        then, now = getattr(recorded, name), getattr(again, name)
-        if then != now:
-            found.append(f"{name}: was {then!r}, now {now!r}")
+    if recorded.rule != again.rule:
+        found.append(f"rule: was {recorded.rule!r}, now {again.rule!r}")
+    if recorded.because != again.because:
+        was, now = sentence(recorded.because, names), sentence(again.because, names)
+        found.append(f"because: was {was!r}, now {now!r}")
     found.extend(_actions(recorded, again, names))
-    found.extend(_conclusions(recorded.conclusions, again.conclusions))
-    found.extend(_held(recorded.held, again.held))
+    found.extend(_conclusions(recorded.conclusions, again.conclusions, names))
+    found.extend(_held(recorded.held, again.held, names))
     if not found and recorded != again:
         found.append("the same actions, conclusions and reasons in another order")
     return tuple(map(printable, found))
@@ -95,7 +100,7 @@ def _actions(recorded: Decision, again: Decision, names: Names) -> Iterable[str]
         elif type(then[key]) is not type(now[key]):
             yield f"was {words_of(then[key], names)}, now {words_of(now[key], names)}"
         elif then[key] != now[key]:
-            yield f"{_title(now[key], names)}: {_differences(then[key], now[key])}"
+            yield f"{_title(now[key], names)}: {_differences(then[key], now[key], names)}"
 
 
 def _by_node(actions: Iterable[Action]) -> Mapping[int | None, Action]:
@@ -107,7 +112,7 @@ def _title(action: Action, names: Names) -> str:
     return words if isinstance(action, Resurvey) else f"{words} {node_name_of(action, names)}"
 
 
-def _conclusions(then: Iterable[Conclusion], now: Iterable[Conclusion]) -> Iterable[str]:
+def _conclusions(then: Iterable[Conclusion], now: Iterable[Conclusion], names: Names) -> Iterable[str]:
     before = {each.after.id: each for each in then}
     after = {each.after.id: each for each in now}
     for key in {**before, **after}:
@@ -116,29 +121,52 @@ def _conclusions(then: Iterable[Conclusion], now: Iterable[Conclusion]) -> Itera
         elif key not in before:
             yield f"was not concluded, is now: {after[key].after.name} is {after[key].after.status}"
         elif before[key] != after[key]:
-            yield f"concluded of {after[key].after.name}: {_differences(before[key].after, after[key].after)}"
+            yield f"concluded of {after[key].after.name}: {_differences(before[key].after, after[key].after, names)}"
 
 
-def _held(then: tuple[Held, ...], now: tuple[Held, ...]) -> Iterable[str]:
+def _held(then: tuple[Blocked, ...], now: tuple[Blocked, ...], names: Names) -> Iterable[str]:
     for held in then:
         if held not in now:
-            yield f"was held back, is no more: {_held_words(held)}"
+            yield f"was held back, is no more: {_held_words(held, names)}"
     for held in now:
         if held not in then:
-            yield f"was not held back, is now: {_held_words(held)}"
+            yield f"was not held back, is now: {_held_words(held, names)}"
 
 
-def _held_words(held: Held) -> str:
+def _held_words(held: Blocked, names: Names) -> str:
     until = "" if held.until is None else f" until {absolute(held.until)}"
-    remedy = "" if held.remedy is None else f" (remedy: {held.remedy})"
-    return f"{held.what} waits for {held.waiting_for}{until}{remedy}"
+    help_ = remedy(held, names)
+    end = "" if help_ is None else f" (remedy: {help_})"
+    return f"{what(held, names)} waits for {waiting_for(held, names)}{until}{end}"
 
 
-def _differences(then: Any, now: Any) -> str:
+def _differences(then: Any, now: Any, names: Names) -> str:
     """The fields in which two values of one type differ."""
     changed = [
-        f"{each.name} was {getattr(then, each.name)!s}, now {getattr(now, each.name)!s}"
+        f"{each.name} was {_shown(getattr(then, each.name), names)}, now {_shown(getattr(now, each.name), names)}"
         for each in fields(then)
         if getattr(then, each.name) != getattr(now, each.name)
     ]
     return "; ".join(changed) or "remembered otherwise before"
+
+
+def _shown(value: object, names: Names) -> str:
+    return sentence(value, names) if isinstance(value, Reason) else str(value)
+
+
+def in_words(decision: Decision, names: Names) -> Decision:
+    """The decision with its reasons as an older wnm recorded them: as sentences."""
+
+    def told(reason: Reason) -> Reason:
+        return legacy(sentence(reason, names))
+
+    return replace(
+        decision,
+        because=told(decision.because),
+        actions=tuple(replace(each, because=told(each.because)) for each in decision.actions),
+        ports=tuple(replace(each, because=told(each.because)) for each in decision.ports),
+        held=tuple(
+            legacy_blocked(what(each, names), waiting_for(each, names), each.until, remedy(each, names))
+            for each in decision.held
+        ),
+    )

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from wnm.core.decision import Held
 from wnm.core.node import Status
+from wnm.core.reasons import Blocked
 from wnm.views import machine_metrics, node_status
 from wnm.views.explain import last_cycle_line, program_words
 from wnm.views.facts import counts_of, payload_of
@@ -48,7 +48,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     concerns: tuple[Row, ...]
     summarised: bool
     hidden_concerns: int
-    needs: tuple[Held, ...]
+    needs: tuple[Blocked, ...]
     program: str | None
     last_cycle: str
 

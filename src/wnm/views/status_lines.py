@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from wnm.core.decide.gauges import Gauge
 from wnm.core.node import Status
 from wnm.core.observation import FileSystem, Unseen
+from wnm.core.sentences import remedy, waiting_for, what
+from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
-from wnm.views.drawing import bar
 from wnm.views.machine_metrics import Measured
 from wnm.views.material import Material
 from wnm.views.node_status import reachability
 from wnm.views.node_table import Row, layout, table
 from wnm.views.status import Choice, Overview
-from wnm.views.tones import EMPTY, Line, Part, Tone, columns, hanging, length, line, part
-from wnm.views.trends import short_ant
-from wnm.views.words import NOTHING, printable, relative, short_name, shorten, size
+from wnm.views.text import Line, Tone, columns, hanging, line, part
+from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size
 
 _BAR = 16
 _WITH_BARS = 78
@@ -29,31 +29,36 @@ def status_lines(
     found: Overview, material: Material, choice: Choice, width: int, *, dots: bool
 ) -> list[Line]:
     """Everything that `wnm status` shows."""
-    lines = [*_head(found, width), EMPTY, *machine_lines(found.measured, width, dots=dots)]
+    lines = [*_head(found, width), line(), *machine_lines(found.measured, width, dots=dots)]
     if found.program is not None:
         lines += hanging(line(), f"program: {found.program}", width)
-    lines += [*hanging(line(), *age(material, width)), EMPTY]
+    lines += [*hanging(line(), *age(material, width)), line()]
     if found.summarised:
-        lines += [*summary(found.every, width), EMPTY]
+        lines += [*summary(found.every, width), line()]
     lines += _nodes(found, choice, width)
     lines += _concerns(found, choice, width)
     lines += hanging(line(), found.last_cycle, width)
+    names = {row.facts.id: row.facts.name for row in found.every}
     for held in found.needs:
-        lines += hanging(line(), f"cannot {held.what}: waits for {held.waiting_for}", width, Tone.BAD)
-        lines += hanging(line(), f"needs you: {held.remedy or ''}", width, Tone.BAD)
+        lines += hanging(
+            line(), f"cannot {what(held, names)}: waits for {waiting_for(held, names)}", width, Tone.BAD
+        )
+        lines += hanging(line(), f"needs you: {remedy(held, names) or ''}", width, Tone.BAD)
     return lines
 
 
 def _head(found: Overview, width: int) -> list[Line]:
-    whole = headline(found)
-    if length(whole) <= width:
+    parts = headline(found)
+    whole = part("; ").join(parts)
+    if whole.cell_len <= width:
         return [whole]
-    apart = [each for each in whole if each.text]
-    return [one for each in apart for one in hanging(line(), each.text.removeprefix("; "), width, each.tone)]
+    return [
+        one for each in parts for one in hanging(line(), each.plain, width, Tone(str(each.style) or "none"))
+    ]
 
 
-def headline(found: Overview) -> Line:
-    """How many nodes there are, by status."""
+def headline(found: Overview) -> list[Line]:
+    """How many nodes there are, by status, and what they earned: the parts of a line, the most telling first."""
     running = found.counts[Status.RUNNING]
     words = f"{running} of {found.node_count} nodes running, cap {found.node_cap}"
     others = [
@@ -61,10 +66,13 @@ def headline(found: Overview) -> Line:
         for status, count in found.counts.items()
         if count and status is not Status.RUNNING
     ]
-    rest = f"; {', '.join(others)}" if others else ""
+    parts = [part(words, Tone.STRONG)]
+    if others:
+        parts.append(part(", ".join(others)))
     earned = [row.earned for row in found.every if row.earned is not None]
-    today = f"; earned today {short_ant(sum(earned))} ANT" if earned else ""
-    return line(part(words, Tone.STRONG), rest, today)
+    if earned:
+        parts.append(part(f"earned today {short_ant(sum(earned))} ANT"))
+    return parts
 
 
 def age(material: Material, width: int) -> tuple[str, int, Tone]:
@@ -92,7 +100,7 @@ def machine_lines(measured: Measured, width: int, *, dots: bool) -> list[Line]:
     return columns(rows, right=numbers)
 
 
-def _gauge(gauge: Gauge, system: FileSystem | None, *, with_bars: bool, dots: bool) -> tuple[Part, ...]:
+def _gauge(gauge: Gauge, system: FileSystem | None, *, with_bars: bool, dots: bool) -> tuple[Line, ...]:
     value = gauge.value
     tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
     shown = part("not seen", Tone.WARN) if isinstance(value, Unseen) else part(_shown(gauge, value), tone)
@@ -156,9 +164,9 @@ def _nodes(found: Overview, choice: Choice, width: int) -> list[Line]:
     if not found.nodes:
         if choice.filter is None:
             return []
-        return [line(f"no node matches {choice.filter}", part("; see wnm status --all", Tone.QUIET)), EMPTY]
+        return [line(f"no node matches {choice.filter}", part("; see wnm status --all", Tone.QUIET)), line()]
     shown = layout(found.nodes, None if choice.every_column else width)
-    return [*table(found.nodes, shown), *_programs(found.nodes, width), EMPTY]
+    return [*table(found.nodes, shown), *_programs(found.nodes, width), line()]
 
 
 def _programs(rows: Iterable[Row], width: int) -> list[Line]:
@@ -194,4 +202,4 @@ def _concerns(found: Overview, choice: Choice, width: int) -> list[Line]:
         )
     if found.summarised and not found.concerns:
         lines.append(line("no node needs a look; wnm status --all lists them all"))
-    return [*lines, EMPTY] if lines else []
+    return [*lines, line()] if lines else []

@@ -1,17 +1,18 @@
 """The whole story of one node: what it is, why it was last stopped, what it waits for, and all that happened to it."""
 
-import re
 from collections.abc import Sequence
 from datetime import tzinfo
 
 from msgspec import Struct
 
 from wnm.core.decide.gauges import Gauge, gauges
-from wnm.core.decision import Held
 from wnm.core.node import Status
 from wnm.core.observation import MachineReading, NodeSeen, Unseen
+from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
 from wnm.core.timeline import SampleRecord
+from wnm.views.decisions import held_payload
+from wnm.views.deeds import names_in
 from wnm.views.explain import held_words, limits_then
 from wnm.views.facts import facts_of
 from wnm.views.facts import payload_of as facts_payload
@@ -20,9 +21,9 @@ from wnm.views.machine_metrics import disks_of, limit
 from wnm.views.material import CycleView, Material
 from wnm.views.node_status import known, reachability
 from wnm.views.node_table import STATUS_TONES
-from wnm.views.payload import Payload, moment, report_of
+from wnm.views.payload import Payload, report_of
+from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.times import at, at_and_ago, zone_name
-from wnm.views.tones import EMPTY, Line, Part, Tone, columns, hanging, line, part
 from wnm.views.words import NOTHING, printable, size, span
 
 
@@ -58,13 +59,9 @@ def payload(story: Story) -> Payload:
             "node": None if story.seen is None else facts_payload(facts_of(story.seen, material.observed_at)),
             "because": None if story.seen is None else story.seen.node.because,
             "waits_for": [
-                {
-                    "what": held.what,
-                    "waiting_for": held.waiting_for,
-                    "until": moment(held.until),
-                    "remedy": held.remedy,
-                }
+                held_payload(held, names_in(material.cycle))
                 for held in waits_of(story)
+                if material.cycle is not None
             ],
             "last_stop": _stop_payload(story),
             "events": [payload_of(each) for each in story.happened],
@@ -76,11 +73,11 @@ def payload(story: Story) -> Payload:
 def text(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     """What it is now, why it was last stopped with the readings of that time, and its story, newest first."""
     lines = _now(story, zone, width)
-    lines += [EMPTY, *_stop(story, zone, width)]
+    lines += [line(), *_stop(story, zone, width)]
     first = story.happened[0].at if story.happened else None
     zone_words = f", times in {zone_name(story.material.generated_at, zone, first)}"
     head = line(part("its story, the newest first", Tone.STRONG), part(zone_words, Tone.QUIET))
-    lines += [EMPTY, head]
+    lines += [line(), head]
     if not story.happened:
         return [*lines, line("  nothing is recorded of it")]
     lines += told(reversed(story.happened), zone, width, with_names=False)
@@ -89,17 +86,13 @@ def text(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     return lines
 
 
-def waits_of(story: Story) -> tuple[Held, ...]:
-    """What the latest cycle held back about this very node, or about one that is started before it."""
+def waits_of(story: Story) -> tuple[Blocked, ...]:
+    """What the latest cycle held back about this very node."""
     cycle = story.material.cycle
     if cycle is None or story.seen is None:
         return ()
-    its_name = re.compile(rf"(?<!\w){re.escape(story.name)}(?!\w)")
-    own = tuple(held for held in cycle.held if its_name.search(held.what))
-    if own or story.seen.node.status is not Status.STOPPED:
-        return own
-    # Where nothing can be started only the first in the queue is told of, and the others wait for the same.
-    return tuple(held for held in cycle.held if held.what.startswith("start "))[:1]
+    own = story.seen.node.id
+    return tuple(held for held in cycle.held if own in held.nodes)
 
 
 def _now(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
@@ -121,8 +114,9 @@ def _now(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
         entries.insert(2, ("last error", node.last_error))
     lines += _entries(entries, width)
     waits = waits_of(story)
+    names = {} if story.material.cycle is None else names_in(story.material.cycle)
     for held in waits:
-        for words in held_words(held, now):
+        for words in held_words(held, now, names):
             lines += hanging(line("  ", part(f"{'held back':<12}", Tone.QUIET)), words, width, Tone.WARN)
     return lines if waits else [*lines, *_entries([("waits", "for nothing")], width)]
 
@@ -205,7 +199,7 @@ def _gauges(machine: MachineReading, wished: Settings) -> tuple[Gauge, ...]:
     return tuple(gauge for gauge in every if gauge.is_on)
 
 
-def _gauge_rows(machine: MachineReading, wished: Settings) -> list[tuple[Part, ...]]:
+def _gauge_rows(machine: MachineReading, wished: Settings) -> list[tuple[Line, ...]]:
     head = ("reading", "then", "grows below", "sheds above", "")
     rows = [tuple(part(each, Tone.QUIET) for each in head)]
     for gauge in _gauges(machine, wished):

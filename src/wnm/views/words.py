@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from wnm.core.decide.forced import BY_HAND
+from wnm.core.earnings import ATTOS_PER_ANT, ant_text
 
 NOTHING = "-"
 """What stands in a table where a value is not known."""
@@ -61,6 +62,12 @@ def size(count: int) -> str:
             break
         amount /= 1000
     return f"{count} B" if unit == _SIZES[0] else f"{amount:.1f} {unit}"
+
+
+def short_ant(attos: int) -> str:
+    """An amount in ANT for a table: exact where that is short, else rounded."""
+    exact, amount = ant_text(attos), attos / ATTOS_PER_ANT
+    return exact if len(exact) <= 8 else f"{amount:,.0f}" if amount >= 10_000 else f"{amount:.4g}"
 
 
 def printable(text: str) -> str:

@@ -5,11 +5,11 @@ from hashlib import sha256
 from posixpath import join
 
 from wnm.core.decide.gauges import in_crisis
-from wnm.core.decision import Held
 from wnm.core.forms.wallets import FAUCET, WeightedWallet
 from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
+from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
@@ -112,12 +112,10 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
     )
 
 
-def no_place(seen: Observation, settings: Settings) -> Held:
+def no_place(seen: Observation, settings: Settings) -> Blocked:
     """Why no storage folder takes a new node."""
+    adding = Task(kind=TaskKind.ADD)
     unseen = [path for path in settings.node_storage if file_system_of(path, seen) is None]
     if unseen:
-        return Held(what="add a node", waiting_for=f"the file system of {unseen[0]} to be seen")
-    return Held(
-        what="add a node",
-        waiting_for=f"free space: every storage folder has less than crisis_bytes {settings.crisis_bytes} free",
-    )
+        return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=unseen[0])
+    return Blocked(kind=BlockKind.NO_SPACE, action=adding, limit=settings.crisis_bytes)

@@ -16,10 +16,11 @@ from wnm.core.action import (
 )
 from wnm.core.decide.budget import is_resting_removal
 from wnm.core.decide.releases import release_news
-from wnm.core.decision import Conclusion, Held
-from wnm.core.lifecycle import backs_off, conclude, delay_of, is_gone, lacks_restart, runs
+from wnm.core.decision import Conclusion
+from wnm.core.lifecycle import backing_off, backs_off, conclude, delay_of, is_gone, lacks_restart, runs
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
 from wnm.core.trial import Waits, judge
@@ -39,7 +40,7 @@ class Settled(Value, frozen=True, kw_only=True):
     seen: Observation
     nodes: tuple[NodeSeen, ...]
     actions: tuple[NodeAction, ...]
-    held: tuple[Held, ...]
+    held: tuple[Blocked, ...]
     releases: tuple[Release, ...]
 
 
@@ -80,7 +81,8 @@ def settle(seen: Observation, settings: Settings) -> Settled:
 
 def _without(seen: Observation, staying: tuple[NodeSeen, ...]) -> Observation:
     """The view without those that leave; until they are gone their ids and ports stay theirs."""
-    leaving = [each.node for each in seen.nodes if each.node.id not in {one.node.id for one in staying}]
+    stay = {each.node.id for each in staying}
+    leaving = [each.node for each in seen.nodes if each.node.id not in stay]
     return replace(
         seen,
         nodes=staying,
@@ -111,59 +113,55 @@ def _to_finish(
     node = each.node
     absent = each.reading.root_dir_present is False
     if isinstance(cut_off, AddNode) and absent:
-        return RemoveNode(node=node.id, because="its addition was interrupted before it had a folder")
+        return RemoveNode(node=node.id, because=Reason(kind=ReasonKind.ADDITION_INTERRUPTED))
     if isinstance(cut_off, RemoveNode):
-        return RemoveNode(node=node.id, because="its removal was interrupted")
+        return RemoveNode(node=node.id, because=Reason(kind=ReasonKind.REMOVAL_INTERRUPTED))
     if isinstance(cut_off, DisableNode) and not is_gone(each.reading):
-        return DisableNode(node=node.id, because="disabling it was interrupted")
+        return DisableNode(node=node.id, because=Reason(kind=ReasonKind.DISABLING_INTERRUPTED))
     if node.trial_failure is not None and node.status not in LEFT_ALONE:
         return None if backs_off(node, seen.now) or absent else _roll_back(node)
     if backs_off(node, seen.now) or seen.rebooted:
         return None
     stale = lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
     if stale and node.status in UNDER_WAY and not absent:
-        because = f"its upgrade to {node.trial} was interrupted before its restart"
+        because = Reason(kind=ReasonKind.UPGRADE_INTERRUPTED, version=node.trial)
         return RestartNode(node=node.id, silent=False, because=because)
     if node.status is not Status.REMOVING:
         return None
     if seen.now - node.status_since >= settings.delay_remove:
-        return RemoveNode(node=node.id, because=node.because)
+        return RemoveNode(node=node.id, because=_as_decided(node))
     if runs(each.reading) and not absent:
-        return RetireNode(node=node.id, because=node.because)
+        return RetireNode(node=node.id, because=_as_decided(node))
     return None
 
 
+def _as_decided(node: Node) -> Reason:
+    return Reason(kind=ReasonKind.AS_DECIDED, text=node.because)
+
+
 def _roll_back(node: Node) -> RollBackNode:
-    return RollBackNode(node=node.id, because=f"failed the gate of {node.trial}: {node.trial_failure}")
+    because = Reason(kind=ReasonKind.GATE_FAILED, version=node.trial, text=node.trial_failure)
+    return RollBackNode(node=node.id, because=because)
 
 
-def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Held:
+def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Blocked:
     node = each.node
+    nodes = (node.id,)
     if is_resting_removal(node, now):
-        return Held(
-            what=f"remove {node.name}",
-            waiting_for=f"its pause after: {node.last_error}",
-            until=node.retry_at,
-            remedy=f"mend what keeps {node.name} from being removed: {node.last_error}",
-        )
+        remedy = Remedy(kind=RemedyKind.FIX_REMOVAL, nodes=nodes, text=node.last_error)
+        return replace(backing_off(node, Task(kind=TaskKind.REMOVE, nodes=nodes)), remedy=remedy)
     if node.trial_failure is not None:
-        return Held(
-            what=f"put {node.name} back on {node.former_version}",
-            waiting_for=f"its pause after: {node.last_error}"
-            if backs_off(node, now)
-            else "this cycle's action",
-            until=node.retry_at,
-        )
+        action = Task(kind=TaskKind.ROLL_BACK, nodes=nodes, version=node.former_version)
+        if backs_off(node, now):
+            return backing_off(node, action)
+        return Blocked(kind=BlockKind.THIS_CYCLE, action=action, until=node.retry_at)
     if node.trial is not None and runs(each.reading):
+        action = Task(kind=TaskKind.PASS_GATE, nodes=nodes, version=node.trial)
         verdict = judge(node, each.reading, now, settings, pid_before=node.pid)
-        waiting = verdict.waiting_for if isinstance(verdict, Waits) else "the next look at it"
-        return Held(
-            what=f"{node.name} is on trial with {node.trial}",
-            waiting_for=waiting,
-            until=verdict.until if isinstance(verdict, Waits) else None,
-        )
-    until = node.status_since + delay_of(node, settings)
-    waiting_for = "its delay to run out"
-    if node.status is not Status.REMOVING and not runs(each.reading):
-        waiting_for = "its process to be seen"
-    return Held(what=f"{node.name} is {node.status}", waiting_for=waiting_for, until=until)
+        if isinstance(verdict, Waits):
+            return Blocked(kind=verdict.kind, action=action, than=verdict.than, until=verdict.until)
+        return Blocked(kind=BlockKind.NEXT_OBSERVATION, action=action)
+    action = Task(kind=TaskKind.LEAVE_TRANSITION, nodes=nodes, status=node.status)
+    unseen = node.status is not Status.REMOVING and not runs(each.reading)
+    kind = BlockKind.PROCESS_UNSEEN if unseen else BlockKind.DELAY
+    return Blocked(kind=kind, action=action, until=node.status_since + delay_of(node, settings))

@@ -30,18 +30,20 @@ from wnm.core.decide.rank import is_stopped, oldest_first, removal_order, younge
 from wnm.core.decide.releases import way_back
 from wnm.core.decide.storage import missing_storage
 from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation, Unseen
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.release import Release, merged
+from wnm.core.sentences import Names, remedy, waiting_for, what
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 from wnm.core.version import is_older
 
-BECAUSE = "asked for by hand"
 BY_HAND = "by hand"
+ASKED_FOR = Reason(kind=ReasonKind.BY_HAND)
 
 
 class ForcedAction(StrEnum):
@@ -74,23 +76,30 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     settled = settle(seen, settings)
     whole = replace(settled.seen, nodes=settled.nodes)
     actions: tuple[Action, ...]
-    held: tuple[Held, ...] = ()
+    held: tuple[Blocked, ...] = ()
     if request.action is ForcedAction.TEARDOWN:
         _require_storages(seen, settled)
     match request.action:
         case ForcedAction.ADD:
             actions = _add(whole, settings, request.count or 1)
         case ForcedAction.SURVEY:
-            actions = (Resurvey(because=BECAUSE),)
+            actions = (Resurvey(because=ASKED_FOR),)
         case _:
             chosen = _choose(whole, settings, request)
             actions = _act_on(chosen, whole, settings, request)
             held = (
-                () if actions else (Held(what=str(request.action), waiting_for="a node that it applies to"),)
+                ()
+                if actions
+                else (
+                    Blocked(
+                        kind=BlockKind.NOT_APPLICABLE,
+                        action=Task(kind=TaskKind.FORCED, text=request.action.value),
+                    ),
+                )
             )
     decision = Decision(
         rule=BY_HAND,
-        because=f"--force_action {request.action}",
+        because=Reason(kind=ReasonKind.FORCED, text=request.action.value),
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=_besides(actions, seen, settled) + actions,
         held=held,
@@ -106,9 +115,13 @@ def _require_storages(seen: Observation, settled: Settled) -> None:
     missing = missing_storage(seen, settled.seen)
     if missing:
         raise NeedsOperator(
-            f"cannot tear everything down: {missing[0].waiting_for}",
+            f"cannot tear everything down: {waiting_for(missing[0], _names(settled))}",
             remedy="bring it back, or first remove the nodes on it by name",
         )
+
+
+def _names(settled: Settled) -> Names:
+    return {each.node.id: each.node.name for each in settled.nodes}
 
 
 def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:
@@ -222,7 +235,7 @@ def _act_on(
     for each in chosen:
         program = _renewed(each, seen, settings, trying=trying)
         trying = trying or program is not None
-        actions.append(StartNode(node=each.node.id, program=program, because=BECAUSE))
+        actions.append(StartNode(node=each.node.id, program=program, because=ASKED_FOR))
     return tuple(actions)
 
 
@@ -230,19 +243,19 @@ def _act(each: NodeSeen, seen: Observation, settings: Settings, request: Request
     node = each.node.id
     match request.action:
         case ForcedAction.STOP:
-            return StopNode(node=node, shed=False, because=BECAUSE)
+            return StopNode(node=node, shed=False, because=ASKED_FOR)
         case ForcedAction.RESTART:
-            return RestartNode(node=node, silent=False, because=BECAUSE)
+            return RestartNode(node=node, silent=False, because=ASKED_FOR)
         case ForcedAction.UPGRADE:
             return _upgrade(each, _program(seen, settings), request)
         case ForcedAction.REMOVE if not request.confirmed:
-            return RetireNode(node=node, because=BECAUSE)
+            return RetireNode(node=node, because=ASKED_FOR)
         case ForcedAction.DISABLE:
-            return DisableNode(node=node, because=BECAUSE)
+            return DisableNode(node=node, because=ASKED_FOR)
         case ForcedAction.ENABLE:
-            return EnableNode(node=node, because=BECAUSE)
+            return EnableNode(node=node, because=ASKED_FOR)
         case _:
-            return RemoveNode(node=node, because=BECAUSE)
+            return RemoveNode(node=node, because=ASKED_FOR)
 
 
 def _upgrade(each: NodeSeen, program: ProgramChoice, request: Request) -> UpgradeNode:
@@ -251,7 +264,7 @@ def _upgrade(each: NodeSeen, program: ProgramChoice, request: Request) -> Upgrad
         raise BadInput(
             f"{each.node.name} runs {running}, and {program.version} would be a step back: add --confirm"
         )
-    return UpgradeNode(node=each.node.id, program=program, because=BECAUSE)
+    return UpgradeNode(node=each.node.id, program=program, because=ASKED_FOR)
 
 
 def _renewed(each: NodeSeen, seen: Observation, settings: Settings, *, trying: bool) -> ProgramChoice | None:
@@ -260,11 +273,11 @@ def _renewed(each: NodeSeen, seen: Observation, settings: Settings, *, trying: b
         return None
     if isinstance(each.reading.program, Unseen):
         program = program_for_new(seen, settings)
-        return None if isinstance(program, Held) else program
+        return None if isinstance(program, Blocked) else program
     if (older := way_back(each, seen, settings)) is not None:
         return older
     program = target(seen, settings)
-    if isinstance(program, Held) or not may_be_renewed(each, program, seen, settings, trying=trying):
+    if isinstance(program, Blocked) or not may_be_renewed(each, program, seen, settings, trying=trying):
         return None
     return program
 
@@ -272,18 +285,18 @@ def _renewed(each: NodeSeen, seen: Observation, settings: Settings, *, trying: b
 def _program(seen: Observation, settings: Settings) -> ProgramChoice:
     """The program as far as the pin allows; a named node is given it even when that is a step down."""
     program = target(seen, settings)
-    if isinstance(program, Held):
+    if isinstance(program, Blocked):
         raise _unusable(program)
     return program
 
 
-def _unusable(held: Held) -> NeedsOperator:
-    return NeedsOperator(f"cannot {held.what}, {held.waiting_for}", remedy=held.remedy or "try again")
+def _unusable(held: Blocked) -> NeedsOperator:
+    return NeedsOperator(f"cannot {what(held)}, {waiting_for(held)}", remedy=remedy(held) or "try again")
 
 
 def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction, ...]:
     program = program_for_new(seen, settings)
-    if isinstance(program, Held):
+    if isinstance(program, Blocked):
         raise _unusable(program)
     room = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
     if count > room:
@@ -303,9 +316,9 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
         if not found:
             held = no_place(view, settings)
             raise NeedsOperator(
-                f"cannot {held.what}, it waits for {held.waiting_for}", remedy="free some space"
+                f"cannot {what(held)}, it waits for {waiting_for(held)}", remedy="free some space"
             )
         machine = one_more(machine, cost, found[0].file_system.mount_point)
         node = new_node(node_id, found[0], settings, seen.seed, seen.now)
-        actions.append(AddNode(node=node, program=program, because=BECAUSE))
+        actions.append(AddNode(node=node, program=program, because=ASKED_FOR))
     return tuple(actions)

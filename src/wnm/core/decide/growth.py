@@ -10,11 +10,11 @@ from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.decide.pressure import excess, must_shed
-from wnm.core.decide.rank import is_stopped, oldest_first
+from wnm.core.decide.rank import ids_of, is_stopped, oldest_first
 from wnm.core.decide.releases import way_back
 from wnm.core.decide.upgrades import may_be_renewed, program_for_new, target
-from wnm.core.decision import Held, Proposal
-from wnm.core.lifecycle import LONGEST_PAUSE, backs_off
+from wnm.core.decision import Proposal
+from wnm.core.lifecycle import LONGEST_PAUSE, backing_off, backs_off
 from wnm.core.node import Status
 from wnm.core.observation import (
     FileSystem,
@@ -24,6 +24,7 @@ from wnm.core.observation import (
     ProcessReading,
     Unseen,
 )
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
@@ -56,7 +57,7 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     plan = _plan_starts(plan, seen, settings, stopped, cost)
     if not plan.full:
         plan = _plan_additions(plan, seen, settings, room, cost)
-    return Proposal(actions=plan.actions, held=plan.held, because="the machine has room")
+    return Proposal(actions=plan.actions, held=plan.held, because=Reason(kind=ReasonKind.CAPACITY))
 
 
 class _Plan(Value, frozen=True, kw_only=True):
@@ -65,26 +66,33 @@ class _Plan(Value, frozen=True, kw_only=True):
     machine: MachineReading
     left: int
     actions: tuple[NodeAction, ...] = ()
-    held: tuple[Held, ...] = ()
+    held: tuple[Blocked, ...] = ()
     full: bool = False
 
     def plus(self, action: NodeAction, machine: MachineReading) -> "_Plan":
         return replace(self, machine=machine, left=self.left - 1, actions=(*self.actions, action))
 
-    def but(self, held: Held, *, full: bool = False) -> "_Plan":
+    def but(self, held: Blocked, *, full: bool = False) -> "_Plan":
         return replace(self, held=(*self.held, held), full=self.full or full)
 
 
-def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], room: int) -> Held | None:
+def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], room: int) -> Blocked | None:
     """The first thing that keeps any growth back."""
-    what = f"start {len(stopped)} stopped node(s)" if stopped else f"add up to {room} node(s)"
-    shedding = must_shed(seen, settings)
+    task = Task(kind=TaskKind.ADD_UP_TO, count=room)
+    if stopped:
+        task = Task(kind=TaskKind.START_STOPPED, nodes=ids_of(stopped), count=len(stopped))
+    shedding = must_shed(task, seen, settings)
     if shedding is not None:
-        return Held(what=what, waiting_for=shedding)
+        return shedding
     for gauge in gauges(seen.machine, settings):
         if not gauge.allows_growth:
-            return Held(what=what, waiting_for=gauge.to_fall(gauge.allow))
+            return too_high(task, gauge)
     return None
+
+
+def too_high(task: Task, gauge: Gauge) -> Blocked:
+    """What is not done before a reading falls below the limit for growth."""
+    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=gauge.against(gauge.allow))
 
 
 def _plan_starts(
@@ -93,41 +101,40 @@ def _plan_starts(
     program = target(seen, settings)
     fallback = program_for_new(seen, settings)
     trying = False
-    for each in stopped:
+    for place, each in enumerate(stopped):
         node = each.node
-        what = f"start {node.name}"
+        task = Task(kind=TaskKind.START, nodes=(node.id,))
         if backs_off(node, seen.now):
-            plan = plan.but(
-                Held(what=what, waiting_for=f"its pause after: {node.last_error}", until=node.retry_at)
-            )
+            plan = plan.but(backing_off(node, task))
             continue
         if each.reading.root_dir_present is not True:
-            plan = plan.but(Held(what=what, waiting_for="its folder to be seen"))
+            plan = plan.but(Blocked(kind=BlockKind.FOLDER_UNSEEN, action=task))
             continue
-        if isinstance(fallback, Held) and isinstance(each.reading.program, Unseen):
-            plan = plan.but(replace(fallback, what=what))
+        if isinstance(fallback, Blocked) and isinstance(each.reading.program, Unseen):
+            plan = plan.but(replace(fallback, action=task))
             continue  # It has no copy of its own, and there is none to give it.
+        queue = Task(kind=TaskKind.START, nodes=ids_of(stopped[place:]))
         if plan.left <= 0:
-            return plan.but(Held(what=what, waiting_for="a free start slot"), full=True)
+            return plan.but(Blocked(kind=BlockKind.START_SLOT, action=queue), full=True)
         machine = one_more(plan.machine, cost, None)
-        limit = _machine_limit(machine, settings)
+        limit = _machine_limit(queue, machine, settings)
         if limit is not None:
-            return plan.but(Held(what=what, waiting_for=limit), full=True)
-        own = None if node.mount_point is None else _disk_limit(machine, node.mount_point, settings)
+            return plan.but(limit, full=True)
+        own = None if node.mount_point is None else _disk_limit(task, machine, node.mount_point, settings)
         if own is not None:
-            plan = plan.but(Held(what=what, waiting_for=own))
+            plan = plan.but(own)
             continue  # Another node's disk may have room.
         renewed = _renewed(each, program, fallback, seen, settings, trying=trying)
         trying = trying or renewed is program
-        because = f"stopped: {node.because}" if node.because else "stopped"
+        because = Reason(kind=ReasonKind.STOPPED, text=node.because or None)
         plan = plan.plus(StartNode(node=node.id, program=renewed, because=because), machine)
     return plan
 
 
 def _renewed(
     each: NodeSeen,
-    program: ProgramChoice | Held,
-    fallback: ProgramChoice | Held,
+    program: ProgramChoice | Blocked,
+    fallback: ProgramChoice | Blocked,
     seen: Observation,
     settings: Settings,
     *,
@@ -135,9 +142,9 @@ def _renewed(
 ) -> ProgramChoice | None:
     """The program that a stopped node is given before it is started; None if it keeps its own."""
     if isinstance(each.reading.program, Unseen):
-        return None if isinstance(fallback, Held) else fallback
+        return None if isinstance(fallback, Blocked) else fallback
     older = way_back(each, seen, settings)
-    if older is not None or isinstance(program, Held):
+    if older is not None or isinstance(program, Blocked):
         return older
     return program if may_be_renewed(each, program, seen, settings, trying=trying) else None
 
@@ -145,75 +152,86 @@ def _renewed(
 def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: int, cost: NodeCost) -> _Plan:
     if not room:
         return plan
-    what = "add a node"
+    adding = Task(kind=TaskKind.ADD)
     program = program_for_new(seen, settings)
-    if isinstance(program, Held):
-        return plan.but(replace(program, what=what))
+    if isinstance(program, Blocked):
+        return plan.but(replace(program, action=adding))
     last = seen.remembered
     if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
         return plan.but(
-            Held(what=what, waiting_for=f"the pause after: {last.add_last_error}", until=last.add_retry_at)
+            Blocked(
+                kind=BlockKind.ADD_BACKOFF,
+                action=adding,
+                text=last.add_last_error,
+                until=last.add_retry_at,
+            )
         )
     if plan.left <= 0:
-        return plan.but(Held(what=what, waiting_for="a free start slot"))
+        return plan.but(Blocked(kind=BlockKind.START_SLOT, action=adding))
     wanted = min(room, plan.left)
     ids = free_ids(seen, settings, wanted)
     if len(ids) < wanted:
-        plan = plan.but(Held(what=what, waiting_for="an id whose ports are free"))
+        plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
     for node_id in ids:
         choice = _place(plan, seen, settings, cost)
-        if isinstance(choice, Held):
+        if isinstance(choice, Blocked):
             return plan.but(choice)
         place, machine = choice
         node = new_node(node_id, place, settings, seen.seed, seen.now)
-        plan = plan.plus(AddNode(node=node, program=program, because="the machine has room"), machine)
+        plan = plan.plus(
+            AddNode(node=node, program=program, because=Reason(kind=ReasonKind.CAPACITY)), machine
+        )
     if room > wanted:
-        plan = plan.but(Held(what=f"add {room - wanted} more", waiting_for="a free start slot"))
+        more = Task(kind=TaskKind.ADD_MORE, count=room - wanted)
+        plan = plan.but(Blocked(kind=BlockKind.START_SLOT, action=more))
     return plan
 
 
 def _place(
     plan: _Plan, seen: Observation, settings: Settings, cost: NodeCost
-) -> tuple[Place, MachineReading] | Held:
+) -> tuple[Place, MachineReading] | Blocked:
     """The first storage folder, emptiest first, that one more node keeps below every limit."""
     candidates = places(replace(seen, machine=plan.machine), settings)
-    refusal: Held | None = None
+    refusal: Blocked | None = None
+    adding = Task(kind=TaskKind.ADD)
     for place in candidates:
         mount_point = place.file_system.mount_point
         machine = one_more(plan.machine, cost, mount_point)
-        limit = _machine_limit(machine, settings) or _disk_limit(machine, mount_point, settings)
+        limit = _machine_limit(adding, machine, settings) or _disk_limit(
+            adding, machine, mount_point, settings
+        )
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
             # Nodes differ in size, and below crisis_bytes a node is removed at once: room for one more stays.
-            limit = f"room: {mount_point} would be less than a node away from crisis_bytes"
+            limit = Blocked(kind=BlockKind.CAPACITY_RESERVE, action=adding, path=mount_point)
         if limit is None:
             return place, machine
-        refusal = refusal or Held(what="add a node", waiting_for=limit)
+        refusal = refusal or limit
     return refusal or no_place(seen, settings)
 
 
-def _machine_limit(then: MachineReading, settings: Settings) -> str | None:
-    """What would no longer be below its limit on the machine as it would be, for people."""
-    limits = (_would(gauge) for gauge in gauges(then, settings) if not gauge.allows_growth)
-    return next(limits, None)
+def _machine_limit(task: Task, then: MachineReading, settings: Settings) -> Blocked | None:
+    """What would no longer be below its limit on the machine as it would be."""
+    high = next((gauge for gauge in gauges(then, settings) if not gauge.allows_growth), None)
+    return None if high is None else _would(task, high)
 
 
-def _disk_limit(then: MachineReading, mount_point: str, settings: Settings) -> str | None:
+def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Settings) -> Blocked | None:
     """The same for the disk that the node's data lies on; a disk that was not seen has no room."""
     if not any(each.mount_point == mount_point for each in then.file_systems):
-        return f"the file system at {mount_point} to be seen"
+        return Blocked(kind=BlockKind.DISK_UNSEEN, action=task, path=mount_point)
     disk = _disk(then, mount_point)
     if in_crisis(disk, settings):
-        return f"room: {mount_point} would have {disk.free_bytes} bytes free, fewer than crisis_bytes"
+        return Blocked(kind=BlockKind.CAPACITY_DISK, action=task, path=mount_point, count=disk.free_bytes)
     gauge = disk_gauge(disk, settings)
-    return None if gauge.allows_growth else _would(gauge)
+    return None if gauge.allows_growth else _would(task, gauge)
 
 
 def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
     return next(each for each in machine.file_systems if each.mount_point == mount_point)
 
 
-def _would(gauge: Gauge) -> str:
-    return f"room: with one more node {gauge.against(gauge.allow)}"
+def _would(task: Task, gauge: Gauge) -> Blocked:
+    return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
 
 
 def node_cost(seen: Observation) -> NodeCost:
@@ -238,12 +256,40 @@ def node_cost(seen: Observation) -> NodeCost:
 
 
 def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
-    """The machine when the nodes that are still starting have taken their share."""
+    """The machine when what is reserved, and the nodes that are still starting, have taken their share."""
     starting = sum(each.node.status in (Status.RESTARTING, Status.UPGRADING) for each in seen.nodes)
-    machine = seen.machine
+    machine = _with_reservations(seen)
     for _ in range(starting):
         machine = one_more(machine, cost, None)
     return machine
+
+
+def _with_reservations(seen: Observation) -> MachineReading:
+    """The machine when everybody has taken what is reserved now."""
+    machine = seen.machine
+    for each in seen.reservations:
+        if not each.holds(seen.now):
+            continue
+        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0)
+        machine = one_more(machine, taken, None)
+        for path, amount in each.disk_bytes.items():
+            mount_point = _mount_point_of(path, machine)
+            systems = tuple(
+                _fuller(system, amount) if system.mount_point == mount_point else system
+                for system in machine.file_systems
+            )
+            machine = replace(machine, file_systems=systems)
+    return machine
+
+
+def _mount_point_of(path: str, machine: MachineReading) -> str | None:
+    """Where the file system of a path is mounted, among those that were seen; None if on none of them."""
+    found = [
+        each.mount_point
+        for each in machine.file_systems
+        if path == each.mount_point or path.startswith(f"{each.mount_point.rstrip('/')}/")
+    ]
+    return max(found, key=len, default=None)
 
 
 def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -> MachineReading:

@@ -6,10 +6,12 @@ from wnm.core.action import RestartNode
 from wnm.core.backoff import backoff
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decision import Held, Proposal
+from wnm.core.decide.rank import ids_of
+from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backs_off, runs
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
 
 LONGEST_PATIENCE = 1024
@@ -31,23 +33,29 @@ def restart_silent(seen: Observation, settings: Settings) -> Proposal:
         if due <= seen.now and runs(each.reading) and not backs_off(each.node, seen.now)
     ]
     held = [
-        Held(what=f"restart {each.node.name}", waiting_for="it to answer by itself", until=due)
+        Blocked(kind=BlockKind.SILENCE, action=Task(kind=TaskKind.RESTART, nodes=(each.node.id,)), until=due)
         for due, each in silent
         if due > seen.now
     ]
-    obstacle = must_shed(seen, settings) if ready else None
+    every = Task(kind=TaskKind.RESTART_SILENT, nodes=ids_of(ready), count=len(ready))
+    obstacle = must_shed(every, seen, settings) if ready else None
     if obstacle is not None:
-        return Proposal(held=(*held, Held(what=f"restart {len(ready)} silent node(s)", waiting_for=obstacle)))
+        return Proposal(held=(*held, obstacle))
     chosen = ready[: free_slots(seen.nodes, settings, seen.now).starts]
     if len(chosen) < len(ready):
-        held.append(Held(what=f"restart {len(ready) - len(chosen)} more", waiting_for="a free start slot"))
+        rest = ids_of(ready[len(chosen) :])
+        more = Task(kind=TaskKind.RESTART_MORE, nodes=rest, count=len(rest))
+        held.append(Blocked(kind=BlockKind.START_SLOT, action=more))
     actions = tuple(
         RestartNode(
-            node=each.node.id, silent=True, because=f"has not answered since {each.node.silent_since}"
+            node=each.node.id,
+            silent=True,
+            because=Reason(kind=ReasonKind.SILENT, at=each.node.silent_since),
         )
         for each in chosen
     )
-    return Proposal(actions=actions, held=tuple(held), because=f"{len(ready)} node(s) do not answer")
+    because = Reason(kind=ReasonKind.NODES_SILENT, count=len(ready), nodes=ids_of(ready))
+    return Proposal(actions=actions, held=tuple(held), because=because)
 
 
 def _due(each: NodeSeen, settings: Settings) -> datetime | None:

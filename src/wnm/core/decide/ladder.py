@@ -13,9 +13,10 @@ from wnm.core.decide.pressure import relieve_pressure
 from wnm.core.decide.shunning import deal_with_shunned
 from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
 from wnm.core.decide.upgrades import upgrade_outdated
-from wnm.core.decision import Decision, Held, Proposal
+from wnm.core.decision import Decision, Proposal
 from wnm.core.node import NodeId
 from wnm.core.observation import NodeSeen, Observation
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
 
 type Rule = Callable[[Observation, Settings], Proposal]
@@ -25,7 +26,7 @@ def after_reboot(seen: Observation, settings: Settings) -> Proposal:
     """Rule 1: the machine started again, so nothing remembered of processes holds."""
     if not seen.rebooted:
         return Proposal()
-    because = "the machine was restarted since the last cycle"
+    because = Reason(kind=ReasonKind.REBOOTED)
     return Proposal(actions=(Resurvey(because=because),), because=because)
 
 
@@ -40,8 +41,6 @@ LADDER: tuple[tuple[str, Rule], ...] = (
 )
 BOOKKEEPING = "bookkeeping"
 IDLE = "idle"
-NOTHING = "nothing to do"
-ALL_HELD = "all that could be done waits for something"
 MISSING_STORAGE = "missing storage"
 
 
@@ -52,11 +51,11 @@ def decide(seen: Observation, settings: Settings) -> Decision:
     if missing:
         return _stand_still(seen, settled, missing)
     view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
-    rule, because = IDLE, NOTHING
+    rule, because = IDLE, Reason(kind=ReasonKind.NOTHING_TO_DO)
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
     chosen: Proposal | None = None
-    held: list[Held] = list(settled.held)
+    held: list[Blocked] = list(settled.held)
     taken = {node_of(action) for action in settled.actions}
     for name, propose in LADDER:
         proposal = _without_taken(propose(view, settings), taken)
@@ -64,13 +63,11 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         if not proposal.actions:
             continue
         if chosen is None:
-            chosen, rule, because = proposal, name, proposal.because
+            chosen, rule, because = proposal, name, proposal.because or because
         else:
-            held.append(
-                Held(what=f"{name}: {proposal.because}", waiting_for=f"a cycle that {rule} does not take")
-            )
+            held.append(_behind(rule, name, proposal))
     if rule == IDLE and held:
-        because = ALL_HELD
+        because = Reason(kind=ReasonKind.ALL_BLOCKED)
     actions = settled.actions + (chosen.actions if chosen else ())
     latest = _latest(settled.nodes, view.nodes)
     decision = Decision(
@@ -82,6 +79,13 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         releases=settled.releases,
     )
     return with_ports(decision, seen, settings, (each.node for each in latest))
+
+
+def _behind(first: str, name: str, proposal: Proposal) -> Blocked:
+    """What a rule would do in a cycle that an earlier one takes."""
+    nodes = tuple(node_of(action) for action in proposal.actions if not isinstance(action, Resurvey))
+    task = Task(kind=TaskKind.RULE, rule=name, nodes=nodes, reason=proposal.because)
+    return Blocked(kind=BlockKind.ANOTHER_RULE, action=task, rule=first)
 
 
 def _without_taken(proposal: Proposal, taken: set[NodeId]) -> Proposal:
@@ -98,13 +102,23 @@ def _latest(nodes: tuple[NodeSeen, ...], newer: tuple[NodeSeen, ...]) -> tuple[N
     return tuple(found.get(each.node.id, each) for each in nodes)
 
 
-def _stand_still(seen: Observation, settled: Settled, missing: tuple[Held, ...]) -> Decision:
+def _stand_still(seen: Observation, settled: Settled, missing: tuple[Blocked, ...]) -> Decision:
     """With a disk away nothing is done at all: whatever seems to be missing may come back."""
     return Decision(
         rule=MISSING_STORAGE,
-        because=missing[0].waiting_for,
+        because=_standstill(missing[0]),
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=(),
         held=missing,
         releases=settled.releases,
+    )
+
+
+def _standstill(missing: Blocked) -> Reason:
+    return Reason(
+        kind=ReasonKind(missing.kind.value),
+        path=missing.path,
+        other_path=missing.other_path,
+        than=missing.than,
+        nodes=missing.nodes,
     )

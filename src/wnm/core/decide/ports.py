@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from wnm.core.action import ClosePort, OpenPort, PortChange, port_comment
 from wnm.core.observation import FirewallReading, PortRule, Unseen
+from wnm.core.reasons import Reason, ReasonKind
 
 _COMMENT = re.compile(r"wnm ([A-Za-z0-9_-]{1,100})")
 
@@ -44,7 +45,9 @@ def _to_close(
         name = node_in_comment(comment)
         if name is None or name in left_alone or wanted.get(name) == port:
             continue
-        because = f"{name} uses port {wanted[name]}" if name in wanted else f"there is no node {name}"
+        because = Reason(kind=ReasonKind.PORT_WITHOUT_NODE, name=name)
+        if name in wanted:
+            because = Reason(kind=ReasonKind.PORT_CHANGED, name=name, count=wanted[name])
         yield ClosePort(port=port, comment=comment, because=because)
 
 
@@ -63,5 +66,5 @@ def _to_open(
         if name in in_action or port in done or shared or any(rule.whole for rule in rules):
             continue
         done.add(port)
-        missing = "its rule lacks IPv4 or IPv6" if rules else "its rule is missing"
-        yield OpenPort(port=port, comment=comment, because=missing)
+        missing = ReasonKind.PORT_HALF_OPEN if rules else ReasonKind.PORT_CLOSED
+        yield OpenPort(port=port, comment=comment, because=Reason(kind=missing))

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from wnm.core.action import RetireNode, StopNode
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
-from wnm.core.decide.rank import removal_order, youngest_first
-from wnm.core.decision import Held, Proposal
+from wnm.core.decide.rank import ids_of, removal_order, youngest_first
+from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backs_off, runs
-from wnm.core.node import Status
+from wnm.core.node import NodeId, Status
 from wnm.core.observation import FileSystem, Load, NodeSeen, Observation
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
 
 LONGEST_SETTLING = timedelta(minutes=2)
@@ -30,15 +31,21 @@ def relieve_pressure(seen: Observation, settings: Settings) -> Proposal:
     return Proposal(actions=stops.actions, held=removals.held + stops.held, because=stops.because)
 
 
-def must_shed(seen: Observation, settings: Settings) -> str | None:
-    """Why something has to be stopped or removed, for people; None when nothing has to."""
+def must_shed(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
+    """What keeps this task back because something has to be stopped or removed first; None when nothing has to."""
     if excess(seen, settings) > 0:
-        return f"{counted(seen)} nodes with a cap of {settings.node_cap}"
+        return Blocked(kind=BlockKind.OVER_CAP, action=task, count=counted(seen), limit=settings.node_cap)
     short = short_file_systems(seen, settings)
     if short:
-        return _shortage(short[0], settings)
+        why = _shortage(short[0], settings)
+        kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
+        return Blocked(
+            kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
+        )
     high = high_gauges(seen, settings)
-    return high[0].to_fall(high[0].remove) if high else None
+    if high:
+        return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
+    return None
 
 
 def counted(seen: Observation) -> int:
@@ -81,13 +88,13 @@ def _remove(seen: Observation, settings: Settings) -> Proposal:
         if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
     ]
     wanted: dict[int, RetireNode] = {}
-    held: list[Held] = []
-    over = f"{counted(seen)} nodes with a cap of {settings.node_cap}"
+    held: list[Blocked] = []
+    over = Reason(kind=ReasonKind.OVER_CAP, count=counted(seen), limit=settings.node_cap)
     for each in candidates[: max(0, excess(seen, settings))]:
         wanted[each.node.id] = RetireNode(node=each.node.id, because=over)
     for file_system in short_file_systems(seen, settings):
         pick = _pick_for_disk(seen, settings, file_system, candidates)
-        if isinstance(pick, Held):
+        if isinstance(pick, Blocked):
             held.append(pick)
         else:
             wanted.setdefault(pick.node, pick)  # One that leaves for the cap leaves this disk too.
@@ -95,34 +102,32 @@ def _remove(seen: Observation, settings: Settings) -> Proposal:
         return Proposal(held=tuple(held))
     actions = tuple(wanted.values())[: free_slots(seen.nodes, settings, seen.now).removals]
     if len(actions) < len(wanted):
-        count = len(wanted) - len(actions)
-        held.append(Held(what=f"remove {count} more", waiting_for="a free removal slot"))
+        rest = tuple(NodeId(each) for each in tuple(wanted)[len(actions) :])
+        more = Task(kind=TaskKind.REMOVE_MORE, nodes=rest, count=len(rest))
+        held.append(Blocked(kind=BlockKind.REMOVAL_SLOT, action=more))
     because = next(iter(wanted.values())).because
     return Proposal(actions=actions, held=tuple(held), because=because)
 
 
 def _pick_for_disk(
     seen: Observation, settings: Settings, file_system: FileSystem, candidates: list[NodeSeen]
-) -> RetireNode | Held:
+) -> RetireNode | Blocked:
     """One node at a time: what a removal frees is known only when it is done."""
     because = _shortage(file_system, settings)
-    what = f"remove a node from {file_system.mount_point}"
-    if any(each.node.status is Status.REMOVING and _is_on(each, file_system) for each in seen.nodes):
-        return Held(what=what, waiting_for="the removal under way there to free its space")
+    path = file_system.mount_point
+    task = Task(kind=TaskKind.REMOVE_FROM_DISK, path=path)
+    under_way = [
+        each for each in seen.nodes if each.node.status is Status.REMOVING and _is_on(each, file_system)
+    ]
+    if under_way:
+        return Blocked(kind=BlockKind.REMOVAL_ON_DISK, action=task, waits_on=ids_of(under_way))
+    remedy = Remedy(kind=RemedyKind.FREE_SPACE, path=path, reason=because)
     if _removing_is_useless(seen, settings, file_system):
-        return Held(
-            what=what,
-            waiting_for="space that nodes do not hold: the last removal freed "
-            f"{seen.remembered.last_freed_bytes} bytes",
-            remedy=f"free space on {file_system.mount_point} by hand: {because}",
-        )
+        freed = seen.remembered.last_freed_bytes
+        return Blocked(kind=BlockKind.SPACE_NOT_OURS, action=task, count=freed, remedy=remedy)
     on_it = [each for each in candidates if _is_on(each, file_system)]
     if not on_it:
-        return Held(
-            what=what,
-            waiting_for="a node that may be removed",
-            remedy=f"free space on {file_system.mount_point} by hand: {because}",
-        )
+        return Blocked(kind=BlockKind.NO_CANDIDATE, action=task, remedy=remedy)
     return RetireNode(node=on_it[0].node.id, because=because)
 
 
@@ -142,11 +147,16 @@ def _removing_is_useless(seen: Observation, settings: Settings, file_system: Fil
     return last.last_freed_bytes < missing * USELESS_SHARE
 
 
-def _shortage(file_system: FileSystem, settings: Settings) -> str:
+def _shortage(file_system: FileSystem, settings: Settings) -> Reason:
     gauge = disk_gauge(file_system, settings)
     if gauge.too_high:
-        return gauge.against(gauge.remove)
-    return f"{file_system.free_bytes} bytes free on {file_system.mount_point} (crisis_bytes {settings.crisis_bytes})"
+        return Reason(kind=ReasonKind.READING_HIGH, reading=gauge.against(gauge.remove))
+    return Reason(
+        kind=ReasonKind.DISK_CRISIS,
+        count=file_system.free_bytes,
+        path=file_system.mount_point,
+        limit=settings.crisis_bytes,
+    )
 
 
 def _is_on(each: NodeSeen, file_system: FileSystem) -> bool:
@@ -154,17 +164,13 @@ def _is_on(each: NodeSeen, file_system: FileSystem) -> bool:
 
 
 def _stop(seen: Observation, settings: Settings, high: tuple[Gauge, ...]) -> Proposal:
-    because = high[0].against(high[0].remove)
+    because = Reason(kind=ReasonKind.READING_HIGH, reading=high[0].against(high[0].remove))
     settled_at = _settled_at(seen)
-    what = "stop a node"
+    task = Task(kind=TaskKind.STOP)
     if settled_at is not None and settled_at > seen.now:
-        return Proposal(
-            held=(Held(what=what, waiting_for="the last stop to show in the readings", until=settled_at),)
-        )
+        return Proposal(held=(Blocked(kind=BlockKind.LAST_STOP, action=task, until=settled_at),))
     if _load_is_falling(seen, settings, high):
-        return Proposal(
-            held=(Held(what=what, waiting_for="the longer load averages to follow the shortest"),)
-        )
+        return Proposal(held=(Blocked(kind=BlockKind.LOAD_LAG, action=task),))
     candidates = [
         each
         for each in youngest_first(seen.nodes)
@@ -175,7 +181,7 @@ def _stop(seen: Observation, settings: Settings, high: tuple[Gauge, ...]) -> Pro
     if not candidates and not any(runs(each.reading) for each in seen.nodes):
         return Proposal()
     if not candidates:
-        return Proposal(held=(Held(what=what, waiting_for="a running node that may be stopped"),))
+        return Proposal(held=(Blocked(kind=BlockKind.NOTHING_TO_STOP, action=task),))
     stop = StopNode(node=candidates[0].node.id, shed=True, because=because)
     return Proposal(actions=(stop,), because=because)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from wnm.core.lifecycle import runs
-from wnm.core.node import Status
+from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodeSeen
 
 
@@ -25,20 +25,9 @@ def removal_order(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
     return stopped + others
 
 
-def named(nodes: Iterable[NodeSeen]) -> str:
-    """All their names for people, neighbouring numbers as a range: `antnode0002, antnode0004 to antnode0009`."""
-    ids = sorted({each.node.id: each.node.name for each in nodes}.items())
-    runs_of: list[list[tuple[int, str]]] = []
-    for number, name in ids:
-        if runs_of and runs_of[-1][-1][0] == number - 1:
-            runs_of[-1].append((number, name))
-        else:
-            runs_of.append([(number, name)])
-    texts = [
-        f"{each[0][1]} to {each[-1][1]}" if len(each) > 2 else ", ".join(name for _, name in each)
-        for each in runs_of
-    ]
-    return ", ".join(texts)
+def ids_of(nodes: Iterable[NodeSeen]) -> tuple[NodeId, ...]:
+    """Their ids, in the same order."""
+    return tuple(each.node.id for each in nodes)
 
 
 def is_stopped(seen: NodeSeen) -> bool:

@@ -7,10 +7,11 @@ from hashlib import sha256
 from msgspec.structs import replace
 
 from wnm.core.action import ProgramChoice, Resurvey, node_of
-from wnm.core.decision import Decision, Held
+from wnm.core.decision import Decision
 from wnm.core.lifecycle import CLOCK_SLACK
-from wnm.core.node import Node, Reachability, Status
+from wnm.core.node import Node, NodeId, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading
+from wnm.core.reasons import Blocked, BlockKind, Remedy, RemedyKind, Task
 from wnm.core.release import Release, release_of
 from wnm.core.settings import Settings
 from wnm.core.trial import patience
@@ -112,21 +113,24 @@ def halted(version: str, seen: Observation, settings: Settings) -> Release | Non
     return record if record.is_halted(settings.upgrade_failures_allowed) else None
 
 
-def why_it_failed(node: Node, version: str, seen: Observation) -> str:
-    """Why a node went back from a version, in brackets, as far as that is still known."""
+def why_it_failed(node: Node, version: str, seen: Observation) -> str | None:
+    """Why a node went back from a version, as far as that is still known."""
     record = release_of(seen.remembered.releases, version, seen.now)
     reasons = [each.reason for each in record.failures if each.node == node.name]
-    return f" ({reasons[-1]})" if reasons else ""
+    return reasons[-1] if reasons else None
 
 
-def held_by_halt(what: str, record: Release, settings: Settings) -> Held:
+def held_by_halt(task: Task, record: Release, settings: Settings) -> Blocked:
     """Something that does not happen because a version is halted: by whom, in whose own words, and what lifts it."""
     last = record.failures[-1]
-    return Held(
-        what=what,
-        waiting_for=f"a version that works: {record.version} is halted, {last.node} failed its gate: {last.reason}",
-        remedy=f"put a newer version at {settings.antnode_path}, or try {record.version} again with "
-        "wnm --force_action upgrade",
+    version, path = record.version, str(settings.antnode_path)
+    return Blocked(
+        kind=BlockKind.VERSION_HALTED,
+        action=task,
+        version=version,
+        name=last.node,
+        text=last.reason,
+        remedy=Remedy(kind=RemedyKind.PROVIDE_NEWER, version=version, path=path),
     )
 
 
@@ -148,10 +152,10 @@ def is_healthy(each: NodeSeen) -> bool:
     return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
 
 
-def on_trial(version: str, seen: Observation, settings: Settings) -> list[str]:
-    """The names of the nodes that are on trial with this version, and of those that soon will be again."""
+def on_trial(version: str, seen: Observation, settings: Settings) -> list[NodeId]:
+    """The ids of the nodes that are on trial with this version, and of those that soon will be again."""
     return [
-        each.node.name
+        each.node.id
         for each in seen.nodes
         if each.node.trial == version and _is_tried(each.node, seen.now, settings)
     ]
@@ -205,21 +209,20 @@ def is_urgent(each: NodeSeen, version: str) -> bool:
     return is_older(running, page.min_version) and not is_older(version, page.min_version)
 
 
-def not_yet(what: str, version: str, seen: Observation, settings: Settings) -> Held | None:
+def not_yet(task: Task, version: str, seen: Observation, settings: Settings) -> Blocked | None:
     """Why a version is not taken at this hour: its spread, then the window; None if it may be taken now."""
     record = release_of(seen.remembered.releases, version, seen.now)
     due = record.first_seen_at + spread_offset(version, seen.machine_seed, settings.upgrade_spread)
     if seen.now < due:
-        return Held(what=what, waiting_for="this machine's turn within upgrade_spread", until=due)
+        return Blocked(kind=BlockKind.UPGRADE_SPREAD, action=task, until=due)
     window = settings.upgrade_window
     if window is None:
         return None
     local = seen.now + seen.utc_offset
     if window.is_open(local):
         return None
-    return Held(
-        what=what, waiting_for="upgrade_window to open", until=window.next_opening(local) - seen.utc_offset
-    )
+    opening = window.next_opening(local) - seen.utc_offset
+    return Blocked(kind=BlockKind.UPGRADE_WINDOW, action=task, until=opening)
 
 
 def spread_offset(version: str, machine_seed: int, spread: timedelta) -> timedelta:

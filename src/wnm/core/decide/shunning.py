@@ -2,16 +2,20 @@
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from wnm.core.action import RestartNode, RetireNode
 from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import gauges
+from wnm.core.decide.growth import too_high
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.rank import named, oldest_first
+from wnm.core.decide.rank import ids_of, oldest_first
 from wnm.core.decide.upgrades import program_for_new
-from wnm.core.decision import Held, Proposal
-from wnm.core.lifecycle import backs_off, runs
+from wnm.core.decision import Proposal
+from wnm.core.lifecycle import backing_off, backs_off, runs
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ShunAct, ShunRates
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
 
 DAY = timedelta(days=1)
@@ -30,25 +34,29 @@ def deal_with_shunned(seen: Observation, settings: Settings) -> Proposal:
     if not shunned:
         return Proposal()
     if settings.shun_policy == REPORT:
-        what = f"do something about {named(shunned)}, shunned too often"
-        return Proposal(held=(Held(what=what, waiting_for="the operator: shun_policy is report"),))
+        task = Task(kind=TaskKind.REPORT_SHUNNED, nodes=ids_of(shunned))
+        return Proposal(held=(Blocked(kind=BlockKind.SHUN_POLICY, action=task),))
     acts = _acts_of_a_day(seen)
     held, ready = _ready(shunned, acts, seen, settings)
     if not ready:
         return Proposal(held=tuple(held))
-    what = f"{settings.shun_policy} {named(ready)}, shunned too often"
-    obstacle = _obstacle(what, acts, seen, settings)
+    obstacle = _obstacle(_task(ready, settings), acts, seen, settings)
     if obstacle is not None:
         return Proposal(held=(*held, obstacle))
     slots = free_slots(seen.nodes, settings, seen.now)
     free = slots.starts if settings.shun_policy == RESTART else slots.removals
     chosen = ready[: min(free, settings.shun_budget - len(acts))]
     if len(chosen) < len(ready):
-        rest = named(ready[len(chosen) :])
-        waiting_for = "a free slot" if len(chosen) == free else "its turn: shun_budget is used up then"
-        held.append(Held(what=f"{settings.shun_policy} {rest}, shunned too often", waiting_for=waiting_for))
+        kind = BlockKind.SLOT if len(chosen) == free else BlockKind.SHUN_BUDGET_NEXT
+        held.append(Blocked(kind=kind, action=_task(ready[len(chosen) :], settings)))
     actions = tuple(_action(each, settings) for each in chosen)
-    return Proposal(actions=actions, held=tuple(held), because=f"{named(shunned)} shunned too often")
+    because = Reason(kind=ReasonKind.NODES_SHUNNED, nodes=ids_of(shunned))
+    return Proposal(actions=actions, held=tuple(held), because=because)
+
+
+def _task(nodes: list[NodeSeen], settings: Settings) -> Task:
+    recycle = settings.shun_policy == RECYCLE
+    return Task(kind=TaskKind.RECYCLE_SHUNNED if recycle else TaskKind.RESTART_SHUNNED, nodes=ids_of(nodes))
 
 
 def is_shunned(each: NodeSeen, settings: Settings) -> bool:
@@ -65,11 +73,15 @@ def shun_rates(each: NodeSeen) -> ShunRates | None:
     return page.shun_rates if isinstance(page, NodePage) else None
 
 
-def shun_words(each: NodeSeen) -> str:
-    """For people: `shunned 31 times within a day, 2 of them in the last hour`."""
+def why_shunned(each: NodeSeen, settings: Settings) -> Reason:
+    """How often its peers shun it, against the limit."""
     rates = shun_rates(each) or ShunRates()
-    words = f"shunned {rates.last_day or 0} times within a day"
-    return words if rates.last_hour is None else f"{words}, {rates.last_hour} of them in the last hour"
+    return Reason(
+        kind=ReasonKind.SHUNNED,
+        count=rates.last_day or 0,
+        recent=rates.last_hour,
+        limit=settings.shun_limit,
+    )
 
 
 def _acts_of_a_day(seen: Observation) -> tuple[ShunAct, ...]:
@@ -79,56 +91,56 @@ def _acts_of_a_day(seen: Observation) -> tuple[ShunAct, ...]:
 
 def _ready(
     shunned: list[NodeSeen], acts: tuple[ShunAct, ...], seen: Observation, settings: Settings
-) -> tuple[list[Held], list[NodeSeen]]:
+) -> tuple[list[Blocked], list[NodeSeen]]:
     """What holds single nodes back, and those that nothing does."""
-    held: list[Held] = []
+    held: list[Blocked] = []
     ready: list[NodeSeen] = []
     acted = {act.node: act.at for act in acts}
     for each in shunned:
-        node, what = each.node, f"{settings.shun_policy} {each.node.name}, shunned too often"
+        node, task = each.node, _task([each], settings)
+        recycle = settings.shun_policy == RECYCLE
         if node.id in acted:
-            waiting_for = "a day to pass since that was done for it"
-            held.append(Held(what=what, waiting_for=waiting_for, until=acted[node.id] + DAY))
+            until = acted[node.id] + DAY
+            held.append(Blocked(kind=BlockKind.SHUN_REPEATED, action=task, until=until))
         elif backs_off(node, seen.now):
-            waiting_for = f"its pause after: {node.last_error}"
-            held.append(Held(what=what, waiting_for=waiting_for, until=node.retry_at))
-        elif settings.shun_policy == RECYCLE and node.command is not None:
-            held.append(Held(what=what, waiting_for="the operator: wnm has not made it"))
-        elif settings.shun_policy == RECYCLE and each.reading.born is None:
-            held.append(Held(what=what, waiting_for="its key to be seen"))
+            held.append(backing_off(node, task))
+        elif recycle and node.command is not None:
+            held.append(Blocked(kind=BlockKind.NOT_MADE_HERE, action=task))
+        elif recycle and each.reading.born is None:
+            held.append(Blocked(kind=BlockKind.KEY_UNSEEN, action=task))
         else:
             ready.append(each)
     return held, ready
 
 
-def _obstacle(what: str, acts: tuple[ShunAct, ...], seen: Observation, settings: Settings) -> Held | None:
+def _obstacle(task: Task, acts: tuple[ShunAct, ...], seen: Observation, settings: Settings) -> Blocked | None:
     """The first thing that keeps any of it back."""
     if len(acts) >= settings.shun_budget:
-        waiting_for = f"shun_budget: {len(acts)} node(s) within a day"
-        return Held(what=what, waiting_for=waiting_for, until=min(act.at for act in acts) + DAY)
-    shedding = must_shed(seen, settings)
+        until = min(act.at for act in acts) + DAY
+        return Blocked(kind=BlockKind.SHUN_BUDGET, action=task, count=len(acts), until=until)
+    shedding = must_shed(task, seen, settings)
     if shedding is not None:
-        return Held(what=what, waiting_for=shedding)
-    return _no_successor(what, seen, settings) if settings.shun_policy == RECYCLE else None
+        return shedding
+    return _no_successor(task, seen, settings) if settings.shun_policy == RECYCLE else None
 
 
-def _no_successor(what: str, seen: Observation, settings: Settings) -> Held | None:
+def _no_successor(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
     """Why growth would not put another node in the place of one that is given up."""
     if not settings.keep_keys:
-        return Held(what=what, waiting_for="keep_keys: no key is deleted for this without a copy")
+        return Blocked(kind=BlockKind.KEYS_NOT_KEPT, action=task)
     program = program_for_new(seen, settings)
-    if isinstance(program, Held):
-        return Held(what=what, waiting_for=program.waiting_for)
+    if isinstance(program, Blocked):
+        return replace(program, action=task, remedy=None)
     if seen.remembered.add_failures:
-        return Held(what=what, waiting_for=f"additions to succeed: {seen.remembered.add_last_error}")
+        return Blocked(kind=BlockKind.ADDITIONS_FAIL, action=task, text=seen.remembered.add_last_error)
     for gauge in gauges(seen.machine, settings):
         if not gauge.allows_growth:
-            return Held(what=what, waiting_for=gauge.to_fall(gauge.allow))
+            return too_high(task, gauge)
     return None
 
 
 def _action(each: NodeSeen, settings: Settings) -> RestartNode | RetireNode:
-    because = f"{shun_words(each)} (shun_limit {settings.shun_limit})"
+    because = why_shunned(each, settings)
     if settings.shun_policy == RESTART:
         return RestartNode(node=each.node.id, silent=False, shunned=True, because=because)
     return RetireNode(node=each.node.id, shunned=True, because=because)

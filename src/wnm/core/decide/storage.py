@@ -6,31 +6,30 @@ from posixpath import dirname
 from msgspec.structs import replace
 
 from wnm.core.action import AddNode, RemoveNode, node_of
-from wnm.core.decision import Held, Proposal
-from wnm.core.lifecycle import backs_off
-from wnm.core.node import Node, Status
+from wnm.core.decision import Proposal
+from wnm.core.lifecycle import backing_off, backs_off
+from wnm.core.node import Node, NodeId, Status
 from wnm.core.observation import NodeSeen, Observation, Storage
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
+from wnm.core.values import Value
 
 
 def remove_dead(seen: Observation, settings: Settings) -> Proposal:
     """Remove every node whose root directory is missing, at once and beyond any limit."""
     dead = [each for each in seen.nodes if is_dead(each)]
     ready = tuple(
-        RemoveNode(node=each.node.id, because=f"its folder {each.node.root_dir} is gone")
+        RemoveNode(node=each.node.id, because=Reason(kind=ReasonKind.FOLDER_GONE, path=each.node.root_dir))
         for each in dead
         if not backs_off(each.node, seen.now)
     )
     held = tuple(
-        Held(
-            what=f"remove {each.node.name}",
-            waiting_for=f"its pause after: {each.node.last_error}",
-            until=each.node.retry_at,
-        )
+        backing_off(each.node, Task(kind=TaskKind.REMOVE, nodes=(each.node.id,)))
         for each in dead
         if backs_off(each.node, seen.now)
     )
-    return Proposal(actions=ready, held=held, because=f"{len(dead)} node(s) without their folder")
+    because = Reason(kind=ReasonKind.FOLDERS_GONE, count=len(dead))
+    return Proposal(actions=ready, held=held, because=because)
 
 
 def is_dead(each: NodeSeen) -> bool:
@@ -50,14 +49,14 @@ def with_dead(nodes: tuple[NodeSeen, ...], now: datetime) -> tuple[NodeSeen, ...
     )
 
 
-def missing_storage(remembered: Observation, settled: Observation) -> tuple[Held, ...]:
+def missing_storage(remembered: Observation, settled: Observation) -> tuple[Blocked, ...]:
     """The storage folders that rows name and that are not there, are empty, or lie on another disk than before.
 
     `remembered` holds the nodes as they were before this cycle's bookkeeping, `settled` those that stay.
     """
     staying = {each.node.id for each in settled.nodes}
     added = {node_of(each.action) for each in remembered.interrupted if isinstance(each.action, AddNode)}
-    missing: dict[str, tuple[str, list[str]]] = {}
+    missing: dict[str, tuple[_Problem, list[NodeId]]] = {}
     for each in remembered.nodes:
         node = each.node
         if not is_dead(each):
@@ -69,28 +68,38 @@ def missing_storage(remembered: Observation, settled: Observation) -> tuple[Held
         expected = node.id in staying and node.status is not Status.REMOVING
         problem = _problem(storage, node, had_folder=node.id not in added, has_folder=expected)
         if problem is not None:
-            missing.setdefault(path, (problem, []))[1].append(node.name)
-    return tuple(_ask(path, problem, names) for path, (problem, names) in missing.items())
+            missing.setdefault(path, (problem, []))[1].append(node.id)
+    return tuple(_ask(path, problem, tuple(nodes)) for path, (problem, nodes) in missing.items())
 
 
-def _problem(storage: Storage, node: Node, *, had_folder: bool, has_folder: bool) -> str | None:
+class _Problem(Value, frozen=True, kw_only=True):
+    """What is wrong with a storage folder; one that moved lies on `now`, and lay on `before`."""
+
+    kind: BlockKind
+    now: str | None = None
+    before: str | None = None
+
+
+def _problem(storage: Storage, node: Node, *, had_folder: bool, has_folder: bool) -> _Problem | None:
     """What is wrong with the folder that the node should be in, as far as the node's own state does not explain it.
 
     An addition that was cut short may not have made the storage folder yet; a removal may have emptied it.
     """
     if storage.present is False and had_folder:
-        return "is not there"
+        return _Problem(kind=BlockKind.STORAGE_ABSENT)
     if storage.present is True and storage.empty and has_folder:
-        return "is empty"
+        return _Problem(kind=BlockKind.STORAGE_EMPTY)
     if node.mount_point is not None and storage.mount_point not in (None, node.mount_point):
-        return f"lies on {storage.mount_point}, not on {node.mount_point} as before"
+        return _Problem(kind=BlockKind.STORAGE_MOVED, now=storage.mount_point, before=node.mount_point)
     return None
 
 
-def _ask(path: str, problem: str, names: list[str]) -> Held:
-    return Held(
-        what="manage this machine",
-        waiting_for=f"the storage folder {path}, which {problem} although {names[0]} should be in it",
-        remedy="mount the disk again, or, if its nodes are lost, run wnm --force_action remove --confirm "
-        f"--service_name {','.join(names)}",
+def _ask(path: str, problem: _Problem, nodes: tuple[NodeId, ...]) -> Blocked:
+    return Blocked(
+        kind=problem.kind,
+        action=Task(kind=TaskKind.MANAGE, nodes=nodes),
+        path=path,
+        other_path=problem.now,
+        than=problem.before,
+        remedy=Remedy(kind=RemedyKind.MOUNT_DISK, nodes=nodes),
     )

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from wnm.core.action import ProgramChoice, UpgradeNode
 from wnm.core.decide.budget import free_slots, is_resting_removal
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.rank import named, oldest_first
+from wnm.core.decide.rank import ids_of, oldest_first
 from wnm.core.decide.releases import (
     at_hand,
     halted,
@@ -20,10 +20,11 @@ from wnm.core.decide.releases import (
     way_back,
     why_it_failed,
 )
-from wnm.core.decision import Held, Proposal
-from wnm.core.lifecycle import backs_off, runs
-from wnm.core.node import Status
+from wnm.core.decision import Proposal
+from wnm.core.lifecycle import backing_off, backs_off, runs
+from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.trial import patience
 from wnm.core.version import comparable, is_older
@@ -40,11 +41,10 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     above = _above_the_pin(seen, settings)
     back = _take_back(seen, settings)
     if back:
-        return Proposal(
-            actions=back, held=above, because=f"{len(back)} node(s) ended soon after their upgrade"
-        )
+        because = Reason(kind=ReasonKind.ENDED_AFTER_UPGRADE, count=len(back))
+        return Proposal(actions=back, held=above, because=because)
     program = target(seen, settings)
-    if isinstance(program, Held):
+    if isinstance(program, Blocked):
         # Nodes that run well on an older version need nobody: only growth asks the operator for a program.
         worth_a_word = _anyone_outdated_by(seen, settings)
         return Proposal(held=(*above, replace(program, remedy=None)) if worth_a_word else above)
@@ -56,33 +56,30 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     ]
     if not outdated:
         return Proposal(held=above)
-    what = f"upgrade {named(outdated)} to {program.version}"
-    halt = halted(program.version, seen, settings)
+    version = program.version
+    task = Task(kind=TaskKind.UPGRADE, nodes=ids_of(outdated), version=version)
+    halt = halted(version, seen, settings)
     if halt is not None:
-        return Proposal(held=(*above, held_by_halt(what, halt, settings)))
-    pressure = must_shed(seen, settings)
+        return Proposal(held=(*above, held_by_halt(task, halt, settings)))
+    pressure = must_shed(task, seen, settings)
     if pressure is not None:
-        return Proposal(held=(*above, Held(what=what, waiting_for=pressure)))
+        return Proposal(held=(*above, pressure))
     held, ready = _ready(outdated, program, seen, settings)
     held = [*above, *held]
     free = free_slots(seen.nodes, settings, seen.now).upgrades
     chosen = _first_of(ready, free, program, seen, settings)
-    left = [each for each in ready if each not in chosen]
+    going = {each.node.id for each in chosen}
+    left = [each for each in ready if each.node.id not in going]
     if left:
-        held.append(
-            Held(
-                what=f"upgrade {named(left)} to {program.version}",
-                waiting_for=_queue(chosen, program, seen, settings),
-            )
-        )
+        held.append(_queued(ids_of(left), ids_of(chosen), version, seen, settings))
     actions = tuple(
         UpgradeNode(node=each.node.id, program=program, because=_because(each, program)) for each in chosen
     )
-    because = f"{len(outdated)} node(s) older than {program.version}"
+    because = Reason(kind=ReasonKind.NODES_OUTDATED, count=len(outdated), version=version)
     return Proposal(actions=actions, held=tuple(held), because=because)
 
 
-def _without_order(program: ProgramChoice, seen: Observation, settings: Settings) -> tuple[Held, ...]:
+def _without_order(program: ProgramChoice, seen: Observation, settings: Settings) -> tuple[Blocked, ...]:
     """The nodes of which nobody can tell whether they are older: a nightly build and a release have no order."""
     found = [
         each
@@ -93,23 +90,29 @@ def _without_order(program: ProgramChoice, seen: Observation, settings: Settings
     ]
     if not found:
         return ()
-    first = found[0].node
-    waiting_for = (
-        f"--force_action upgrade --service_name {first.name}: whether {program.version} is newer than "
-        f"{first.binary_version} cannot be told"
+    return (
+        Blocked(
+            kind=BlockKind.VERSION_UNORDERED,
+            action=Task(kind=TaskKind.UPGRADE, nodes=ids_of(found), version=program.version),
+            version=program.version,
+            than=found[0].node.binary_version,
+        ),
     )
-    return (Held(what=f"upgrade {named(found)} to {program.version}", waiting_for=waiting_for),)
 
 
 def _take_back(seen: Observation, settings: Settings) -> tuple[UpgradeNode, ...]:
     """Bring running nodes that a halted version does no good to an older one that works, each through its gate."""
-    if must_shed(seen, settings) is not None:
+    if must_shed(Task(kind=TaskKind.UPGRADE), seen, settings) is not None:
         return ()
     found = [
         UpgradeNode(
             node=each.node.id,
             program=program,
-            because=f"{each.node.binary_version} is halted: it ended on it{_words(each, seen)}",
+            because=Reason(
+                kind=ReasonKind.VERSION_HALTED,
+                version=each.node.binary_version,
+                text=why_it_failed(each.node, each.node.binary_version or "", seen),
+            ),
         )
         for each in oldest_first(seen.nodes)
         if each.node.status is Status.RUNNING and runs(each.reading) and not backs_off(each.node, seen.now)
@@ -118,11 +121,7 @@ def _take_back(seen: Observation, settings: Settings) -> tuple[UpgradeNode, ...]
     return tuple(found[: free_slots(seen.nodes, settings, seen.now).upgrades])
 
 
-def _words(each: NodeSeen, seen: Observation) -> str:
-    return why_it_failed(each.node, each.node.binary_version or "", seen)
-
-
-def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Held, ...]:
+def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Blocked, ...]:
     """The nodes that run more than the pin allows: said, and left as they are."""
     pin = settings.node_version
     above = [
@@ -132,35 +131,36 @@ def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Held, ...]:
     ]
     if not above:
         return ()
-    by_hand = f"--force_action upgrade --service_name {above[0].node.name} --confirm"
-    waiting_for = f"{pin} at {settings.antnode_path} and {by_hand}"
-    return (Held(what=f"take {named(above)} back to the pin node_version {pin}", waiting_for=waiting_for),)
+    task = Task(kind=TaskKind.TAKE_BACK, nodes=ids_of(above), version=pin)
+    path = str(settings.antnode_path)
+    return (Blocked(kind=BlockKind.ABOVE_PIN, action=task, version=pin, path=path),)
 
 
 def _ready(
     outdated: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings
-) -> tuple[list[Held], list[NodeSeen]]:
+) -> tuple[list[Blocked], list[NodeSeen]]:
     """What holds single nodes back, and those that nothing does: urgent ones first, else in their order."""
     version = program.version
-    held: list[Held] = []
+    held: list[Blocked] = []
     patient: list[NodeSeen] = []
     urgent: list[NodeSeen] = []
     for each in outdated:
         node = each.node
+        task = Task(kind=TaskKind.UPGRADE, nodes=(node.id,))
         if node.failed_version == version:
-            waiting_for = f"a newer version: it went back from {version}{why_it_failed(node, version, seen)}"
-            held.append(Held(what=f"upgrade {node.name}", waiting_for=waiting_for))
+            why = why_it_failed(node, version, seen)
+            held.append(Blocked(kind=BlockKind.FAILED_VERSION, action=task, version=version, text=why))
         elif backs_off(node, seen.now):
-            waiting_for = f"its pause after: {node.last_error}"
-            held.append(Held(what=f"upgrade {node.name}", waiting_for=waiting_for, until=node.retry_at))
+            held.append(backing_off(node, task))
         elif not runs(each.reading):
-            held.append(Held(what=f"upgrade {node.name}", waiting_for="its process to be seen"))
+            held.append(Blocked(kind=BlockKind.PROCESS_UNSEEN, action=task))
         elif is_urgent(each, version):
             urgent.append(each)
         else:
             patient.append(each)
     if patient:
-        later = _later(f"upgrade {named(patient)} to {version}", version, seen, settings)
+        task = Task(kind=TaskKind.UPGRADE, nodes=ids_of(patient), version=version)
+        later = _later(task, version, seen, settings)
         if later is not None:
             held.append(later)
             patient = []
@@ -189,53 +189,67 @@ def _silent_for_long(each: NodeSeen, now: datetime, settings: Settings) -> bool:
     return since is not None and now - since >= patience(settings)
 
 
-def _queue(chosen: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings) -> str:
-    if is_proven(program.version, seen):
-        return "a free upgrade slot"
-    names = on_trial(program.version, seen, settings) or [each.node.name for each in chosen]
-    if names:
-        return f"{names[0]} to pass the gate of {program.version}"
-    return "a free upgrade slot, or a node that answers, to go first"
+def _queued(
+    left: tuple[NodeId, ...],
+    chosen: tuple[NodeId, ...],
+    version: str,
+    seen: Observation,
+    settings: Settings,
+) -> Blocked:
+    """What those that do not go now wait for: a slot, or the canary."""
+    task = Task(kind=TaskKind.UPGRADE, nodes=left, version=version)
+    if is_proven(version, seen):
+        return Blocked(kind=BlockKind.UPGRADE_SLOT, action=task)
+    canaries = tuple(on_trial(version, seen, settings)) or chosen
+    if canaries:
+        return Blocked(kind=BlockKind.CANARY, action=task, version=version, waits_on=canaries)
+    return Blocked(kind=BlockKind.CANARY_CANDIDATE, action=task)
 
 
-def _because(each: NodeSeen, program: ProgramChoice) -> str:
-    running = f"runs {each.node.version or each.node.binary_version}, available is {program.version}"
-    if is_urgent(each, program.version):
-        page = each.reading.page
-        least = page.min_version if isinstance(page, NodePage) else None
-        return f"{running}, and the network takes nothing below {least}"
-    return running
+def _because(each: NodeSeen, program: ProgramChoice) -> Reason:
+    page = each.reading.page
+    urgent = is_urgent(each, program.version) and isinstance(page, NodePage)
+    return Reason(
+        kind=ReasonKind.OUTDATED,
+        version=each.node.version or each.node.binary_version,
+        than=program.version,
+        minimum=page.min_version if urgent and isinstance(page, NodePage) else None,
+    )
 
 
-def target(seen: Observation, settings: Settings) -> ProgramChoice | Held:
+def target(seen: Observation, settings: Settings) -> ProgramChoice | Blocked:
     """The program that nodes should run, or why none may be handed out."""
     available = usable_program(seen, settings)
-    if isinstance(available, Held):
+    if isinstance(available, Blocked):
         return available
     pin = settings.node_version
     if pin is not None and not _within_pin(available.version, pin):
-        return Held(
-            what=f"use version {available.version}",
-            waiting_for=f"the pin node_version {pin}",
-            remedy=f"put version {pin} at {available.path}, or change or clear node_version",
+        return Blocked(
+            kind=BlockKind.PINNED,
+            action=Task(kind=TaskKind.USE_VERSION, version=available.version),
+            version=pin,
+            remedy=Remedy(kind=RemedyKind.PROVIDE_PINNED, version=pin, path=available.path),
         )
     return available
 
 
-def usable_program(seen: Observation, settings: Settings) -> ProgramChoice | Held:
+def usable_program(seen: Observation, settings: Settings) -> ProgramChoice | Blocked:
     """The program on disk, whatever the pin says, or why it cannot be used."""
     found = seen.available
-    remedy = (
-        f"put a working node program at {settings.antnode_path or '~/.local/bin/antnode'} or set antnode_path"
-    )
+    task = Task(kind=TaskKind.HAND_OUT_PROGRAM)
+    path = settings.antnode_path or "~/.local/bin/antnode"
+    remedy = Remedy(kind=RemedyKind.PROVIDE_PROGRAM, path=str(path))
     if isinstance(found, Unseen):
-        return Held(what="hand out a node program", waiting_for=found.reason, remedy=remedy)
+        return Blocked(kind=BlockKind.PROGRAM_UNSEEN, action=task, text=found.reason, remedy=remedy)
     if isinstance(found.version, Unseen):
-        return Held(what="hand out a node program", waiting_for=found.version.reason, remedy=remedy)
+        return Blocked(kind=BlockKind.PROGRAM_UNSEEN, action=task, text=found.version.reason, remedy=remedy)
     if found.kind is not None and found.kind != settings.node_kind:
-        return Held(
-            what="hand out a node program",
-            waiting_for=f"{found.path} is {found.kind}, this machine runs {settings.node_kind}",
+        return Blocked(
+            kind=BlockKind.PROGRAM_KIND,
+            action=task,
+            path=found.path,
+            text=found.kind,
+            than=settings.node_kind,
             remedy=remedy,
         )
     return ProgramChoice(path=found.path, version=found.version, stamp=found.stamp)
@@ -278,7 +292,7 @@ def may_be_renewed(
         return False
     if not copy_is_outdated(each, program) or each.node.failed_version == version:
         return False
-    if halted(version, seen, settings) or not_yet("", version, seen, settings):
+    if halted(version, seen, settings) or not_yet(Task(kind=TaskKind.START), version, seen, settings):
         return False
     if is_proven(version, seen):
         return True
@@ -288,10 +302,10 @@ def may_be_renewed(
     return not (trying or canary or on_trial(version, seen, settings))
 
 
-def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Held:
+def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Blocked:
     """The program of new nodes: the target, or an older one that works while that is halted or not proven yet."""
     program = target(seen, settings)
-    if isinstance(program, Held):
+    if isinstance(program, Blocked):
         return program
     halt = halted(program.version, seen, settings)
     if halt is None and is_proven(program.version, seen):
@@ -299,7 +313,7 @@ def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | He
     older = at_hand(program.version, seen, settings)
     if older is not None:
         return older
-    return program if halt is None else held_by_halt("add a node", halt, settings)
+    return program if halt is None else held_by_halt(Task(kind=TaskKind.ADD), halt, settings)
 
 
 def _started_before_its_program(each: NodeSeen) -> bool:
@@ -315,16 +329,16 @@ def _within_pin(version: str, pin: str) -> bool:
     return comparable(version, pin) and not is_older(pin, version)
 
 
-def _later(what: str, version: str, seen: Observation, settings: Settings) -> Held | None:
+def _later(task: Task, version: str, seen: Observation, settings: Settings) -> Blocked | None:
     """What keeps upgrades that are not urgent back: a removal under way, this machine's turn, the hour."""
     removing = [
-        each.node.name
+        each.node.id
         for each in seen.nodes
         if each.node.status is Status.REMOVING and not is_resting_removal(each.node, seen.now)
     ]
     if removing:
-        return Held(what=what, waiting_for=f"{removing[0]} to be removed")
-    return not_yet(what, version, seen, settings)
+        return Blocked(kind=BlockKind.REMOVAL, action=task, waits_on=tuple(removing))
+    return not_yet(task, version, seen, settings)
 
 
 def _anyone_outdated_by(seen: Observation, settings: Settings) -> bool:

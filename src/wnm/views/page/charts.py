@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Past, Range, Spread
+from wnm.views.charts import earned_in
 from wnm.views.page.markup import Markup, element, joined, time
 from wnm.views.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
 from wnm.views.page.subject import Subject
 from wnm.views.payload import moment
-from wnm.views.trends import earned_in
 from wnm.views.words import size
 
 _PERCENT = 100.0

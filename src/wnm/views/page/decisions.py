@@ -1,10 +1,11 @@
 """What the last cycles decided and why, and what the latest one waits for."""
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 
-from wnm.core.decision import Held
+from wnm.core.decide.ladder import IDLE
+from wnm.core.reasons import Blocked
+from wnm.core.sentences import sentence, waiting_for, what
 from wnm.core.timeline import OperationRecord, Past, PastCycle
 from wnm.views.deeds import Names, outcome_view
 from wnm.views.explain import outcome_words
@@ -16,7 +17,6 @@ MOST_ENTRIES = 40
 MOST_DEEDS = 12
 MOST_HELD = 20
 _LONGEST = 300
-_FIGURES = re.compile(r"[0-9][0-9.,]*")
 
 
 def decisions(subject: Subject) -> Markup:
@@ -30,26 +30,26 @@ def decisions(subject: Subject) -> Markup:
     return element(
         "section",
         heading,
-        *_waiting([held for held in cycle.held if held.remedy is None]),
+        *_waiting([held for held in cycle.held if held.remedy is None], names),
         element("h3", "The last cycles"),
         element("ol", *(_entry(*each, names) for each in _entries(subject.past)), class_="cycles"),
         aria_labelledby="decisions",
     )
 
 
-def _waiting(held: Sequence[Held]) -> list[Markup]:
+def _waiting(held: Sequence[Blocked], names: Names) -> list[Markup]:
     if not held:
         return []
-    lines = [element("li", *_held(each)) for each in held[:MOST_HELD]]
+    lines = [element("li", *_held(each, names)) for each in held[:MOST_HELD]]
     if len(held) > MOST_HELD:
         lines.append(element("li", f"and {len(held) - MOST_HELD:,} more: wnm explain"))
     return [element("h3", "What the latest cycle held back"), element("ul", *lines, class_="held")]
 
 
-def _held(held: Held) -> tuple[Markup | str, ...]:
+def _held(held: Blocked, names: Names) -> tuple[Markup | str, ...]:
     words: tuple[Markup | str, ...] = (
-        element("strong", shorten(held.what, _LONGEST)),
-        f" waits for {shorten(held.waiting_for, _LONGEST)}",
+        element("strong", shorten(what(held, names), _LONGEST)),
+        f" waits for {shorten(waiting_for(held, names), _LONGEST)}",
     )
     return words if held.until is None else (*words, ", until ", time(held.until))
 
@@ -66,7 +66,7 @@ def _entries(past: Past) -> list[_Group]:
     def kind(cycle: PastCycle) -> tuple[object, ...]:
         if cycle.number in deeds:
             return (cycle.number,)
-        return (cycle.rule, _FIGURES.sub("#", cycle.because), cycle.exit_code)
+        return (cycle.rule, cycle.because if cycle.rule == IDLE else None, cycle.exit_code)
 
     groups = [tuple(group) for _, group in groupby(past.cycles, kind)]
     return [(group, tuple(deeds.get(group[0].number, ()))) for group in groups[:MOST_ENTRIES]]
@@ -112,5 +112,5 @@ def _deed(operation: OperationRecord, names: Names) -> Markup:
     )
     failed = operation.result not in ("done", "deferred")
     words = shorten(outcome_words(view), _LONGEST)
-    because = f", because: {shorten(operation.action.because, _LONGEST)}"
+    because = f", because: {shorten(sentence(operation.action.because, names), _LONGEST)}"
     return element("li", words, element("span", because, class_="quiet"), class_="failed" if failed else None)

@@ -11,8 +11,7 @@ from wnm.views.facts import NodeFacts, counts_of
 from wnm.views.node_status import reachability
 from wnm.views.page.markup import Markup, data_block, element, harmless, joined
 from wnm.views.page.subject import Subject
-from wnm.views.trends import short_ant
-from wnm.views.words import NOTHING, shorten, size, span
+from wnm.views.words import NOTHING, short_ant, shorten, size, span
 
 WITHOUT_SCRIPT = 40
 _LONGEST = 240

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from wnm.core.alerts import Episode, Severity
 from wnm.core.node import Status
-from wnm.views.doctor import LATE_AFTER, Check
+from wnm.views.doctor import LATE_AFTER, Check, CheckKind
 from wnm.views.facts import counts_of
 from wnm.views.page.subject import Subject
 from wnm.views.words import printable, shorten, span
@@ -60,18 +60,16 @@ def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
 
 def troubles(subject: Subject) -> list[Check]:
     """What needs somebody, the most telling first: what the last cycle itself gave up on."""
-    cycle = subject.material.cycle
-    needed = set() if cycle is None else {held.what for held in cycle.held if held.remedy is not None}
     bad = [check for check in subject.checks if check.ok is False]
-    return sorted(bad, key=lambda check: check.name not in needed)
+    return sorted(bad, key=lambda check: check.kind is not CheckKind.BLOCKED)
 
 
 def sentence_of(check: Check) -> str:
     """A check as a sentence without a full stop."""
     name = f"{check.name}: "
-    if check.detail.startswith("waits for "):
+    if check.kind is CheckKind.BLOCKED:
         name = f"{check.name} "
-    elif check.detail.startswith(f"{check.name} "):
+    elif check.kind is CheckKind.READING:
         name = ""
     text = printable(f"{name}{check.detail}")
     # The names of nodes and paths stay as they are.

@@ -1,0 +1,146 @@
+"""An ordinary user's cycle over services of the whole system: handed over, whole, to one process under `sudo -n`.
+
+sudo is asked once and for exactly one command line, the one that a line of sudoers can allow. What was given to wnm
+goes along as data, so that nothing of the user's environment decides what runs as root.
+"""
+
+import json
+import os
+import pwd
+import shlex
+import sys
+import time
+from datetime import timedelta
+from shutil import which
+
+import msgspec
+
+from wnm.app.context import Context
+from wnm.app.invocation import Invocation
+from wnm.core.errors import BadInput, NeedsOperator, Transient
+from wnm.core.host import SYSTEM_SERVICES, Host
+from wnm.core.layers import Layer
+from wnm.core.settings import SPECS
+from wnm.storage.database import stored_settings
+from wnm.system.command import CommandFailed, run_attached
+
+SUDO_FOLDERS = "/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin"
+MODULE = "wnm.cli.elevated"
+# sudo itself ends with 1 when it refuses, so what wnm ends with is moved out of the way.
+CODE_OFFSET = 100
+LARGEST_HANDOVER = 1_000_000
+# What a cycle may take is measured inside; this is for a sudo that hangs.
+BEYOND_THE_CYCLE = timedelta(seconds=10)
+DEFAULT_CYCLE = timedelta(seconds=50)
+
+
+def needs_root(run: Context) -> bool:
+    """Whether this run changes services of the whole system and does not have the right to."""
+    if run.host.is_root or os.geteuid() == 0 or run.host.platform != "linux":
+        return False
+    stored = stored_settings(run.database_path)
+    return stored.get("process_manager") == SYSTEM_SERVICES
+
+
+def act_as_root(run: Context, *, patience: timedelta | None = None) -> int:
+    """Run it under sudo and return its exit code. NeedsOperator, with the line to add, if sudo refuses.
+
+    `patience` is how long it may take, else what a cycle may.
+    """
+    try:
+        code, refusal = run_attached(
+            (which_sudo(), "-n", "--", *elevated_command()),
+            input_text=written(run),
+            timeout=patience or _cycle_timeout(run) + BEYOND_THE_CYCLE,
+            held_back="sudo: ",
+        )
+    except CommandFailed as error:
+        raise NeedsOperator(f"sudo cannot be used: {error}", remedy="see what sudo -n true says") from error
+    if code == 0:
+        return 0
+    if code < 0:
+        raise Transient(f"the part of the cycle that runs as root was ended by signal {-code}")
+    if code < CODE_OFFSET:
+        raise NeedsOperator(
+            f"sudo -n was refused ({refusal or f'exit code {code}'}), and nodes are services of the system",
+            remedy="allow this in sudoers with `sudo visudo -f /etc/sudoers.d/wnm`: "
+            + sudoers_line(run.host.user),
+        )
+    return code - CODE_OFFSET
+
+
+def which_sudo() -> str:
+    """The path of sudo, in the folders of the system only. NeedsOperator if there is none."""
+    sudo = which("sudo", path=SUDO_FOLDERS)
+    if sudo is None:
+        raise NeedsOperator(
+            "nodes are services of the system, which only root may change, and there is no sudo here",
+            remedy="install sudo, or run wnm as root",
+        )
+    return sudo
+
+
+def elevated_command(python: str = sys.executable) -> tuple[str, ...]:
+    """The one command line that runs as root; isolated, so that no folder or variable of the user's adds code."""
+    return (python, "-I", "-m", MODULE)
+
+
+def sudoers_line(user: str, python: str = sys.executable) -> str:
+    """The line of sudoers that allows it."""
+    command = shlex.join(elevated_command(python))
+    escaped = "".join(f"\\{char}" if char in ",:=\\" else char for char in command)
+    return f"{user} ALL=(root) NOPASSWD: {escaped}"
+
+
+def written(run: Context) -> str:
+    """The run as text for the other process."""
+    return json.dumps(
+        {
+            "asked": msgspec.to_builtins(run.asked),
+            "layers": [{"name": layer.name, "values": dict(layer.values)} for layer in run.layers],
+            "host": msgspec.to_builtins(run.host),
+            "began": run.began,
+        }
+    )
+
+
+def read(text: str) -> Context:
+    """The run that `written` wrote. BadInput if it is none."""
+    try:
+        data = json.loads(text)
+        return Context(
+            asked=msgspec.convert(data["asked"], Invocation),
+            layers=tuple(
+                Layer(name=str(each["name"]), values=_texts(each["values"])) for each in data["layers"]
+            ),
+            host=msgspec.convert(data["host"], Host),
+            began=min(float(data["began"]), time.monotonic()),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
+        raise BadInput(f"{MODULE} is started by wnm itself, which tells it what to do ({error})") from None
+
+
+def _texts(values: object) -> dict[str, str]:
+    if not isinstance(values, dict):
+        raise TypeError("settings are missing")
+    return {str(name): str(text) for name, text in values.items()}
+
+
+def _cycle_timeout(run: Context) -> timedelta:
+    """What is given for this run, else what is stored; a text that is none is refused by whoever resolves it."""
+    layers = [*run.layers, Layer(name="", values=stored_settings(run.database_path))]
+    text = next((layer.values["cycle_timeout"] for layer in layers if "cycle_timeout" in layer.values), None)
+    try:
+        value = SPECS["cycle_timeout"].form.read(text, run.host) if text is not None else DEFAULT_CYCLE
+    except ValueError:
+        return DEFAULT_CYCLE
+    return value if isinstance(value, timedelta) else DEFAULT_CYCLE
+
+
+def owner_of(user: str) -> tuple[int, int]:
+    """The user and group ids that what is made for this user has to have. BadInput if there is no such account."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError:
+        raise BadInput(f"there is no account {user}") from None
+    return entry.pw_uid, entry.pw_gid

@@ -1,0 +1,165 @@
+"""Publishes what other programs read: the files after each cycle, the status page, and the points for dashboards."""
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from wnm.core.errors import WnmError
+
+if TYPE_CHECKING:
+    from wnm.core.layers import Resolved
+    from wnm.core.node import Node
+    from wnm.core.settings import Settings
+    from wnm.cycle import Cycle
+    from wnm.storage.database import Database
+    from wnm.views.material import Material
+
+MOST_ALERTS = 100
+log = logging.getLogger(__name__)
+
+
+class Output(Struct, frozen=True, kw_only=True):
+    """A file after each cycle: the setting that names it, what its beginning holds, and how its text is made."""
+
+    setting: str
+    marker: str
+    render: "Callable[[Material, Database], str]"
+
+
+def _exposition(material: "Material", database: "Database") -> str:
+    from wnm.views.prometheus import text
+
+    return text(material)
+
+
+def _targets(material: "Material", database: "Database") -> str:
+    from wnm.views.prometheus_targets import text
+
+    return text(material)
+
+
+def status_page(material: "Material", database: "Database") -> str:
+    """The page of this machine, as HTML: the material, and from the database only what it has of earlier cycles."""
+    from wnm import __version__
+    from wnm.core.timeline import RANGES
+    from wnm.storage.alerts import Alerts
+    from wnm.storage.earnings import Earnings
+    from wnm.storage.timeline import Timeline
+    from wnm.views.earnings import earned_by_day, earned_today
+    from wnm.views.page.frame import render
+    from wnm.views.page.subject import Subject
+
+    longest = max(each.length for each in RANGES)
+    since = (material.generated_at - longest).astimezone(UTC).date()
+    earnings = Earnings(database).all(since=since)
+    subject = Subject(
+        machine_name=platform.node() or "this machine",
+        version=__version__,
+        material=material,
+        past=Timeline(database).past(material.generated_at),
+        alerts=tuple(each for each in Alerts(database).latest(MOST_ALERTS) if each.is_open),
+        earned_today=earned_today(earnings, material.generated_at),
+        earned_by_day=earned_by_day(earnings),
+    )
+    return render(subject)
+
+
+OUTPUTS = (
+    Output(setting="prometheus_textfile", marker="# Written by wnm", render=_exposition),
+    Output(setting="prometheus_targets", marker='"__meta_written_by": "wnm"', render=_targets),
+    Output(setting="status_page", marker="<!-- Written by wnm -->", render=status_page),
+)
+
+
+def publish(
+    cycle: "Cycle", nodes: "Sequence[Node]", resolved: "Resolved", database: "Database", now: datetime
+) -> tuple[str, ...]:
+    """Write every file that the settings ask for; returns what went wrong, a line each.
+
+    `cycle` is the one in hand, which is over and written down; `nodes` are the rows after it.
+    """
+    wanted = _wanted(resolved.settings)
+    if not wanted:
+        return ()
+    try:
+        # Only now: a cycle without outputs must not pay for reports.
+        from wnm.app.material import in_hand
+
+        made = in_hand(cycle, nodes, resolved, now)
+    except Exception as error:  # noqa: BLE001 - the cycle is over and written down: nothing may undo that
+        return (_line("the files for other programs", error),)
+    return _each(wanted, lambda output, path: _write(output, path, made, database))
+
+
+def withdraw(settings: "Settings") -> tuple[str, ...]:
+    """Take away what `publish` wrote, when nothing is managed any more; returns what went wrong."""
+    return _each(_wanted(settings), _remove)
+
+
+def _wanted(settings: "Settings") -> list[tuple[Output, str]]:
+    return [(each, path) for each in OUTPUTS if (path := getattr(settings, each.setting))]
+
+
+def _each(wanted: list[tuple[Output, str]], work: Callable[[Output, str], None]) -> tuple[str, ...]:
+    problems: list[str] = []
+    for output, path in wanted:
+        try:
+            work(output, path)
+        except Exception as error:  # noqa: BLE001 - one that cannot be made keeps neither the others nor the cycle
+            problems.append(_line(output.setting, error))
+    return tuple(problems)
+
+
+def _write(output: Output, path: str, made: "Material", database: "Database") -> None:
+    from wnm.system.publish import publish as write_file
+
+    text = output.render(made, database)
+    write_file(path, f"{text}\n".encode(errors="replace"), marker=output.marker.encode())
+
+
+def _remove(output: Output, path: str) -> None:
+    from wnm.system.publish import withdraw as remove_file
+
+    remove_file(path, marker=output.marker.encode())
+
+
+def _line(what: str, error: Exception) -> str:
+    if isinstance(error, WnmError):
+        return f"{what}: {error}"
+    log.debug("%s", what, exc_info=error)
+    return f"{what}: a bug in wnm, the cycle itself is done: {type(error).__name__}: {error}"
+
+
+def points_for_dashboards(material: "Material") -> str:
+    """The report influx-resources with the figures that only dashboards want: the nodes are asked for them now.
+
+    A node that does not answer within poll_timeout lacks these figures and nothing else.
+    """
+    from wnm.core.asking import Target
+    from wnm.formats.antnode_figures import read_figures
+    from wnm.node_kinds.kinds import KINDS
+    from wnm.sensors.node_http import ask_all
+    from wnm.system.clock import SystemClock
+    from wnm.views.facts import facts_of
+    from wnm.views.influx_resources import is_running, text
+
+    settings = material.settings
+    targets = [
+        Target(id=each.node.id, host=settings.host, port=each.node.metrics_port)
+        for each in material.nodes
+        if each.node.kind in KINDS
+        and KINDS[each.node.kind].has_metrics
+        and is_running(facts_of(each, material.observed_at))
+    ]
+    answers = ask_all(
+        targets,
+        poll_timeout=settings.poll_timeout,
+        survey_delay=settings.pause_between_polls,
+        clock=SystemClock(),
+    )
+    pages = {node_id: answer.metrics for node_id, answer in answers.items() if answer.metrics is not None}
+    return text(material, {node_id: read_figures(page) for node_id, page in pages.items()})

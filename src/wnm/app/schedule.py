@@ -1,0 +1,327 @@
+"""`wnm cron`: shows, installs and removes the line that lets cron start a cycle every minute.
+
+One line for each database, with every path absolute, in a place of wnm's own; no line of anybody else is touched.
+`wnm.formats.crontab` says what the line looks like and why, `wnm.app.log_file` what becomes of its output.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+
+from wnm.app.context import Context
+from wnm.app.cron_places import NotOurs, Place, place_of, suffix_of
+from wnm.app.log_file import log_path, make_log_folder
+from wnm.core.errors import NeedsOperator, WnmError
+from wnm.core.host import Host, data_folder
+from wnm.core.timeline import CycleRecord
+from wnm.formats.crontab import SAFE_PATH, Start, program_of, schedule_line
+from wnm.storage.database import open_for_reading
+from wnm.storage.errors import missing
+from wnm.storage.timeline import Timeline
+from wnm.system.clock import SystemClock
+from wnm.system.command import CommandFailed
+from wnm.system.command import run as run_program
+from wnm.system.crontabs import daemon_runs
+from wnm.views.payload import Payload, envelope, moment, write_json
+from wnm.views.words import printable, relative
+
+INSTALL = "wnm cron install"
+START_CRON = "start it, as with: systemctl enable --now cron"
+SYSTEM_LOGS = Path("/var/log/wnm")
+_PATIENCE = timedelta(seconds=10)
+_PASSING = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/private/tmp", "/var/folders", "/private/var/folders")
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """How things stand. Each is a text or record where it could be told, and None or a reason where not."""
+
+    line: str | None
+    line_unread: str | None
+    wanted: str | None
+    not_wanted_because: str | None
+    last_cycle: CycleRecord | None
+    no_cycle_because: str | None
+    daemon_runs: bool | None
+
+
+def cron(run: Context) -> int:
+    """Run the verb that was asked for."""
+    return _VERBS[run.asked.cron_verb or "show"](run)
+
+
+def remove_cron_of(run: Context) -> bool:
+    """Return when cron no longer starts cycles for this run's database; False if it did not.
+
+    What wnm did not write stays. NeedsOperator if the crontab cannot be read or written.
+    """
+    try:
+        return place_of(run).remove()
+    except NotOurs:
+        return False
+
+
+def forget_schedule(run: Context) -> None:
+    """After a teardown: take away the line, and the log of cycles where it is kept in its usual place."""
+    remove_cron_of(run)
+    if run.asked.log_file is not None:
+        return
+    log = Path(log_file_of(run))
+    for file in (log, log.with_name(f"{log.name}.1")):
+        file.unlink(missing_ok=True)
+    if log.parent == SYSTEM_LOGS:
+        with suppress(OSError):  # the log of another database may be in it
+            log.parent.rmdir()
+
+
+@contextmanager
+def suspended_schedule(place: Place) -> Iterator[None]:
+    """Cron starts no cycle meanwhile, nor afterwards: one between two attempts at a teardown would build up again.
+
+    What is refused before anything was done gets its line back.
+    """
+    line, _ = _told(place.line)
+    if line is not None:
+        place.remove()
+    try:
+        yield
+    except WnmError:
+        if line is not None:
+            place.install(line)
+        raise
+
+
+def wanted_line(run: Context, place: Place) -> str:
+    """The line as `install` writes it. NeedsOperator if cron could not start this wnm."""
+    return schedule_line(
+        Start(
+            program=own_program(),
+            database=run.database_path,
+            log_file=log_file_of(run),
+            config=_config_of(run),
+        ),
+        place.user,
+    )
+
+
+def own_program() -> tuple[str, ...]:
+    """The words that start this very wnm, wherever they are said."""
+    script = Path(sys.executable).with_name("wnm")
+    if script.is_file() and os.access(script, os.X_OK):
+        return (str(script),)
+    # Without -P, a folder named wnm in the home that cron starts in could be taken for the program.
+    return (sys.executable, "-P", "-m", "wnm")
+
+
+def log_file_of(run: Context) -> str:
+    """Where the log of cycles goes: what is given, else where an operator of the platform looks first."""
+    if run.asked.log_file is not None:
+        return log_path(run.asked.log_file)
+    return f"{_log_folder(run.host)}/wnm{suffix_of(run)}.log"
+
+
+def is_there(program: str) -> bool:
+    """Whether the program of a line can still be started."""
+    return Path(program).is_file() and os.access(program, os.X_OK)
+
+
+def passing_folder(program: str, home: str) -> str | None:
+    """The folder that a program lies in if such folders are emptied now and then, else None."""
+    folders = (*_PASSING, f"{home}/.cache", f"{home}/Library/Caches")
+    return next(
+        (folder for folder in folders if PurePosixPath(folder) in PurePosixPath(program).parents), None
+    )
+
+
+def _install(run: Context) -> int:
+    if not os.path.lexists(run.database_path):
+        raise missing(run.database_path)
+    place = place_of(run)
+    line = wanted_line(run, place)
+    if run.asked.dry_run:
+        same = place.line() == line
+        print(
+            f"{place.described} would stay as it is"
+            if same
+            else f"would write in {place.described}:\n{place.text_with(line).rstrip()}"
+        )
+        return 0
+    _check_program(run)
+    new = place.install(line)
+    print(f"{'written' if new else 'it is there already'}: {place.described} starts a cycle every minute")
+    print(f"it logs to {log_file_of(run)}; take it away with: {place.removal}")
+    _warn(run)
+    return 0
+
+
+def _check_program(run: Context) -> None:
+    """Start it as cron does. NeedsOperator if that does not work."""
+    program = own_program()
+    try:
+        said = run_program(
+            (*program, "--version"), _PATIENCE, {"PATH": SAFE_PATH, "HOME": run.host.home}
+        ).stdout
+    except CommandFailed as error:
+        raise NeedsOperator(f"cron could not start wnm: {error}", remedy="install wnm anew") from error
+    if not said.startswith("wnm "):
+        raise NeedsOperator(f"{program[0]} is not wnm", remedy="install wnm anew, and start it from there")
+
+
+def _warn(run: Context) -> None:
+    """What does not keep cron from starting wnm now, but may later."""
+    try:
+        make_log_folder(log_file_of(run))
+    except OSError as error:
+        _note(f"there is no folder for the log file {log_file_of(run)} ({error.strerror})")
+    program = own_program()[0]
+    folder = passing_folder(program, run.host.home)
+    if folder is not None:
+        _note(
+            f"{program} lies in {folder}, which is emptied now and then: install wnm elsewhere, then run {INSTALL}"
+        )
+    if daemon_runs() is False:
+        _note(f"no cron seems to run on this machine: {START_CRON}")
+
+
+def _note(text: str) -> None:
+    print(f"wnm: {text}", file=sys.stderr)
+
+
+def _remove(run: Context) -> int:
+    place = place_of(run)
+    if run.asked.dry_run:
+        found = place.line()
+        print(
+            f"would take out of {place.described}:\n{found}" if found is not None else _nothing_in(place, run)
+        )
+        return 0
+    print(f"taken out of {place.described}" if place.remove() else _nothing_in(place, run))
+    return 0
+
+
+def _nothing_in(place: Place, run: Context) -> str:
+    return f"nothing to remove: {place.described} has no line for {run.database_path}"
+
+
+def _show(run: Context) -> int:
+    place, now = place_of(run), SystemClock().now()
+    found = _look(run, place)
+    as_json = run.asked.report_format == "json"
+    print(write_json(_payload(run, place, found, now)) if as_json else _text(run, place, found, now))
+    return 0
+
+
+def _look(run: Context, place: Place) -> Found:
+    line, line_unread = _told(place.line)
+    wanted, not_wanted_because = _told(lambda: wanted_line(run, place))
+    last_cycle, no_cycle_because = _told(lambda: _last_cycle(run.database_path))
+    return Found(
+        line=line,
+        line_unread=line_unread,
+        wanted=wanted,
+        not_wanted_because=not_wanted_because,
+        last_cycle=last_cycle,
+        no_cycle_because=no_cycle_because,
+        daemon_runs=daemon_runs(),
+    )
+
+
+def _told[T](look: Callable[[], T | None]) -> tuple[T | None, str | None]:
+    """What there is, or why it cannot be told: one thing that is wrong must not hide the others."""
+    try:
+        return look(), None
+    except WnmError as error:
+        return None, str(error)
+
+
+def _last_cycle(database_path: str) -> CycleRecord | None:
+    if not os.path.lexists(database_path):
+        raise missing(database_path)
+    with open_for_reading(database_path) as database:
+        return next(iter(Timeline(database).cycles(1)), None)
+
+
+def _payload(run: Context, place: Place, found: Found, now: datetime) -> Payload:
+    program = None if found.line is None else program_of(found.line)
+    cycle = found.last_cycle
+    return envelope(
+        now,
+        {
+            "database": run.database_path,
+            "place": place.described,
+            "installed": None if found.line_unread else found.line is not None,
+            "line": found.line,
+            "wanted_line": found.wanted,
+            "up_to_date": found.line is not None and found.line == found.wanted,
+            "program": program,
+            "program_exists": None if program is None else is_there(program),
+            "log_file": log_file_of(run),
+            "last_cycle": None
+            if cycle is None
+            else {
+                "number": cycle.number,
+                "started_at": moment(cycle.started_at),
+                "exit_code": cycle.exit_code,
+            },
+            "cron_runs": found.daemon_runs,
+            "problems": [
+                each
+                for each in (found.line_unread, found.not_wanted_because, found.no_cycle_because)
+                if each is not None
+            ],
+        },
+    )
+
+
+def _text(run: Context, place: Place, found: Found, now: datetime) -> str:
+    daemon = {True: "seems to run", False: f"does not seem to run: {START_CRON}", None: "may run or not"}
+    rows = [
+        ("database", run.database_path),
+        ("place", place.described),
+        ("line", found.line_unread or found.line or f"none: write it with {INSTALL}"),
+        *_differences(found),
+        ("log file", log_file_of(run)),
+        ("last cycle", found.no_cycle_because or _cycle_text(found.last_cycle, now)),
+        ("cron", daemon[found.daemon_runs]),
+    ]
+    return "\n".join(f"{name:10}  {text if text.isprintable() else printable(text)}" for name, text in rows)
+
+
+def _differences(found: Found) -> list[tuple[str, str]]:
+    program = None if found.line is None else program_of(found.line)
+    rows = []
+    if program is not None and not is_there(program):
+        rows.append(("BAD", f"{program} cannot be started any more: run {INSTALL}"))
+    if found.not_wanted_because is not None:
+        rows.append(("BAD", found.not_wanted_because))
+    elif found.line_unread is None and found.line != found.wanted:
+        rows.append(("would be", found.wanted or ""))
+    return rows
+
+
+def _cycle_text(cycle: CycleRecord | None, now: datetime) -> str:
+    if cycle is None:
+        return "none yet"
+    end = "not ended" if cycle.exit_code is None else f"exit code {cycle.exit_code}"
+    return f"{cycle.number}, {relative(cycle.started_at, now)}, {end}"
+
+
+def _config_of(run: Context) -> str | None:
+    config = run.asked.config
+    if config is None:
+        return None
+    expanded = f"{run.host.home}/{config[2:]}" if config.startswith("~/") else config
+    return os.path.abspath(expanded)  # noqa: PTH100 - links stay as they are
+
+
+def _log_folder(host: Host) -> str:
+    if host.platform == "darwin":
+        return f"{host.home}/Library/Logs/autonomi"
+    return str(SYSTEM_LOGS) if host.is_root else data_folder(host)
+
+
+_VERBS: Mapping[str, Callable[[Context], int]] = {"show": _show, "install": _install, "remove": _remove}

@@ -1,0 +1,84 @@
+"""The part of an ordinary user's cycle that runs as root; started by wnm itself through sudo, never by people."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+from wnm.app.context import Context
+from wnm.app.elevate import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
+from wnm.app.invocation import Command
+from wnm.cli.main import finish, guarded
+from wnm.core.errors import BadInput
+from wnm.system.logs import set_up_logging
+
+SAFE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def main() -> NoReturn:
+    """Read what to do from standard input, do it, and end with wnm's exit code moved out of sudo's way."""
+    os.environ["PATH"] = SAFE_PATH
+    code = guarded(_act)
+    finish(code + CODE_OFFSET if code else 0)
+
+
+def _act() -> int:
+    if os.geteuid() != 0 or sys.stdin.isatty():
+        raise BadInput(f"{MODULE} is started by wnm itself through sudo")
+    run = read(sys.stdin.read(LARGEST_HANDOVER))
+    set_up_logging(run.asked.loglevel, run.asked.log_format)
+    owner = owner_of(run.host.user)
+    try:
+        return _carry_out(run)
+    finally:
+        _give_back(run, owner)
+
+
+def _carry_out(run: Context) -> int:
+    match run.asked.command:
+        case Command.INIT:
+            from wnm_adopt.taking_over import take_over
+
+            return take_over(run)
+        case Command.UNDO_MIGRATION:
+            from wnm_adopt.undoing import undo
+
+            return undo(run)
+        case _:
+            from wnm.app.alone import act_here
+
+            return act_here(run)
+
+
+def _give_back(run: Context, owner: tuple[int, int]) -> None:
+    """What was made beside the user's database is the user's, so that reports need no sudo.
+
+    Only in a folder of the user's own, and only what was looked at: the user may put something else in its place.
+    """
+    database, lock = Path(run.database_path), Path(run.lock_path)
+    with suppress(OSError), _opened(database.parent, os.O_DIRECTORY) as folder:
+        if os.fstat(folder).st_uid != owner[0]:
+            return
+        for name in os.listdir(folder):  # noqa: PTH208 - of what is open
+            if name != lock.name and not name.startswith(database.name):
+                continue
+            with suppress(OSError), _opened(name, os.O_NONBLOCK, folder) as file:
+                seen = os.fstat(file)
+                if seen.st_uid == 0 and stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1:
+                    os.fchown(file, *owner)
+
+
+@contextmanager
+def _opened(path: str | Path, kind: int, folder: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | kind, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    main()

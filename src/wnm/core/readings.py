@@ -1,0 +1,144 @@
+"""The readings of a machine in one table: whatever shows, limits, exports or charts a figure goes by it."""
+
+from wnm.core.observation import Load, MachineReading, Unseen
+from wnm.core.settings import Settings
+from wnm.core.values import Value
+
+PERCENT, LOAD, BYTES_PER_SECOND = "%", "load", "B/s"
+
+
+class Reading(Value, frozen=True, kw_only=True):
+    """One figure of the machine.
+
+    `key` names it in JSON, in reasons and in labels, `name` for people. `source` is its field of `MachineReading`, a
+    part of a value there after a dot. `allow` and `remove` are the settings that bound it, by name: nodes are added
+    below the one, and shed above the other. `limits_off` says that a limit of 0 is no limit. `metric` and
+    `limit_metric` are its names in OpenMetrics (the limits of several readings may be one family, None: told with
+    another), `meaning` is their help. `sample` is the column of a sample that keeps it, None if none does.
+    """
+
+    key: str
+    name: str
+    unit: str
+    source: str
+    allow: str
+    remove: str
+    metric: str
+    limit_metric: str | None
+    meaning: str
+    sample: str | None
+    limits_off: bool = False
+    is_rate: bool = False
+    """Whether it is an average over the time since the last cycle."""
+
+
+def _load(minutes: str, source: str, sample: str, limit_metric: str | None) -> Reading:
+    return Reading(
+        key=f"load_{minutes}min",
+        name=f"load ({minutes} min)",
+        unit=LOAD,
+        source=f"load.{source}",
+        allow="desired_load_average",
+        remove="max_load_average_allowed",
+        metric=f"wnm_machine_{sample}",
+        limit_metric=limit_metric,
+        meaning=f"Load average over {minutes} minute{'' if minutes == '1' else 's'}",
+        sample=sample,
+    )
+
+
+def _flow(source: str, name: str, metric: str, meaning: str) -> Reading:
+    key = f"{source}_bytes_per_second"
+    return Reading(
+        key=key,
+        name=name,
+        unit=BYTES_PER_SECOND,
+        source=key,
+        allow=f"{source}_less_than",
+        remove=f"{source}_remove",
+        metric=f"wnm_machine_{metric}_bytes_per_second",
+        limit_metric=f"wnm_machine_{metric}_limit_bytes_per_second",
+        meaning=f"{meaning} since the cycle before",
+        sample=key,
+        limits_off=True,
+        is_rate=True,
+    )
+
+
+READINGS: tuple[Reading, ...] = (
+    Reading(
+        key="cpu_percent",
+        name="cpu",
+        unit=PERCENT,
+        source="cpu_percent",
+        allow="cpu_less_than",
+        remove="cpu_remove",
+        metric="wnm_machine_cpu_ratio",
+        limit_metric="wnm_machine_cpu_limit_ratio",
+        meaning="Use of all cores, 0 to 1",
+        sample="cpu_percent",
+        is_rate=True,
+    ),
+    Reading(
+        key="memory_percent",
+        name="memory",
+        unit=PERCENT,
+        source="memory_percent",
+        allow="mem_less_than",
+        remove="mem_remove",
+        metric="wnm_machine_memory_ratio",
+        limit_metric="wnm_machine_memory_limit_ratio",
+        meaning="Memory not available, 0 to 1",
+        sample="memory_percent",
+    ),
+    _load("1", "one", "load1", None),
+    _load("5", "five", "load5", None),
+    _load("15", "fifteen", "load15", "wnm_machine_load_limit"),
+    _flow("netio_read", "network read", "network_read", "Network input"),
+    _flow("netio_write", "network write", "network_write", "Network output"),
+    _flow("hdio_read", "disk read", "disk_read", "Disk reading"),
+    _flow("hdio_write", "disk write", "disk_write", "Disk writing"),
+)
+"""Every reading but how full the file systems are, in the order in which they are shown and judged."""
+
+DISK = Reading(
+    key="disk_used_percent",
+    name="disk",
+    unit=PERCENT,
+    source="file_systems",
+    allow="hd_less_than",
+    remove="hd_remove",
+    metric="wnm_disk_used_ratio",
+    limit_metric="wnm_disk_limit_ratio",
+    meaning="How full a file system with node data is, 0 to 1",
+    sample="disk_used_percent",
+)
+"""The reading that there is once for each file system with node data."""
+
+BY_KEY = {each.key: each for each in (*READINGS, DISK)}
+
+
+def value_of(reading: Reading, machine: MachineReading) -> float | Unseen:
+    """What was seen of a reading (not the disks')."""
+    field, _, part = reading.source.partition(".")
+    value: float | Load | Unseen = getattr(machine, field)
+    if isinstance(value, Load):
+        return float(getattr(value, part))
+    return value
+
+
+def limits_of(reading: Reading, settings: Settings) -> tuple[float | None, float | None]:
+    """The limit below which it allows growth and the one above which nodes are shed; None where there is none."""
+    allow, remove = getattr(settings, reading.allow), getattr(settings, reading.remove)
+    return (allow or None, remove or None) if reading.limits_off else (allow, remove)
+
+
+def shown(unit: str, value: float) -> str:
+    """A figure for people: `83.1 %`, `1,000 B/s`, `1.25`."""
+    match unit:
+        case "%":
+            return f"{value:.1f} %"
+        case "B/s":
+            return f"{value:,.0f} B/s"
+        case _:
+            return f"{value:.2f}"

@@ -1,0 +1,280 @@
+"""Draws charts of characters, for terminals: bars, areas of braille dots (or of letters), and the trends of a machine.
+
+No plotting library: these few lines keep gaps apart from zeros, fit two charts into 160 columns, leave colours to
+the terminal, and load nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import zip_longest
+
+from msgspec import Struct
+
+from wnm.core.earnings import ATTOS_PER_ANT
+from wnm.core.settings import Settings
+from wnm.core.timeline import RANGES, Bucket, Range
+from wnm.views.page.paths import nice_top
+from wnm.views.text import Line, Tone, columns, cut, line, part
+from wnm.views.times import local
+from wnm.views.words import short_ant
+
+DOTS_PER_ROW, DOTS_PER_COLUMN = 4, 2
+# The bits of a braille character by its dots, from the top to the bottom, for its left and its right half.
+_LEFT, _RIGHT = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
+_BLANK = 0x2800
+
+type Values = Sequence[float | None]
+"""Values from left to right; None is where nothing was seen, and stays blank."""
+
+
+def area(values: Values, *, top: float, rows: int, dots: bool) -> list[str]:
+    """An area from 0 up to each value, `rows` lines from the top down, two values for each column of dots.
+
+    What is above `top` fills the whole height; the smallest value above 0 is one dot.
+    """
+    heights = [_height(value, top, rows * DOTS_PER_ROW) for value in values]
+    if len(heights) % DOTS_PER_COLUMN:
+        heights.append(None)
+    pairs = list(zip(heights[0::2], heights[1::2], strict=True))
+    draw = _dotted if dots else _lettered
+    return ["".join(draw(left, right, row, rows) for left, right in pairs) for row in range(rows)]
+
+
+def _height(value: float | None, top: float, most: int) -> int | None:
+    if value is None:
+        return None
+    if value <= 0 or top <= 0:
+        return 0
+    return max(1, min(most, round(value / top * most)))
+
+
+def _dotted(left: int | None, right: int | None, row: int, rows: int) -> str:
+    bits = 0
+    for height, marks in ((left, _LEFT), (right, _RIGHT)):
+        filled = _filled(height, row, rows)
+        bits |= sum(marks[DOTS_PER_ROW - filled :]) if filled else 0
+    # Something that was seen to be 0 leaves a trace on the ground line, which a gap does not.
+    if row == rows - 1:
+        bits |= (_LEFT[-1] if left == 0 else 0) | (_RIGHT[-1] if right == 0 else 0)
+    return chr(_BLANK + bits) if bits else " "
+
+
+def _lettered(left: int | None, right: int | None, row: int, rows: int) -> str:
+    seen = [height for height in (left, right) if height is not None]
+    if not seen:
+        return " "
+    filled = _filled(max(seen), row, rows)
+    if not filled:
+        return "_" if row == rows - 1 else " "
+    return "#" if filled == DOTS_PER_ROW else ":" if filled > 1 else "."
+
+
+def _filled(height: int | None, row: int, rows: int) -> int:
+    """How many of a row's dots are below the height, counted from the ground."""
+    above_ground = (rows - 1 - row) * DOTS_PER_ROW
+    return 0 if height is None else max(0, min(DOTS_PER_ROW, height - above_ground))
+
+
+def bar(share: float, marks: Sequence[float], width: int, *, dots: bool) -> str:
+    """A bar that is full up to `share` (0 to 1), with marks at other shares; `[####--|--|--]` without drawings."""
+    full, rest, mark = ("█", "░", "│") if dots else ("#", "-", "|")
+    filled = max(0, min(width, round(share * width)))
+    cells = [full] * filled + [rest] * (width - filled)
+    for each in marks:
+        place = min(width - 1, max(0, round(each * width)))
+        cells[place] = mark
+    return "".join(cells)
+
+
+ROWS = 4
+_GUTTER = 10
+_FIGURES = 13
+_UNWATCHED, _WIDTH_OF_PIPES = 10_000, 80
+"""Where nobody looks at a terminal, and lines are as long as they like, charts stay as wide as most terminals."""
+_PERCENT = 100.0
+
+type Days = Mapping[date, int]
+"""What was earned on each day (in UTC), in attos."""
+
+
+class Trends(Struct, frozen=True, kw_only=True):
+    """The buckets of a range that ends at `until`, oldest first, and what was earned on each day.
+
+    `latest` is the newest bucket of the finest range.
+    """
+
+    range: Range
+    until: datetime
+    buckets: tuple[Bucket, ...]
+    latest: Bucket | None
+    earned: Days
+
+    @property
+    def since(self) -> datetime:
+        return self.until - self.range.length
+
+
+class _Chart(Struct, frozen=True, kw_only=True):
+    title: str
+    values: Sequence[float | None]
+    top: float
+    note: str
+    figures: tuple[Line, ...]
+    shown: Callable[[float], str]
+
+
+def range_named(name: str) -> Range:
+    """The range of this name."""
+    return next(each for each in RANGES if each.name == name)
+
+
+def trend_lines(
+    trends: Trends, settings: Settings, zone: tzinfo | None, width: int, *, dots: bool
+) -> list[Line]:
+    """The charts, as many beside each other as there is room for, and a time axis below.
+
+    Where one alone is too wide two of its columns become one.
+    """
+    room = width if width < _UNWATCHED else _WIDTH_OF_PIPES
+    for joined in (1, 2):
+        blocks = [_block(each, joined, dots=dots) for each in _charts(trends, settings)]
+        whole = max(each.cell_len for block in blocks for each in block)
+        if whole <= room:
+            break
+    across = max(1, min(3, (room + 2) // (whole + 2)))
+    lines = [line(part(f"the last {trends.range.name}", Tone.STRONG))]
+    for first in range(0, len(blocks), across):
+        beside = zip_longest(*blocks[first : first + across], fillvalue=line())
+        lines += [*columns([*beside], widths=[whole] * across), line()]
+    axis = _axis(trends, zone, trends.range.buckets // DOTS_PER_COLUMN // joined)
+    return [*lines[:-1], *columns([[axis] * min(across, len(blocks))], widths=[whole] * across)]
+
+
+def _charts(trends: Trends, settings: Settings) -> list[_Chart]:
+    made = [
+        _of(trends, "nodes", "nodes_running", lambda value: f"{value:,.0f}"),
+        _of(trends, "cpu", "cpu_percent", _percent, (settings.cpu_less_than, settings.cpu_remove)),
+        _of(trends, "memory", "memory_percent", _percent, (settings.mem_less_than, settings.mem_remove)),
+        _of(trends, "disk", "disk_used_percent", _percent, (settings.hd_less_than, settings.hd_remove)),
+        _of(
+            trends,
+            "load",
+            "load1",
+            lambda value: f"{value:.2f}",
+            (settings.desired_load_average, settings.max_load_average_allowed),
+        ),
+    ]
+    return [*made, _earnings(trends)]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f} %"
+
+
+def _of(
+    trends: Trends,
+    title: str,
+    measure: str,
+    shown: Callable[[float], str],
+    limits: tuple[float, float] | None = None,
+) -> _Chart:
+    spreads = [bucket.spreads[measure] for bucket in trends.buckets if measure in bucket.spreads]
+    by_index = {
+        bucket.index: bucket.spreads[measure] for bucket in trends.buckets if measure in bucket.spreads
+    }
+    values = [by_index[each].mean if each in by_index else None for each in range(trends.range.buckets)]
+    highest = max((each.high for each in spreads), default=0.0)
+    figures: tuple[Line, ...] = (part("nothing seen", Tone.QUIET),)
+    if spreads:
+        mean = sum(each.mean for each in spreads) / len(spreads)
+        too_high = limits is not None and highest > limits[1]
+        latest = trends.latest.spreads.get(measure) if trends.latest is not None else None
+        figures = (
+            part(f"now  {shown((latest or spreads[-1]).mean)}", Tone.STRONG),
+            part(f"high {shown(highest)}", Tone.BAD if too_high else Tone.PLAIN),
+            part(f"mean {shown(mean)}"),
+            part(f"low  {shown(min(each.low for each in spreads))}"),
+        )
+    note = "" if limits is None else f"grows < {limits[0]:g}, sheds > {limits[1]:g}"
+    top = _PERCENT if shown is _percent else nice_top(highest)
+    return _Chart(title=title, values=values, top=top, note=note, figures=figures, shown=shown)
+
+
+def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:
+    """What the whole day of each bucket brought, in ANT; None before the first day of which anything is known."""
+    first = min(earned, default=None)
+    return [
+        None if first is None or day < first else earned.get(day, 0) / ATTOS_PER_ANT
+        for day in _days(over, until)
+    ]
+
+
+def _days(over: Range, until: datetime) -> list[date]:
+    """The day of the middle of each bucket, in UTC."""
+    since = until - over.length
+    middles = (since + timedelta(seconds=(at + 0.5) * over.bucket_seconds) for at in range(over.buckets))
+    return [middle.astimezone(UTC).date() for middle in middles]
+
+
+def _earnings(trends: Trends) -> _Chart:
+    values = earned_in(trends.range, trends.until, trends.earned)
+    days = set(_days(trends.range, trends.until))
+    highest = max((each for each in values if each is not None), default=0.0)
+    today = trends.until.astimezone(UTC).date()
+    figures: tuple[Line, ...] = (part("nothing yet", Tone.QUIET),)
+    if trends.earned:
+        total = sum(trends.earned.get(day, 0) for day in days)
+        figures = (
+            part(f"today {short_ant(trends.earned.get(today, 0))}", Tone.STRONG),
+            part(f"high  {highest:.4g}"),
+            part(f"all   {short_ant(total)}"),
+        )
+    return _Chart(
+        title="earned",
+        values=values,
+        top=nice_top(highest),
+        note="ANT a day (UTC)",
+        figures=figures,
+        shown=lambda value: f"{value:.4g}",
+    )
+
+
+def _block(chart: _Chart, joined: int, *, dots: bool) -> list[Line]:
+    """Title and limits, and below them the gutter with the scale, the chart of so many values in one, and its figures.
+
+    Nothing but the scale stands beside the rows: whatever does is read as a part of it.
+    """
+    drawn = area(_merged(chart.values, joined), top=chart.top, rows=ROWS, dots=dots)
+    scale = [_trimmed(chart.shown(chart.top)), *[""] * (ROWS - 2), "0"]
+    figures = [*chart.figures, *[part("")] * ROWS][:ROWS]
+    rows = [
+        (
+            part(f"{left} |", Tone.QUIET),
+            line(part(row, Tone.BUSY), part("| ", Tone.QUIET)),
+            cut(figure, _FIGURES),
+        )
+        for left, row, figure in zip(scale, drawn, figures, strict=True)
+    ]
+    title = line(part(f"{chart.title:<{_GUTTER}}", Tone.STRONG), part(chart.note, Tone.QUIET))
+    return [title, *columns(rows, right=(0,), gap=0, widths=(_GUTTER, 0, _FIGURES))]
+
+
+def _merged(values: Sequence[float | None], joined: int) -> list[float | None]:
+    """The mean of each so many neighbours that were seen."""
+    groups = (values[first : first + joined] for first in range(0, len(values), joined))
+    seen = ([each for each in group if each is not None] for group in groups)
+    return [sum(group) / len(group) if group else None for group in seen]
+
+
+def _trimmed(text: str) -> str:
+    return text.replace(".0 %", " %").replace(".00", "")
+
+
+def _axis(trends: Trends, zone: tzinfo | None, width: int) -> Line:
+    """When the charts begin, their middle and their end."""
+    form = "%H:%M" if trends.range.length <= timedelta(days=1) else "%m-%d"
+    begin, middle = (local(each, zone) for each in (trends.since, trends.since + trends.range.length / 2))
+    left, centre, right = f"{begin:{form}}", f"{middle:{form}}", "now"
+    room = width - len(left) - len(centre) - len(right)
+    words = f"{left}{' ' * (room // 2)}{centre}{' ' * (room - room // 2)}{right}"
+    return line(" " * _GUTTER, part(words, Tone.QUIET))

@@ -1,0 +1,354 @@
+"""Classifies the units that were found: those that are adopted as they are, and of every other one why not."""
+
+import posixpath
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise, product
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wnm.core.node import Node, NodeId, ProcessState, Status
+from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.suggest import shortened
+from wnm.core.version import tidy_version
+from wnm.node_kinds.kinds import KINDS
+from wnm_adopt.arguments import LARGEST_PORT
+from wnm_adopt.conflicts import conflicts, ports_of_others
+from wnm_adopt.folder_rules import (
+    fitting_storages,
+    folder_problem,
+    is_below,
+    is_general,
+    path_problem,
+    tidy_path,
+)
+from wnm_adopt.found import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings
+from wnm_adopt.understand import ANTCTL, Understood, is_about_a_node, understand
+
+ROOT = "root"
+BECAUSE = "taken over"
+NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+"""Stands in a row for the time of its writing until `row_of` puts that in."""
+
+_WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
+_PEER_ID = re.compile(r"[A-Za-z0-9]{10,100}")
+_LAST = 10**9
+_GIVEN_TO_EVERY_NODE = (("--max-log-files", "3"), ("--max-archived-log-files", "3"))
+_ELSEWHERE = "move it to a folder that is not in or around another storage folder, and say so in its unit"
+
+
+class Adopted(Struct, frozen=True, kw_only=True):
+    """A node that goes on as it was found, as its row.
+
+    The row's `command` are the arguments after the program exactly as they were found, and so are name, ports,
+    wallet, user and environment. `network` are the words that choose the payment network. `own` if wnm wrote its unit.
+    """
+
+    row: Node
+    place: str
+    network: tuple[str, ...]
+    own: bool
+    notes: tuple[str, ...]
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """A unit that is left alone. `reason` is one line, and so is `remedy`, what would make it possible if anything
+    would. The id and ports that it names cannot be given again.
+    """
+
+    name: str
+    place: str
+    reason: str
+    remedy: str = ""
+    id: NodeId | None = None
+    port: int | None = None
+    metrics_port: int | None = None
+
+
+class Classified(Struct, frozen=True, kw_only=True):
+    """All units that have to do with nodes, sorted by number, then name. `storages` are the folders to be added."""
+
+    adopted: tuple[Adopted, ...]
+    refused: tuple[Refused, ...]
+    storages: tuple[str, ...]
+
+
+def paths_of_interest(units: Sequence[FoundUnit]) -> tuple[str, ...]:
+    """The paths that `classify` wants to know of, without those that it refuses by their looks alone."""
+    found: set[str] = set()
+    for each in map(understand, filter(is_about_a_node, units)):
+        root = each.root_dir
+        if root is None or path_problem(root, posixpath.basename(root), ()) is not None:
+            continue
+        found |= {root, posixpath.dirname(root)}
+        if is_below(_program(each), root):
+            found.add(_program(each))
+    return tuple(sorted(found))
+
+
+def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
+    """Sort them into those that can be adopted and those that cannot. Units that are no nodes are left out."""
+    read = [understand(each) for each in units if is_about_a_node(each)]
+    # By what they are and not by the order in which they were found.
+    read.sort(key=lambda each: (each.id or _LAST, each.unit.name, each.unit.place))
+    able = {place for place, each in enumerate(read) if validate(each, None, around) is None}
+    conflict = conflicts(read, around.facts, around.homes, able=able)
+    problems = {place: validate(each, conflict.get(place), around) for place, each in enumerate(read)}
+    roots = {place: read[place].root_dir or "" for place, problem in problems.items() if problem is None}
+    storages, unfitting = fitting_storages(roots, around.storages_known)
+    problems |= {place: (why, _ELSEWHERE) for place, why in unfitting.items()}
+    taken = ports_of_others(read, able)
+    shared = _shared_logs(read)
+    adopted: list[Adopted] = []
+    refused: list[Refused] = []
+    for place, each in enumerate(read):
+        problem = problems[place]
+        if problem is None:
+            adopted.append(_adopted(each, around, shared, taken.get(place)))
+        else:
+            refused.append(
+                Refused(
+                    name=each.unit.name,
+                    place=each.unit.place,
+                    reason=problem[0],
+                    remedy=problem[1],
+                    id=each.id,
+                    port=each.named.port,
+                    metrics_port=each.named.metrics_port,
+                )
+            )
+    return Classified(adopted=tuple(adopted), refused=tuple(refused), storages=storages)
+
+
+def validate(read: Understood, conflict: str | None, around: Surroundings) -> tuple[str, str] | None:
+    """Why a unit cannot be adopted, and what would make it possible, empty where the reason says it.
+
+    None if it can. `conflict` is why it cannot be kept beside another one.
+    """
+    if read.name_problem is not None:
+        return read.name_problem, read.name_remedy
+    if read.named.by_antctl:
+        return f"{ANTCTL} (it has --rpc)", ""
+    if read.problem is not None or read.arguments is None:
+        remedy = "" if read.unit.manager == SETSID else "mend that file, or take it away"
+        return read.problem or "its command line is not known", read.unit.remedy or remedy
+    root, where = read.root_dir or "", f"in {read.unit.place}"
+    own_folder = (
+        f"move its data to a folder called {read.name} that holds nothing else, and name that {where}"
+    )
+    see_to_it = f"see to that folder, or take {read.unit.place} away"
+    checks: tuple[tuple[Callable[[], str | None], str], ...] = (
+        (lambda: path_problem(root, read.name, around.homes), own_folder),
+        (lambda: _program_problem(read, around), f"copy the program to {root}, and name that copy {where}"),
+        (lambda: _wallet_problem(read), f"give --rewards-address {where}"),
+        (lambda: _account_problem(read, around), f"run wnm as {read.unit.user}"),
+        (lambda: conflict, "decide which of the two is to stay, and take the other one away"),
+        (lambda: _gone_problem(root, around), f"bring its folder back, or take {read.unit.place} away"),
+        (lambda: _seen_problem(read, around), see_to_it),
+        (lambda: _own_port_problem(read, around), f"give a port {where}"),
+    )
+    return next(((why, remedy) for check, remedy in checks if (why := check()) is not None), None)
+
+
+def _program(read: Understood) -> str:
+    return tidy_path((read.unit.argv or ("",))[0])
+
+
+def _seen(path: str, around: Surroundings) -> FolderFacts | None:
+    """What is there, if it could be looked at."""
+    facts = around.facts.get(path)
+    return facts if facts is not None and facts.unseen is None else None
+
+
+def _program_problem(read: Understood, around: Surroundings) -> str | None:
+    program = _program(read)
+    shown = f"its program {shortened((read.unit.argv or ('',))[0])}"
+    if not is_below(program, read.root_dir or "") or ".." in program.split("/"):
+        return f"{shown} is not a copy of its own: wnm could not upgrade it alone"
+    facts = _seen(program, around)
+    if facts is None or not facts.exists:
+        return None
+    if facts.is_link:
+        return f"{shown} is a link and not a copy of its own: wnm could not upgrade it alone"
+    return f"{shown} is a folder" if facts.is_folder else None
+
+
+def _wallet_problem(read: Understood) -> str | None:
+    wallet = read.arguments.wallet if read.arguments is not None else None
+    if wallet is not None and _WALLET.fullmatch(wallet):
+        return None
+    return f"it has no valid rewards address: {'none' if wallet is None else shortened(wallet)}"
+
+
+def _account_problem(read: Understood, around: Surroundings) -> str | None:
+    """Only the service manager of the whole system runs things as others."""
+    if read.unit.manager == SYSTEMD or read.unit.user in (None, around.account):
+        return None
+    return f"it runs as {read.unit.user}, and not as {around.account}, who could not keep it"
+
+
+def _runs_as(read: Understood, around: Surroundings) -> str:
+    return read.unit.user or (ROOT if read.unit.manager == SYSTEMD else around.account)
+
+
+def _gone_problem(root: str, around: Surroundings) -> str | None:
+    """An empty folder around it, or none, is where a disk is missing; one with others in it is not."""
+    facts, holder = _seen(root, around), _seen(posixpath.dirname(root), around)
+    if facts is None or facts.exists or holder is None or not (holder.folders or holder.files):
+        return None
+    return f"its root directory {root} is gone, though {holder.path} is there: nothing is left to adopt"
+
+
+def _seen_problem(read: Understood, around: Surroundings) -> str | None:
+    facts = _seen(read.root_dir or "", around)
+    if facts is None or not facts.exists:
+        return None
+    return folder_problem(facts, _runs_as(read, around), read.name, around.homes)
+
+
+def _own_port_problem(read: Understood, around: Surroundings) -> str | None:
+    """A kind that has no page still needs a number for one, and every number has one of its own."""
+    has_port = read.arguments is not None and read.arguments.metrics_port is not None
+    if has_port or around.metrics_port_start * 1000 + (read.id or 0) <= LARGEST_PORT:
+        return None
+    return "it has no metrics port, and its number is too large to be given one"
+
+
+def _adopted(
+    read: Understood, around: Surroundings, shared: Collection[str], about_port: str | None
+) -> Adopted:
+    """A unit that `validate` has nothing against."""
+    unit, arguments, node_id = read.unit, read.arguments, read.id
+    if arguments is None or node_id is None:
+        raise ValueError(f"{unit} was not validated")
+    memory = around.node_details.get(node_id, NodeMemory())
+    log_dir, about_log = _log_folder(read, shared)
+    row = Node(
+        id=node_id,
+        name=read.name,
+        kind=read.kind or "",
+        manager=unit.manager,
+        root_dir=read.root_dir or "",
+        log_dir=log_dir,
+        program=_program(read),
+        command=(unit.argv or ("",))[1:],
+        port=arguments.port,
+        metrics_port=arguments.metrics_port or around.metrics_port_start * 1000 + node_id,
+        wallet=arguments.wallet or "",
+        born=NEVER,
+        environment=unit.environment,
+        start_args=arguments.start_args,
+        no_upnp=arguments.no_upnp,
+        user=unit.user if unit.manager == SYSTEMD else None,
+        status=Status.STOPPED,
+        status_since=NEVER,
+        because=BECAUSE,
+        peer_id=memory.peer_id if _PEER_ID.fullmatch(memory.peer_id or "") else None,
+        version=tidy_version(memory.version) if memory.version else None,
+    )
+    notes = (*unit.notes, *arguments.notes, *filter(None, (read.doubt, about_log)), *_notes(read, around))
+    return Adopted(
+        row=row,
+        place=unit.place,
+        network=arguments.network,
+        own=unit.own,
+        notes=(*notes, *filter(None, (about_port,))),
+    )
+
+
+def _shared_logs(read: Iterable[Understood]) -> Collection[str]:
+    """Log folders that several units write to."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for each in read:
+        if each.arguments is not None and each.arguments.log_dir is not None and each.is_live:
+            folder = tidy_path(each.arguments.log_dir)
+            (shared if folder in seen else seen).add(folder)
+    return shared
+
+
+def _log_folder(read: Understood, shared: Collection[str]) -> tuple[str, str | None]:
+    """The node's own log folder, and what to say of it."""
+    root = read.root_dir or ""
+    own = f"{root}/logs"
+    named = read.arguments.log_dir if read.arguments is not None else None
+    if named is None:
+        return own, f"it names no log folder of its own: {own} stands for it"
+    folder = tidy_path(named)
+    plain = folder.startswith("/") and not {".", ".."} & set(folder.split("/")) and folder.isprintable()
+    called_so = posixpath.basename(folder) == read.name and not is_general(folder, ())
+    if plain and folder not in shared and folder != root and (is_below(folder, root) or called_so):
+        return folder, None
+    return (
+        own,
+        f"its log folder {shortened(folder)} is not its alone: wnm leaves that alone, {own} stands for it",
+    )
+
+
+def _notes(read: Understood, around: Surroundings) -> Iterable[str]:
+    """Remarks on its account, ports and folders that are worth knowing, a sentence each."""
+    if _runs_as(read, around) == ROOT:
+        yield "it runs as root: everything on the machine is open to it"
+    usual = around.port_start * 1000 + (read.id or 0)
+    port = read.arguments.port if read.arguments is not None else usual
+    if usual > LARGEST_PORT:
+        yield f"its number is outside the port range: wnm would have no port for it, it keeps {port}"
+    elif port != usual:
+        yield f"its port {port} is not the one that wnm would give it ({usual}), and stays"
+    if read.arguments is not None and read.arguments.metrics_port is None:
+        yield "it has no metrics port, and needs none"
+    root = read.root_dir or ""
+    facts = around.facts.get(root)
+    if facts is None or facts.unseen is not None:
+        why = facts.unseen if facts is not None else "it was not looked at"
+        yield f"its root directory cannot be seen now: {why}"
+    elif not facts.exists:
+        yield "its root directory is not there, and nothing around it: is its disk mounted?"
+    elif facts.real not in (None, root):
+        yield f"its root directory is reached through a link and is {facts.real}"
+    program = _seen(_program(read), around)
+    if program is not None and not program.exists:
+        yield f"its program {program.path} is missing"
+
+
+def row_of(adopted: Adopted, *, now: datetime, born: datetime | None) -> Node:
+    """The row to be written; nothing is known yet of whether it runs. `born` is the age of its identity."""
+    row = replace(adopted.row, born=born or now, status_since=now)
+    # A process without a unit has nothing but its command line: if wnm would start it so, it is one of wnm's.
+    return as_our_own(row) if adopted.own or row.manager == SETSID else row
+
+
+def is_running(reading: ProcessReading | Unseen | None) -> bool:
+    """Whether a node counts as running: one that cannot be seen does, since nobody said that it had stopped."""
+    if isinstance(reading, ProcessReading):
+        return reading.state in (ProcessState.RUNNING, ProcessState.UNKNOWN)
+    return True
+
+
+def as_our_own(row: Node) -> Node:
+    """The row of a node whose unit wnm wrote itself: with what it was made from, if that gives the same command line.
+
+    Else it stays one with the command line that was found.
+    """
+    kind = KINDS[row.kind]
+    environment = tuple(pair for pair in row.environment if pair != ("HOME", row.root_dir))
+    for arguments in _possible_arguments(row.start_args):
+        made = replace(row, command=None, start_args=arguments, environment=environment)
+        for supervised in (False, True):
+            if kind.command_line(made, supervised=supervised) == (row.program, *(row.command or ())):
+                return made
+    return row
+
+
+def _possible_arguments(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Arguments that may have been given for the node, if some of these words are what wnm gives to every node."""
+    defaults = [pair for pair in _GIVEN_TO_EVERY_NODE if pair in pairwise(words)]
+    for taken in product((False, True), repeat=len(defaults)):
+        left = [word for word in words if word != "--stop-on-upgrade"]
+        for pair, without in zip(defaults, taken, strict=True):
+            if without:
+                place = left.index(pair[0])
+                del left[place : place + 2]
+        yield tuple(left)

@@ -1,0 +1,220 @@
+"""The files that anm keeps, its script and its cron lines, one text per case."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wnm_adopt.anm_files import (
+    AnmNode,
+    read_anm_cron,
+    read_cpu_count,
+    read_cron_entries,
+    read_node_details,
+    rewards_address_of,
+    version_of,
+)
+from wnm_adopt.anm_script import read_script
+from wnm_adopt.assignments import Known, Unknown
+
+CASES = Path(__file__).parent / "cases" / "anm"
+VANILLA = CASES / "vanilla"
+ADDRESS = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
+
+
+def text_of(file: Path) -> str:
+    """The text of a file as it is."""
+    return file.read_bytes().decode(errors="surrogateescape")
+
+
+def told(found: Known | Unknown | None) -> Any:
+    """A finding as the cases write it."""
+    return {"unknown": found.reason} if isinstance(found, Unknown) else found and found.value
+
+
+def begins_like(found: Any, expected: Any) -> bool:
+    """Whether it is what is expected; reasons only have to begin so."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return str(found["unknown"]).startswith(expected["unknown"])
+    return bool(found == expected)
+
+
+@pytest.mark.parametrize("case", sorted(each.stem for each in (CASES / "details").glob("*.txt")))
+def test_node_details(case: str) -> None:
+    expected = json.loads(text_of(CASES / "details" / f"{case}.json"))
+    details = read_node_details(text_of(CASES / "details" / f"{case}.txt"))
+    assert details.nodes == {node["id"]: AnmNode(**node) for node in expected["nodes"]}
+    assert len(details.problems) == len(expected["problems"])
+    for problem, beginning in zip(details.problems, expected["problems"], strict=True):
+        assert problem.startswith(beginning)
+
+
+def test_node_details_of_a_plain_installation() -> None:
+    details = read_node_details(text_of(VANILLA / "var/antctl/NodeDetails"))
+    assert [node.version for node in details.nodes.values()] == ["0.4.16", "0.4.16", "0.4.15"]
+    assert details.nodes[3].peer_id is None
+    assert details.problems == ()
+
+
+@pytest.mark.parametrize("case", sorted(each.stem for each in (CASES / "scripts").glob("*.txt")))
+def test_script(case: str) -> None:
+    expected = json.loads(text_of(CASES / "scripts" / f"{case}.json"))
+    script = read_script("anms.sh", text_of(CASES / "scripts" / f"{case}.txt"))
+    assert begins_like(told(script.port_base), expected["port_base"])
+    assert (script.version, script.storage) == (expected["version"], expected["storage"])
+    for name, by_cores in expected["delays"].items():
+        for cores, delay in by_cores.items():
+            assert begins_like(told(script.delay(name, int(cores))), delay), (name, cores)
+
+
+def test_script_of_a_plain_installation() -> None:
+    script = read_script("anms.sh", text_of(VANILLA / "usr/bin/anms.sh"))
+    assert told(script.port_base) == "55"
+    assert (script.version, script.storage, script.delays) == ("2.0", "/var/antctl/services", ())
+
+
+def test_the_cron_line_of_a_plain_installation() -> None:
+    cron = read_anm_cron(text_of(VANILLA / "etc/cron.d/anm"))
+    assert (cron.user, cron.live) == ("ubuntu", True)
+    companion = read_cron_entries(text_of(VANILLA / "etc/cron.d/influx_resources"))
+    assert [(entry.when, entry.live, entry.starts_anm) for entry in companion] == [
+        ("*/20 * * * *", True, False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "user", "live"),
+    [
+        ("* * * * * root /usr/bin/anms.sh", "root", True),
+        ("  *\t* * * *\tme  /bin/bash /usr/bin/anms.sh >> /var/antctl/log\r\n", "me", True),
+        ("@reboot me /usr/bin/anms.sh\n", "me", True),
+        ("# * * * * * ubuntu /bin/bash /usr/bin/anms.sh >> /var/antctl/log\n", "ubuntu", False),
+        ("#* * * * * old /usr/bin/anms.sh\n* * * * * new /usr/bin/anms.sh\n", "new", True),
+        ("* * * * * a /usr/bin/anms.sh\n* * * * * b /usr/bin/anms.sh\n", None, True),
+        ("* * * * * me /usr/bin/other.sh\n", None, False),
+        ("* * * * * me /usr/bin/anms.sh.bak\n", None, False),
+        ("PATH=/usr/bin/anms.sh\nnothing\n", None, False),
+        ("", None, False),
+    ],
+)
+def test_cron_lines(text: str, user: str | None, live: bool) -> None:
+    cron = read_anm_cron(text)
+    assert (cron.user, cron.live) == (user, live)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("CpuCount=8\n", 8),
+        ("CpuCount='32'", 32),
+        ("CpuCount=$(nproc)\n", None),
+        ("CpuCount=0", None),
+        ("", None),
+    ],
+)
+def test_cores(text: str, count: int | None) -> None:
+    assert read_cpu_count(text) == count
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        f"--rewards-address {ADDRESS}",
+        f"--rewards-address={ADDRESS}",
+        f"  --rewards-address   {ADDRESS} ",
+        ADDRESS,
+        f" {ADDRESS}",
+    ],
+)
+def test_addresses(option: str) -> None:
+    assert rewards_address_of(option) == ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("option", "why"),
+    [
+        ("--rewards-address EtheriumAddress", "placeholder"),
+        ("EtheriumAddress", "placeholder"),
+        ("", "with one value"),
+        ("--rewards-address", "with one value"),
+        (f"--rewards-address {ADDRESS} {ADDRESS}", "with one value"),
+        (f"--rewards-address {ADDRESS}0", "no address"),
+        ("--rewards-address=0x12", "no address"),
+        (f"--owner {ADDRESS}", "with one value"),
+        (f"--rewards-address {ADDRESS}\n", "no address"),
+        ("x" * 10_000, "with one value"),
+    ],
+)
+def test_what_is_no_address(option: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        rewards_address_of(option)
+
+
+@pytest.mark.parametrize(
+    ("option", "version"),
+    [
+        ("--version 0.4.16", "0.4.16"),
+        ("--version=0.4.16", "0.4.16"),
+        ("--version  v0.4.16-rc.1", "0.4.16-rc.1"),
+        ("0.4.16", "0.4.16"),
+        ("", None),
+        ("  ", None),
+    ],
+)
+def test_versions(option: str, version: str | None) -> None:
+    assert version_of(option) == version
+
+
+@pytest.mark.parametrize("option", ["--version", "--version latest", "--version 0.4 .16", "--version 0.4"])
+def test_what_is_no_version(option: str) -> None:
+    with pytest.raises(ValueError, match="it "):
+        version_of(option)
+
+
+_list_texts = st.text(max_size=60).map(lambda text: f"declare -A node_details_store=({text})")
+
+
+@given(st.text(max_size=200) | _list_texts)
+def test_no_text_makes_them_fail(text: str) -> None:
+    details = read_node_details(text)
+    assert all(id_ == node.id > 0 for id_, node in details.nodes.items())
+    assert all("\n" not in problem for problem in details.problems)
+    read_cpu_count(text)
+    read_script("anms.sh", text)
+    read_anm_cron(text)
+
+
+_nodes = st.dictionaries(
+    st.integers(1, 9999),
+    st.tuples(
+        st.from_regex(r"(12D3KooW[A-Za-z0-9]{4,44})?", fullmatch=True),
+        st.from_regex(r"([0-9]\.[0-9]\.[0-9]{1,2}(-rc\.1)?)?", fullmatch=True),
+        st.booleans(),
+    ),
+    max_size=30,
+)
+
+
+@given(_nodes)
+def test_what_bash_writes_of_nodes_is_read_back(nodes: dict[int, tuple[str, str, bool]]) -> None:
+    entries = "".join(
+        f'[{id_:04d}]="antnode{id_:04d},{peer},{version},{"RUNNING" if running else "STOPPED"}" '
+        for id_, (peer, version, running) in nodes.items()
+    )
+    details = read_node_details(f"declare -A node_details_store=({entries})\n")
+    assert details.problems == ()
+    assert {
+        id_: (node.peer_id or "", node.version or "", node.running) for id_, node in details.nodes.items()
+    } == nodes
+
+
+@pytest.mark.parametrize(
+    "piece", [" [1]=", ' [1]="a', ' [1]="\\', " ", "(", "declare -A node_details_store=(\n"]
+)
+def test_hostile_lists_of_nodes_are_read_to_their_end(piece: str) -> None:
+    details = read_node_details("declare -A node_details_store=(" + piece * 50_000)
+    assert details.nodes == {}
+    assert 0 < len(details.problems) <= 50
