@@ -2,10 +2,12 @@
 # where the container suite cannot be run; without it the last lines say so.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test check docs sim bench format setup
+.PHONY: help run stop test quick check docs sim bench format setup
 
 ARGS ?=
 CONTAINER ?= --if-possible
+# What decides, reads, writes and shows, from values, files and databases.
+QUICK := $(addprefix tests/,act adopt core decide formats node_kinds observe settings storage views)
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +21,9 @@ stop: ## end the sandbox's nodes and remove it
 test: setup ## run all tests (ARGS="-k word" for some)
 	@.venv/bin/python scripts/run_tests.py -n 3 --dist worksteal $(or $(ARGS),--ignore=tests/reboot)
 	@$(if $(ARGS),echo 'With ARGS the container suite is left out: scripts/test.sh runs it.',scripts/test.sh $(CONTAINER))
+
+quick: setup ## run the tests of folders that start next to no processes: two minutes at most (ARGS as for test)
+	@.venv/bin/python -m pytest -q -n auto -m 'not slow and not systemd' $(or $(ARGS),$(QUICK))
 
 check: setup ## lint, types, direction rules, generated files
 	@scripts/check.sh

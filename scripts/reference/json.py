@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import fields
 
-from wnm.views.facts import NodeFacts
+from wnm.views.material import NodeFacts
 
 type Keys = Mapping[str, str]
 

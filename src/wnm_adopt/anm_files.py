@@ -1,11 +1,93 @@
-"""Reads the lines of cron tables that start anm, the small files that it keeps, and options stored as whole texts."""
+"""Finds and reads the files of an installation of anm, only ever as text, and its processes."""
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
+import psutil
 from msgspec import Struct
 
-from wnm_adopt.assignments import Known, read_assignments
+from wnm.core.errors import NeedsOperator
+from wnm.system.files import open_regular
+from wnm_adopt.bash_texts import Known, read_assignments
+from wnm_adopt.discover import NodeMemory
+
+CRON = "/etc/cron.d/anm"
+"""What starts anm every minute."""
+SCRIPT = "/usr/bin/anms.sh"
+DATA = "/var/antctl"
+CONFIG = f"{DATA}/config"
+MARK = f"{DATA}/wnm-takeover"
+"""The file in anm's folder that says which database its nodes went to: another account must not take them too."""
+SYSTEM_LOGS = "/var/log/antnode"
+UNITS = "/etc/systemd/system"
+OTHER_UNITS = ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+"""The other folders that systemd reads units from, the strongest first."""
+OF_USER = ("anm-wallet", "anm-control.sh", "no-reboot")
+"""Names in `~/.local/share` of what its user may have added, by which it behaves differently."""
+
+LARGEST_BYTES = 4 * 1024 * 1024
+_SHELLS = frozenset({"sh", "bash", "dash"})
+_CRON_FOLDERS = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
+
+
+def read_text(path: str) -> str | None:
+    """The text of a file, None if there is none; bytes that are not UTF-8 are kept as surrogates.
+
+    NeedsOperator if it is there and cannot be read, or is no plain file: what it says might matter.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(LARGEST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise NeedsOperator(
+            f"{path} cannot be read ({error.strerror})", remedy="run this as root, or see to that file"
+        ) from error
+    if len(content) > LARGEST_BYTES:
+        raise NeedsOperator(f"{path} is larger than {LARGEST_BYTES} bytes", remedy="see what is in it")
+    return content.decode(errors="surrogateescape")
+
+
+def running_anms(script: str = SCRIPT) -> Sequence[int]:
+    """The processes that run anm at this moment: the script itself, or a shell that was given it.
+
+    Also the shell of cron, which has it in the text of a command. An editor that has it open is none of them, nor is
+    one that we run in: a shell that started us may have the name in its text and run it later.
+    """
+    name = Path(script).name
+    ours = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    found = set()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = process.info["cmdline"] or []
+        program = Path(words[0]).name if words else ""
+        if program == name or (program in _SHELLS and any(name in word for word in words[1:])):
+            found.add(process.info["pid"])
+    return sorted(found - ours)
+
+
+def cron_tables() -> Mapping[str, str]:
+    """The other cron tables that might start it, by path, as far as they are plain files that can be read."""
+    paths = [Path("/etc/crontab")]
+    for folder in _CRON_FOLDERS:
+        with suppress(OSError):
+            paths += sorted(Path(folder).iterdir())
+    found = {}
+    for path in paths:
+        # cron passes over names that begin with a dot.
+        if str(path) != CRON and not path.name.startswith("."):
+            with suppress(OSError), open_regular(str(path), follow_link=False) as file:
+                found[str(path)] = file.read(LARGEST_BYTES).decode(errors="surrogateescape")
+    return found
+
+
+def starts_anm(text: str) -> bool:
+    """Whether a line of a cron table starts it; in a user's own table no line names an account."""
+    return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())
+
 
 _CRON_ENTRY = re.compile(
     r"(?P<off>#[#\s]*+)?+(?P<when>@[a-z]+|(?:[0-9A-Za-z*/,~-]+[ \t]+){4}[0-9A-Za-z*/,~-]+)"
@@ -13,21 +95,13 @@ _CRON_ENTRY = re.compile(
 )
 _STARTS_ANM = re.compile(r"(?<![\w.-])anms\.sh(?![\w.-])")
 _LONGEST_LINE = 2000
-_MOST_NODES = 99_999
-_ID = re.compile(r"0*+([0-9]{1,5})")
-_WHOLE = re.compile(r"[0-9]{1,9}")
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
-_PLACEHOLDER = "EtheriumAddress"
-_VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)")
-_LONGEST_OPTION = 400
-_ENTRY = re.compile(
-    r"\s*+\[[\"']?([^\]\s\"']{1,40})[\"']?\]=(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s\"'()]*+))(?=[\s)])", re.DOTALL
-)
-_NEXT_ENTRY = re.compile(r"\s\[[^\]\s]{1,40}\]=")
-_LIST = re.compile(r"(?:^|\n)[ \t]*+declare[ \t]++-\w++[ \t]++node_details_store(?:=\(|[ \t]*+(?=\r?\n|$))")
-_FIELD = re.compile(r"[\w.+:/-]{0,120}", re.ASCII)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MOST_PROBLEMS = 50
+_LIST = re.compile(r"(?:^|\n)[ \t]*+declare[ \t]++-\w++[ \t]++node_details_store(?:=\(|[ \t]*+(?=\r?\n|$))")
+_ENTRY = re.compile(r"""\[["']?([^\]\s"']{1,40})["']?\]=(?:"([^"]{0,400})"|([^\s"'()]*+))(?=[\s)])""")
+_DETAILS = re.compile(
+    r"antnode0*([0-9]{1,5}),([\w.+:/-]{0,120}),([\w.+:/-]{0,120}),(RUNNING|STOPPED)", re.ASCII
+)
+_VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)")
 
 
 class CronEntry(Struct, frozen=True, kw_only=True):
@@ -45,62 +119,23 @@ class CronEntry(Struct, frozen=True, kw_only=True):
         return _STARTS_ANM.search(self.command) is not None
 
 
-class AnmCron(Struct, frozen=True, kw_only=True):
-    """The lines that start anm."""
+class NodeDetails(Struct, frozen=True, kw_only=True):
+    """anm's record of its nodes by number, and a line for people on each entry that makes no sense."""
 
-    entries: tuple[CronEntry, ...]
-
-    @property
-    def live(self) -> bool:
-        """Whether cron starts anm."""
-        return any(entry.live for entry in self.entries)
-
-    @property
-    def user(self) -> str | None:
-        """Whom anm runs as, by its live lines or, if none is, by the others; None unless they all name the same."""
-        users = {entry.user for entry in self.entries if entry.live or not self.live}
-        return users.pop() if len(users) == 1 else None
+    nodes: Mapping[int, NodeMemory]
+    problems: tuple[str, ...]
 
 
 def read_cron_entries(text: str) -> tuple[CronEntry, ...]:
     """The lines of a system's cron table that start something, those that are commented out too; never fails."""
     found: list[CronEntry] = []
-    for number, piece in enumerate(text.split("\n"), 1):
-        line = piece.strip()
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
         match = _CRON_ENTRY.fullmatch(line) if len(line) <= _LONGEST_LINE else None
         if match is not None:
-            found.append(
-                CronEntry(
-                    user=match["user"],
-                    when=match["when"],
-                    command=match["command"],
-                    live=match["off"] is None,
-                    line=number,
-                )
-            )
+            user, when, command = match["user"], match["when"], match["command"]
+            live = match["off"] is None
+            found.append(CronEntry(user=user, when=when, command=command, live=live, line=number))
     return tuple(found)
-
-
-def read_anm_cron(text: str) -> AnmCron:
-    """Those that start anm."""
-    return AnmCron(entries=tuple(entry for entry in read_cron_entries(text) if entry.starts_anm))
-
-
-class AnmNode(Struct, frozen=True, kw_only=True):
-    """What anm remembers of a node. `running` is what it wanted, not what is; the rest is None where it has none."""
-
-    id: int
-    name: str
-    peer_id: str | None
-    version: str | None
-    running: bool
-
-
-class NodeDetails(Struct, frozen=True, kw_only=True):
-    """anm's record of its nodes by id, and a line for people on each entry that makes no sense."""
-
-    nodes: Mapping[int, AnmNode]
-    problems: tuple[str, ...]
 
 
 def read_node_details(text: str) -> NodeDetails:
@@ -108,79 +143,52 @@ def read_node_details(text: str) -> NodeDetails:
     lists = list(_LIST.finditer(text))
     if not lists:
         return NodeDetails(nodes={}, problems=("it holds no list of nodes",) if text.strip() else ())
-    nodes: dict[int, AnmNode] = {}
+    nodes: dict[int, NodeMemory | None] = {}
     problems: list[str] = []
-    twice: set[int] = set()
     for entry in _entries(text, lists[-1].end()) if lists[-1][0].endswith("(") else ():
-        node = _node(*entry) if isinstance(entry, tuple) else entry
-        if isinstance(node, str):
-            problems.append(node)
-        elif node.id in nodes or node.id in twice:
-            problems.append(f"the node {node.id} is in it twice")
-            twice.add(node.id)
-            nodes.pop(node.id, None)
+        node = _DETAILS.fullmatch(entry[1]) if isinstance(entry, tuple) else None
+        number = int(node[1]) if node is not None else 0
+        if not isinstance(entry, tuple):
+            problems.append(entry)
+        elif node is None or not number or entry[1].partition(",")[0] != f"antnode{entry[0]}":
+            problems.append(f"it is no name, peer id, version and status: [{entry[0]}]={entry[1][:80]!r}")
+        elif number in nodes:
+            problems.append(f"the node {number} is in it twice")
+            nodes[number] = None
         else:
-            nodes[node.id] = node
-    return NodeDetails(nodes=nodes, problems=tuple(problems[:_MOST_PROBLEMS]))
+            nodes[number] = NodeMemory(peer_id=node[2] or None, version=node[3] or None)
+    known = {number: memory for number, memory in nodes.items() if memory is not None}
+    return NodeDetails(nodes=known, problems=tuple(problems[:_MOST_PROBLEMS]))
 
 
 def _entries(text: str, at: int) -> Iterator[tuple[str, str] | str]:
     """Keys and values up to the closing bracket, and a line on each piece that is none."""
-    while True:
-        found = _ENTRY.match(text, at)
-        if found is not None:
-            at = found.end()
-            yield found[1], found[3] if found[2] is None else _ESCAPED.sub(r"\1", found[2])
-            continue
-        rest = text[at : at + 200].lstrip()
-        if rest.startswith(")"):
+    for entry in _ENTRY.finditer(text, at):
+        between = text[at : entry.start()].strip()
+        if between.startswith(")"):
             return
+        if between:
+            yield f"not understood: {between[:60]!r}"
+        yield entry[1], entry[3] if entry[2] is None else entry[2]
+        at = entry.end()
+    rest = text[at : at + 200].strip()
+    if not rest.startswith(")"):
         yield f"not understood: {rest[:60]!r}" if rest else "it ends too early"
-        following = _NEXT_ENTRY.search(text, at + 1)
-        if following is None:
-            return
-        at = following.start()
-
-
-def _node(key: str, value: str) -> AnmNode | str:
-    """One entry, or what is wrong with it."""
-    fields = value.split(",")
-    shown = f"[{key}]={value[:80]!r}"
-    if len(fields) != 4 or not all(_FIELD.fullmatch(field) for field in fields):
-        return f"not name, peer id, version and status: {shown}"
-    name, peer_id, version, status = fields
-    id_ = _node_id(key)
-    if id_ is None or name.removeprefix("antnode") != key:
-        return f"its name does not fit its number: {shown}"
-    if status not in ("RUNNING", "STOPPED"):
-        return f"its status is neither RUNNING nor STOPPED: {shown}"
-    return AnmNode(
-        id=id_,
-        name=name,
-        peer_id=peer_id or None,
-        version=version or None,
-        running=status == "RUNNING",
-    )
-
-
-def _node_id(text: str) -> int | None:
-    found = _ID.fullmatch(text) if text.isascii() else None
-    return int(found[1]) if found is not None and 0 < int(found[1]) <= _MOST_NODES else None
 
 
 def read_cpu_count(text: str) -> int | None:
     """The number of cores that anm found when it was installed and goes by since; None if that cannot be told."""
     found = read_assignments([("system", text)]).values.get("CpuCount")
     value = found.value.strip() if isinstance(found, Known) else ""
-    return int(value) or None if _WHOLE.fullmatch(value) else None
+    return int(value) or None if re.fullmatch(r"[0-9]{1,9}", value) else None
 
 
 def rewards_address_of(option: str) -> str:
     """The address in `--rewards-address 0x…`. ValueError says what is wrong with it."""
     value = _value_of(option, "--rewards-address")
-    if value == _PLACEHOLDER:
+    if value == "EtheriumAddress":
         raise ValueError("it is the placeholder of anm's installer")
-    if not _ADDRESS.fullmatch(value):
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
         raise ValueError("it holds no address (0x and 40 hexadecimal digits)")
     return value
 
@@ -196,9 +204,8 @@ def version_of(option: str) -> str | None:
 
 
 def _value_of(option: str, name: str) -> str:
-    """What follows an option, or stands there without it."""
-    words = option[:_LONGEST_OPTION].replace("=", " ", 1).split(" ") if len(option) <= _LONGEST_OPTION else []
-    words = [word for word in words if word]
+    """The one word that follows an option, or stands there without it."""
+    words = [word for word in option.replace("=", " ", 1).split(" ") if word] if len(option) <= 400 else []
     if words and words[0] == name:
         words = words[1:]
     if len(words) != 1:

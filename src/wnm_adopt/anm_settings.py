@@ -6,21 +6,24 @@ from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.errors import BadInput
 from wnm.core.host import Host
-from wnm.core.setting import REQUIRED
-from wnm.core.setting_checks import check_together
-from wnm.core.settings import SPECS, Settings, read, render
-from wnm_adopt.anm_files import read_cpu_count, rewards_address_of, version_of
-from wnm_adopt.anm_script import BIG_MACHINE_CORES, DELAYS, AnmScript, read_script
-from wnm_adopt.assignments import Known, Place, Unknown, read_assignments
-from wnm_adopt.findings import FoundSettings, UnknownSetting, WrongSetting
+from wnm.core.settings import SPECS, read, render
+from wnm_adopt.anm_files import CONFIG, SCRIPT, read_cpu_count, rewards_address_of, version_of
+from wnm_adopt.bash_texts import (
+    BIG_MACHINE_CORES,
+    DELAYS,
+    AnmScript,
+    Known,
+    Place,
+    Unknown,
+    read_assignments,
+    read_script,
+)
+from wnm_adopt.plan import FoundSettings, SettingsReader, UnknownSetting, WrongSetting
 
-CONFIG = "/var/antctl/config"
 OVERRIDE = "/var/antctl/override"
 SYSTEM = "/var/antctl/system"
 TEARDOWN_CONFIG = "/var/antctl/teardown_config"
-SCRIPT = "/usr/bin/anms.sh"
 
 NUMBERS: Mapping[str, str] = {
     "NodeCap": "node_cap",
@@ -102,28 +105,24 @@ def read_anm_settings(
     return reader.result()
 
 
-class _Reader:
-    """Collects what is found, one setting at a time."""
+class _Reader(SettingsReader):
+    """Reads the settings out of the texts."""
 
     def __init__(self, texts: AnmTexts, cores: int, host: Host, by_hand: frozenset[str]) -> None:
+        super().__init__(host, by_hand)
         self.texts = texts
-        self.host = host
-        self.by_hand = by_hand
         # In the order in which anm sources them.
         sourced = ((SYSTEM, texts.system), (CONFIG, texts.config), (OVERRIDE, texts.override))
-        self.found = read_assignments([(file, text) for file, text in sourced if text is not None])
+        self.values = read_assignments([(file, text) for file, text in sourced if text is not None])
         self.torn_down = read_assignments([(TEARDOWN_CONFIG, texts.teardown_config or "")])
         self.script: AnmScript | None = None if texts.script is None else read_script(SCRIPT, texts.script)
         self.cores = read_cpu_count(texts.system or "") or cores
-        self.given: dict[str, str] = {}
         self.places: dict[str, Place] = {}
-        self.unknown: list[UnknownSetting] = []
-        self.wrong: list[WrongSetting] = []
         self.missing: dict[str, str] = {}
-        self.notes: list[str] = []
+        self.notes += map(str, self.values.remarks)
 
     def number(self, key: str, name: str) -> None:
-        found = self.found.get(key)
+        found = self.values.get(key)
         if key in DELAYS:
             found = self._delay(key, found)
         if found is None:
@@ -164,7 +163,7 @@ class _Reader:
 
     def rewards_address(self) -> None:
         key, name = "RewardsAddress", "rewards_address"
-        found = self.found.get(key) or self.torn_down.get(key)
+        found = self.values.get(key) or self.torn_down.get(key)
         if isinstance(found, Known):
             try:
                 self._give(name, rewards_address_of(_plain(found)), found.place)
@@ -175,7 +174,7 @@ class _Reader:
 
     def node_storage(self, unit_storages: Sequence[str]) -> None:
         key, name = "NodeStorage", "node_storage"
-        found = self.found.get(key) or self.torn_down.get(key)
+        found = self.values.get(key) or self.torn_down.get(key)
         if isinstance(found, Known):
             self._storage(found, unit_storages)
         elif found is not None:
@@ -204,7 +203,7 @@ class _Reader:
 
     def node_version(self) -> None:
         key, name = "NodeVersion", "node_version"
-        found = self.found.get(key)
+        found = self.values.get(key)
         if isinstance(found, Unknown):
             self._not_known(key, name, found, matters=False)
         elif found is not None:
@@ -236,8 +235,7 @@ class _Reader:
             self._not_known(key, name, Unknown(reason=f"{reason}, and {units}", place=place))
 
     def _give(self, name: str, text: str, place: Place) -> None:
-        """Keep a text as `--init` would; ValueError if it would refuse it."""
-        self.given[name] = render(name, read(name, text, self.host))
+        self.give(name, text)
         self.places[name] = place
 
     def _not_known(self, key: str, name: str, found: Unknown, *, matters: bool = True) -> None:
@@ -250,9 +248,9 @@ class _Reader:
         self._add_wrong((key,), str(found.place), f"{key} cannot be that: {why}", (name,))
 
     def _add_wrong(self, keys: Sequence[str], where: str, why: str, names: Sequence[str]) -> None:
-        defaults = {name: render(name, SPECS[name].default_for(self.host)) for name in names}
+        options, defaults = tuple(names), self.defaults(names)
         self.wrong.append(
-            WrongSetting(keys=tuple(keys), where=where, why=why, options=tuple(names), defaults=defaults)
+            WrongSetting(keys=tuple(keys), where=where, why=why, options=options, defaults=defaults)
         )
 
     def say_what_is_missing(self) -> None:
@@ -270,12 +268,12 @@ class _Reader:
 
     def _stand_in(self, name: str) -> str:
         """The words for a missing limit or delay: wnm's default, or one in proportion if the other limit forbids it."""
-        default: Any = SPECS[name].default_for(self.host)
+        default = self.default(name)
         pair = next((names for names, _ in _TOGETHER if name in names), (name,))
         other = next((each for each in pair if each in self.given), None)
         if other is not None:
             limit: Any = read(other, self.given[other], self.host)
-            usual: Any = SPECS[other].default_for(self.host)
+            usual = self.default(other)
             if (limit >= default) == (usual < default) or limit == default:
                 fitting = round(limit * default / usual, 1)
                 self.given[name] = render(name, min(fitting, 100.0) if name.endswith("_remove") else fitting)
@@ -287,14 +285,14 @@ class _Reader:
 
     def check_pairs(self) -> None:
         """Take out what contradicts each other, also where a default has to stand in for one of the two."""
-        not_looked_at = {each.option for each in self.unknown} | self.by_hand
+        not_looked_at = {*(each.option for each in self.unknown), *self.by_hand}
         keys = {name: key for key, name in NUMBERS.items()} | {"port_start": "ntpr"}
         for names, replaced in _TOGETHER:
             ours = [name for name in names if name in self.given]
             if not ours or not_looked_at.intersection(names):
                 continue
             origins = {name: keys[name] if name in self.given else "wnm's default" for name in names}
-            why = _contradiction({name: self.given[name] for name in ours}, origins, self.host)
+            why = self.contradiction(ours, origins)
             if why is None:
                 continue
             where = "; ".join(str(self.places[name]) for name in ours)
@@ -304,7 +302,7 @@ class _Reader:
 
     def result(self) -> FoundSettings:
         pending = self.texts.config is None
-        action = self.found.values.get("Action")
+        action = self.values.values.get("Action")
         if isinstance(action, Known) and action.value.strip() == "4":
             pending = True
             self.notes.append(f"{action.place}: anm is told to take every node away")
@@ -314,17 +312,11 @@ class _Reader:
             self.notes.append(f"{action.place}: whether anm is told to force something: {action.reason}")
         if self.script is not None:
             self.notes += map(str, self.script.remarks(self.cores))
-        others = set(self.found.values) - {*NUMBERS, *_OTHERS, *_NOT_NEEDED}
+        others = set(self.values.values) - {*NUMBERS, *_OTHERS, *_NOT_NEEDED}
         if others:
             shown = ", ".join(sorted(others)[:20])
             self.notes.append(f"not taken over, for wnm knows nothing like it: {shown}")
-        return FoundSettings(
-            given=self.given,
-            unknown=tuple(self.unknown),
-            wrong=tuple(self.wrong),
-            notes=(*map(str, self.found.remarks), *self.notes),
-            teardown_pending=pending,
-        )
+        return self.found(teardown_pending=pending)
 
 
 def _whole_file(file: str) -> Place:
@@ -345,16 +337,3 @@ def _port_problem(text: str) -> str:
     if int(text) == _METRICS_BASE:
         return "the metrics ports of nodes are there"
     return ""
-
-
-def _contradiction(given: Mapping[str, str], origins: Mapping[str, str], host: Host) -> str | None:
-    """Why some settings cannot be together, everything else being as by default."""
-    values: dict[str, Any] = {
-        name: () if spec.default is REQUIRED else spec.default_for(host) for name, spec in SPECS.items()
-    }
-    values |= {name: read(name, text, host) for name, text in given.items()}
-    try:
-        check_together(Settings(**values), dict.fromkeys(SPECS, "default") | dict(origins))
-    except BadInput as problem:
-        return str(problem).partition(": give ")[0].partition("; give ")[0]
-    return None

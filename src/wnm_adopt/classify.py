@@ -14,18 +14,17 @@ from wnm.core.observation import ProcessReading, Unseen
 from wnm.core.suggest import shortened
 from wnm.core.version import tidy_version
 from wnm.node_kinds.kinds import KINDS
-from wnm_adopt.arguments import LARGEST_PORT
-from wnm_adopt.conflicts import conflicts, ports_of_others
-from wnm_adopt.folder_rules import (
+from wnm_adopt.conflicts import (
+    conflicts,
     fitting_storages,
     folder_problem,
     is_below,
     is_general,
     path_problem,
-    tidy_path,
+    ports_of_others,
 )
-from wnm_adopt.found import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings
-from wnm_adopt.understand import ANTCTL, Understood, is_about_a_node, understand
+from wnm_adopt.discover import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings, tidy_path
+from wnm_adopt.understand import ANTCTL, LARGEST_PORT, Understood, is_about_a_node, understand
 
 ROOT = "root"
 BECAUSE = "taken over"

@@ -1,6 +1,7 @@
 """Discovers nodes that others set up on a machine: units, agents, processes and folders. Reads only."""
 
 import os
+import plistlib
 import posixpath
 import pwd
 import re
@@ -8,18 +9,211 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from xml.parsers.expat import ExpatError
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.observation import Unseen
+from wnm.core.suggest import shortened
+from wnm.formats.launchd import OWN_KEY
+from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import UnitFound, read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.patience import read_with_timeout
 from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
+from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import Process, ProcessTable, fingerprints, holds
-from wnm_adopt.found import LAUNCHD, SETSID, FolderFacts, FoundUnit
-from wnm_adopt.launchd_agents import read_agent
-from wnm_adopt.loaded_units import loaded_unit
+
+SYSTEMD = "systemd"
+SYSTEMD_USER = "systemd+user"
+LAUNCHD = "launchd"
+SETSID = "setsid"
+
+
+class FoundUnit(Struct, frozen=True, kw_only=True):
+    """One unit of systemd, agent of launchd or running process, whoever it is from.
+
+    `name` is what it is called there: the file name of a unit, the label of an agent, the node's name for a process;
+    `place` is its file, or the process. `argv` is complete, program first. `user` is the account that it names, None
+    for the one that its service manager belongs to. `problem` says why it cannot be used; it is a sentence that
+    begins with `it`; `remedy` what can be done about that, empty for what can be done about any unit. `inert` if it
+    surely never runs, such as a masked unit. `own` if wnm wrote it.
+    """
+
+    manager: str
+    name: str
+    place: str
+    argv: tuple[str, ...] | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+    user: str | None = None
+    notes: tuple[str, ...] = ()
+    problem: str | None = None
+    remedy: str = ""
+    inert: bool = False
+    own: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.place})"
+
+
+class FolderFacts(Struct, frozen=True, kw_only=True):
+    """What is known of a path that a unit names.
+
+    `unseen` says why it cannot be looked at, such as a disk that does not answer; then nothing else counts. `exists`
+    is also true for a link that leads nowhere. `real` is where the path leads when all links are followed, None if
+    that is not known. `owner` is the account that it belongs to. `folders` and `files` are the first names in it.
+    """
+
+    path: str
+    exists: bool = True
+    is_folder: bool = True
+    is_link: bool = False
+    real: str | None = None
+    owner: str | None = None
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    unseen: str | None = None
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it could be looked at, and is there."""
+        return self.unseen is None and self.exists
+
+
+class NodeMemory(Struct, frozen=True, kw_only=True):
+    """What the old manager remembered of a node; nothing of it is relied on."""
+
+    peer_id: str | None = None
+    version: str | None = None
+
+
+class Surroundings(Struct, frozen=True, kw_only=True):
+    """What else decides whether a unit can be adopted.
+
+    `facts` are those of the paths that units name, by path. New nodes get `port_start` and `metrics_port_start`
+    thousand plus their number. `account` is the one that wnm runs as; `homes` are the home folders of all accounts.
+    """
+
+    facts: Mapping[str, FolderFacts]
+    account: str
+    port_start: int = 55
+    metrics_port_start: int = 13
+    node_details: Mapping[int, NodeMemory] = field(default_factory=dict)
+    storages_known: tuple[str, ...] = ()
+    homes: frozenset[str] = frozenset()
+
+
+def tidy_path(path: str) -> str:
+    """The path without doubled slashes and without one at its end."""
+    return re.sub("/+", "/", path).rstrip("/") or ("/" if path.startswith("/") else "")
+
+
+LARGEST_AGENT_BYTES = 1024 * 1024
+_SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
+
+
+class _UnclearError(ValueError):
+    """Why a property list cannot be used."""
+
+
+def read_agent(content: bytes, *, file_name: str, place: str) -> FoundUnit:
+    """The agent of a property list, as text or binary, whose file has to be called like its label. Never raises."""
+    stem = file_name.removesuffix(".plist")
+    agent = FoundUnit(
+        manager=LAUNCHD, name=file_name if stem == file_name else stem, place=place, inert=stem == file_name
+    )
+    try:
+        found = _loaded_agent(content)
+    except _UnclearError as unclear:
+        return replace(agent, problem=str(unclear))
+    label, own = _agent_text(found.get("Label")), found.get(OWN_KEY)
+    agent = replace(
+        agent,
+        user=_agent_text(found.get("UserName")),
+        notes=_agent_notes(found),
+        own=isinstance(own, Mapping) and isinstance(own.get("working_dir"), str),
+    )
+    try:
+        agent = replace(agent, environment=_agent_environment(found))
+        argv = _agent_argv(found)
+        if not label:
+            raise _UnclearError("it has no Label")
+    except _UnclearError as unclear:
+        return replace(agent, problem=str(unclear))
+    other_name = f"it has the label {shortened(label)}, and its file another name"
+    return replace(agent, argv=argv, problem=None if label == stem else other_name)
+
+
+def _loaded_agent(content: bytes) -> Mapping[object, object]:
+    if not content.strip():
+        raise _UnclearError("it is empty")
+    if len(content) > LARGEST_AGENT_BYTES:
+        raise _UnclearError("it is far too long for an agent")
+    try:
+        found = plistlib.loads(content)
+    except (ValueError, ExpatError, AttributeError, LookupError, TypeError, RecursionError, OverflowError):
+        raise _UnclearError("it is no property list, or a damaged one") from None
+    if not isinstance(found, Mapping):
+        raise _UnclearError("it is a property list, but not of an agent")
+    return found
+
+
+def _agent_argv(found: Mapping[object, object]) -> tuple[str, ...]:
+    given = found.get("ProgramArguments")
+    program = found.get("Program")
+    if given is None and isinstance(program, str):
+        given = [program]
+    if not isinstance(given, list) or not given:
+        raise _UnclearError("it has no ProgramArguments")
+    if not all(isinstance(each, str) for each in given):
+        raise _UnclearError("it has an argument that is no text")
+    argv = tuple(str(each) for each in given)
+    if any("\0" in each for each in argv):
+        raise _UnclearError("it has an argument that holds a NUL")
+    if program is not None and program != argv[0]:
+        raise _UnclearError("it runs another program than its arguments name (Program)")
+    if not argv[0].startswith("/"):
+        raise _UnclearError(f"it does not name its program by the full path: {argv[0]!r:.200}")
+    if argv[0].rpartition("/")[2] in _SHELLS:
+        raise _UnclearError(f"it runs a shell, and what that runs is not known: {argv[0]!r:.200}")
+    if found.get("EnableGlobbing"):
+        raise _UnclearError("it has its arguments expanded by launchd (EnableGlobbing)")
+    if found.get("RootDirectory"):
+        raise _UnclearError("it runs in a root of its own (RootDirectory)")
+    return argv
+
+
+def _agent_environment(found: Mapping[object, object]) -> tuple[tuple[str, str], ...]:
+    given = found.get("EnvironmentVariables")
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        raise _UnclearError("it has variables that are none (EnvironmentVariables)")
+    pairs = [
+        (name, value) for name, value in given.items() if isinstance(name, str) and isinstance(value, str)
+    ]
+    if len(pairs) != len(given):
+        raise _UnclearError("it has a variable that is no text")
+    return tuple(pairs)
+
+
+def _agent_notes(found: Mapping[object, object]) -> tuple[str, ...]:
+    notes = []
+    if found.get("Disabled") is True:
+        notes.append("its property list says that it is disabled")
+    if found.get("KeepAlive") is not True:
+        notes.append("launchd does not start it again whenever it ends (KeepAlive)")
+    if found.get("RunAtLoad") is not True:
+        notes.append("it does not start at login (RunAtLoad)")
+    return tuple(notes)
+
+
+def _agent_text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
 
 LARGEST_BYTES = 4 * 1024 * 1024
 DISK_PATIENCE_SECONDS = 2.0
@@ -169,8 +363,9 @@ def _unit(path: Path, manager: str, folders: Sequence[str], *, loaded: bool) -> 
     except (OSError, WnmError) as error:
         return no_unit(f"it cannot be read ({getattr(error, 'strerror', None) or error})")
     found = read_unit(content, drop_ins, name=path.name)
-    if loaded:
-        found = loaded_unit(path, found, manager) or found
+    if loaded and content.strip():
+        properties = loaded_properties(path.name, of_user=manager == SYSTEMD_USER)
+        found = (properties and read_loaded(properties, found, str(path))) or found
     return unit_of(found, manager=manager, file_name=path.name, place=str(path))
 
 

@@ -9,26 +9,38 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
-from wnm.core.node import Node
 from wnm.core.settings import read
-from wnm.wiring import firewall_is_active
-from wnm_adopt.anm_places import AnmPlaces, cron_tables, read_text, running_anms, without_ourselves
-from wnm_adopt.anm_plan import MARK, starts_anm
+from wnm_adopt.anm_files import (
+    CRON,
+    MARK,
+    OTHER_UNITS,
+    UNITS,
+    cron_tables,
+    read_text,
+    running_anms,
+    starts_anm,
+)
 from wnm_adopt.classify import Adopted, Classified, classify, paths_of_interest
-from wnm_adopt.discover import agents_in, look_at_folders, running_nodes, units_in
-from wnm_adopt.found import SYSTEMD, SYSTEMD_USER, FoundUnit, Surroundings
-from wnm_adopt.plan import TakeoverPlan, most_common
+from wnm_adopt.discover import (
+    SYSTEMD,
+    SYSTEMD_USER,
+    FoundUnit,
+    Surroundings,
+    agents_in,
+    look_at_folders,
+    running_nodes,
+    units_in,
+)
+from wnm_adopt.plan import Source, TakeoverPlan, most_common
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 USER_UNITS = ("/etc/systemd/user", "/run/systemd/user", "/usr/lib/systemd/user")
 
 
-class FromServices:
-    """Implements `wnm_adopt.taking_over.Source`."""
+class FromServices(Source):
+    """The units, agents or processes of the process manager."""
 
     name = "services"
-    switches_off = False
-    noted: Sequence[str] = ()
 
     def __init__(self, run: Context) -> None:
         self._run = run
@@ -40,14 +52,14 @@ class FromServices:
         found = classified(units_of(manager, self._run.host, storage), self._run)
         settings, problems = settings_of(found.adopted, manager, given_by_hand(self._run))
         settings |= firewall_for(manager, self._run)
-        if manager == SYSTEM_SERVICES and (alive := _live_anm(AnmPlaces())):
+        if manager == SYSTEM_SERVICES and (alive := _live_anm()):
             problems.append(
                 f"anm still looks after these nodes ({alive}): use --migrate_anm, or switch it off first"
             )
-        if manager == SYSTEM_SERVICES and (other := _other_database(AnmPlaces(), self._run.database_path)):
+        if manager == SYSTEM_SERVICES and (other := _other_database(self._run.database_path)):
             problems.append(
                 f"the wnm with the database {other:.200} has taken over anm's nodes: go on with that one, or undo it "
-                f"there with wnm --undo_migration; if it is gone for good, delete {AnmPlaces().data(MARK)}"
+                f"there with wnm --undo_migration; if it is gone for good, delete {MARK}"
             )
         if not found.adopted:
             problems.append(f"{manager} has no node that can be taken over: for new ones leave out --import")
@@ -59,14 +71,6 @@ class FromServices:
             notes=tuple(_notes(found.adopted, settings)),
             problems=tuple(problems),
         )
-
-    def running(self) -> Sequence[int]:
-        """There is no other manager."""
-        return ()
-
-    def remembered(self, node: Node) -> Node:
-        """Nothing else is known."""
-        return node
 
 
 def manager_wanted(run: Context) -> str:
@@ -87,7 +91,7 @@ def units_of(manager: str, host: Host, storage: str | None) -> list[FoundUnit]:
     """What a process manager has of nodes; of running processes those in the storage folders (as text, if given)."""
     match manager:
         case "systemd":
-            return units_in(AnmPlaces().units, SYSTEMD, AnmPlaces().other_units, loaded=True)
+            return units_in(UNITS, SYSTEMD, OTHER_UNITS, loaded=True)
         case "systemd+user":
             return units_in(join(host.home, ".config/systemd/user"), SYSTEMD_USER, USER_UNITS, loaded=True)
         case "launchd":
@@ -164,22 +168,19 @@ def firewall_for(manager: str, run: Context) -> dict[str, str]:
     """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
     if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
         return {}
-    return {"firewall": "ufw"} if firewall_is_active() else {}
+    return {"firewall": "ufw"} if run.wiring.firewall_is_active() else {}
 
 
-def _live_anm(places: AnmPlaces) -> str | None:
+def _live_anm() -> str | None:
     """What starts anm, or the process that it is at this moment; None if nothing does."""
-    text = read_text(places.cron)
-    tables = {**cron_tables(places), **({places.cron: text} if text is not None else {})}
-    for path, content in sorted(tables.items()):
-        if starts_anm(content):
-            return path
-    return next((f"process {pid}" for pid in without_ourselves(running_anms(places.script))), None)
+    tables = {**cron_tables(), CRON: read_text(CRON) or ""}
+    found = [path for path in sorted(tables) if starts_anm(tables[path])]
+    return next(iter((*found, *(f"process {pid}" for pid in running_anms()))), None)
 
 
-def _other_database(places: AnmPlaces, ours: str) -> str | None:
+def _other_database(ours: str) -> str | None:
     """The database that a takeover from anm has written, if that is not the one that we write."""
-    other = (read_text(places.data(MARK)) or "").strip()
+    other = (read_text(MARK) or "").strip()
     return other if other not in ("", ours) else None
 
 

@@ -237,7 +237,7 @@ class TakeoverFolder:
         """The files without which the old manager must not be started again, as far as they are not there."""
         return [path for path in self.manifest.needed if not os.path.lexists(path)]
 
-    def claim(self, path: str) -> None:
+    def take_ownership(self, path: str) -> None:
         """Return when the folder is ours and nobody else may write in it; whose it was is kept. Links are refused."""
         self.keep([path])
         descriptor = _guarded(path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))

@@ -1,26 +1,27 @@
-"""Takes nodes over for `wnm --init`: plans, shows the plan, carries it out, and looks at the nodes afterwards."""
+"""Takes nodes over for `wnm --init`: plans, shows the plan, carries it out step by step, and looks at the nodes."""
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from posixpath import dirname
-from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.rights import hand_over, lacks_rights
+from wnm.app.run_cycle import look_and_decide
 from wnm.core.action import Resurvey
+from wnm.core.backends import traits_of
 from wnm.core.contracts import Clock
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
-from wnm.cycle import plan_cycle
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
@@ -29,39 +30,155 @@ from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import absent_account, absent_folders
-from wnm.views.deeds import names_of, words_of
+from wnm.system.removal import absent_account, absent_folders
+from wnm.views.actions import names_of, words_of
 from wnm.views.words import printable
-from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
 from wnm_adopt.classify import is_running, row_of
 from wnm_adopt.old_database import is_old_colony
-from wnm_adopt.plan import TakeoverPlan, plan_text
-from wnm_adopt.switch import Steps, switch_over
-from wnm_adopt.takeover_folder import Manifest, Step, TakeoverFolder, takeovers
+from wnm_adopt.plan import Source, TakeoverPlan, plan_text
+from wnm_adopt.takeover_folder import Manifest, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say
+
+# What cron has just begun may take this long to show.
+QUIET_FOR = timedelta(seconds=3)
+PATIENCE = timedelta(minutes=5)
+LOOK_EVERY = timedelta(seconds=0.5)
+
+
+class Steps(Struct, frozen=True, kw_only=True):
+    """The steps, as functions.
+
+    `look` plans from what is there now. `running` are the processes of the old manager, `write` makes the database
+    from a plan, `is_written` says whether it is there. `tell` says each step to people before it is taken. `noted`
+    are files of which copies are taken for people only.
+    """
+
+    look: Callable[[], TakeoverPlan]
+    running: Callable[[], Sequence[int]]
+    write: Callable[[TakeoverPlan], None]
+    is_written: Callable[[], bool]
+    tell: Callable[[str], None]
+    clock: Clock
+    noted: Sequence[str] = ()
+    patience: timedelta = PATIENCE
+    quiet_for: timedelta = QUIET_FOR
+
+
+def switch_over(folder: TakeoverFolder, plan: TakeoverPlan, steps: Steps) -> TakeoverPlan:
+    """Return, when the database is written, the plan that it was written from.
+
+    May be killed anywhere and called again with the same folder, also when the database was lost later. Whatever keeps
+    it from going on the first time gives the machine back to its old manager: NeedsOperator then says why.
+    """
+    clock = steps.clock
+    if steps.is_written():
+        folder.done(Step.WRITTEN, clock.now())
+        return plan
+    steps.tell(f"keeping copies of {len(plan.kept)} files in {folder.path}")
+    folder.write(replace(folder.manifest, needed=plan.needed))
+    folder.keep(plan.kept)
+    folder.note(steps.noted)
+    folder.done(Step.BACKED_UP, clock.now())
+    try:
+        for path in plan.taken_out:
+            steps.tell(f"moving {path} into {folder.path}")
+            folder.take_out(path)
+        folder.done(Step.DISABLED, clock.now())
+        _wait_for_end(steps)
+        if not folder.manifest.has(Step.QUIET):  # what came later is not the old manager's
+            folder.keep_again()
+            folder.done(Step.QUIET, clock.now())
+        steps.tell("reading everything again")
+        final = steps.look()
+        folder.keep(final.kept)
+        if final.problems:
+            raise NeedsOperator(
+                "what is there changed meanwhile: " + "; ".join(final.problems),
+                remedy="run the same command again",
+            )
+        for path in final.to_own:
+            steps.tell(f"giving {path} to root")
+            folder.take_ownership(path)
+        _make(folder, final, steps)
+        steps.write(final)
+    except BaseException:
+        # Long after a takeover, when only its database was lost, the old manager knows nothing of the machine any more.
+        if not steps.is_written() and not folder.manifest.has(Step.WRITTEN):
+            steps.tell("giving the machine back to its old manager")
+            give_back(folder, clock)
+        raise
+    folder.done(Step.WRITTEN, clock.now())
+    return final
+
+
+def give_back(folder: TakeoverFolder, clock: Clock) -> None:
+    """Put back what was taken out and take away what was made, as if nothing had been.
+
+    NeedsOperator, and the old manager stays switched off, if it would take the machine for one to be torn down.
+    """
+    require_needed(folder)
+    manifest = folder.manifest
+    made = [kept for path in manifest.made if (kept := manifest.kept_at(path)) is not None]
+    problems: list[WnmError] = []
+    for kept in [*(each for each in manifest.kept if each.sort is Sort.FOLDER), *made]:
+        try:
+            folder.restore(kept)
+        except WnmError as error:  # such as a disk without room: the nodes need a manager all the same
+            problems.append(error)
+    for path in manifest.taken_out:
+        kept_out = manifest.kept_at(path)
+        if kept_out is not None:
+            folder.restore(kept_out)
+    if problems:
+        raise problems[0]
+    folder.write(replace(folder.manifest, undone_at=clock.now()))
+
+
+def require_needed(folder: TakeoverFolder) -> None:
+    """NeedsOperator if the old manager must not be started: a file is gone whose absence is an order to it."""
+    missing = folder.missing()
+    if missing:
+        raise NeedsOperator(
+            f"{missing[0]} is gone: with its manager switched on again every node would be deleted, so it stays off",
+            remedy=f"put {missing[0]} back (a copy is in {folder.path}), then run wnm --undo_migration",
+        )
+
+
+def _make(folder: TakeoverFolder, plan: TakeoverPlan, steps: Steps) -> None:
+    for path, text in plan.made:
+        steps.tell(f"writing {path}")
+        folder.keep([path])
+        folder.note_made(path)
+        folder.put(path, text)
+
+
+def _wait_for_end(steps: Steps) -> None:
+    """Return when no process of the old manager has been seen for a while: cron may just have begun one."""
+    clock = steps.clock
+    began = clock.monotonic()
+    quiet_since = began
+    told: tuple[int, ...] = ()
+    while True:
+        running = tuple(steps.running())
+        now = clock.monotonic()
+        if not running and now - quiet_since >= steps.quiet_for.total_seconds():
+            return
+        if running:
+            quiet_since = now
+            if running != told:
+                steps.tell(f"waiting for process {', '.join(map(str, running))} of the old manager to end")
+                told = running
+            if now - began > steps.patience.total_seconds():
+                raise NeedsOperator(
+                    f"process {running[0]} of the old manager still runs after "
+                    f"{steps.patience.total_seconds():g} s",
+                    remedy="let it end, or end it if it hangs, then run the same command again",
+                )
+        clock.sleep(LOOK_EVERY.total_seconds())
+
 
 UNDO = "wnm --undo_migration"
 MACHINE_LOCK = "/run/wnm-takeover"
-
-
-class Source(Protocol):
-    """Another manager or its database. `noted` are files that are copied and never put back."""
-
-    name: str
-    noted: Sequence[str]
-
-    @property
-    def switches_off(self) -> bool:
-        """Whether files are changed on the way, which can be undone."""
-
-    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
-        """Plan from what is there now; what was moved to `folder` before is read there."""
-
-    def running(self) -> Sequence[int]:
-        """The processes of the old manager that have to end first."""
-
-    def remembered(self, node: Node) -> Node:
-        """The row with what else is known of the node."""
 
 
 def take_over(run: Context) -> int:
@@ -130,14 +247,14 @@ def _folder_of(path: str) -> Iterator[None]:
 def source_of(run: Context) -> Source:
     """The source that the command line names."""
     if run.asked.migrate_anm:
-        from wnm_adopt.from_anm import FromAnm
+        from wnm_adopt.anm import FromAnm
 
         return FromAnm(run)
     if run.asked.import_services:
         from wnm_adopt.from_services import FromServices
 
         return FromServices(run)
-    from wnm_adopt.from_old_wnm import FromOldWnm
+    from wnm_adopt.old_wnm import FromOldWnm
 
     return FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
 
@@ -161,7 +278,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
             remedy="see the list above, then run the same command again",
         )
     resolved = _resolved(run, plan)
-    check_buildable(resolved.settings)
+    run.wiring.check(resolved.settings)
     absent = _absent(run, resolved)
     if not source.switches_off:
         _write(run, source, plan, absent, clock)
@@ -257,8 +374,10 @@ def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
 
 def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
-    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
-    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
+    folders = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
+    return folders + (
+        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
+    )
 
 
 def _write(
@@ -268,7 +387,7 @@ def _write(
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
-    states = build_machine(resolved.settings, clock, began=run.began).hands.manager.survey_nodes(rows)
+    states = run.wiring.build(resolved.settings, clock).manager.survey_nodes(rows)
     nodes = [
         source.remembered(
             replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)
@@ -300,8 +419,8 @@ def verify(run: Context) -> int:
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
         settings = run.resolve(ledger.layers()).settings
-        machine = build_machine(settings, SystemClock(), began=run.began)
-        plan = plan_cycle(ledger.recall(), settings, machine, decide)
+        backends = run.wiring.build(settings, run.clock)
+        plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0
     for each in plan.seen.nodes:
@@ -309,8 +428,10 @@ def verify(run: Context) -> int:
         ill += not well
         say(f"  {each.node.name}: {printable(words)}")
     names = names_of((each.node for each in plan.seen.nodes), plan.decision)
-    deeds = [words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)]
-    say(f"the first cycle would do: {printable(', '.join(deeds)) if deeds else 'nothing'}")
+    actions = [
+        words_of(action, names) for action in plan.decision.actions if not isinstance(action, Resurvey)
+    ]
+    say(f"the first cycle would do: {printable(', '.join(actions)) if actions else 'nothing'}")
     return int(ill > 0)
 
 

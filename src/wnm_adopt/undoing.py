@@ -24,12 +24,10 @@ from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import clear_away
-from wnm.wiring import build_machine
+from wnm.system.removal import clear_away
 from wnm_adopt.old_database import files_of
-from wnm_adopt.switch import give_back, require_needed
 from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
-from wnm_adopt.taking_over import alone_on_the_machine, is_there
+from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed
 from wnm_adopt.to_the_end import say, undisturbed
 
 RELOAD_PATIENCE = timedelta(seconds=60)
@@ -199,7 +197,7 @@ def _take_back_traces(run: Context) -> None:
         return
     with open_for_reading(run.database_path) as database:
         settings = run.resolve(Ledger(database).layers()).settings
-    hands = build_machine(settings, SystemClock(), began=run.began).hands
+    hands = run.wiring.build(settings, run.clock)
     for node in nodes:
         try:
             hands.firewall.close_port(node.port, port_comment(node.name))

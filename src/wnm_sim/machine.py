@@ -7,7 +7,7 @@ from posixpath import basename, dirname
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from wnm.act.steps import Hands, perform
+from wnm.act.steps import Backends, perform
 from wnm.core.action import (
     AddNode,
     NodeAction,
@@ -330,11 +330,11 @@ class SimulatedMachine(Struct, kw_only=True):
     def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
         if self.world.steps_left is None and self.world.fails("finish"):
             return self._out_of_time(action, node)
-        hands = Hands(manager=SimulatedManager(self.world), firewall=SimulatedFirewall(self.world))
+        backends = Backends(manager=SimulatedManager(self.world), firewall=SimulatedFirewall(self.world))
         try:
-            performed = perform(action, node, hands)
+            performed = perform(action, node, backends)
         except WnmError as error:
-            return self._failed(action, node, hands, error)
+            return self._failed(action, node, backends, error)
         done, now = Result.DONE, self.world.now
         return Outcome(action=action, result=done, ended_at=now, freed_bytes=performed.freed_bytes)
 
@@ -349,13 +349,13 @@ class SimulatedMachine(Struct, kw_only=True):
         finally:
             self.world.steps_left = None
 
-    def _failed(self, action: NodeAction, node: Node, hands: Hands, error: WnmError) -> Outcome:
+    def _failed(self, action: NodeAction, node: Node, backends: Backends, error: WnmError) -> Outcome:
         retry = Retry.SOON
         if isinstance(error, NeedsOperator):
             retry = Retry.OPERATOR
         elif isinstance(error, Permanent):
             retry = Retry.LATE
-        status = hands.manager.get_status(node)
+        status = backends.manager.get_status(node)
         runs: bool | None = isinstance(status, ProcessReading) and status.state is ProcessState.RUNNING
         if isinstance(action, AddNode) and node.root_dir in self.world.folders:
             runs = None  # Undoing it failed too: what is left has to be looked at.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from wnm_sim.misbehave import METRICS_MODES
-from wnm_sim.page_server import PageServer, Reply, answer
+from wnm_sim.page_server import Answer, PageServer, answer
 from wnm_sim.pages import Vitals, page
 from wnm_sim.programs import Antnode, peer_id, peer_number
 
@@ -17,45 +17,24 @@ _TICK_SECONDS = 0.2
 _LIE_VERSION = "0.0.1"
 
 
-class ManyPages:
-    """The pages of one node among many; texts are kept until `refresh_seconds` have passed.
+def answering(port: int, version: str, mode: str) -> Answer:
+    """The replies of one node among many; its figures follow from its port and its age."""
+    key, started = port.to_bytes(32, "big"), time.monotonic()
 
-    Real nodes refresh their figures every ten seconds too, and keeping the texts
-    leaves the processor to the program that is measured.
-    """
-
-    def __init__(self, port: int, *, version: str, mode: str, refresh_seconds: float) -> None:
-        self._port = port
-        self._version = _LIE_VERSION if mode == "lie" else version
-        self._mode = mode
-        self._refresh_seconds = refresh_seconds
-        self._started = time.monotonic()
-        self._kept: dict[str, tuple[float, str | None]] = {}
-
-    def answer(self, path: str) -> Reply:
-        """The reply to GET `path`."""
-        return answer(path, self._mode, self._page)
-
-    def _page(self, path: str) -> str | None:
-        now = time.monotonic()
-        written_at, text = self._kept.get(path, (0.0, None))
-        if text is None or now - written_at >= self._refresh_seconds:
-            text = page(path, self._vitals(int(now - self._started)))
-            if text is not None:  # a path that is no page must not fill the memory
-                self._kept[path] = (now, text)
-        return text
-
-    def _vitals(self, uptime_seconds: int) -> Vitals:
-        key = self._port.to_bytes(32, "big")
-        return Vitals(
+    def text(path: str) -> str | None:
+        age = int(time.monotonic() - started)
+        seen = Vitals(
             seed=peer_number(key) % 1_000_003,
-            version=self._version,
+            version=_LIE_VERSION if mode == "lie" else version,
             peer_id=peer_id(key),
-            uptime_seconds=uptime_seconds,
-            records=4 + uptime_seconds // 10,
-            memory_megabytes=90 + self._port % 30,
+            uptime_seconds=age,
+            records=4 + age // 10,
+            memory_megabytes=90 + port % 30,
             cpu_percent=0.25,
         )
+        return page(path, seen)
+
+    return lambda path: answer(path, mode, text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,19 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     asked = _parser().parse_args(argv)
     selector = selectors.DefaultSelector()
-    modes, kept = dict(asked.misbehave), asked.refresh_seconds
+    modes = dict(asked.misbehave)
     servers = []
     for port in asked.metrics_ports:
         mode = modes.get(port, "ok")
-        pages = ManyPages(port, version=asked.version, mode=mode, refresh_seconds=kept)
-        servers.append(PageServer(selector, pages.answer))
+        servers.append(PageServer(selector, answering(port, asked.version, mode)))
         if mode != "refuse":
             try:
                 servers[-1].listen(_HOST, port)
             except OSError as problem:
                 print(f"cannot listen on TCP {_HOST}:{port}: {problem.strerror}", file=sys.stderr)
                 return 1
-    _serve(selector, servers)
+    _serve(selector, len(servers))
     return 0
 
 
@@ -95,19 +73,14 @@ def parse_ports(text: str) -> list[int]:
     return sorted(ports)
 
 
-def _serve(selector: selectors.BaseSelector, servers: Sequence[PageServer]) -> None:
+def _serve(selector: selectors.BaseSelector, nodes: int) -> None:
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: stopping.append(received))
-    print(f"ready: {len(servers)} metrics pages", flush=True)
-    next_tick = time.monotonic()
+    print(f"ready: {nodes} metrics pages", flush=True)
     while not stopping:
         for key, events in selector.select(_TICK_SECONDS):
             key.data(events)
-        if time.monotonic() >= next_tick:
-            next_tick = time.monotonic() + _TICK_SECONDS
-            for server in servers:
-                server.tick()
 
 
 def _misbehaviour(text: str) -> tuple[int, str]:
@@ -132,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--misbehave", action="append", default=[], type=_misbehaviour, metavar="PORT=MODE", help=modes)
     root_dir = "a node that this process passes for in the process table; may be repeated"
     add("--root-dir", action="append", metavar="PATH", help=root_dir)
-    add("--refresh-seconds", type=float, default=10.0, help="how long a page's text is kept")
     return parser
 
 

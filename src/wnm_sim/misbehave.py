@@ -59,26 +59,21 @@ def _flags(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(flag, str) and flag[:1] == "-" for flag in value)
 
 
-_SPECIAL_CHECKS: dict[str, Callable[[object], bool]] = {
-    "exit_after_seconds": _amount,
+_BY_TYPE: dict[object, Callable[[object], bool]] = {
+    bool: lambda value: isinstance(value, bool),
+    str: lambda value: isinstance(value, str),
+    int: _whole,
+    int | None: _whole,
+    float: _amount,
+    float | None: _amount,
+    tuple[str, ...]: _flags,
+}
+_BY_NAME: dict[str, Callable[[object], bool]] = {
     "exit_code": lambda value: _whole(value) and value in range(256),
     "metrics": lambda value: value in METRICS_MODES,
-    "connected_peers": _whole,
-    "rewards_attos": _whole,
-    "fill_disk_bytes_per_second": _whole,
-    "shunned_by_close_group": _whole,
-    "use_memory_bytes": _whole,
     "stores_every_seconds": lambda value: _amount(value) and value != 0,
-    "refuse_flags": _flags,
     "refuse_version": lambda value: value in VERSION_REFUSALS,
 }
-
-
-def _is_possible(order: str, value: object) -> bool:
-    if order in _SPECIAL_CHECKS:
-        return _SPECIAL_CHECKS[order](value)
-    default = getattr(GOOD, order)
-    return _amount(value) if type(default) in (int, float) else isinstance(value, type(default))
 
 
 def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple[str, ...]]:
@@ -91,7 +86,8 @@ def parse_behaviour(text: str, base: Behaviour = GOOD) -> tuple[Behaviour, tuple
         raise ValueError("it is not a JSON object")
     known = {key: value for key, value in orders.items() if key in Behaviour._fields}
     for key, value in known.items():
-        if not _is_possible(key, value):
+        check = _BY_NAME.get(key) or _BY_TYPE[Behaviour.__annotations__[key]]
+        if not check(value):
             raise ValueError(f"{key} cannot be {value!r}")
     if "refuse_flags" in known:
         known["refuse_flags"] = tuple(known["refuse_flags"])

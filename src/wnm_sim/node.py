@@ -8,12 +8,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wnm_sim.command_line import Arguments, UsageError
 from wnm_sim.misbehave import FILE_NAME, GOOD, Behaviour, BehaviourFile
-from wnm_sim.page_server import PageServer, Reply, answer
+from wnm_sim.page_server import PageServer, answer
 from wnm_sim.pages import Vitals, page
 from wnm_sim.programs import FIRST_RECORDS, KINDS, Antnode, default_root, kept_key, peer_number
 
@@ -62,7 +62,7 @@ def run(
 
 
 class Node:
-    """One node from start to stop; single-threaded, woken by requests, signals and ticks."""
+    """One node from start to stop, woken by connections, signals and ticks."""
 
     def __init__(
         self,
@@ -145,7 +145,6 @@ class Node:
         except OSError as problem:
             self._fail(f"HardDiskWriteError: {problem}", 1)
             return
-        self._pages.tick()
         self._tell_failure()
         if self._journal.report_seconds is not None and now >= self._next_report:
             self._next_report = now + self._journal.report_seconds
@@ -310,7 +309,7 @@ class Node:
         self._journal.say(f"Restarted as process {successor}")
         self._exit_code = 0
 
-    def _answer(self, path: str) -> Reply:
+    def _answer(self, path: str) -> Iterable[bytes] | None:
         return answer(path, self._orders.current.metrics, lambda wanted: page(wanted, self._vitals()))
 
     def _told_version(self) -> str:

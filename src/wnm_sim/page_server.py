@@ -1,15 +1,16 @@
-"""Serves metrics pages over HTTP on a shared selector, well or badly as ordered."""
+"""Serves metrics pages over HTTP, well or badly as ordered; each connection has a thread of its own."""
 
+import _thread
 import selectors
 import socket
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
-type Ending = Literal["keep", "close", "hang", "drip", "flood"]
-
-_MOST_REQUEST_BYTES = 65536
-_FLOOD_CHUNK = b"flood_of_samples_total 1\n" * 2048
 HUGE_BYTES = 64 * 1024 * 1024
+_MOST_REQUEST_BYTES = 65536
+_DRIP_SECONDS = 0.2
+_CHUNK = b"flood_of_samples_total 1\n" * 2048
 _CONTENT = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # Every line is wrong in its own way: no value, two values, no name, not a number, no text at all.
 _GARBAGE = (
@@ -18,40 +19,41 @@ _GARBAGE = (
     b'ant_node_antnode_version_info{antnode_version="} 1\n\x00\xff\xfe\x80\xc3\x28\n'
 )
 
-
-class Reply(NamedTuple):
-    """Bytes to send, and what comes after them.
-
-    keep: the next request on the same connection; close: the end; hang: silence for
-    ever; drip: one byte at every tick for ever; flood: `flood_bytes` more at full speed.
-    """
-
-    data: bytes
-    ending: Ending = "keep"
-    flood_bytes: int = 0
+type Answer = Callable[[str], Iterable[bytes] | None]
+"""From a path to what is sent, piece by piece; None for silence until the client goes."""
 
 
-type Answer = Callable[[str], Reply]
-
-
-def answer(path: str, mode: str, page: Callable[[str], str | None]) -> Reply:
+def answer(path: str, mode: str, page: Callable[[str], str | None]) -> Iterable[bytes] | None:
     """The reply to GET `path` in a metrics mode; `page` gives a page's text, None for 404."""
     if mode == "hang":
-        return Reply(b"", "hang")
+        return None
     if mode == "drip":
-        return Reply(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", "drip")
+        return _drip()
     if mode == "huge":
-        return Reply(_head("200 OK", HUGE_BYTES), "flood", HUGE_BYTES)
+        return _flood()
     if mode == "garbage":
-        return _whole("200 OK", _GARBAGE)
+        return (_head("200 OK", len(_GARBAGE)), _GARBAGE)
     if mode == "error500":
-        return _whole("500 Internal Server Error", b"the metrics could not be collected\n")
+        told = b"the metrics could not be collected\n"
+        return (_head("500 Internal Server Error", len(told)), told)
     text = page(path)
-    return _whole("404 Not Found", b"") if text is None else _whole("200 OK", text.encode())
+    if text is None:
+        return (_head("404 Not Found", 0),)
+    body = text.encode()
+    return (_head("200 OK", len(body)) + body,)
 
 
-def _whole(status: str, body: bytes) -> Reply:
-    return Reply(_head(status, len(body)) + body)
+def _drip() -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+    while True:
+        time.sleep(_DRIP_SECONDS)
+        yield b"#"
+
+
+def _flood() -> Iterator[bytes]:
+    yield _head("200 OK", HUGE_BYTES)
+    for sent in range(0, HUGE_BYTES, len(_CHUNK)):
+        yield _CHUNK[: HUGE_BYTES - sent]
 
 
 def _head(status: str, length: int) -> bytes:
@@ -59,29 +61,17 @@ def _head(status: str, length: int) -> bytes:
     return "\r\n".join((*lines, "", "")).encode("ascii")
 
 
-class _Connection:
-    """One client: what it has sent so far and what it is still owed."""
-
-    def __init__(self, client: socket.socket) -> None:
-        self.socket = client
-        self.inbox = b""
-        self.outbox = b""
-        self.ending: Ending = "keep"
-        self.flood_left = 0
-
-
 class PageServer:
     """Answers GET requests on one address; any number of servers may share a selector.
 
-    The owner of the selector calls `key.data(events)` for each ready key, and `tick`
-    several times a second. `answer` turns a path into a reply.
+    The owner of the selector calls `key.data(events)` for each ready key. `answer` is called in other threads.
     """
 
     def __init__(self, selector: selectors.BaseSelector, answer: Answer) -> None:
         self._selector = selector
         self._answer = answer
         self._listener: socket.socket | None = None
-        self._connections: dict[int, _Connection] = {}
+        self._clients: set[socket.socket] = set()
 
     @property
     def listening(self) -> bool:
@@ -105,95 +95,47 @@ class PageServer:
 
     def close(self) -> None:
         """Close the port and every connection: new clients are refused."""
-        for connection in list(self._connections.values()):
-            self._drop(connection)
+        for client in list(self._clients):
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         if self._listener is not None:
             self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
 
-    def tick(self) -> None:
-        """Send the next byte to every connection that gets them one by one."""
-        for connection in list(self._connections.values()):
-            if connection.ending == "drip":
-                connection.outbox += b"#"
-                self._send(connection)
-
     def _accept(self, _events: int) -> None:
-        if self._listener is None:
-            return
         try:
+            assert self._listener is not None
             client, _ = self._listener.accept()
         except OSError:  # the client has gone, or there are no descriptors left
             return
-        client.setblocking(False)
-        connection = _Connection(client)
-        self._connections[client.fileno()] = connection
-        self._selector.register(client, selectors.EVENT_READ, lambda events: self._serve(connection, events))
+        client.setblocking(True)
+        self._clients.add(client)
+        _thread.start_new_thread(self._serve, (client,))
 
-    def _serve(self, connection: _Connection, events: int) -> None:
-        if events & selectors.EVENT_READ:
-            try:
-                received = connection.socket.recv(_MOST_REQUEST_BYTES)
-            except BlockingIOError:
+    def _serve(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            self._converse(client)
+        self._clients.discard(client)
+
+    def _converse(self, client: socket.socket) -> None:
+        """Answer one request after another. Raises OSError when the client has gone."""
+        inbox = b""
+        while True:
+            while b"\r\n\r\n" not in inbox:
+                received = client.recv(_MOST_REQUEST_BYTES)
+                if not received or len(inbox) > _MOST_REQUEST_BYTES:
+                    return
+                inbox += received
+            head, _, inbox = inbox.partition(b"\r\n\r\n")
+            words = head.split(b"\r\n", 1)[0].split()
+            path = words[1].decode("latin-1").partition("?")[0] if len(words) == 3 else ""
+            chunks = self._answer(path)
+            if chunks is None:
+                while client.recv(_MOST_REQUEST_BYTES):
+                    continue
                 return
-            except OSError:
-                received = b""
-            if not received or len(connection.inbox) > _MOST_REQUEST_BYTES:
-                self._drop(connection)
+            for chunk in chunks:
+                client.sendall(chunk)
+            if b"connection: close" in head.lower() or words[-1:] == [b"HTTP/1.0"]:
                 return
-            connection.inbox += received
-        self._send(connection)
-
-    def _send(self, connection: _Connection) -> None:
-        try:
-            while self._refill(connection):
-                sent = connection.socket.send(connection.outbox)
-                connection.outbox = connection.outbox[sent:]
-        except BlockingIOError:
-            self._wait_for(connection, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            return
-        except OSError:
-            self._drop(connection)
-            return
-        if connection.ending == "close":
-            self._drop(connection)
-        else:
-            self._wait_for(connection, selectors.EVENT_READ)
-
-    def _refill(self, connection: _Connection) -> bool:
-        """Put the next bytes into the outbox; False when nothing is owed for now."""
-        if connection.outbox:
-            return True
-        if connection.ending == "flood":
-            connection.outbox = _FLOOD_CHUNK[: connection.flood_left]
-            connection.flood_left -= len(connection.outbox)
-            if not connection.flood_left:
-                connection.ending = "close"
-            return True
-        if connection.ending == "keep" and b"\r\n\r\n" in connection.inbox:
-            head, _, connection.inbox = connection.inbox.partition(b"\r\n\r\n")
-            self._reply(connection, head)
-            return bool(connection.outbox)
-        return False
-
-    def _reply(self, connection: _Connection, head: bytes) -> None:
-        words = head.split(b"\r\n", 1)[0].split()
-        path = words[1].decode("latin-1").partition("?")[0] if len(words) == 3 else ""
-        reply = self._answer(path)
-        connection.outbox = reply.data
-        connection.ending = reply.ending
-        connection.flood_left = reply.flood_bytes
-        asked_to_close = b"connection: close" in head.lower() or words[-1:] == [b"HTTP/1.0"]
-        if reply.ending == "keep" and asked_to_close:
-            connection.ending = "close"
-
-    def _wait_for(self, connection: _Connection, events: int) -> None:
-        key = self._selector.get_key(connection.socket)
-        if key.events != events:
-            self._selector.modify(connection.socket, events, key.data)
-
-    def _drop(self, connection: _Connection) -> None:
-        if self._connections.pop(connection.socket.fileno(), None) is not None:
-            self._selector.unregister(connection.socket)
-            connection.socket.close()

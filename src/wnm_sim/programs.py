@@ -301,7 +301,6 @@ class AntNodeFolder(NodeFolder):
     _MOST_RECORDS = 256
     _PAGES_A_RECORD = 4
     _META_PAGES = 2
-    _MAGIC = b"simulated LMDB\n"
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
@@ -316,8 +315,8 @@ class AntNodeFolder(NodeFolder):
             head = file.read(PAGE_BYTES)
             if len(head) < PAGE_BYTES:
                 file.truncate(MAP_BYTES)
-        digits = head.removeprefix(self._MAGIC).rstrip(b"\0")
-        self.records = int(digits) if head.startswith(self._MAGIC) and digits.isdigit() else 0
+        digits = head.rstrip(b"\0")
+        self.records = int(digits) if digits.isdigit() else 0
         if grows:
             self.grow_to(FIRST_RECORDS)
 
@@ -333,7 +332,7 @@ class AntNodeFolder(NodeFolder):
                 self.records += 1
                 stored.append(os.urandom(32).hex())
             file.seek(0)
-            file.write((self._MAGIC + str(self.records).encode()).ljust(PAGE_BYTES, b"\0"))
+            file.write(str(self.records).encode().ljust(PAGE_BYTES, b"\0"))
         return stored
 
     def fill(self, length_bytes: int) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.settings import Settings
-from wnm.views.cycle_line import cycle_line
+from wnm.views.actions import cycle_line
 from wnm_sim.machine import SimulatedMachine, node_actions
 from wnm_sim.world import GB, ROOT, World, new_world
 

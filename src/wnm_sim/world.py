@@ -179,14 +179,8 @@ class World(Struct):
             if limit is not None and minutes_lived >= limit:
                 self.crash(root_dir)
 
-    def upgrade_itself(self, root_dir: str, version: str) -> None:
-        """A node puts another version in the place of its program, and restarts on it if it runs."""
-        self.folders[root_dir] = replace(self.folders[root_dir], version=version, changed_at=self.now)
-        process = self.processes.get(root_dir)
-        if process is not None:
-            self._replace(process, version)
-
-    def _replace(self, process: Process, version: str) -> None:
+    def restart(self, process: Process, version: str) -> None:
+        """A node's process is followed by another of this version."""
         self.started += 1
         self.processes[process.root_dir] = replace(
             process, pid=1000 + self.started, started_at=self.now, version=version, hung=False
@@ -202,7 +196,7 @@ class World(Struct):
         process = self.processes.pop(root_dir, None)
         folder = self.folders.get(root_dir)
         if self.keeps_up and process is not None and folder is not None and folder.version is not None:
-            self._replace(process, folder.version)
+            self.restart(process, folder.version)
 
     def hang(self, root_dir: str) -> None:
         """A node's process goes on and answers no more."""
@@ -212,20 +206,9 @@ class World(Struct):
         """A node's folder is deleted by somebody else."""
         del self.folders[root_dir]
 
-    def mount(self, mount_point: str, mounted: bool) -> None:
-        """A disk is put in or taken away, with all that lies on it."""
-        self.disks[mount_point] = replace(self.disks[mount_point], mounted=mounted)
-
     def fill(self, mount_point: str, other_bytes: int) -> None:
         """Others than nodes hold this much on a disk from now on."""
         self.disks[mount_point] = replace(self.disks[mount_point], other_bytes=other_bytes)
-
-    def heal(self) -> None:
-        """Nothing fails by itself any more."""
-        self.failing.clear()
-        self.sick.clear()
-        self.shuns.clear()
-        self.flaws.clear()
 
 
 def _towards(present: float, goal: float, periods: float) -> float:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.act.hands import FakeFirewall, FakeManager
+from tests.act.fakes import FakeFirewall, FakeManager
 from tests.builders import NEWER, PROGRAM, VERSION, node
 
-from wnm.act.executor import MOST_WORKERS, TimeLimit, carry_out
-from wnm.act.steps import KILLED, Hands
+from wnm.act.executor import MOST_AT_ONCE, Job, Subject, TimeLimit, carry_out
+from wnm.act.steps import KILLED, Backends, carry_out_actions
 from wnm.core.action import AddNode, NodeAction, ProgramChoice, RemoveNode, StartNode, StopNode, UpgradeNode
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import Node, NodeId
@@ -28,7 +28,7 @@ def row(number: int) -> Node:
 
 
 class Bench:
-    """Hands, rows of nodes 1 to 20, and a short way to have actions carried out."""
+    """Backends, rows of nodes 1 to 20, and a short way to have actions carried out."""
 
     def __init__(self) -> None:
         self.manager = FakeManager()
@@ -41,15 +41,17 @@ class Bench:
         patience: float = 5.0,
         starts: float = 5.0,
         pause: timedelta = timedelta(0),
+        at_once: int = MOST_AT_ONCE,
     ) -> tuple[Outcome, ...]:
         now = CLOCK.monotonic()
-        return carry_out(
+        return carry_out_actions(
             actions,
             self.rows,
-            Hands(manager=self.manager, firewall=self.firewall),
+            Backends(manager=self.manager, firewall=self.firewall),
             clock=CLOCK,
             limit=TimeLimit(last_start=now + starts, end=now + patience),
             pause=pause,
+            at_once=at_once,
         )
 
     def fail(self, verb: str, number: int, error: Exception) -> None:
@@ -220,10 +222,43 @@ def test_no_more_at_once_than_there_are_workers(bench: Bench) -> None:
         bench.hold("stop", number, 0.05)
     outcomes = bench.carry_out(*(stop(number) for number in range(1, 21)))
     assert {outcome.result for outcome in outcomes} == {Result.DONE}
-    assert 1 < bench.manager.busiest <= MOST_WORKERS
+    assert 1 < bench.manager.busiest <= MOST_AT_ONCE
 
 
 @pytest.mark.parametrize("make", [stop, start])
 def test_two_actions_for_one_node_are_refused(bench: Bench, make: Callable[[int], NodeAction]) -> None:
-    with pytest.raises(ValueError, match="one action only"):
+    with pytest.raises(ValueError, match="only one job for each"):
         bench.carry_out(stop(1), make(1))
+
+
+def test_as_many_starts_at_one_moment_as_are_allowed_and_the_next_when_one_is_done(bench: Bench) -> None:
+    most = 12
+    everyone_is_here = threading.Barrier(most)
+
+    def wait_for_all() -> None:
+        everyone_is_here.wait(10)
+
+    for number in range(1, most + 1):
+        bench.manager.trouble["start", number] = wait_for_all
+    outcomes = bench.carry_out(*(start(number) for number in range(1, 15)), at_once=most)
+    assert {outcome.result for outcome in outcomes} == {Result.DONE}
+    assert bench.manager.busiest == most
+
+
+def test_jobs_are_about_anything() -> None:
+    """Neither nodes nor process managers are needed to have something carried out."""
+
+    def fail() -> str:
+        raise Transient("no such image")
+
+    now = CLOCK.monotonic()
+    up, down = carry_out(
+        [
+            Job(subject=Subject("container", "a"), run=lambda: "started"),
+            Job(subject=Subject("container", "b"), run=fail, probe=lambda: False),
+        ],
+        clock=CLOCK,
+        limit=TimeLimit(last_start=now + 5, end=now + 5),
+    )
+    assert (up.result, up.value) == (Result.DONE, "started")
+    assert (down.result, down.error, down.running_after) == (Result.FAILED, "no such image", False)

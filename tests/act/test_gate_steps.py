@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from tests.act.hands import FakeFirewall, FakeManager
-from tests.act.test_mending import StandingClock
+from tests.act.fakes import FakeFirewall, FakeManager
+from tests.act.test_reconcile import StandingClock
 from tests.builders import NEWER, VERSION, row
 
 from wnm.act.executor import TimeLimit
-from wnm.act.mending import mend
-from wnm.act.steps import Hands, perform
+from wnm.act.reconcile import reconcile
+from wnm.act.steps import Backends, perform
 from wnm.core.action import NodeAction, ProgramChoice, RollBackNode, StartNode, UpgradeNode
 from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, Status
@@ -37,17 +37,17 @@ def trying(**changes: object) -> Node:
     return row(1, Status.UPGRADING, **{"trial": NEWER, "former_version": VERSION, **changes})
 
 
-def hands(program: str = OLD, kept: str | None = None) -> Hands:
+def backends(program: str = OLD, kept: str | None = None) -> Backends:
     manager = FakeManager(running={1}, programs={1: program}, kept={} if kept is None else {1: kept})
-    return Hands(manager=manager, firewall=FakeFirewall(log=manager.done))
+    return Backends(manager=manager, firewall=FakeFirewall(log=manager.done))
 
 
-def fake(of: Hands) -> FakeManager:
+def fake(of: Backends) -> FakeManager:
     assert isinstance(of.manager, FakeManager)
     return of.manager
 
 
-def starts_fail(of: Hands, times: int) -> None:
+def starts_fail(of: Backends, times: int) -> None:
     left = [Transient("it ended at once")] * times
 
     def trouble() -> None:
@@ -57,18 +57,18 @@ def starts_fail(of: Hands, times: int) -> None:
     fake(of).trouble["start", 1] = trouble
 
 
-def verbs(of: Hands) -> list[str]:
+def verbs(of: Backends) -> list[str]:
     return [word for word in fake(of).done if not word.startswith("open")]
 
 
 def test_an_upgrade() -> None:
-    of = hands()
+    of = backends()
     perform(upgrade(), trying(), of)
     assert verbs(of) == ["place 1", "check 1", "stop 1", "start 1"]
     assert (fake(of).programs[1], fake(of).kept[1]) == (NEW, OLD)
 
 
-def failing(of: Hands, error: WnmError) -> None:
+def failing(of: Backends, error: WnmError) -> None:
     """The check of node 1's new program ends in this error."""
 
     def fail() -> None:
@@ -78,7 +78,7 @@ def failing(of: Hands, error: WnmError) -> None:
 
 
 def test_a_program_that_does_not_run_is_found_out_before_the_node_is_stopped() -> None:
-    of = hands()
+    of = backends()
     failing(of, ProgramFailed("no such interpreter"))
     with pytest.raises(ProgramFailed, match="no such interpreter; it runs on its old program again"):
         perform(upgrade(), trying(), of)
@@ -87,7 +87,7 @@ def test_a_program_that_does_not_run_is_found_out_before_the_node_is_stopped() -
 
 
 def test_a_program_that_was_changed_meanwhile_is_no_failure_of_the_version() -> None:
-    of = hands()
+    of = backends()
     failing(of, Transient("it says that it is 0.4.9"))
     with pytest.raises(Transient) as caught:
         perform(upgrade(), trying(), of)
@@ -97,7 +97,7 @@ def test_a_program_that_was_changed_meanwhile_is_no_failure_of_the_version() -> 
 
 
 def test_going_back() -> None:
-    of = hands(NEW, OLD)
+    of = backends(NEW, OLD)
     perform(RollBackNode(node=ONE, because=legacy("-")), trying(), of)
     assert verbs(of) == ["restore 1", "stop 1", "start 1"]
     assert fake(of).programs[1] == OLD
@@ -105,7 +105,7 @@ def test_going_back() -> None:
 
 @pytest.mark.parametrize("action", [upgrade(NEWEST, "0.4.9"), renew(NEWEST, "0.4.9")])
 def test_in_the_middle_of_a_trial_it_is_the_program_from_before_it_that_is_kept(action: NodeAction) -> None:
-    of = hands(NEW, OLD)
+    of = backends(NEW, OLD)
     perform(action, trying(trial="0.4.9", binary_version=NEWER), of)
     assert verbs(of)[:2] == ["restore 1", "place 1"]
     assert (fake(of).programs[1], fake(of).kept[1]) == (NEWEST, OLD)
@@ -117,7 +117,7 @@ def test_in_the_middle_of_a_trial_it_is_the_program_from_before_it_that_is_kept(
     ids=["first", "again", "no trial", "no trial, with an older one"],
 )
 def test_otherwise_nothing_is_put_back_first(known: Node) -> None:
-    of = hands(OLD, "/opt/older")
+    of = backends(OLD, "/opt/older")
     perform(upgrade(), known, of)
     assert "restore 1" not in verbs(of)
 
@@ -127,7 +127,7 @@ def test_otherwise_nothing_is_put_back_first(known: Node) -> None:
 )
 def test_a_program_that_does_not_start_is_put_back(make: Callable[[], tuple[NodeAction, Node]]) -> None:
     action, known = make()
-    of = hands(NEW if action is START else OLD, OLD if action is START else None)
+    of = backends(NEW if action is START else OLD, OLD if action is START else None)
     starts_fail(of, 1)
     with pytest.raises(ProgramFailed, match="it ended at once; it runs on its old program again"):
         perform(action, known, of)
@@ -136,7 +136,7 @@ def test_a_program_that_does_not_start_is_put_back(make: Callable[[], tuple[Node
 
 
 def test_when_the_old_one_does_not_start_either_both_are_said() -> None:
-    of = hands()
+    of = backends()
     starts_fail(of, 2)
     with pytest.raises(
         ProgramFailed, match="ended at once; going back to the old program failed too: it ended"
@@ -150,7 +150,7 @@ def test_when_the_old_one_does_not_start_either_both_are_said() -> None:
     [(START, row(1, Status.RESTARTING)), (renew(), row(1, Status.RESTARTING, former_version="0.4.6"))],
 )
 def test_without_a_trial_there_is_no_way_back(action: NodeAction, known: Node) -> None:
-    of = hands(NEW, OLD)
+    of = backends(NEW, OLD)
     starts_fail(of, 1)
     with pytest.raises(Transient) as caught:
         perform(action, known, of)
@@ -159,7 +159,7 @@ def test_without_a_trial_there_is_no_way_back(action: NodeAction, known: Node) -
 
 
 def test_a_node_that_does_not_end_keeps_its_program() -> None:
-    of = hands()
+    of = backends()
 
     def trouble() -> None:
         raise Transient("it does not end")
@@ -172,15 +172,15 @@ def test_a_node_that_does_not_end_keeps_its_program() -> None:
 
 
 def test_who_passed_loses_the_former_program_and_a_failure_to_delete_it_is_said() -> None:
-    of = hands(NEW, OLD)
+    of = backends(NEW, OLD)
     limit = TimeLimit(last_start=10, end=20)
-    assert mend((), (trying(), row(2)), of, clock=StandingClock(), limit=limit) == ()
+    assert reconcile((), (trying(), row(2)), of, clock=StandingClock(), limit=limit) == ()
     assert fake(of).kept == {}
 
     def trouble() -> None:
         raise Transient("read-only file system")
 
     fake(of).trouble["forget", 1] = trouble
-    said = mend((), (trying(), row(2)), of, clock=StandingClock(), limit=limit)
+    said = reconcile((), (trying(), row(2)), of, clock=StandingClock(), limit=limit)
     assert said == ("antnode0001: read-only file system",)
     assert verbs(of)[-1] == "forget 2"

@@ -9,16 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wnm_adopt.anm_files import (
-    AnmNode,
-    read_anm_cron,
     read_cpu_count,
     read_cron_entries,
     read_node_details,
     rewards_address_of,
     version_of,
 )
-from wnm_adopt.anm_script import read_script
-from wnm_adopt.assignments import Known, Unknown
+from wnm_adopt.bash_texts import Known, Unknown, read_script
+from wnm_adopt.discover import NodeMemory
 
 CASES = Path(__file__).parent / "cases" / "anm"
 VANILLA = CASES / "vanilla"
@@ -46,7 +44,9 @@ def begins_like(found: Any, expected: Any) -> bool:
 def test_node_details(case: str) -> None:
     expected = json.loads(text_of(CASES / "details" / f"{case}.json"))
     details = read_node_details(text_of(CASES / "details" / f"{case}.txt"))
-    assert details.nodes == {node["id"]: AnmNode(**node) for node in expected["nodes"]}
+    assert details.nodes == {
+        node["id"]: NodeMemory(peer_id=node["peer_id"], version=node["version"]) for node in expected["nodes"]
+    }
     assert len(details.problems) == len(expected["problems"])
     for problem, beginning in zip(details.problems, expected["problems"], strict=True):
         assert problem.startswith(beginning)
@@ -77,8 +77,8 @@ def test_script_of_a_plain_installation() -> None:
 
 
 def test_the_cron_line_of_a_plain_installation() -> None:
-    cron = read_anm_cron(text_of(VANILLA / "etc/cron.d/anm"))
-    assert (cron.user, cron.live) == ("ubuntu", True)
+    (entry,) = read_cron_entries(text_of(VANILLA / "etc/cron.d/anm"))
+    assert (entry.user, entry.live, entry.starts_anm) == ("ubuntu", True, True)
     companion = read_cron_entries(text_of(VANILLA / "etc/cron.d/influx_resources"))
     assert [(entry.when, entry.live, entry.starts_anm) for entry in companion] == [
         ("*/20 * * * *", True, False)
@@ -86,23 +86,22 @@ def test_the_cron_line_of_a_plain_installation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "user", "live"),
+    ("text", "entries"),
     [
-        ("* * * * * root /usr/bin/anms.sh", "root", True),
-        ("  *\t* * * *\tme  /bin/bash /usr/bin/anms.sh >> /var/antctl/log\r\n", "me", True),
-        ("@reboot me /usr/bin/anms.sh\n", "me", True),
-        ("# * * * * * ubuntu /bin/bash /usr/bin/anms.sh >> /var/antctl/log\n", "ubuntu", False),
-        ("#* * * * * old /usr/bin/anms.sh\n* * * * * new /usr/bin/anms.sh\n", "new", True),
-        ("* * * * * a /usr/bin/anms.sh\n* * * * * b /usr/bin/anms.sh\n", None, True),
-        ("* * * * * me /usr/bin/other.sh\n", None, False),
-        ("* * * * * me /usr/bin/anms.sh.bak\n", None, False),
-        ("PATH=/usr/bin/anms.sh\nnothing\n", None, False),
-        ("", None, False),
+        ("* * * * * root /usr/bin/anms.sh", [("root", True)]),
+        ("  *\t* * * *\tme  /bin/bash /usr/bin/anms.sh >> /var/antctl/log\r\n", [("me", True)]),
+        ("@reboot me /usr/bin/anms.sh\n", [("me", True)]),
+        ("# * * * * * ubuntu /bin/bash /usr/bin/anms.sh >> /var/antctl/log\n", [("ubuntu", False)]),
+        ("#* * * * * a /usr/bin/anms.sh\n* * * * * b /usr/bin/anms.sh\n", [("a", False), ("b", True)]),
+        ("* * * * * me /usr/bin/other.sh\n", []),
+        ("* * * * * me /usr/bin/anms.sh.bak\n", []),
+        ("PATH=/usr/bin/anms.sh\nnothing\n", []),
+        ("", []),
     ],
 )
-def test_cron_lines(text: str, user: str | None, live: bool) -> None:
-    cron = read_anm_cron(text)
-    assert (cron.user, cron.live) == (user, live)
+def test_cron_lines(text: str, entries: list[tuple[str, bool]]) -> None:
+    found = [(each.user, each.live) for each in read_cron_entries(text) if each.starts_anm]
+    assert found == entries
 
 
 @pytest.mark.parametrize(
@@ -180,11 +179,11 @@ _list_texts = st.text(max_size=60).map(lambda text: f"declare -A node_details_st
 @given(st.text(max_size=200) | _list_texts)
 def test_no_text_makes_them_fail(text: str) -> None:
     details = read_node_details(text)
-    assert all(id_ == node.id > 0 for id_, node in details.nodes.items())
+    assert all(id_ > 0 for id_ in details.nodes)
     assert all("\n" not in problem for problem in details.problems)
     read_cpu_count(text)
     read_script("anms.sh", text)
-    read_anm_cron(text)
+    read_cron_entries(text)
 
 
 _nodes = st.dictionaries(
@@ -206,9 +205,9 @@ def test_what_bash_writes_of_nodes_is_read_back(nodes: dict[int, tuple[str, str,
     )
     details = read_node_details(f"declare -A node_details_store=({entries})\n")
     assert details.problems == ()
-    assert {
-        id_: (node.peer_id or "", node.version or "", node.running) for id_, node in details.nodes.items()
-    } == nodes
+    assert {id_: (node.peer_id or "", node.version or "") for id_, node in details.nodes.items()} == {
+        id_: (peer, version) for id_, (peer, version, _) in nodes.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,9 @@ from msgspec.structs import replace
 from tests.adopt.test_anm_settings import ADDRESS, HOST, VANILLA
 
 from wnm.formats.systemd_reading import read_unit
-from wnm_adopt.anm_files import read_anm_cron
-from wnm_adopt.anm_places import AnmPlaces
-from wnm_adopt.anm_plan import AnmSeen, plan_from_anm
+from wnm_adopt.anm import AnmSeen, plan_from_anm
 from wnm_adopt.classify import paths_of_interest
-from wnm_adopt.discover import unit_of
-from wnm_adopt.found import FolderFacts, Surroundings
+from wnm_adopt.discover import FolderFacts, Surroundings, unit_of
 from wnm_adopt.plan import TakeoverPlan, plan_text
 
 SERVICES = "/var/antctl/services"
@@ -55,9 +52,7 @@ def planned(
         )
     seen = AnmSeen(
         texts=replace(VANILLA, override=override),
-        cron=read_anm_cron(CRON),
         cron_text=CRON,
-        places=AnmPlaces(),
         units=services,
         around=Surroundings(facts=facts, account="root", homes=frozenset({"/root"})),
         tables={},

@@ -11,7 +11,7 @@ from wnm.core.host import Host
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS, read, render
 from wnm_adopt.anm_settings import NUMBERS, AnmTexts, read_anm_settings
-from wnm_adopt.findings import FoundSettings
+from wnm_adopt.plan import FoundSettings
 
 ROOTS = Path(__file__).parent / "cases" / "anm"
 ADDRESS = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"

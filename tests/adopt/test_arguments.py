@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.node_kinds.nodes import WALLET, node_of
 
 from wnm.node_kinds.kinds import KINDS
-from wnm_adopt.arguments import (
+from wnm_adopt.understand import (
     LONGEST_COMMAND,
     MOST_WORDS,
     NodeArguments,

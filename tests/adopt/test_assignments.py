@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wnm_adopt.assignments import Assignments, Known, Place, Unknown, read_assignments
+from wnm_adopt.bash_texts import Assignments, Known, Place, Unknown, read_assignments
 
 CASES = Path(__file__).parent / "cases" / "anm" / "shell"
 BASH = shutil.which("bash")

@@ -13,9 +13,15 @@ from msgspec.structs import asdict, replace
 from wnm.core.node import id_in_name
 from wnm.formats.systemd_reading import read_unit
 from wnm_adopt.classify import Classified, classify, paths_of_interest
-from wnm_adopt.discover import process_unit, unit_of
-from wnm_adopt.found import FolderFacts, FoundUnit, NodeMemory, Surroundings
-from wnm_adopt.launchd_agents import read_agent
+from wnm_adopt.discover import (
+    FolderFacts,
+    FoundUnit,
+    NodeMemory,
+    Surroundings,
+    process_unit,
+    read_agent,
+    unit_of,
+)
 
 CASES = sorted((Path(__file__).parent / "cases" / "machines").glob("*.json"))
 SERVICES = "/var/antctl/services"

@@ -192,7 +192,7 @@ def test_a_folder_becomes_ours_and_goes_back_to_whom_it_was(folder: TakeoverFold
     if os.geteuid() == 0:
         os.chown(logs, 12345, 54321)
     before = logs.stat()
-    folder.claim(str(logs))
+    folder.take_ownership(str(logs))
     assert (logs.stat().st_uid, logs.stat().st_mode & 0o777) == (os.geteuid(), 0o755)
     kept = folder.manifest.kept_at(str(logs))
     assert kept is not None
@@ -217,7 +217,7 @@ def test_keeping_again_never_takes_our_own_doing_for_what_was_there(
     folder.keep([str(machine / "nothing")])
     folder.note_made(str(machine / "nothing"))
     folder.put(str(machine / "nothing"), "ours")
-    folder.claim(str(logs))
+    folder.take_ownership(str(logs))
     folder.keep_again()
     assert [kept.sort for kept in folder.manifest.kept] == [Sort.ABSENT, Sort.FOLDER]
     restore_all(folder)

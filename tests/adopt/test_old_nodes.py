@@ -12,7 +12,7 @@ from tests.storage.old_databases import build
 
 from wnm.core.node import Node, NodeId, Status, id_in_name
 from wnm_adopt.classify import Refused
-from wnm_adopt.found import FolderFacts
+from wnm_adopt.discover import FolderFacts
 from wnm_adopt.old_database import OldNode, read_old_colony
 from wnm_adopt.old_nodes import Memory, OldNodes, remember
 

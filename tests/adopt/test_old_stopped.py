@@ -16,7 +16,7 @@ from tests.adopt.old_rows import (
 )
 
 from wnm.core.node import Node, NodeId, Status
-from wnm_adopt.found import FolderFacts
+from wnm_adopt.discover import FolderFacts
 
 
 def test_a_node_that_stands_still_under_setsid() -> None:

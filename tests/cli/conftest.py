@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.operator import Operator
+from tests.cli.forks import Forks
+from tests.cli.operator import FORKS, Operator
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[Forks]:
+    """The process behind `Operator.ask` ends with the tests."""
+    yield FORKS
+    FORKS.end()
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from tests.builders import NOW
 
-from wnm.app.context import begin
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView
 from wnm.tui.source import Source
+from wnm.wiring import context_of
 
 
 class StandingClock(SystemClock):
@@ -25,7 +25,7 @@ class StandingClock(SystemClock):
 
 def live_view(path: str, now: datetime = NOW, *words: str) -> LiveView:
     """The view of a database, looked at in that moment."""
-    run = begin(parse(["watch", "--dbpath", path, *words]))
+    run = context_of(parse(["watch", "--dbpath", path, *words]))
     return LiveView(run, Source(run, StandingClock(now)), StandingClock(now))
 
 

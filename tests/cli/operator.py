@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.cli.forks import Forks
 from tests.cli.port_blocks import PORTS, PortBlocks
 from tests.waiting import eventually
 
@@ -32,6 +33,7 @@ PATIENCE_SECONDS = 120.0
 OLD, NEW = "0.4.17", "0.4.18"
 QUIET_PERCENT = 97.0
 BREATH_SECONDS = 0.3
+FORKS = Forks()
 # Wide enough that a busy test machine neither holds growth back nor sheds anything; no CPU is above 100 %.
 LIMITS: Mapping[str, object] = {
     "cpu_less_than": 99.9,
@@ -149,6 +151,12 @@ class Operator:
         seconds = time.monotonic() - started
         return Result(code=ran.returncode, out=ran.stdout, err=ran.stderr, seconds=seconds)
 
+    def ask(self, *words: object, env: Mapping[str, str] | None = None) -> Result:
+        """The same without the imports of `wnm`: for what is refused or only read."""
+        started = time.monotonic()
+        code, out, err = FORKS.run(self.command(*words), self.environment(env), self.home)
+        return Result(code=code, out=out, err=err, seconds=time.monotonic() - started)
+
     def begin(self, *words: object) -> subprocess.Popen[str]:
         """Start `wnm` and do not wait for it; it leads a process group of its own."""
         process = subprocess.Popen(
@@ -187,7 +195,7 @@ class Operator:
 
     def init(self, **settings: object) -> Result:
         """`wnm --init`, which must succeed."""
-        result = self.run("--init", *self.wishes(**settings))
+        result = self.ask("--init", *self.wishes(**settings))
         assert result.code == 0, result
         return result
 
@@ -215,12 +223,22 @@ class Operator:
         self, holds: Callable[[], bool], *words: object, at_most: int, codes: Sequence[int] = (0,)
     ) -> list[Result]:
         """Run cycles until `holds`. A cycle in which a busy CPU held growth back does not count."""
+        return self._cycles_until(self.cycle, holds, *words, at_most=at_most, codes=codes)
+
+    def _cycles_until(
+        self,
+        cycle: Callable[..., Result],
+        holds: Callable[[], bool],
+        *words: object,
+        at_most: int,
+        codes: Sequence[int] = (0,),
+    ) -> list[Result]:
         results: list[Result] = []
         counted, deadline = 0, time.monotonic() + PATIENCE_SECONDS
         while not holds():
-            assert counted < at_most, f"not so after {at_most} cycles: {results}\n{self.run('explain').out}"
+            assert counted < at_most, f"not so after {at_most} cycles: {results}\n{self.ask('explain').out}"
             assert time.monotonic() < deadline, f"not so in time: {results}"
-            results.append(self.cycle(*words))
+            results.append(cycle(*words))
             assert results[-1].code in codes, results[-1]
             if holds():
                 break
@@ -235,8 +253,8 @@ class Operator:
         if not self.database.exists():
             self.init(node_cap=count, **settings)
         together = ("--max_concurrent_starts", count, "--max_concurrent_operations", count)
-        self.cycles_until(lambda: self.running() == count, *together, at_most=12)
-        self.good_cycle("--max_concurrent_starts=1", "--max_concurrent_operations=1")
+        self._cycles_until(self.ask, lambda: self.running() == count, *together, at_most=12)
+        assert self.ask("--max_concurrent_starts=1", "--max_concurrent_operations=1").code == 0
         assert self.running() == count
         return self.pids()
 
@@ -250,7 +268,7 @@ class Operator:
 
     def report(self, name: str) -> dict[str, Any]:
         """A report as JSON."""
-        result = self.run("--report", name, "--json")
+        result = self.ask("--report", name, "--json")
         assert (result.code, result.err) == (0, ""), result
         found: dict[str, Any] = json.loads(result.out)
         return found

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from tests.cli.footprints import contents, differences, footprint
 from tests.cli.operator import Operator, Result
 
 
-def refused(operator: Operator, *words: object, **surroundings: object) -> Result:
-    """Run it; it must be refused in one line, and nothing may be different afterwards."""
+def refused(operator: Operator, *words: object, env: Mapping[str, str] | None = None) -> Result:
+    """Ask for it; it must be refused in one line, and nothing may be different afterwards."""
     before, lock = contents(operator.home), operator.database.parent / "wnm_active"
     was_there = lock.exists()
-    result = operator.run(*words, **surroundings)  # type: ignore[arg-type]
+    result = operator.ask(*words, env=env)
     assert differences(before, contents(operator.home)) == []
     assert lock.exists() is was_there
     assert not was_there or lock.read_bytes() == b""
@@ -24,6 +24,19 @@ def refused(operator: Operator, *words: object, **surroundings: object) -> Resul
     assert result.err.startswith("wnm: ")
     assert operator.processes() == []
     return result
+
+
+@pytest.mark.parametrize("typed", [VALUES[0], BY_HAND[4]], ids=["wrong", "another wrong"])
+def test_the_installed_program_ends_in_the_same_way(settled: Operator, typed: Wrong) -> None:
+    ran, asked = settled.run(*typed.words), refused(settled, *typed.words)
+    assert (ran.code, ran.out, ran.err) == (asked.code, asked.out, asked.err)
+    assert ran.code == typed.code
+
+
+def test_the_installed_program_asks_for_a_database(operator: Operator) -> None:
+    ran, asked = operator.run(), refused(operator)
+    assert (ran.code, ran.out, ran.err) == (asked.code, asked.out, asked.err)
+    assert ran.code == 3
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def quiet_plan(operator: Operator, *words: object) -> Result:
     """A dry run in which no busy CPU holds growth back."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        said = operator.run("--dry_run", *words)
+        said = operator.ask("--dry_run", *words)
         cpu = CPU.search(said.out)
         assert cpu, said
         if is_quiet(float(cpu[1])):
@@ -134,22 +134,19 @@ def test_before_the_first_cycle(operator: Operator) -> None:
     assert not operator.nodes.exists()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
+def test_nothing_that_is_asked_for_happens(three: Operator) -> None:
+    for words in (
         ("--force_action", "teardown"),
         ("--force_action", "remove", "--service_name", "antnode0001"),
         ("--force_action", "add", "--count", "2", "--node_cap", "9"),
         ("--force_action", "update_config", "--node_cap", "9"),
         ("--force_action", "survey"),
         ("--node_cap", "9", "--rewards_address", "donate"),
-    ],
-)
-def test_nothing_that_is_asked_for_happens(three: Operator, words: tuple[str, ...]) -> None:
-    with held_still(three):
-        said = changes_nothing(three, *words, "--poll_timeout=0.1")
-    assert said.code == 0, said
-    assert said.out
+    ):
+        with held_still(three):
+            said = changes_nothing(three, *words, "--poll_timeout=0.1")
+        assert said.code == 0, (words, said)
+        assert said.out, words
 
 
 def test_the_spelling_with_a_hyphen_and_the_environment_ask_for_it_too(operator: Operator) -> None:

@@ -18,7 +18,7 @@ from tests.formats.influx_reader import read_points
 from tests.views.promtool import promtool
 from tests.views.test_influx_resources import FIELDS
 
-FOR_FILES = {"wnm.views.prometheus", "wnm.views.prometheus_targets", "wnm.system.publish"}
+FOR_FILES = {"wnm.views.prometheus", "wnm.system.publish"}
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ BAD: Mapping[str, tuple[dict[str, object], str]] = {
     "does not say what it is": ({"refuse_version": "exit"}, ""),
 }
 CODES = (0, 1, 3)
+KILLS, ROUNDS, MOST_ROUNDS = 8, 5, 40
 
 
 def keys(operator: Operator) -> dict[int, bytes]:
@@ -47,13 +48,13 @@ def halted(operator: Operator) -> bool:
     return any(held["remedy"] for held in operator.report("decisions")["held"])
 
 
-def cycles_until_halted(operator: Operator) -> None:
+def cycles_until_halted(operator: Operator, pause_seconds: float = 0.3) -> None:
     """Cycles until a version is halted and everybody is back."""
     deadline = time.monotonic() + 150
     while not (halted(operator) and operator.running() == len(operator.statuses())):
         assert time.monotonic() < deadline, operator.run("explain").out
         assert operator.cycle().code in CODES
-        time.sleep(0.3)
+        time.sleep(pause_seconds)
 
 
 def check_unharmed(operator: Operator, before: dict[int, bytes], program: dict[int, bytes]) -> None:
@@ -69,9 +70,7 @@ def check_unharmed(operator: Operator, before: dict[int, bytes], program: dict[i
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [each for each in BAD if each != "does not say what it is"])
-def test_a_bad_version_harms_the_canary_only_and_a_good_one_lifts_the_halt(
-    operator: Operator, kind: str
-) -> None:
+def test_a_bad_version_harms_the_canary_only(operator: Operator, kind: str) -> None:
     orders, words = BAD[kind]
     operator.bring_up(3, delay_upgrade=DELAY, max_concurrent_upgrades=2, max_concurrent_operations=3)
     identities, programs, pids = keys(operator), copies(operator), operator.pids()
@@ -90,11 +89,21 @@ def test_a_bad_version_harms_the_canary_only_and_a_good_one_lifts_the_halt(
     result = operator.cycle()
     assert result.code == 3
     assert operator.pids() == after
-    for said in (operator.run("status").out, operator.run("explain").out):
+    for said in (operator.ask("status").out, operator.ask("explain").out):
         flat = " ".join(said.split())
         assert f"{NEW} is halted" in flat
         assert f"antnode{canary:04d}" in flat
         assert words in flat
+
+
+@pytest.mark.slow
+def test_while_a_version_is_halted_new_nodes_get_what_works_and_a_good_one_lifts_the_halt(
+    operator: Operator,
+) -> None:
+    operator.bring_up(3, delay_upgrade=DELAY, max_concurrent_upgrades=2, max_concurrent_operations=3)
+    identities = keys(operator)
+    operator.offer(NEW, crash_loop=True)
+    cycles_until_halted(operator)
     # New nodes get what works.
     operator.cycles_until(lambda: len(operator.statuses()) == 4, "--node_cap=4", at_most=4, codes=CODES)
     operator.cycles_until(lambda: operator.running() == 4, at_most=4, codes=CODES)
@@ -119,9 +128,9 @@ def test_a_version_without_peers_is_waited_for_a_minute_and_then_taken_back(oper
     operator.cycle()
     assert [node.trial for node in operator.remembered().values()].count(NEW) == 1
     assert len(kept(operator)) == 1
-    cycles_until_halted(operator)
+    cycles_until_halted(operator, pause_seconds=2)
     check_unharmed(operator, identities, programs)
-    assert "it has no peers" in " ".join(operator.run("status").out.split())
+    assert "it has no peers" in " ".join(operator.ask("status").out.split())
 
 
 def test_a_program_that_does_not_say_what_it_is_comes_to_nobody(three: Operator) -> None:
@@ -197,18 +206,21 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
     identities = keys(operator)
     bad: list[dict[str, object]] = [orders for orders, _ in BAD.values() if "refuse_version" not in orders]
     tried: dict[str, set[int]] = {}
-    endings: Counter[int] = Counter()
-    for round_ in range(10):
+    idle_seconds = operator.good_cycle().seconds
+    killed = 0
+    for round_ in range(MOST_ROUNDS):
+        if round_ >= ROUNDS and killed >= KILLS:
+            break
         version = f"0.5.{round_}"
-        orders = chance.choice(bad)
-        operator.offer(version, **orders)
+        operator.offer(version, **chance.choice(bad))
         for _ in range(4):
             cycle = operator.begin()
-            time.sleep(chance.uniform(0.1, 0.9))
+            # Some end before that: the gate moves on, too. A cycle that acts takes longer than an idle one.
+            time.sleep(chance.uniform(0.1, 2 * idle_seconds))
             if cycle.poll() is None:
                 os.kill(cycle.pid, signal.SIGKILL)
             cycle.communicate(timeout=60)
-            endings[cycle.returncode] += 1
+            killed += cycle.returncode == -signal.SIGKILL
             twice = [
                 name
                 for name, count in Counter(each.name for each in operator.processes()).items()
@@ -219,7 +231,7 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
                 if version in (node.trial, node.failed_version, node.version, node.binary_version):
                     tried.setdefault(version, set()).add(int(node.id))
         assert keys(operator) == identities
-    assert endings[-signal.SIGKILL] >= 8, endings
+    assert killed >= KILLS
     assert all(len(nodes) == 1 for nodes in tried.values()), tried
     operator.offer("0.6.0")
 

@@ -289,7 +289,7 @@ def test_suspended_and_continued_by_a_shell(past: Past, tmp_path: Path) -> None:
 
 def test_an_error_inside_gives_the_terminal_back(past: Past, tmp_path: Path) -> None:
     script = f"""
-from wnm.app.context import begin
+from wnm.wiring import context_of
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView
@@ -299,7 +299,7 @@ class Broken(Source):
     def again(self, last):
         raise ValueError("a bug")
 
-run = begin(parse(["watch", "--dbpath", {past.path!r}, "--every", "0.5"]))
+run = context_of(parse(["watch", "--dbpath", {past.path!r}, "--every", "0.5"]))
 view = LiveView(run, Broken(run, SystemClock()))
 view.run(mouse=False)
 raise SystemExit(view.return_code)

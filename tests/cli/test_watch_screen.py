@@ -13,16 +13,15 @@ from tests.views.builders import LATER, colony, failing, material
 from tests.views.past import Past, remember
 from tests.views.test_formats import HOSTILE
 
-from wnm.app.context import begin
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView
 from wnm.tui.screen import HELP, Show, foot, head, help_lines
 from wnm.tui.source import Found, Source
 from wnm.views.material import Material
-from wnm.views.node_table import COLUMNS, NO_EXTRAS
-from wnm.views.status import overview
+from wnm.views.status import COLUMNS, NO_EXTRAS, overview
 from wnm.views.text import plain
+from wnm.wiring import context_of
 
 SIZES = [(20, 8), (40, 12), (80, 24), (97, 30), (250, 80)]
 
@@ -35,7 +34,7 @@ class Given(Source):
     """Finds what it was given."""
 
     def __init__(self, of: Material) -> None:
-        super().__init__(begin(parse(["watch"])), SystemClock())
+        super().__init__(context_of(parse(["watch"])), SystemClock())
         self._given = found(of)
 
     def first(self) -> Found:
@@ -102,7 +101,7 @@ def test_why_it_cannot_be_read_is_told_with_its_remedy() -> None:
 
 def test_hostile_texts_are_not_obeyed() -> None:
     of = material((failing(1, error=f"[bold]{HOSTILE}\x1b[2J"), failing(2)))
-    lines = screen(LiveView(begin(parse(["watch"])), Given(of)), width=200)
+    lines = screen(LiveView(context_of(parse(["watch"])), Given(of)), width=200)
     assert all(each.isprintable() for each in lines)
     assert "[bold]" in "".join(lines)
 
@@ -118,6 +117,8 @@ def test_what_is_wrong_stands_at_the_top() -> None:
 
 
 def test_no_node_at_all(tmp_path: Path) -> None:
-    lines = screen(LiveView(begin(parse(["watch"])), Given(material(()))), ["down", "enter", "end", "pageup"])
+    lines = screen(
+        LiveView(context_of(parse(["watch"])), Given(material(()))), ["down", "enter", "end", "pageup"]
+    )
     assert "no nodes yet" in "".join(lines)
     assert lines[-1].endswith("0/0")

@@ -64,7 +64,7 @@ def test_it_holds_the_program_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert MIGRATION in names
     assert "wnm/storage/migrations/env.py" in names
-    assert {"wnm/views/page/page.css", "wnm/views/page/page.js"} <= set(names)
+    assert {"wnm/views/html/page.css", "wnm/views/html/page.js"} <= set(names)
     assert {"wnm_sim/samples/metrics.txt", "wnm_sim/samples/metadata.txt"} <= set(names)
     assert {name.partition("/")[0] for name in names} == {
         "wnm",

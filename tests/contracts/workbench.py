@@ -18,8 +18,8 @@ from wnm.core.errors import WnmError
 from wnm.core.node import Node, NodeId, ProcessState, Status, node_name
 from wnm.core.observation import ProcessReading
 from wnm.node_kinds.antnode import ANTNODE
-from wnm.process_managers.manager import NodeManager
-from wnm.sensors.programs import read_program
+from wnm.node_kinds.kinds import KINDS
+from wnm.process_managers.manager import NodeManager, Policy
 from wnm.system.clock import SystemClock
 
 WALLET = "0x" + "1a" * 20
@@ -146,20 +146,15 @@ class Workbench:
         self_upgrade: bool = False,
     ) -> NodeManager:
         """The manager over the driver."""
-        return NodeManager(
-            self.driver,
-            command_line=ANTNODE.command_line,
-            fingerprint=lambda node: ANTNODE.fingerprint(node.root_dir),
-            identity_file=lambda node: ANTNODE.identity_file(node.root_dir),
-            storages=[str(self.storage)],
+        policy = Policy(
+            storages=(str(self.storage),),
             log_storage=str(self.logs),
             key_storage=str(key_storage or self.keys),
             keep_keys=keep_keys,
             self_upgrade=self_upgrade,
-            ask=lambda node: read_program(node.program, None, timeout=GRACE, user=node.user),
             stop_grace=GRACE,
-            clock=clock or SystemClock(),
         )
+        return NodeManager(self.driver, KINDS, policy, clock or SystemClock())
 
     def created(self, number: int = 1, *, misbehave: Mapping[str, object] | None = None) -> Node:
         """A node that was created and not started."""

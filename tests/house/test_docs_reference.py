@@ -22,16 +22,15 @@ from tests.views.test_earnings import SOME
 
 from wnm.alerts import commands as alert_commands
 from wnm.app import schedule as cron
-from wnm.app.histories import chronicle_of
 from wnm.app.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS
+from wnm.app.read import chronicle_of, story_of
 from wnm.app.run_options import RUN_OPTIONS
-from wnm.app.stories import story_of
 from wnm.app.view_options import View
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
 from wnm.storage.tables import metadata
-from wnm.views import alerts, doctor, earnings, history, prometheus, registry, story
-from wnm.views.facts import KEYS
+from wnm.views import alerts, doctor, earnings, prometheus, registry, timeline
+from wnm.views.material import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {"schema", "generated_at"}
@@ -102,8 +101,10 @@ def test_history_and_stories_have_the_keys_that_are_documented(tmp_path: Path) -
     with open_for_reading(past.path) as database:
         found = looked_at(database)
         view = View(days=3, range="week")
-        told("history", history.payload(chronicle_of(database, found.settings, view, None, LOOKED_AT)))
-        shed = story.payload(story_of(database, found, "antnode0017"))
+        told(
+            "history", timeline.history_payload(chronicle_of(database, found.settings, view, None, LOOKED_AT))
+        )
+        shed = timeline.story_payload(story_of(database, found, "antnode0017"))
     told("explain NODE", shed)
 
 

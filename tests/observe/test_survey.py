@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.act.hands import FakeFirewall, FakeManager
+from tests.act.fakes import FakeFirewall, FakeManager
 from tests.builders import row, settings
 from tests.sim.running import free_port
 

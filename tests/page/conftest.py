@@ -8,7 +8,7 @@ import pytest
 from tests.page.history import subject
 from tests.page.viewer import Browser, browser, require_browser
 
-from wnm.views.page.frame import render
+from wnm.views.html.page import render
 
 type Written = Callable[..., Path]
 

@@ -14,8 +14,8 @@ from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
 from wnm.core.reasons import legacy
 from wnm.core.timeline import MEASURES, RANGES, Bucket, OperationRecord, Past, PastCycle, Spread
+from wnm.views.html.verdict import Subject
 from wnm.views.material import Material
-from wnm.views.page.subject import Subject
 
 HOSTILE = (
     "</script><script>window.owned = 1</script>",

@@ -8,7 +8,7 @@ from tests.builders import GB, disk
 from tests.page.history import ORDINARY, subject
 from tests.page.viewer import browser
 
-from wnm.views.page.frame import render
+from wnm.views.html.page import render
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 CALM = {

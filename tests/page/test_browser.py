@@ -8,7 +8,7 @@ from tests.page.conftest import Written
 from tests.page.history import past, subject
 from tests.page.viewer import NARROW, WIDE, Browser, View
 
-from wnm.views.page.frame import render
+from wnm.views.html.page import render
 
 COUNTS = (0, 3, 500, 2000)
 SIZES = (

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.page.history import HOSTILE
 
-from wnm.views.page.markup import Markup, data_block, element, harmless, joined, raw
+from wnm.views.html.markup import Markup, data_block, element, harmless, joined, raw
 
 
 class Reader(HTMLParser):

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tests.builders import cases
 
 from wnm.core.timeline import RANGES, Bucket, Spread
-from wnm.views.page.paths import HEIGHT, WIDTH, Scale, band, line, nice_top, runs
+from wnm.views.charts import nice_top
+from wnm.views.html.charts import HEIGHT, WIDTH, Scale, band, line, runs
 
 POINT = re.compile(r"(-?[0-9]+),(-?[0-9]+)")
 SCALE = Scale(buckets=96, top=100.0)

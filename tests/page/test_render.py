@@ -15,9 +15,9 @@ from tests.views.builders import failing, held
 
 from wnm.app.publish import OUTPUTS
 from wnm.core.alerts import Episode, Severity
-from wnm.views.page.frame import MARKER, policy, render, source
-from wnm.views.page.markup import harmless
-from wnm.views.page.subject import Subject
+from wnm.views.html.markup import harmless
+from wnm.views.html.page import MARKER, policy, render, source
+from wnm.views.html.verdict import Subject
 
 COUNTS = (0, 3, 500, 2000)
 KB = 1000

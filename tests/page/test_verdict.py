@@ -9,9 +9,8 @@ from tests.views.builders import colony, failing, material, stopped
 from wnm.core.alerts import Episode, Severity
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen
-from wnm.views.page.frame import render
-from wnm.views.page.subject import Subject
-from wnm.views.page.verdict import State, Verdict, verdict
+from wnm.views.html.page import render
+from wnm.views.html.verdict import State, Subject, Verdict, verdict
 
 
 def of(*nodes: NodeSeen) -> Subject:

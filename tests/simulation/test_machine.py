@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 from tests.builders import settings
+from tests.simulation.events import heal, mount, upgrade_itself
 from tests.simulation.oracle import check_decision, check_keys, check_rest, check_shun_acts, check_world
 
 from wnm.core.action import AddNode, NodeAction, RemoveNode, Resurvey, RetireNode, StartNode, StopNode
@@ -236,16 +237,16 @@ class AnyMachine(RuleBasedStateMachine):
         disks = sorted({each.disk for each in world.folders.values()} - {"/"})
         if not disks:
             return
-        world.mount(disks[pick % len(disks)], mounted=False)
+        mount(world, disks[pick % len(disks)], mounted=False)
         for _ in range(cycles):
             self.one_cycle()
         if comes_back:
-            world.mount(disks[pick % len(disks)], mounted=True)
+            mount(world, disks[pick % len(disks)], mounted=True)
 
     @rule()
     def all_disks_come_back(self) -> None:
         for mount_point in STORAGES.values():
-            self.machine.world.mount(mount_point, mounted=True)
+            mount(self.machine.world, mount_point, mounted=True)
 
     @rule(version=st.sampled_from(["0.4.1", "0.5.0", "0.4.0", "0.3.9", None]), cycles=st.integers(0, 8))
     def another_program_is_there(self, version: str | None, cycles: int) -> None:
@@ -278,7 +279,7 @@ class AnyMachine(RuleBasedStateMachine):
         world = self.machine.world
         folders = sorted(path for path, each in world.folders.items() if each.version is not None)
         if folders:
-            world.upgrade_itself(folders[pick % len(folders)], version)
+            upgrade_itself(world, folders[pick % len(folders)], version)
 
     @rule(allowed=st.integers(1, 3))
     def other_failures_are_allowed(self, allowed: int) -> None:
@@ -323,7 +324,7 @@ class AnyMachine(RuleBasedStateMachine):
         """When nothing happens any more, wnm comes to rest, and what it left is whole."""
         if not hasattr(self, "machine"):
             return
-        self.machine.world.heal()
+        heal(self.machine.world)
         quiet, grown = 0.0, False
         for _ in range(MOST_CYCLES):
             minutes = 1 if quiet < 20 else 5

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.builders import briefly, limits, settings
+from tests.simulation.events import upgrade_itself
 from tests.simulation.oracle import check_decision, check_world
 
 from wnm.core.action import AddNode, RollBackNode, StartNode, UpgradeNode
@@ -274,7 +275,7 @@ def test_versions_that_come_and_go_move_nobody_after_the_first_time() -> None:
 def test_nodes_that_upgrade_themselves_are_left_alone() -> None:
     weeks = fleet()
     for path in sorted(weeks.machine.world.folders)[:3]:
-        weeks.machine.world.upgrade_itself(path, "0.5.0")
+        upgrade_itself(weeks.machine.world, path, "0.5.0")
     weeks.release("0.4.1")
     weeks.rest()
     weeks.check_well()

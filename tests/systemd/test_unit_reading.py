@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from tests.systemd.life import SYSTEM_UNITS, do
 
+from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import read_unit
-from wnm.formats.systemd_syntax import environment
+from wnm.formats.systemd_unit import environment
+from wnm.system.loaded_units import loaded_properties
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "formats/cases/exec_start.json").read_text(encoding="utf-8")
@@ -49,7 +51,7 @@ def programs() -> Any:
 
 def test_every_line_arrives_as_we_read_it(programs: list[Path]) -> None:
     wrong = []
-    looked_at = 0
+    looked_at = told = 0
     for case in CASES:
         if "argv" not in case or Path(case["argv"][0]) not in programs:
             continue
@@ -65,5 +67,11 @@ def test_every_line_arrives_as_we_read_it(programs: list[Path]) -> None:
         looked_at += 1
         if found.argv is None or list(found.argv[1:]) != said:
             wrong.append((case["line"], found.argv, found.problem, said))
+        # Asked, systemd tells the same; what it does not tell is left to the file.
+        asked = read_loaded(loaded_properties(UNIT.name, of_user=False) or {}, found, str(UNIT))
+        told += asked is not None
+        if asked is not None and list((asked.argv or ())[1:]) != said:
+            wrong.append((case["line"], asked.argv, "as it is loaded", said))
     assert wrong == []
     assert looked_at > len(CASES) / 2
+    assert told > looked_at / 2

@@ -25,7 +25,7 @@ from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import Blocked, legacy, legacy_blocked
 from wnm.core.sentences import sentence
 from wnm.core.settings import SPECS, Settings
-from wnm.views.deeds import names_of, outcome_view
+from wnm.views.actions import names_of, outcome_view
 from wnm.views.material import CycleView, Material
 
 ATTOS = 12_345_678_901_234_567_891

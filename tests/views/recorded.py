@@ -28,8 +28,8 @@ from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage
 from wnm.core.outcome import Result
-from wnm.formats.antnode_figures import FIGURES
-from wnm.views import influx_resources, prometheus, prometheus_targets
+from wnm.formats.antnode_metrics import FIGURES
+from wnm.views import influx, prometheus
 from wnm.views.material import Material
 
 CASES = Path(__file__).parent / "cases"
@@ -37,8 +37,8 @@ ASKED = {1: {name: 10 + number for number, name in enumerate(FIGURES)}}
 """What the first node said to the dashboards' questions; the others did not answer."""
 TEXTS: Mapping[str, Callable[[Material], str]] = {
     "prom": prometheus.text,
-    "influx": lambda of: influx_resources.text(of, ASKED),
-    "json": prometheus_targets.text,
+    "influx": lambda of: influx.text(of, ASKED),
+    "json": prometheus.targets,
 }
 """The texts by the ending of their files."""
 

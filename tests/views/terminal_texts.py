@@ -12,18 +12,15 @@ from zoneinfo import ZoneInfo
 from tests.builders import HOST, NOW
 from tests.views.past import remember
 
-from wnm.app.histories import chronicle_of
 from wnm.app.material import material
-from wnm.app.show import extras_of
-from wnm.app.stories import story_of
+from wnm.app.read import chronicle_of, extras_of, story_of
 from wnm.app.view_options import View
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.ledger import Ledger
-from wnm.views import history, story
+from wnm.views import timeline
 from wnm.views.material import Material
-from wnm.views.status import AS_IT_IS, overview
-from wnm.views.status_lines import status_lines
+from wnm.views.status import AS_IT_IS, overview, status_lines
 from wnm.views.text import Line, plain
 
 CASES = Path(__file__).parent / "cases" / "terminal"
@@ -45,7 +42,9 @@ def _status(database: Database, width: int) -> list[Line]:
 
 
 def _story(name: str) -> Callable[[Database, int], list[Line]]:
-    return lambda database, width: story.text(story_of(database, looked_at(database), name), BERLIN, width)
+    return lambda database, width: timeline.story_lines(
+        story_of(database, looked_at(database), name), BERLIN, width
+    )
 
 
 def _history(range_name: str) -> Callable[[Database, int], list[Line]]:
@@ -53,7 +52,7 @@ def _history(range_name: str) -> Callable[[Database, int], list[Line]]:
         settings = looked_at(database).settings
         view = View(days=3, range=range_name)
         found = chronicle_of(database, settings, view, None, LOOKED_AT)
-        return history.text(found, UTC, width, dots=range_name != "month")
+        return timeline.history_lines(found, UTC, width, dots=range_name != "month")
 
     return made
 

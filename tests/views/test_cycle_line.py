@@ -9,7 +9,7 @@ from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
-from wnm.views.cycle_line import cycle_line
+from wnm.views.actions import cycle_line
 
 
 def decided(rule: str, *actions: Action, **changes: object) -> Decision:

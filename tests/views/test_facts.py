@@ -9,8 +9,7 @@ from tests.views.builders import ATTOS, colony, healthy, material, stopped, unre
 from wnm.core.errors import BadInput
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
-from wnm.views.facts import NodeFacts, attention, facts_of, payload_of
-from wnm.views.material import only
+from wnm.views.material import NodeFacts, attention, facts_of, facts_payload, only
 
 KEYS = [
     "id",
@@ -61,17 +60,17 @@ def facts(each: NodeSeen) -> NodeFacts:
 
 
 def test_every_promised_key_is_there_and_no_other() -> None:
-    assert list(payload_of(facts(healthy(1)))) == KEYS
-    assert list(payload_of(facts(unread(1)))) == KEYS
+    assert list(facts_payload(facts(healthy(1)))) == KEYS
+    assert list(facts_payload(facts(unread(1)))) == KEYS
 
 
 def test_a_healthy_node_leaves_nothing_open_but_its_error() -> None:
-    payload = payload_of(facts(healthy(1, peer_id="12D3KooW1")))
+    payload = facts_payload(facts(healthy(1, peer_id="12D3KooW1")))
     assert [key for key, value in payload.items() if value is None] == ["last_error"]
 
 
 def test_rewards_keep_all_their_digits() -> None:
-    assert payload_of(facts(healthy(1)))["rewards_attos"] == ATTOS
+    assert facts_payload(facts(healthy(1)))["rewards_attos"] == ATTOS
 
 
 def test_the_service_is_the_name_that_commands_take() -> None:
@@ -80,7 +79,7 @@ def test_the_service_is_the_name_that_commands_take() -> None:
 
 
 def test_what_was_never_seen_is_null_and_the_process_unknown() -> None:
-    payload = payload_of(facts(unread(1)))
+    payload = facts_payload(facts(unread(1)))
     assert payload["process"] == "unknown"
     assert {payload[key] for key in (*LIVE, "version", "binary_version", "disk_bytes", "peer_id")} == {None}
 
@@ -89,7 +88,7 @@ def test_what_was_never_seen_is_null_and_the_process_unknown() -> None:
 def test_a_node_that_does_not_run_has_no_live_figures(status: Status) -> None:
     """The reading is as old as its row, and still says that it ran."""
     each = NodeSeen(node=row(1, status), reading=healthy(1).reading)
-    assert {payload_of(facts(each))[key] for key in LIVE} == {None}
+    assert {facts_payload(facts(each))[key] for key in LIVE} == {None}
 
 
 def test_a_stopped_node_is_stopped_whatever_an_older_reading_says() -> None:
@@ -104,7 +103,7 @@ def test_a_failed_process_of_a_stopped_node_is_told() -> None:
 def test_a_reading_from_before_the_last_change_is_not_current(status: Status) -> None:
     each = healthy(1)
     changed = row(1, status, status_since=NOW + timedelta(seconds=2))
-    payload = payload_of(facts(NodeSeen(node=changed, reading=each.reading)))
+    payload = facts_payload(facts(NodeSeen(node=changed, reading=each.reading)))
     assert payload["process"] == "unknown"
     assert {payload[key] for key in LIVE} == {None}
 
@@ -117,7 +116,7 @@ def test_a_status_concluded_from_the_reading_itself_is_current() -> None:
 def test_a_node_that_runs_but_does_not_answer_is_not_called_stopped() -> None:
     silent = {"reachable": Reachability.TIMES_OUT, "page": Unseen(reason="timed out")}
     each = node(1, sees=silent)
-    payload = payload_of(facts(each))
+    payload = facts_payload(facts(each))
     assert (payload["status"], payload["process"], payload["reachable"]) == (
         "RUNNING",
         "running",

@@ -7,14 +7,14 @@ from tests.builders import NOW, settings
 from tests.views.past import Past, remember
 from tests.views.terminal_texts import BERLIN, CASES, LOOKED_AT, TEXTS, WIDTHS, looked_at, written
 
-from wnm.app.histories import chronicle_of
+from wnm.app.read import chronicle_of
 from wnm.app.view_options import View
 from wnm.core.timeline import RANGES, Bucket, Spread
 from wnm.storage.database import open_for_reading
-from wnm.views import charts, history
+from wnm.views import charts, timeline
 from wnm.views.charts import Trends
-from wnm.views.history import Chronicle
 from wnm.views.text import plain
+from wnm.views.timeline import Chronicle
 from wnm.views.words import short_ant
 
 
@@ -30,7 +30,7 @@ def chronicle(past: Past, wanted: str | None = None, **view: object) -> Chronicl
 
 
 def text(of: Chronicle, width: int = 80) -> str:
-    return plain(history.text(of, UTC, width, dots=True))
+    return plain(timeline.history_lines(of, UTC, width, dots=True))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -62,7 +62,7 @@ def test_both_names_of_a_time_that_changed_are_told(past: Past) -> None:
         wished = looked_at(database).settings
         later = NOW + timedelta(days=60)
         found = chronicle_of(database, wished, View(days=90), None, later)
-    head = plain(history.text(found, BERLIN, 80, dots=True)).splitlines()[0]
+    head = plain(timeline.history_lines(found, BERLIN, 80, dots=True)).splitlines()[0]
     assert head == "what happened over the last 90 days, times in CET and CEST"
 
 
@@ -86,7 +86,7 @@ def test_a_quiet_time_says_so(past: Past) -> None:
 
 
 def test_the_history_for_programs(past: Past) -> None:
-    payload = history.payload(chronicle(past, days=3, range="week"))
+    payload = timeline.history_payload(chronicle(past, days=3, range="week"))
     assert [each["node"] for each in payload["events"]] == ["antnode0003", "antnode0017"] + [
         "antnode0002"
     ] * 3

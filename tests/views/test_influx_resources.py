@@ -10,7 +10,7 @@ from tests.views.builders import ATTOS, colony, failing, healthy, material, stop
 
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen
-from wnm.views import influx_resources
+from wnm.views import influx
 from wnm.views.material import Material
 
 NODE_FIELDS = {
@@ -55,7 +55,7 @@ TOTAL_FIELDS = {
 
 def points(of: Material, measurement: str) -> list[Point]:
     """The points of one measurement, read by a reader of its own."""
-    every = read_points(influx_resources.text(of))
+    every = read_points(influx.text(of))
     return [each for each in every if each.measurement == measurement]
 
 
@@ -107,7 +107,7 @@ def test_names_and_types_never_change(of: Material) -> None:
 
 def test_a_node_that_was_asked_has_every_field_of_the_dashboards() -> None:
     figures = {name: number for number, name in enumerate(ASKED_FIELDS)}
-    one, other = read_points(influx_resources.text(material(colony(2)), {1: figures}))[:2]
+    one, other = read_points(influx.text(material(colony(2)), {1: figures}))[:2]
     assert {name: type(value) for name, value in one.fields.items()} == FIELDS
     assert {name: one.fields[name] for name in figures} == figures
     assert set(other.fields) == set(NODE_FIELDS)
@@ -115,7 +115,7 @@ def test_a_node_that_was_asked_has_every_field_of_the_dashboards() -> None:
 
 def test_the_fields_come_in_the_order_of_the_script_that_is_replaced() -> None:
     figures = dict.fromkeys(ASKED_FIELDS, 7)
-    line, *_ = influx_resources.text(material(colony(1)), {1: figures}).splitlines()
+    line, *_ = influx.text(material(colony(1)), {1: figures}).splitlines()
     assert [field.partition("=")[0] for field in line.split(" ")[1].split(",")] == [
         *("PeerId", "status", "version", "gets", "puts", "up_time", "rewards", "records", "connected_peers"),
         *("networ_size", "open_connections", "total_peers", "shunned_count", "bad_peers", "mem", "cpu"),
@@ -178,12 +178,10 @@ def test_the_size_of_the_network_is_the_mean_of_those_who_know() -> None:
 
 def test_all_points_of_one_reading_have_its_time_in_full_ten_seconds() -> None:
     of = material(colony(2))
-    stamps = {each.at_ns for each in read_points(influx_resources.text(of))}
+    stamps = {each.at_ns for each in read_points(influx.text(of))}
     assert stamps == {int(NOW.timestamp()) * 10**9}
     later = replace(of, readings_at=NOW.replace(second=19, microsecond=5))
-    assert {each.at_ns for each in read_points(influx_resources.text(later))} == {
-        (int(NOW.timestamp()) + 10) * 10**9
-    }
+    assert {each.at_ns for each in read_points(influx.text(later))} == {(int(NOW.timestamp()) + 10) * 10**9}
 
 
 def test_without_nodes_the_totals_are_zero() -> None:

@@ -11,11 +11,11 @@ from tests.views.shell import evaluated
 
 from wnm.app.setting_files import read_config_file
 from wnm.core.errors import BadInput
-from wnm.core.forms.wallets import WeightedWallet
+from wnm.core.forms import WeightedWallet
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS
-from wnm.views.machine_config import variable_of
 from wnm.views.registry import render
+from wnm.views.reports import variable_of
 
 ODD = settings(
     rewards_address=(

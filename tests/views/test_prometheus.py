@@ -19,7 +19,7 @@ from tests.views.recorded import CASES, MACHINES, TEXTS, written
 from wnm.core.decide.ladder import decide
 from wnm.core.node import Status
 from wnm.core.observation import FileSystem
-from wnm.views import prometheus, prometheus_targets
+from wnm.views import prometheus
 from wnm.views.material import Material
 
 MOST_BYTES_OF_2000_NODES = 3_000_000
@@ -65,7 +65,7 @@ def test_promtool_has_nothing_to_say(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_prometheus_takes_the_targets(machine: str, tmp_path: Path) -> None:
-    (tmp_path / "nodes.json").write_text(prometheus_targets.text(MACHINES[machine]))
+    (tmp_path / "nodes.json").write_text(prometheus.targets(MACHINES[machine]))
     config = tmp_path / "prometheus.yml"
     config.write_text(
         "scrape_configs: [{job_name: nodes, file_sd_configs: [{files: [nodes.json]}]}]\n", encoding="utf-8"
@@ -175,7 +175,7 @@ def test_two_disks_at_one_place_do_not_cost_the_whole_file() -> None:
 
 @cases("host, target", {"an IPv4 address": ("127.0.0.1", "127.0.0.1:13001"), "IPv6": ("::1", "[::1]:13001")})
 def test_a_target_is_the_host_and_the_metrics_port(host: str, target: str) -> None:
-    (entry,) = json.loads(prometheus_targets.text(material(colony(1), wished=settings(host=host))))
+    (entry,) = json.loads(prometheus.targets(material(colony(1), wished=settings(host=host))))
     assert entry == {
         "targets": [target],
         "labels": {"__meta_written_by": "wnm", "node": "antnode0001", "kind": "antnode"},
@@ -185,7 +185,7 @@ def test_a_target_is_the_host_and_the_metrics_port(host: str, target: str) -> No
 def test_only_nodes_that_should_answer_are_targets() -> None:
     quiet = node(4, kind="ant-node")
     of = material((healthy(1), stopped(2), node(3, Status.DISABLED), quiet))
-    assert [entry["labels"]["node"] for entry in json.loads(prometheus_targets.text(of))] == ["antnode0001"]
+    assert [entry["labels"]["node"] for entry in json.loads(prometheus.targets(of))] == ["antnode0001"]
 
 
 # ---- sizes and hostile texts
@@ -196,7 +196,7 @@ def test_2000_nodes_have_a_series_each_in_a_file_of_sane_size() -> None:
     assert len(text.encode()) < MOST_BYTES_OF_2000_NODES
     series = Counter(line.partition("{")[0] for line in text.splitlines() if "antnode0001" in line)
     assert set(series.values()) == {1}
-    assert len(json.loads(prometheus_targets.text(material(colony(2000))))) == 2000
+    assert len(json.loads(prometheus.targets(material(colony(2000))))) == 2000
 
 
 @search(max_examples=50)

@@ -12,7 +12,7 @@ from tests.views.past import CRASHED, FAILED, NIGHT, SHED, Past, remember
 from tests.views.terminal_texts import BERLIN, LOOKED_AT, looked_at
 from tests.views.test_formats import HOSTILE
 
-from wnm.app.stories import node_known, story_of
+from wnm.app.read import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.errors import BadInput
@@ -21,10 +21,9 @@ from wnm.core.outcome import Result
 from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind, legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger
-from wnm.views import story
-from wnm.views.happenings import Happening, tone_of
-from wnm.views.story import Story, payload
+from wnm.views import timeline
 from wnm.views.text import Tone, plain
+from wnm.views.timeline import Event, Story, story_payload, tone_of
 
 LATER = NOW + timedelta(minutes=20)
 
@@ -50,7 +49,7 @@ def told(past: Past, wanted: str | int, now: datetime = LOOKED_AT) -> Story:
 
 
 def text(of: Story, width: int = 80) -> str:
-    return plain(story.text(of, UTC, width))
+    return plain(timeline.story_lines(of, UTC, width))
 
 
 def go_on(past: Past, work: Callable[[Ledger], Any]) -> None:
@@ -74,7 +73,7 @@ def test_why_node_17_was_stopped_last_night_is_answered_in_the_first_screen(past
 
 
 def test_every_moment_has_the_local_time_and_utc(past: Past) -> None:
-    lines = plain(story.text(told(past, SHED), BERLIN, 80))
+    lines = plain(timeline.story_lines(told(past, SHED), BERLIN, 80))
     assert "when        2026-03-01 00:07:02 CET (2026-02-28 23:07:02 UTC), 13 h ago" in lines
 
 
@@ -191,7 +190,7 @@ def test_a_node_of_which_nothing_is_known(past: Past) -> None:
 
 
 def test_the_story_for_programs(past: Past) -> None:
-    payload = story.payload(told(past, SHED))
+    payload = timeline.story_payload(told(past, SHED))
     assert payload["node"]["status"] == "STOPPED"
     assert payload["waits_for"][0]["what"] == "start antnode0017"
     stop = payload["last_stop"]
@@ -208,25 +207,25 @@ def test_the_story_for_programs(past: Past) -> None:
         "too_high": True,
     }
     assert stop["sample"]["nodes_total"] == 20
-    assert [each["kind"] for each in story.payload(told(past, CRASHED))["events"]] == [
+    assert [each["kind"] for each in timeline.story_payload(told(past, CRASHED))["events"]] == [
         "change",
         "action",
         "change",
     ]
-    quiet = story.payload(told(past, 5))
+    quiet = timeline.story_payload(told(past, 5))
     assert (quiet["last_stop"], quiet["events"], quiet["waits_for"]) == (None, [], [])
 
 
 def test_the_last_stop_is_at_least_as_long_ago_as_the_night(past: Past) -> None:
     stop = told(past, SHED).stop
-    assert isinstance(stop, Happening)
+    assert isinstance(stop, Event)
     assert abs(LOOKED_AT - stop.at - NIGHT) < timedelta(minutes=10)
 
 
 def test_only_the_reading_that_was_too_high_is_marked(past: Past) -> None:
     bad = [
         each
-        for each in story.text(told(past, SHED), UTC, 80)
+        for each in timeline.story_lines(told(past, SHED), UTC, 80)
         if any(one.style is Tone.BAD for one in each.spans)
     ]
     assert [each.plain.split()[0] for each in bad] == ["cpu"]
@@ -243,7 +242,7 @@ def test_a_node_within_a_range_waits_too(small: Past) -> None:
     )
     assert of.material.cycle is not None
     cycle = replace(of.material.cycle, held=(queue,))
-    found = payload(replace(of, material=replace(of.material, cycle=cycle)))["waits_for"]
+    found = story_payload(replace(of, material=replace(of.material, cycle=cycle)))["waits_for"]
     assert [(each["kind"], each["nodes"], each["waits_on"]) for each in found] == [
         ("canary", ["antnode0001", "antnode0002", "antnode0003"], ["antnode0004"])
     ]

@@ -1,23 +1,58 @@
-"""Carries out actions: bounded, isolated from each other, and always with one outcome for each."""
+"""Carries out jobs: bounded, isolated from each other, and always with one ending for each.
+
+A job may be about anything: what it is about is a kind and an id, what it does is a function.
+"""
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from msgspec import Struct
 
-from wnm.act.steps import Hands, perform
-from wnm.core.action import AddNode, NodeAction, node_of
 from wnm.core.contracts import Clock
 from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
-from wnm.core.node import Node, NodeId, ProcessState
-from wnm.core.observation import ProcessReading
-from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.outcome import Result, Retry
 
-MOST_WORKERS = 8
+MOST_AT_ONCE = 8
 log = logging.getLogger(__name__)
+
+
+class Subject(NamedTuple):
+    """Identifies what a job is about, such as ("node", "7")."""
+
+    kind: str
+    id: str
+
+
+class Job[T](Struct, frozen=True, kw_only=True):
+    """Work on one subject.
+
+    `run` returns when it is so, and raises otherwise; both are called from a thread. `probe` says after a failure
+    whether the subject runs, None when that cannot be told.
+    """
+
+    subject: Subject
+    run: Callable[[], T]
+    probe: Callable[[], bool | None] = lambda: None
+
+
+class Ending[T](Struct, frozen=True, kw_only=True):
+    """How a job ended.
+
+    `value` is what `run` returned. After a failure `error` is one line, `running_after` what `probe` said, and
+    `program_failed` tells that the subject could not be started on the program that the job gave it.
+    """
+
+    result: Result
+    ended_at: datetime
+    value: T | None = None
+    error: str | None = None
+    retry: Retry = Retry.SOON
+    running_after: bool | None = None
+    program_failed: bool = False
 
 
 class TimeLimit(Struct, frozen=True, kw_only=True):
@@ -28,127 +63,111 @@ class TimeLimit(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class _Work:
-    """The queue that the workers share; `outcomes` holds one entry per finished action."""
+class _Queue[T]:
+    """The jobs that the workers share; `endings` holds one entry per finished job, by its place."""
 
-    waiting: list[tuple[int, NodeAction, Node]]
+    waiting: list[tuple[int, Job[T]]]
     begun: set[int] = field(default_factory=set)
-    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    endings: dict[int, Ending[T]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     next_start: float = 0.0
 
 
-def carry_out(
-    actions: Sequence[NodeAction],
-    nodes: Mapping[NodeId, Node],
-    hands: Hands,
+def carry_out[T](
+    jobs: Sequence[Job[T]],
     *,
     clock: Clock,
     limit: TimeLimit,
-    pause: timedelta,
-) -> tuple[Outcome, ...]:
-    """The outcomes in the order of `actions`; `nodes` are their rows. At most one action per node.
+    pause: timedelta = timedelta(0),
+    at_once: int = MOST_AT_ONCE,
+) -> tuple[Ending[T], ...]:
+    """Run the jobs, `at_once` of them at any moment and `pause` apart; their endings in the order of the jobs.
 
-    Never raises for what an action does. An action that is still busy at the limit is UNFINISHED (its thread is
-    left behind and dies with the process), one that was not begun by then is DEFERRED.
+    At most one job per subject. Never raises for what a job does. A job that is still busy at the limit is UNFINISHED
+    (its thread is left behind and dies with the process), one that was not begun by then is DEFERRED.
     """
-    ids = [node_of(action) for action in actions]
-    if len(set(ids)) != len(ids):
-        raise ValueError(f"a node may be in one action only: {ids}")
-    rows = [action.node if isinstance(action, AddNode) else nodes[action.node] for action in actions]
-    work = _Work(waiting=list(zip(range(len(actions)), actions, rows, strict=True)))
+    subjects = [job.subject for job in jobs]
+    if len(set(subjects)) != len(subjects):
+        raise ValueError(f"only one job for each subject: {subjects}")
+    queue = _Queue(waiting=list(enumerate(jobs)))
     workers = [
-        threading.Thread(target=_worker, args=(work, hands, clock, limit, pause), daemon=True)
-        for _ in range(min(MOST_WORKERS, len(actions)))
+        threading.Thread(target=_work, args=(queue, clock, limit, pause), daemon=True)
+        for _ in range(min(at_once, len(jobs)))
     ]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(max(0.0, limit.end - clock.monotonic()))
-    with work.lock:
+    with queue.lock:
         return tuple(
-            work.outcomes.get(index) or _not_finished(action, index in work.begun, clock)
-            for index, action in enumerate(actions)
+            queue.endings.get(place) or _not_finished(place in queue.begun, clock)
+            for place in range(len(jobs))
         )
 
 
-def _worker(work: _Work, hands: Hands, clock: Clock, limit: TimeLimit, pause: timedelta) -> None:
-    while (job := _take(work, clock, limit, pause)) is not None:
-        index, action, node = job
-        outcome = _isolated(action, node, hands, clock)
-        with work.lock:
-            work.outcomes[index] = outcome
+def _work[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta) -> None:
+    while (taken := _take(queue, clock, limit, pause)) is not None:
+        place, job = taken
+        ending = _isolated(job, clock)
+        with queue.lock:
+            queue.endings[place] = ending
 
 
-def _take(
-    work: _Work, clock: Clock, limit: TimeLimit, pause: timedelta
-) -> tuple[int, NodeAction, Node] | None:
+def _take[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta) -> tuple[int, Job[T]] | None:
     """The next job, after the pause since the one before; None when there is none or no time for one."""
-    with work.lock:
-        if not work.waiting:
+    with queue.lock:
+        if not queue.waiting:
             return None
-        start = max(clock.monotonic(), work.next_start)
+        start = max(clock.monotonic(), queue.next_start)
         if start > limit.last_start:
             return None
-        job = work.waiting.pop(0)
-        work.next_start = start + pause.total_seconds()
+        taken = queue.waiting.pop(0)
+        queue.next_start = start + pause.total_seconds()
     clock.sleep(max(0.0, start - clock.monotonic()))
-    with work.lock:
+    with queue.lock:
         if clock.monotonic() > limit.end:
             return None
-        work.begun.add(job[0])
-    return job
+        queue.begun.add(taken[0])
+    return taken
 
 
-def _isolated(action: NodeAction, node: Node, hands: Hands, clock: Clock) -> Outcome:
-    """The one place with a broad except: whatever one node does must not reach the others."""
+def _isolated[T](job: Job[T], clock: Clock) -> Ending[T]:
+    """The one place with a broad except: whatever one job does must not reach the others."""
     try:
-        performed = perform(action, node, hands)
-    except WnmError as error:
-        return _failed(action, node, hands, clock, error)
+        value = job.run()
     except Exception as error:
-        log.exception("bug in wnm while working on %s", node.name)
-        return _failed(action, node, hands, clock, error)
-    return Outcome(
-        action=action,
-        result=Result.DONE,
-        ended_at=clock.now(),
-        freed_bytes=performed.freed_bytes,
-        note=performed.note,
-    )
+        if not isinstance(error, WnmError):
+            log.exception("bug in wnm while working on %s %s", *job.subject)
+        return _failed(job, clock, error)
+    return Ending(result=Result.DONE, ended_at=clock.now(), value=value)
 
 
-def _failed(action: NodeAction, node: Node, hands: Hands, clock: Clock, error: Exception) -> Outcome:
+def _failed[T](job: Job[T], clock: Clock, error: Exception) -> Ending[T]:
     retry = Retry.SOON
     if isinstance(error, NeedsOperator):
         retry = Retry.OPERATOR
     elif isinstance(error, Permanent):
         retry = Retry.LATE
     text = str(error) if isinstance(error, WnmError) else f"{type(error).__name__}: {error}"
-    return Outcome(
-        action=action,
+    return Ending(
         result=Result.FAILED,
         ended_at=clock.now(),
         error=" ".join(text.split()),
         retry=retry,
-        running_after=_runs(node, hands),
+        running_after=_probed(job),
         program_failed=isinstance(error, ProgramFailed),
     )
 
 
-def _runs(node: Node, hands: Hands) -> bool | None:
-    """Whether the node runs after a failure; None when that cannot be told."""
+def _probed[T](job: Job[T]) -> bool | None:
     try:
-        status = hands.manager.get_status(node)
+        return job.probe()
     except Exception:
-        log.debug("status of %s after a failure", node.name, exc_info=True)
+        log.debug("probe of %s %s after a failure", *job.subject, exc_info=True)
         return None
-    if not isinstance(status, ProcessReading) or status.state is ProcessState.UNKNOWN:
-        return None
-    return status.state is ProcessState.RUNNING
 
 
-def _not_finished(action: NodeAction, begun: bool, clock: Clock) -> Outcome:
+def _not_finished[T](begun: bool, clock: Clock) -> Ending[T]:
     result = Result.UNFINISHED if begun else Result.DEFERRED
     error = "the cycle's time was used up " + ("while it was under way" if begun else "before it could begin")
-    return Outcome(action=action, result=result, ended_at=clock.now(), error=error)
+    return Ending(result=result, ended_at=clock.now(), error=error)

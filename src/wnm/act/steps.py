@@ -1,7 +1,15 @@
-"""One action as calls of the hands, in an order in which any interruption can be made good by a later cycle."""
+"""Carries out actions on nodes as jobs, each as calls of the backends.
+
+The calls come in an order in which any interruption can be made good by a later cycle.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
 
 from msgspec import Struct
 
+from wnm.act.executor import MOST_AT_ONCE, Ending, Job, Subject, TimeLimit, carry_out
 from wnm.core.action import (
     AddNode,
     DisableNode,
@@ -15,17 +23,21 @@ from wnm.core.action import (
     StartNode,
     StopNode,
     UpgradeNode,
+    node_of,
     port_comment,
 )
-from wnm.core.contracts import Firewall, ProcessManager
+from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.errors import ProgramFailed, Transient, WnmError
-from wnm.core.node import Node
+from wnm.core.node import Node, NodeId, ProcessState
+from wnm.core.observation import ProcessReading
+from wnm.core.outcome import Outcome
+from wnm.core.settings import Settings
 
 KILLED = "it ignored TERM and had to be killed"
 
 
-class Hands(Struct, frozen=True, kw_only=True):
-    """What may touch the machine."""
+class Backends(Struct, frozen=True, kw_only=True):
+    """The process manager and the firewall: all that changes the machine."""
 
     manager: ProcessManager
     firewall: Firewall
@@ -38,24 +50,74 @@ class Performed(Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-def perform(action: NodeAction, node: Node, hands: Hands) -> Performed:
+def carry_out_actions(
+    actions: Sequence[NodeAction],
+    nodes: Mapping[NodeId, Node],
+    backends: Backends,
+    *,
+    clock: Clock,
+    limit: TimeLimit,
+    pause: timedelta,
+    at_once: int = MOST_AT_ONCE,
+) -> tuple[Outcome, ...]:
+    """The outcomes in the order of `actions`, always one for each; `nodes` are their rows. See `carry_out`."""
+    jobs = [
+        _job(action, action.node if isinstance(action, AddNode) else nodes[action.node], backends)
+        for action in actions
+    ]
+    endings = carry_out(jobs, clock=clock, limit=limit, pause=pause, at_once=at_once)
+    return tuple(_outcome(action, ending) for action, ending in zip(actions, endings, strict=True))
+
+
+def at_once(settings: Settings, usable_cores: float) -> int:
+    """How many actions are carried out at one moment: at least as many as nodes may be started again in a cycle."""
+    return max(MOST_AT_ONCE, settings.max_concurrent_starts, int(usable_cores))
+
+
+def _job(action: NodeAction, node: Node, backends: Backends) -> Job[Performed]:
+    def runs() -> bool | None:
+        status = backends.manager.get_status(node)
+        if not isinstance(status, ProcessReading) or status.state is ProcessState.UNKNOWN:
+            return None
+        return status.state is ProcessState.RUNNING
+
+    subject = Subject("node", str(node_of(action)))
+    return Job(subject=subject, run=partial(perform, action, node, backends), probe=runs)
+
+
+def _outcome(action: NodeAction, ending: Ending[Performed]) -> Outcome:
+    performed = ending.value or Performed()
+    return Outcome(
+        action=action,
+        result=ending.result,
+        ended_at=ending.ended_at,
+        error=ending.error,
+        retry=ending.retry,
+        running_after=ending.running_after,
+        freed_bytes=performed.freed_bytes,
+        note=performed.note,
+        program_failed=ending.program_failed,
+    )
+
+
+def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
     """Do it and return when it is so. What fails half-way is taken back before the error goes on."""
     match action:
         case AddNode():
-            return _add(action, hands)
+            return _add(action, backends)
         case StartNode():
-            return _start(action, node, hands)
+            return _start(action, node, backends)
         case UpgradeNode():
-            return _upgrade(action, node, hands)
+            return _upgrade(action, node, backends)
         case RollBackNode():
-            hands.manager.restore_program(node)
-            return _killed(hands.manager.restart_node(node))
+            backends.manager.restore_program(node)
+            return _killed(backends.manager.restart_node(node))
         case RestartNode():
-            return _killed(hands.manager.restart_node(node))
+            return _killed(backends.manager.restart_node(node))
         case StopNode() | RetireNode() | DisableNode():
-            return _killed(hands.manager.stop_node(node))
+            return _killed(backends.manager.stop_node(node))
         case RemoveNode():
-            return _remove(node, hands)
+            return _remove(node, backends)
         case EnableNode():
             return Performed()
 
@@ -64,85 +126,85 @@ def _killed(had_to_be_killed: bool) -> Performed:
     return Performed(note=KILLED if had_to_be_killed else None)
 
 
-def _add(action: AddNode, hands: Hands) -> Performed:
+def _add(action: AddNode, backends: Backends) -> Performed:
     node = action.node
-    hands.manager.create_node(node, action.program.path)
+    backends.manager.create_node(node, action.program.path)
     try:
-        hands.firewall.open_port(node.port, port_comment(node.name))
-        hands.manager.start_node(node)
+        backends.firewall.open_port(node.port, port_comment(node.name))
+        backends.manager.start_node(node)
     except WnmError as error:
         try:
-            _remove(node, hands)
+            _remove(node, backends)
         except WnmError as leftover:
             raise Transient(f"{error}; undoing the addition failed too: {leftover}") from error
         raise
     return Performed()
 
 
-def _start(action: StartNode, node: Node, hands: Hands) -> Performed:
+def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
     if action.program is not None:
-        _place(action.program, node, hands)
-    hands.firewall.open_port(node.port, port_comment(node.name))
+        _place(action.program, node, backends)
+    backends.firewall.open_port(node.port, port_comment(node.name))
     try:
-        hands.manager.start_node(node)
+        backends.manager.start_node(node)
     except WnmError as error:
         if node.trial is None:
             raise
-        raise _gone_back(node, hands, error) from error
+        raise _gone_back(node, backends, error) from error
     return Performed()
 
 
-def _place(program: ProgramChoice, node: Node, hands: Hands) -> None:
+def _place(program: ProgramChoice, node: Node, backends: Backends) -> None:
     """Replace the node's program. What is kept beside it is one that worked, not one that was on trial itself."""
     if node.trial is not None and node.binary_version not in (node.former_version, program.version):
-        hands.manager.restore_program(node)
-    hands.manager.place_program(node, program.path)
+        backends.manager.restore_program(node)
+    backends.manager.place_program(node, program.path)
 
 
-def _check(program: ProgramChoice, node: Node, hands: Hands) -> None:
+def _check(program: ProgramChoice, node: Node, backends: Backends) -> None:
     """Try the node's new copy alone; the node itself goes on meanwhile, and keeps its old program if that fails."""
     try:
-        hands.manager.check_program(node, program.version)
+        backends.manager.check_program(node, program.version)
     except ProgramFailed as error:
-        raise _gone_back(node, hands, error) from error
+        raise _gone_back(node, backends, error) from error
     except WnmError:
-        hands.manager.restore_program(node)
+        backends.manager.restore_program(node)
         raise
 
 
-def _upgrade(action: UpgradeNode, node: Node, hands: Hands) -> Performed:
-    _place(action.program, node, hands)
-    _check(action.program, node, hands)
+def _upgrade(action: UpgradeNode, node: Node, backends: Backends) -> Performed:
+    _place(action.program, node, backends)
+    _check(action.program, node, backends)
     try:
-        killed = hands.manager.stop_node(node)
+        killed = backends.manager.stop_node(node)
     except WnmError as error:
         # Nothing is known of the new program: the node is what did not end.
         try:
-            hands.manager.restore_program(node)
+            backends.manager.restore_program(node)
         except WnmError as worse:
             raise Transient(f"{error}; putting its old program back failed too: {worse}") from error
         raise
     try:
-        hands.manager.start_node(node)
+        backends.manager.start_node(node)
     except WnmError as error:
-        raise _gone_back(node, hands, error) from error
+        raise _gone_back(node, backends, error) from error
     return _killed(killed)
 
 
-def _gone_back(node: Node, hands: Hands, error: WnmError) -> WnmError:
+def _gone_back(node: Node, backends: Backends, error: WnmError) -> WnmError:
     """Put the old program back and start the node on it; returns the error that tells of all this."""
     try:
-        hands.manager.restore_program(node)
-        hands.manager.start_node(node)
+        backends.manager.restore_program(node)
+        backends.manager.start_node(node)
     except WnmError as worse:
         return ProgramFailed(f"{error}; going back to the old program failed too: {worse}")
     return ProgramFailed(f"{error}; it runs on its old program again")
 
 
-def _remove(node: Node, hands: Hands) -> Performed:
-    freed_bytes = hands.manager.remove_node(node)
-    hands.firewall.close_port(node.port, port_comment(node.name))
+def _remove(node: Node, backends: Backends) -> Performed:
+    freed_bytes = backends.manager.remove_node(node)
+    backends.firewall.close_port(node.port, port_comment(node.name))
     if node.command is not None:
         # The rule that it came with has its bare name for a comment.
-        hands.firewall.close_port(node.port, node.name)
+        backends.firewall.close_port(node.port, node.name)
     return Performed(freed_bytes=freed_bytes)

@@ -11,10 +11,10 @@ from msgspec import Struct
 from wnm.core.errors import WnmError
 
 if TYPE_CHECKING:
+    from wnm.core.cycle import Cycle
     from wnm.core.layers import Resolved
     from wnm.core.node import Node
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
     from wnm.storage.database import Database
     from wnm.views.material import Material
 
@@ -37,9 +37,9 @@ def _exposition(material: "Material", database: "Database") -> str:
 
 
 def _targets(material: "Material", database: "Database") -> str:
-    from wnm.views.prometheus_targets import text
+    from wnm.views.prometheus import targets
 
-    return text(material)
+    return targets(material)
 
 
 def status_page(material: "Material", database: "Database") -> str:
@@ -50,8 +50,8 @@ def status_page(material: "Material", database: "Database") -> str:
     from wnm.storage.earnings import Earnings
     from wnm.storage.timeline import Timeline
     from wnm.views.earnings import earned_by_day, earned_today
-    from wnm.views.page.frame import render
-    from wnm.views.page.subject import Subject
+    from wnm.views.html.page import render
+    from wnm.views.html.verdict import Subject
 
     longest = max(each.length for each in RANGES)
     since = (material.generated_at - longest).astimezone(UTC).date()
@@ -140,12 +140,12 @@ def points_for_dashboards(material: "Material") -> str:
     A node that does not answer within poll_timeout lacks these figures and nothing else.
     """
     from wnm.core.asking import Target
-    from wnm.formats.antnode_figures import read_figures
+    from wnm.formats.antnode_metrics import read_figures
     from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all
     from wnm.system.clock import SystemClock
-    from wnm.views.facts import facts_of
-    from wnm.views.influx_resources import is_running, text
+    from wnm.views.influx import is_running, text
+    from wnm.views.material import facts_of
 
     settings = material.settings
     targets = [

@@ -14,7 +14,7 @@ from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.ledger import Ledger
-from wnm.views import node_status
+from wnm.views import reports
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.material import Material
 from wnm.views.payload import write_json
@@ -87,7 +87,7 @@ def _page(found: Material, database: Database) -> Answer:
 
 
 def _status(found: Material, database: Database) -> Answer:
-    return Answer(code=200, kind="application/json", text=f"{write_json(node_status.payload(found))}\n")
+    return Answer(code=200, kind="application/json", text=f"{write_json(reports.nodes_payload(found))}\n")
 
 
 def _health(found: Material, database: Database) -> Answer:

@@ -1,1 +1,1 @@
-"""Hands: open and close the ports of nodes."""
+"""Firewalls: open and close the ports of nodes."""

@@ -21,7 +21,7 @@ _MATTERS = {
     "!": "keeps root's rights whatever User= says (! before ExecStart)",
     "|": "runs through a shell (| before ExecStart)",
 }
-_SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh"})
+SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh"})
 
 
 def argv_of(value: str, variables: Mapping[str, str], specifiers: Mapping[str, str]) -> tuple[str, ...]:
@@ -82,5 +82,5 @@ def _require_program(path: str) -> None:
         raise Unclear(f"does not name its program by the full path: {path!r:.200}")
     if path.endswith("/") or any(char < " " or char in "\"'\\\x7f" for char in path):
         raise Unclear(f"has a program that systemd does not run: {path!r:.200}")
-    if posixpath.basename(path) in _SHELLS:
+    if posixpath.basename(path) in SHELLS:
         raise Unclear(f"runs a shell, and what that runs is not known: {path!r:.200}")

@@ -1,1 +1,1 @@
-"""Hands: start, stop and look at node processes."""
+"""Process managers: start, stop and look at node processes."""

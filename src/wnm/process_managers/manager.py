@@ -1,73 +1,73 @@
-"""The life of a node's process and folders, the same over every kind of process manager."""
+"""Manages the life of a node's process, folders and key, the same over every kind of process manager."""
 
 import filecmp
+import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from msgspec import Struct
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import Bug, Permanent, ProgramFailed, Transient, WnmError
 from wnm.core.host import SYSTEM_DATA
 from wnm.core.node import Node, output_log
-from wnm.core.observation import ProcessReading, ProgramReading, Unseen
-from wnm.process_managers.keys import back_up_key
+from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.settings import Settings
+from wnm.node_kinds.kind import NodeKind
+from wnm.sensors.node_files import critical_failure
+from wnm.sensors.programs import read_program
 from wnm.system.accounts import Account, ensure, give, open_way
-from wnm.system.files import keep_beside, make_private_dir, place_file, trim_log
+from wnm.system.files import keep_beside, make_private_dir, open_regular, place_file, trim_log, write_private
 from wnm.system.processes import holds
 from wnm.system.removal import remove_file, remove_tree, require_inside
 
 LOG_LIMIT_BYTES = 10 * 1024 * 1024
 PROGRAM_MODE = 0o755
 COMPANION_MODE = 0o644
+PROGRAM_PATIENCE = timedelta(seconds=10)
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What the settings allow the manager: where nodes lie and what is kept of them.
+
+    Nothing outside of `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
+    `self_upgrade` lets nodes replace their own program; `stop_grace` is what one has to end before it is killed.
+    """
+
+    storages: tuple[str, ...]
+    log_storage: str
+    key_storage: str
+    keep_keys: bool
+    self_upgrade: bool
+    stop_grace: timedelta
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Policy":
+        """The policy that these settings state."""
+        return cls(
+            storages=settings.node_storage,
+            log_storage=settings.log_storage,
+            key_storage=settings.key_storage,
+            keep_keys=settings.keep_keys,
+            self_upgrade=settings.self_upgrade == "allow",
+            stop_grace=settings.stop_grace,
+        )
 
 
 class NodeManager:
-    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver.
-
-    `command_line`, `environment`, `fingerprint` and `identity_file` say how a node is run, by which two neighbouring
-    arguments its process is recognised, and where its secret key is; `companions` are the names of files that are
-    copied along with the program if they lie beside it; `own_words` is what a node has written of its end since a
-    moment, `ask` asks its program what it is. Nothing outside of `storages` and `log_storage` is ever written or
-    deleted, whatever a node's row says.
-    """
+    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver; `kinds` are those that nodes may be of."""
 
     def __init__(
-        self,
-        driver: UnitDriver,
-        *,
-        command_line: Callable[[Node], tuple[str, ...]],
-        environment: Callable[[Node], tuple[tuple[str, str], ...]] = lambda node: node.environment,
-        companions: Sequence[str] = (),
-        own_words: Callable[[Node, datetime], str | None] = lambda node, since: None,
-        ask: Callable[[Node], ProgramReading | Unseen],
-        fingerprint: Callable[[Node], tuple[str, str]],
-        identity_file: Callable[[Node], str],
-        storages: Sequence[str],
-        log_storage: str,
-        key_storage: str,
-        keep_keys: bool,
-        self_upgrade: bool,
-        stop_grace: timedelta,
-        clock: Clock,
+        self, driver: UnitDriver, kinds: Mapping[str, NodeKind], policy: Policy, clock: Clock
     ) -> None:
         self._driver = driver
-        self._own_command_line = command_line
-        self._environment_of = environment
-        self._companions = tuple(companions)
-        self._own_words = own_words
-        self._ask = ask
-        self._fingerprint = fingerprint
-        self._identity_file = identity_file
-        self._storages = tuple(storages)
-        self._log_storage = log_storage
-        self._key_storage = key_storage
-        self._keep_keys = keep_keys
-        self._self_upgrade = self_upgrade
-        self._stop_grace = stop_grace
+        self._kinds = kinds
+        self._policy = policy
         self._clock = clock
 
     def create_node(self, node: Node, program: str) -> None:
@@ -77,7 +77,7 @@ class NodeManager:
         Permanent if a name or path is not allowed, or the root directory holds anything but our program copy.
         """
         self._require_ours(node)
-        _require_fresh(node, self._companions)
+        _require_fresh(node, self._kinds[node.kind].companion_files)
         unit = self._unit(node)
         try:
             if node.user is None:
@@ -89,7 +89,7 @@ class NodeManager:
             self._driver.install(unit)
         except WnmError:
             # It was fresh: nothing in it is worth keeping, and the next attempt may be on another disk.
-            remove_tree(node.root_dir, inside=self._storages)
+            remove_tree(node.root_dir, inside=self._policy.storages)
             _remove_if_empty(output_log(node))
             with suppress(OSError):
                 Path(node.log_dir).rmdir()
@@ -109,7 +109,7 @@ class NodeManager:
 
     def check_program(self, node: Node, version: str) -> None:
         """Ask the node's copy for its version, as the node would run it. ProgramFailed if it does not say it."""
-        found = self._ask(node)
+        found = read_program(node.program, None, timeout=PROGRAM_PATIENCE, user=node.user)
         said = found if isinstance(found, Unseen) else found.version
         if isinstance(said, Unseen):
             raise ProgramFailed(f"{node.name} cannot use the new program: {said.reason}")
@@ -126,7 +126,7 @@ class NodeManager:
                 f"{node.name} has no earlier program to go back to: {_previous(node)} is missing"
             ) from None
         # It lies in a folder of the node's, which could have put anything there.
-        foreign = node.user is not None and not self._self_upgrade and kept.st_uid != os.geteuid()
+        foreign = node.user is not None and not self._policy.self_upgrade and kept.st_uid != os.geteuid()
         if foreign or not stat.S_ISREG(kept.st_mode):
             raise Permanent(f"{node.name} cannot go back to {_previous(node)}: it is not what was kept there")
         keep_beside(_previous(node), node.program)
@@ -146,14 +146,14 @@ class NodeManager:
             self._driver.start(self._unit(node))
         except Transient as error:
             # Not all that a node has to say goes to where its output goes.
-            words = self._own_words(node, began)
+            words = critical_failure(node, self._kinds[node.kind], began)
             if words is None or words in str(error):
                 raise
             raise Transient(f"{error}; {words}") from error
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
-        return self._driver.stop(self._unit(node), self._stop_grace)
+        return self._driver.stop(self._unit(node), self._policy.stop_grace)
 
     def restart_node(self, node: Node) -> bool:
         """Stop, then start; True if it had to be killed."""
@@ -187,14 +187,14 @@ class NodeManager:
         """
         self._require_ours(node)
         self.stop_node(node)
-        if self._keep_keys:
+        if self._policy.keep_keys:
             self._back_up_key(node)
         self._driver.remove(self._unit(node))
-        freed = remove_tree(node.root_dir, inside=self._storages)
+        freed = remove_tree(node.root_dir, inside=self._policy.storages)
         if not self._logs_elsewhere(node):
-            freed += remove_tree(node.log_dir, inside=[self._log_storage])
+            freed += remove_tree(node.log_dir, inside=[self._policy.log_storage])
             for log in (output_log(node), f"{output_log(node)}.1"):
-                freed += remove_file(log, inside=[self._log_storage])
+                freed += remove_file(log, inside=[self._policy.log_storage])
         return freed
 
     def claimed_names(self) -> Mapping[str, str]:
@@ -210,36 +210,43 @@ class NodeManager:
         problems = []
         for node in nodes:
             try:
-                self._require_ours(node)
-                if self._logs_elsewhere(node):
+                # Hardly any is: what it costs to be sure that it is ours is for those alone.
+                if os.lstat(output_log(node)).st_size <= max_bytes:
                     continue
-                trim_log(output_log(node), max_bytes)
+            except OSError:
+                continue
+            try:
+                self._require_ours(node)
+                if not self._logs_elsewhere(node):
+                    trim_log(output_log(node), max_bytes)
             except WnmError as error:
                 problems.append(f"{node.name}: {error}")
         return tuple(problems)
 
     def _unit(self, node: Node) -> Unit:
         argv = self._command_line(node)
-        fingerprint = self._fingerprint(node)
+        kind = self._kinds[node.kind]
+        fingerprint = kind.fingerprint(node.root_dir)
         if not holds(argv, fingerprint):
             raise Bug(f"the command line of {node.name} lacks {fingerprint}: {argv}")
         return Unit(
             name=_plain_name(node),
             argv=argv,
-            environment=_with_home(node, self._environment_of(node)),
+            environment=_with_home(node, kind.environment(node)),
             working_dir=node.root_dir,
             log_file=output_log(node),
             fingerprint=fingerprint,
             user=node.user,
             writable=(node.root_dir, node.log_dir),
-            read_only=() if node.user is None or self._self_upgrade else (node.program,),
-            stop_grace=self._stop_grace,
+            read_only=() if node.user is None or self._policy.self_upgrade else (node.program,),
+            stop_grace=self._policy.stop_grace,
             found=node.command is not None,
         )
 
     def _command_line(self, node: Node) -> tuple[str, ...]:
         if node.command is None:
-            return self._own_command_line(node)
+            supervised = self._driver.restarts and self._policy.self_upgrade
+            return self._kinds[node.kind].command_line(node, supervised=supervised)
         return (node.program, *node.command)
 
     def _logs_elsewhere(self, node: Node) -> bool:
@@ -247,7 +254,7 @@ class NodeManager:
         if node.command is None:
             return False
         try:
-            require_inside(node.log_dir, [self._log_storage])
+            require_inside(node.log_dir, [self._policy.log_storage])
         except Permanent:
             return True
         return False
@@ -264,7 +271,10 @@ class NodeManager:
 
     def _make_owned_folders(self, node: Node, account: Account) -> None:
         """Make the node's folders, its account's and nobody else's, where that account can reach them."""
-        for folder, ours in ((node.root_dir, self._storages), (node.log_dir, (self._log_storage,))):
+        for folder, ours in (
+            (node.root_dir, self._policy.storages),
+            (node.log_dir, (self._policy.log_storage,)),
+        ):
             open_way(folder, account, ours=(*ours, SYSTEM_DATA))
             make_private_dir(folder)
             give(folder, account)
@@ -272,28 +282,28 @@ class NodeManager:
     def _place(self, program: str, node: Node) -> None:
         """Copy the program. It belongs to us, so that the node's account can run it and not write it."""
         place_file(program, node.program, PROGRAM_MODE)
-        for name in self._companions:
+        for name in self._kinds[node.kind].companion_files:
             beside = Path(program).with_name(name)
             if beside.is_file():
                 place_file(str(beside), str(Path(node.program).with_name(name)), COMPANION_MODE)
-        if node.user is not None and self._self_upgrade:
+        if node.user is not None and self._policy.self_upgrade:
             give(node.program, ensure(node.user))
 
     def _require_ours(self, node: Node) -> None:
         _plain_name(node)
-        require_inside(node.root_dir, self._storages)
+        require_inside(node.root_dir, self._policy.storages)
         if not self._logs_elsewhere(node):
-            require_inside(node.log_dir, [self._log_storage])
+            require_inside(node.log_dir, [self._policy.log_storage])
         require_inside(node.program, [node.root_dir])
 
     def _back_up_key(self, node: Node) -> None:
-        if Path(node.root_dir) in [Path(self._key_storage), *Path(self._key_storage).parents]:
+        if Path(node.root_dir) in [Path(self._policy.key_storage), *Path(self._policy.key_storage).parents]:
             raise Permanent(
-                f"{self._key_storage} is inside {node.root_dir}: keys would be deleted with the node"
+                f"{self._policy.key_storage} is inside {node.root_dir}: keys would be deleted with the node"
             )
         back_up_key(
-            self._identity_file(node),
-            key_storage=self._key_storage,
+            self._kinds[node.kind].identity_file(node.root_dir),
+            key_storage=self._policy.key_storage,
             name=node.name,
             peer_id=node.peer_id,
             now=self._clock.now(),
@@ -347,3 +357,63 @@ def _require_fresh(node: Node, companions: Sequence[str]) -> None:
             else f"{node.root_dir} is not a folder"
         )
         raise Permanent(f"{what}: move it away, or import the node that it belongs to")
+
+
+MOST_KEY_BYTES = 64 * 1024
+
+
+def back_up_key(
+    key_file: str, *, key_storage: str, name: str, peer_id: str | None, now: datetime
+) -> str | None:
+    """Return the path of a verified copy (0600) of a node's key; None if it has no key.
+
+    The copy is `<key_storage>/<name>-<UTC time>-<peer id, or hash of the key>/<name of the key file>`. A copy of the
+    same key from an earlier attempt serves as well. Transient if there is a key and it cannot be copied.
+    """
+    try:
+        key = _read(key_file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise Transient(
+            f"cannot back up {key_file}: {error.strerror or error}; nothing was deleted"
+        ) from error
+    # The peer id is what the node said it is: it becomes part of a path only if it looks like one.
+    tail = (
+        peer_id
+        if peer_id and re.fullmatch(r"[A-Za-z0-9]{1,80}", peer_id)
+        else hashlib.sha256(key).hexdigest()[:16]
+    )
+    file_name = Path(key_file).name
+    try:
+        copy = Path(key_storage) / f"{name}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{tail}" / file_name
+        for earlier in sorted(Path(key_storage).glob(f"{name}-*-{tail}")):
+            if _is_copy(earlier / file_name, key):
+                return str(earlier / file_name)
+            if not (earlier / file_name).exists():
+                # An attempt that was interrupted: this one takes its place.
+                copy = earlier / file_name
+        make_private_dir(str(copy.parent))
+        write_private(str(copy), key)
+        if _is_copy(copy, key):
+            return str(copy)
+    except OSError as error:
+        raise Transient(
+            f"cannot back up {key_file} to {key_storage}: {error.strerror}; nothing was deleted"
+        ) from error
+    raise Transient(f"the copy {copy} differs from {key_file}; nothing was deleted")
+
+
+def _read(path: str) -> bytes:
+    with open_regular(path, follow_link=False) as file:
+        key = file.read(MOST_KEY_BYTES + 1)
+    if len(key) > MOST_KEY_BYTES:
+        raise OSError(f"it is larger than {MOST_KEY_BYTES} bytes")
+    return key
+
+
+def _is_copy(path: Path, key: bytes) -> bool:
+    try:
+        return _read(str(path)) == key and stat.S_IMODE(path.stat().st_mode) == 0o600
+    except FileNotFoundError:
+        return False

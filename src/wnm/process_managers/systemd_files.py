@@ -21,6 +21,7 @@ from wnm.formats.systemd_unit import (
 )
 from wnm.system.drop_ins import drop_ins_of
 from wnm.system.files import make_private_dir, open_regular, write_file
+from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import holds
 
 MOST_UNIT_BYTES = 4 * 1024 * 1024
@@ -66,7 +67,7 @@ class UnitFiles:
         except OSError as error:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
         if (whose := owner(content.decode(errors="replace"))) is None:
-            if unit.found and _runs(content, path, unit):
+            if unit.found and _runs(content, path, unit, self._scope):
                 return True
             raise Permanent(f"{path} is a unit that wnm did not write")
         if whose != unit.working_dir:
@@ -225,11 +226,14 @@ def _behind_links(unit: Unit) -> set[str]:
     return found
 
 
-def _runs(content: bytes, path: Path, unit: Unit) -> bool:
+def _runs(content: bytes, path: Path, unit: Unit, scope: Scope) -> bool:
     """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
+    from wnm.formats.systemd_loaded import read_loaded
     from wnm.formats.systemd_reading import read_unit
 
     found = read_unit(content, drop_ins_of(path), name=path.name)
+    if found.argv is None and (properties := loaded_properties(path.name, of_user=scope == "user")):
+        found = read_loaded(properties, found, str(path)) or found
     return found.argv is not None and holds(found.argv, unit.fingerprint)
 
 

@@ -5,7 +5,6 @@ import pwd
 import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -13,7 +12,7 @@ from wnm.core.observation import ProgramReading, Unseen
 from wnm.node_kinds.kind import NodeKind
 from wnm.node_kinds.kinds import KINDS, kind_of_version_output
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import stamp
+from wnm.system.files import stamp_of
 
 _LONGEST_QUOTE = 60
 
@@ -63,10 +62,10 @@ def _mark_of_program(path: str) -> tuple[str, datetime, str | None]:
 
     Raises OSError, also for what cannot be run.
     """
-    seen = Path(path).stat()
+    seen = os.stat(path)  # noqa: PTH116 - of every node in every cycle
     if not stat.S_ISREG(seen.st_mode):
         raise OSError("not a regular file")
-    if not os.access(path, os.X_OK):
+    if not seen.st_mode & 0o111 or not os.access(path, os.X_OK):
         raise OSError("not executable")
     owner = None
     if os.geteuid() == 0 and seen.st_uid != 0:
@@ -74,7 +73,7 @@ def _mark_of_program(path: str) -> tuple[str, datetime, str | None]:
             owner = pwd.getpwuid(seen.st_uid).pw_name
         except KeyError:
             raise OSError(f"owned by user {seen.st_uid}, who has no account") from None
-    return stamp(path), datetime.fromtimestamp(seen.st_mtime, UTC), owner
+    return stamp_of(seen), datetime.fromtimestamp(seen.st_mtime, UTC), owner
 
 
 def _quoted(output: str) -> str:

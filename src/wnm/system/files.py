@@ -32,7 +32,7 @@ def place_file(source: str, target: str, mode: int, *, follow_link: bool = True)
         def copy(descriptor: int) -> None:
             with os.fdopen(descriptor, "wb", closefd=False) as writer:
                 shutil.copyfileobj(original, writer, CHUNK_BYTES)
-            if _stamp(os.fstat(original.fileno())) != _stamp(before):
+            if stamp_of(os.fstat(original.fileno())) != stamp_of(before):
                 raise Transient(f"{source} changed while it was copied: it may be only half there")
 
         _replace(target, copy, mode)
@@ -161,7 +161,7 @@ def last_lines(path: str, most: int, *, since: int = 0) -> list[str]:
 
 def stamp(path: str) -> str:
     """A text that changes whenever the file (or what the link points to) does. OSError if there is none."""
-    return _stamp(Path(path).stat())
+    return stamp_of(Path(path).stat())
 
 
 def tree_bytes(path: str, *, seconds: float = 60.0) -> int | None:
@@ -200,7 +200,8 @@ def allocated_bytes(seen: os.stat_result) -> int:
     return seen.st_blocks * 512
 
 
-def _stamp(seen: os.stat_result) -> str:
+def stamp_of(seen: os.stat_result) -> str:
+    """The stamp of a file that was looked at."""
     return f"{seen.st_dev}-{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
 
 

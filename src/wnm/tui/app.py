@@ -21,14 +21,14 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from wnm.app.context import Context
-from wnm.app.paint import has_drawings
+from wnm.app.terminal import has_drawings
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.system.clock import SystemClock
 from wnm.tui.screen import Show, cycle_line, foot, head, help_lines, with_right
 from wnm.tui.source import Source
-from wnm.views import story
-from wnm.views.node_table import COLUMNS, layout, matching, ordered, table
+from wnm.views import timeline
+from wnm.views.status import COLUMNS, layout, matching, ordered, table
 from wnm.views.text import Line, Tone, cut, hanging, line, part, wrapped
 
 EVERY_SECONDS = 2.0
@@ -275,7 +275,7 @@ class LiveView(App[None]):
                 return wrapped(self._source.cycle(self.chosen[Show.CYCLES] or 0), width)
             every, chosen = self._found.overview.every, self.chosen[Show.NODES]
             name = next((row.facts.name for row in every if row.facts.id == chosen), "")
-            return story.text(self._source.story(self._found, name), None, width)
+            return timeline.story_lines(self._source.story(self._found, name), None, width)
         except WnmError as error:
             return hanging(line(), str(error), width, Tone.BAD)
 

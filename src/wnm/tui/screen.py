@@ -12,10 +12,9 @@ from wnm.tui.source import Found
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.material import CycleView
-from wnm.views.status_lines import headline, share_of
+from wnm.views.status import headline, share_of
 from wnm.views.text import Line, Tone, columns, cut, hanging, line, part
-from wnm.views.times import local
-from wnm.views.words import NOTHING, printable, shorten, span
+from wnm.views.words import NOTHING, local, printable, shorten, span
 
 HELP = (
     ("up down, k j", "select a node or a cycle, or move in a text"),

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.show import extras_of
-from wnm.app.stories import story_of
+from wnm.app.read import extras_of, story_of
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.core.timeline import CycleRecord
@@ -17,9 +16,8 @@ from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.views.explain import explain
 from wnm.views.material import Material
-from wnm.views.node_table import Extras
-from wnm.views.status import Overview, overview
-from wnm.views.story import Story
+from wnm.views.status import Extras, Overview, overview
+from wnm.views.timeline import Story
 
 MOST_CYCLES = 500
 STALE_SECONDS = 60.0

@@ -4,6 +4,7 @@ No plotting library: these few lines keep gaps apart from zeros, fit two charts 
 the terminal, and load nothing.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import zip_longest
@@ -13,10 +14,8 @@ from msgspec import Struct
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Range
-from wnm.views.page.paths import nice_top
 from wnm.views.text import Line, Tone, columns, cut, line, part
-from wnm.views.times import local
-from wnm.views.words import short_ant
+from wnm.views.words import local, short_ant
 
 DOTS_PER_ROW, DOTS_PER_COLUMN = 4, 2
 # The bits of a braille character by its dots, from the top to the bottom, for its left and its right half.
@@ -87,6 +86,7 @@ def bar(share: float, marks: Sequence[float], width: int, *, dots: bool) -> str:
 
 
 ROWS = 4
+_ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20)
 _GUTTER = 10
 _FIGURES = 13
 _UNWATCHED, _WIDTH_OF_PIPES = 10_000, 80
@@ -207,6 +207,14 @@ def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:
         None if first is None or day < first else earned.get(day, 0) / ATTOS_PER_ANT
         for day in _days(over, until)
     ]
+
+
+def nice_top(highest: float) -> float:
+    """A round number that is not below the highest value, and not far above it."""
+    if not math.isfinite(highest) or highest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(factor * power for factor in _ROUND if factor * power >= highest)
 
 
 def _days(over: Range, until: datetime) -> list[date]:

@@ -12,11 +12,10 @@ from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, ProgramReading, Unseen
 from wnm.core.sentences import is_at, remedy, sentence, waiting_for, what
-from wnm.views.deeds import names_in
-from wnm.views.facts import counts_of
-from wnm.views.machine_metrics import measured
-from wnm.views.material import CycleView, Material
+from wnm.views.actions import names_in
+from wnm.views.material import CycleView, Material, counts_of
 from wnm.views.payload import Payload, envelope
+from wnm.views.reports import measured
 from wnm.views.text import table
 from wnm.views.words import printable, relative, size
 

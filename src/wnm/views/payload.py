@@ -7,7 +7,6 @@ from enum import Enum
 from typing import Any
 
 from wnm.formats.shell import render_env
-from wnm.views.material import Material
 
 SCHEMA = 1
 
@@ -18,11 +17,6 @@ type Payload = dict[str, Any]
 def envelope(generated_at: datetime, content: Mapping[str, Any]) -> Payload:
     """A report's object: the version of its schema, when it was made, and what it says."""
     return {"schema": SCHEMA, "generated_at": moment(generated_at), **content}
-
-
-def report_of(material: Material, content: Mapping[str, Any]) -> Payload:
-    """The same, for a report of this material."""
-    return envelope(material.generated_at, content)
 
 
 def moment(at: datetime | None) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from wnm.core.errors import BadInput
 from wnm.core.suggest import did_you_mean, shortened
-from wnm.views import decisions, explain, machine_config, machine_metrics, node_status, status
+from wnm.views import explain, reports, status
 from wnm.views.material import Material
 from wnm.views.payload import Payload, write_json
 
@@ -22,34 +22,38 @@ def _prometheus(material: Material) -> str:
 
 
 def _influx_resources(material: Material) -> str:
-    from wnm.views import influx_resources  # the same
+    from wnm.views import influx  # the same
 
-    return influx_resources.text(material)
+    return influx.text(material)
 
 
-_NODES_JSON = _as_json(node_status.payload)
-_CYCLE_JSON = _as_json(decisions.payload)
+_NODES_JSON = _as_json(reports.nodes_payload)
+_CYCLE_JSON = _as_json(explain.cycle_payload)
 REPORTS: Mapping[str, Mapping[str, Renderer]] = {
-    "node-status": {"text": node_status.text, "json": _NODES_JSON, "env": node_status.env},
-    "node-status-details": {"text": node_status.details_text, "json": _NODES_JSON, "env": node_status.env},
+    "node-status": {"text": reports.nodes_text, "json": _NODES_JSON, "env": reports.nodes_env},
+    "node-status-details": {
+        "text": reports.nodes_details,
+        "json": _NODES_JSON,
+        "env": reports.nodes_env,
+    },
     "machine-config": {
-        "text": machine_config.text,
-        "json": _as_json(machine_config.payload),
-        "env": machine_config.env,
-        "config": machine_config.config,
+        "text": reports.config_text,
+        "json": _as_json(reports.config_payload),
+        "env": reports.config_env,
+        "config": reports.config,
     },
     "machine-metrics": {
-        "text": machine_metrics.text,
-        "json": _as_json(machine_metrics.payload),
-        "env": machine_metrics.env,
+        "text": reports.machine_text,
+        "json": _as_json(reports.machine_payload),
+        "env": reports.machine_env,
     },
-    "decisions": {"text": decisions.text, "json": _CYCLE_JSON, "env": decisions.env},
+    "decisions": {"text": explain.cycle_text, "json": _CYCLE_JSON, "env": explain.cycle_env},
     # Texts that other programs read; the same for JSON is in the reports above.
     "prometheus": {"text": _prometheus},
     "influx-resources": {"text": _influx_resources},
     # The subcommands; the text of status is a table of the terminal's, and not made here.
     "explain": {"text": explain.explain, "json": _CYCLE_JSON},
-    "status": {"json": _as_json(status.payload)},
+    "status": {"json": _as_json(status.status_payload)},
 }
 
 

@@ -14,7 +14,7 @@ from wnm.core.observation import Observation
 from wnm.core.reasons import Blocked, Reason, ReasonKind, legacy, legacy_blocked
 from wnm.core.sentences import remedy, sentence, waiting_for, what
 from wnm.core.suggest import shortened
-from wnm.views.deeds import Names, names_of, node_name_of, verb, words_of
+from wnm.views.actions import Names, names_of, node_name_of, verb, words_of
 from wnm.views.payload import SCHEMA
 from wnm.views.words import absolute, printable, shorten
 

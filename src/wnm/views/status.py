@@ -1,19 +1,279 @@
-"""What `wnm status` is made of: the nodes that matter, and the same for programs."""
+"""Builds `wnm status`: the machine against its limits, the nodes that fit the terminal, and what needs somebody."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from wnm.core.node import Status
+from wnm.core.decide.gauges import Gauge
+from wnm.core.node import ProcessState, Reachability, Status
+from wnm.core.observation import FileSystem, NodeSeen, Unseen
 from wnm.core.reasons import Blocked
-from wnm.views import machine_metrics, node_status
+from wnm.core.sentences import remedy, waiting_for, what
+from wnm.views import reports
+from wnm.views.charts import bar
+from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.facts import counts_of, payload_of
-from wnm.views.happenings import payload_of as happening_payload
-from wnm.views.machine_metrics import Measured, measured
-from wnm.views.material import Material
-from wnm.views.node_table import NO_EXTRAS, Extras, Row, matching, ordered, rows_of
+from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of, facts_payload
 from wnm.views.payload import Payload
+from wnm.views.reports import Measured, measured, reachability
+from wnm.views.text import Line, Tone, columns, hanging, line, part
+from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
+from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
+
+_LONGEST_VERSION = 12
+_LEAST_WHY, _LONGEST_WHY = 24, 70
+
+
+class Extras(Struct, frozen=True, kw_only=True):
+    """What else is known of nodes: the last action on each by id, and what each earned today by name, in attos."""
+
+    last: Mapping[int, Event]
+    earned: Mapping[str, int]
+
+
+NO_EXTRAS = Extras(last={}, earned={})
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A node in the table; `why` is why somebody may want to look at it."""
+
+    facts: NodeFacts
+    why: str | None
+    earned: int | None
+    last: Event | None
+    now: datetime
+
+
+class Column(Struct, frozen=True, kw_only=True):
+    """A column: its cell for a node, and what the nodes are sorted by (None sorts last)."""
+
+    name: str
+    cell: Callable[[Row], Line]
+    key: Callable[[Row], object]
+    right: bool = False
+    heading: str = ""
+
+
+def rows_of(material: Material, extras: Extras) -> tuple[Row, ...]:
+    """Every node, in the order of the rows."""
+    return tuple(_row(each, material, extras) for each in material.nodes)
+
+
+def _row(each: NodeSeen, material: Material, extras: Extras) -> Row:
+    facts = facts_of(each, material.observed_at)
+    return Row(
+        facts=facts,
+        why=attention(each, facts),
+        earned=extras.earned.get(facts.name),
+        last=extras.last.get(facts.id),
+        now=material.generated_at,
+    )
+
+
+def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
+    """The rows of which some cell, the wallet or the reason to look at it holds the text, in any case."""
+    text = wanted.casefold()
+    return tuple(row for row in rows if any(text in each.casefold() for each in _texts(row)))
+
+
+def _texts(row: Row) -> list[str]:
+    cells = [column.cell(row).plain for column in COLUMNS.values()]
+    return [
+        *cells,
+        row.facts.name,
+        row.facts.wallet,
+        row.why or "",
+        row.facts.peer_id or "",
+        row.facts.root_dir,
+    ]
+
+
+def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple[Row, ...]:
+    """The rows by this column; numbers begin with the largest, texts with the first. What is not known comes last."""
+    key = COLUMNS[column].key
+    known = [row for row in rows if key(row) is not None]
+    unknown = [row for row in rows if key(row) is None]
+    largest_first = COLUMNS[column].right is not reverse
+    # Two stable sorts: those that are alike stay in the order of their ids, whichever way it goes.
+    known.sort(key=lambda row: row.facts.id)
+    known.sort(key=lambda row: key(row), reverse=largest_first)  # type: ignore[arg-type, return-value]
+    return (*known, *unknown)
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """The columns that there is room for, in their order, how wide each is, and the gap between them.
+
+    `why_width` is how wide the reasons to look at nodes may be behind them; None where they have no room.
+    """
+
+    columns: tuple[Column, ...]
+    widths: tuple[int, ...]
+    gap: int
+    why_width: int | None
+
+
+def layout(rows: Sequence[Row], width: int | None) -> Layout:
+    """What fits into the width, where None is as wide as it takes; what matters least is left out first."""
+    widths = {name: _width(column, rows) for name, column in COLUMNS.items()}
+    has_why = any(row.why for row in rows)
+    if width is None:
+        names, gap, left = set(COLUMNS), 2, _LONGEST_WHY
+    else:
+        names, gap, left = _fitting(widths, width, has_why=has_why)
+    chosen = tuple(column for name, column in COLUMNS.items() if name in names)
+    return Layout(
+        columns=chosen,
+        widths=tuple(widths[column.name] for column in chosen),
+        gap=gap,
+        why_width=min(left, _LONGEST_WHY) if has_why and left >= _LEAST_WHY else None,
+    )
+
+
+def _fitting(widths: Mapping[str, int], width: int, *, has_why: bool) -> tuple[set[str], int, int]:
+    """The names of the columns, the gap, and how much is left behind them and a gap."""
+    core = sum(widths[name] + 2 for name in _CORE) - 2
+    gap = 2 if core <= width else 1
+    reserved = _LEAST_WHY + gap if has_why else 0
+    names: set[str] = set()
+    used = -gap
+    for name in _BY_IMPORTANCE:
+        if used + gap + widths[name] > width - (reserved if name in _LESS_THAN_WHY else 0):
+            continue
+        used += gap + widths[name]
+        names.add(name)
+    return names, gap, width - used - gap
+
+
+def table(rows: Sequence[Row], shown: Layout) -> list[Line]:
+    """The heading and a line for each row; the layout may be of more rows than these."""
+    why = shown.why_width
+    lines = [[part(each.heading or each.name, Tone.STRONG) for each in shown.columns]]
+    lines += [[each.cell(row) for each in shown.columns] for row in rows]
+    if why is not None:
+        lines[0].append(part("to look at", Tone.STRONG))
+        for cells, row in zip(lines[1:], rows, strict=True):
+            cells.append(part(shorten(printable(row.why or ""), why), Tone.WARN))
+    right = [number for number, each in enumerate(shown.columns) if each.right]
+    return columns(lines, right=right, gap=shown.gap, widths=shown.widths)
+
+
+def _width(column: Column, rows: Sequence[Row]) -> int:
+    return max(len(column.heading or column.name), *(column.cell(row).cell_len for row in rows), 0)
+
+
+def _status(row: Row) -> Line:
+    return part(row.facts.status, STATUS_TONES.get(row.facts.status, Tone.BUSY))
+
+
+def _process(row: Row) -> Line:
+    facts = row.facts
+    down = facts.status is Status.RUNNING and facts.process is not ProcessState.RUNNING
+    return part(facts.process, Tone.WARN if down else Tone.PLAIN)
+
+
+def _reachable(row: Row) -> Line:
+    silent = row.facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT)
+    return part(reachability(row.facts), Tone.WARN if silent else Tone.PLAIN)
+
+
+def _version(row: Row) -> Line:
+    running, own = row.facts.version, row.facts.binary_version
+    tone = Tone.WARN if running and own and running != own else Tone.PLAIN
+    return part(shorten(printable(running or own or NOTHING), _LONGEST_VERSION), tone)
+
+
+def _last(row: Row) -> Line:
+    if row.last is None:
+        return part(NOTHING, Tone.QUIET)
+    words = row.last.words.partition(":")[0].split(" with ")[0].split(" to ")[0]
+    failed = " failed" if row.last.is_bad else ""
+    ago = span(max(row.now - row.last.at, timedelta(0)))
+    return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
+
+
+def _known(value: object) -> Line:
+    return part(NOTHING if value is None else str(value))
+
+
+def _size(value: int | None) -> Line:
+    return part(NOTHING if value is None else size(value))
+
+
+def _order(row: Row) -> object:
+    return row.facts.id
+
+
+_EVERY = (
+    Column(name="name", cell=lambda row: part(short_name(row.facts.name)), key=_order),
+    Column(name="status", cell=_status, key=lambda row: row.facts.status.value),
+    Column(name="process", cell=_process, key=lambda row: row.facts.process.value),
+    Column(
+        name="reachable", cell=_reachable, key=lambda row: row.facts.reachable and row.facts.reachable.value
+    ),
+    Column(name="version", cell=_version, key=lambda row: row.facts.version or row.facts.binary_version),
+    Column(
+        name="peers",
+        cell=lambda row: _known(row.facts.connected_peers),
+        key=lambda row: row.facts.connected_peers,
+        right=True,
+    ),
+    Column(
+        name="shuns",
+        cell=lambda row: _known(row.facts.shunned),
+        key=lambda row: row.facts.shunned,
+        right=True,
+    ),
+    Column(
+        name="records",
+        cell=lambda row: _known(row.facts.records),
+        key=lambda row: row.facts.records,
+        right=True,
+    ),
+    Column(
+        name="disk",
+        cell=lambda row: _size(row.facts.disk_bytes),
+        key=lambda row: row.facts.disk_bytes,
+        right=True,
+    ),
+    Column(
+        name="earned",
+        heading="ANT today",
+        cell=lambda row: part(NOTHING if row.earned is None else short_ant(row.earned)),
+        key=lambda row: row.earned,
+        right=True,
+    ),
+    Column(
+        name="cpu",
+        cell=lambda row: part(NOTHING if row.facts.cpu_percent is None else f"{row.facts.cpu_percent:.1f} %"),
+        key=lambda row: row.facts.cpu_percent,
+        right=True,
+    ),
+    Column(
+        name="memory",
+        cell=lambda row: _size(row.facts.memory_bytes),
+        key=lambda row: row.facts.memory_bytes,
+        right=True,
+    ),
+    Column(
+        name="uptime",
+        cell=lambda row: part(
+            NOTHING if row.facts.uptime_seconds is None else span(timedelta(seconds=row.facts.uptime_seconds))
+        ),
+        key=lambda row: row.facts.uptime_seconds,
+        right=True,
+    ),
+    Column(
+        name="last", heading="last action", cell=_last, key=lambda row: row.last and -row.last.at.timestamp()
+    ),
+)
+COLUMNS: Mapping[str, Column] = {column.name: column for column in _EVERY}
+_CORE = ("name", "status", "version", "reachable", "process", "peers", "records", "disk")
+_BY_IMPORTANCE = (*_CORE, "shuns", "earned", "last", "memory", "cpu", "uptime")
+_LESS_THAN_WHY = ("memory", "cpu", "uptime")
+"""Left out before the reasons to look at nodes are."""
+
 
 MOST_NODES_IN_FULL = 60
 _MOST_CONCERNS = 20
@@ -95,12 +355,12 @@ def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
     return rows if choice.sort is None else ordered(rows, choice.sort)
 
 
-def payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
+def status_payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
     """node-status-details and machine-metrics in one object, of the nodes the chosen ones in their order, and in
     `node_notes` what else the table tells of them."""
-    whole = {**machine_metrics.payload(material), **node_status.payload(material)}
+    whole = {**reports.machine_payload(material), **reports.nodes_payload(material)}
     rows = _chosen(rows_of(material, extras), choice)
-    nodes = [payload_of(row.facts) for row in rows]
+    nodes = [facts_payload(row.facts) for row in rows]
     return {**whole, "nodes": nodes, "node_notes": [_note(row) for row in rows]}
 
 
@@ -109,5 +369,193 @@ def _note(row: Row) -> Payload:
         "name": row.facts.name,
         "to_look_at": row.why,
         "earned_today_attos": None if row.earned is None else str(row.earned),
-        "last_action": None if row.last is None else happening_payload(row.last),
+        "last_action": None if row.last is None else event_payload(row.last),
     }
+
+
+_BAR = 16
+_WITH_BARS = 78
+_LONGEST_GAUGE = 16
+_MOST_DIFFERENT = 6
+_HEADROOM = 1.25
+"""How far beyond its removal limit the bar of a reading without an end goes."""
+
+
+def status_lines(
+    found: Overview, material: Material, choice: Choice, width: int, *, dots: bool
+) -> list[Line]:
+    """Everything that `wnm status` shows."""
+    lines = [*_head(found, width), line(), *machine_lines(found.measured, width, dots=dots)]
+    if found.program is not None:
+        lines += hanging(line(), f"program: {found.program}", width)
+    lines += [*hanging(line(), *age(material, width)), line()]
+    if found.summarised:
+        lines += [*summary(found.every, width), line()]
+    lines += _nodes(found, choice, width)
+    lines += _concerns(found, choice, width)
+    lines += hanging(line(), found.last_cycle, width)
+    names = {row.facts.id: row.facts.name for row in found.every}
+    for held in found.needs:
+        lines += hanging(
+            line(), f"cannot {what(held, names)}: waits for {waiting_for(held, names)}", width, Tone.BAD
+        )
+        lines += hanging(line(), f"needs you: {remedy(held, names) or ''}", width, Tone.BAD)
+    return lines
+
+
+def _head(found: Overview, width: int) -> list[Line]:
+    parts = headline(found)
+    whole = part("; ").join(parts)
+    if whole.cell_len <= width:
+        return [whole]
+    return [
+        one for each in parts for one in hanging(line(), each.plain, width, Tone(str(each.style) or "none"))
+    ]
+
+
+def headline(found: Overview) -> list[Line]:
+    """How many nodes there are, by status, and what they earned: the parts of a line, the most telling first."""
+    running = found.counts[Status.RUNNING]
+    words = f"{running} of {found.node_count} nodes running, cap {found.node_cap}"
+    others = [
+        f"{count} {status}"
+        for status, count in found.counts.items()
+        if count and status is not Status.RUNNING
+    ]
+    parts = [part(words, Tone.STRONG)]
+    if others:
+        parts.append(part(", ".join(others)))
+    earned = [row.earned for row in found.every if row.earned is not None]
+    if earned:
+        parts.append(part(f"earned today {short_ant(sum(earned))} ANT"))
+    return parts
+
+
+def age(material: Material, width: int) -> tuple[str, int, Tone]:
+    """When the last cycle looked, loudly when none has for long; with the width, as `hanging` takes it."""
+    seen_at, now = material.observed_at, material.generated_at
+    if seen_at is None:
+        return "no cycle has looked yet", width, Tone.WARN
+    words = f"as seen {relative(seen_at, now)}"
+    if seen_at - now > LATE_AFTER:
+        return f"{words}: the clock was set back since", width, Tone.WARN
+    if now - seen_at <= LATE_AFTER:
+        return words, width, Tone.QUIET
+    return f"{words}: NO CYCLE HAS RUN SINCE; see wnm doctor", width, Tone.BAD
+
+
+def machine_lines(measured: Measured, width: int, *, dots: bool) -> list[Line]:
+    """A bar for each reading with both limits marked in it, and the same in numbers."""
+    with_bars = width >= _WITH_BARS
+    heads = ("machine", *([""] if with_bars else []), "now", "grows below", "sheds above", "free")
+    rows = [tuple(part(each, Tone.STRONG) for each in heads)]
+    found: list[tuple[Gauge, FileSystem | None]] = [(each, None) for each in measured.gauges if each.is_on]
+    found += [(gauge, system) for system, gauge in measured.disks]
+    rows += [_gauge(gauge, system, with_bars=with_bars, dots=dots) for gauge, system in found]
+    numbers = range(2, 6) if with_bars else range(1, 5)
+    return columns(rows, right=numbers)
+
+
+def _gauge(gauge: Gauge, system: FileSystem | None, *, with_bars: bool, dots: bool) -> tuple[Line, ...]:
+    value = gauge.value
+    tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
+    shown = part("not seen", Tone.WARN) if isinstance(value, Unseen) else part(_shown(gauge, value), tone)
+    drawn = [part(_bar(gauge, dots=dots), tone)] if with_bars else []
+    return (
+        part(shorten(printable(gauge.name), _LONGEST_GAUGE)),
+        *drawn,
+        shown,
+        part(_limit(gauge, gauge.allow)),
+        part(_limit(gauge, gauge.remove)),
+        part("" if system is None else size(system.free_bytes)),
+    )
+
+
+def share_of(gauge: Gauge) -> tuple[float, list[float]]:
+    """How much of its bar a reading fills, and where its limits are in it; what was not seen fills nothing."""
+    limits = [each for each in (gauge.allow, gauge.remove) if each]
+    whole = 100.0 if gauge.unit == "%" else _HEADROOM * max(limits, default=1.0)
+    value = 0.0 if isinstance(gauge.value, Unseen) else gauge.value
+    return value / whole, [each / whole for each in limits]
+
+
+def _bar(gauge: Gauge, *, dots: bool) -> str:
+    if isinstance(gauge.value, Unseen):
+        return "?" * _BAR
+    share, marks = share_of(gauge)
+    return bar(share, marks, _BAR, dots=dots)
+
+
+def _limit(gauge: Gauge, value: float | None) -> str:
+    return "off" if value is None else _shown(gauge, value)
+
+
+def _shown(gauge: Gauge, value: float) -> str:
+    """Rates shorter than where every digit counts: they have to fit."""
+    return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
+
+
+def summary(every: Iterable[Row], width: int) -> list[Line]:
+    """Many nodes in a few lines: what they run, how they answer, and the disk space that they take."""
+    rows = tuple(every)
+    tallies = {
+        "status": Counter(str(row.facts.status) for row in rows),
+        "version": Counter(row.facts.version or row.facts.binary_version or NOTHING for row in rows),
+        "process": Counter(str(row.facts.process) for row in rows),
+        "reachable": Counter(reachability(row.facts) for row in rows),
+    }
+    lines: list[Line] = []
+    for name, tally in tallies.items():
+        common = tally.most_common(_MOST_DIFFERENT)
+        words = ", ".join(f"{count:,} {each}" for each, count in common)
+        others = len(tally) - len(common)
+        more = f", and {others} others" if others else ""
+        lines += hanging(line(part(f"{name:<10}", Tone.QUIET)), f"{words}{more}", width)
+    taken = [row.facts.disk_bytes for row in rows if row.facts.disk_bytes is not None]
+    disk = f"{size(sum(taken))} in {len(taken):,} nodes, the largest {size(max(taken))}" if taken else NOTHING
+    return [*lines, *hanging(line(part(f"{'disk':<10}", Tone.QUIET)), disk, width)]
+
+
+def _nodes(found: Overview, choice: Choice, width: int) -> list[Line]:
+    if not found.nodes:
+        if choice.filter is None:
+            return []
+        return [line(f"no node matches {choice.filter}", part("; see wnm status --all", Tone.QUIET)), line()]
+    shown = layout(found.nodes, None if choice.every_column else width)
+    return [*table(found.nodes, shown), *_programs(found.nodes, width), line()]
+
+
+def _programs(rows: Iterable[Row], width: int) -> list[Line]:
+    """What nodes have on disk, where that is another version than the one that they run."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        running, own = row.facts.version, row.facts.binary_version
+        if running and own and running != own:
+            pairs.setdefault((running, own), []).append(row.facts.name)
+    return [
+        line(
+            part(
+                shorten(printable(f"runs {running}, has {own} on disk: {', '.join(names)}"), width), Tone.WARN
+            )
+        )
+        for (running, own), names in pairs.items()
+    ]
+
+
+def _concerns(found: Overview, choice: Choice, width: int) -> list[Line]:
+    """The reasons to look at nodes, where the table has no room for them."""
+    shown = layout(found.nodes, None if choice.every_column else width)
+    in_table = shown.why_width is not None
+    lines: list[Line] = []
+    if not in_table:
+        for row in found.concerns:
+            name = short_name(row.facts.name)
+            words = f"{name}: {shorten(printable(row.why or ''), width - len(name) - 2)}"
+            lines.append(line(part(words, Tone.WARN)))
+    if found.hidden_concerns and (found.summarised or not in_table):
+        lines.append(
+            line(part(f"and {found.hidden_concerns:,} more to look at: wnm status --all", Tone.WARN))
+        )
+    if found.summarised and not found.concerns:
+        lines.append(line("no node needs a look; wnm status --all lists them all"))
+    return [*lines, line()] if lines else []

@@ -1,0 +1,193 @@
+"""Writes and reads property lists of launchd, and reads what `launchctl print` says.
+
+`launchctl list` would be shorter, but it only knows the session of whoever asks: from cron or over ssh it does not
+show what runs in the graphical session. `print` takes the domain by its name.
+"""
+
+import math
+import plistlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+from xml.parsers.expat import ExpatError
+
+from msgspec import Struct
+
+from wnm.core.contracts import Unit
+from wnm.core.errors import Permanent
+
+type Session = Literal["Aqua", "Background"]
+"""Where an agent lives: in the graphical session of its user, or beside it."""
+
+LABEL_PREFIX = "com.autonomi."
+OWN_KEY = "com.autonomi.wnm"
+"""launchd ignores a key that it does not know; this one says for which unit wnm wrote the file."""
+
+THROTTLE_SECONDS = 10
+OPEN_FILES = 10_240
+UMASK = 0o077
+# When wnm and launchd both count to the same number, nobody knows afterwards who ended the program.
+LATER_THAN_OURS_SECONDS = 2
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NUMBERED_NAME = re.compile(r"(.*[^0-9])([0-9]{4,})")
+_NUMBERED_LABEL = re.compile(r"(.*[^0-9])-(0|[1-9][0-9]*)")
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """What a property list says of itself; `unit` and `working_dir` are None if wnm did not write it."""
+
+    label: str | None
+    argv: tuple[str, ...] = ()
+    unit: str | None = None
+    working_dir: str | None = None
+
+
+def label_of(name: str, prefix: str = LABEL_PREFIX) -> str:
+    """The label of a unit: `com.autonomi.antnode-1` for `antnode0001`, else the prefix and its name.
+
+    No two names have the same label. Permanent for what is no name, and for a name that looks like the label of
+    a numbered one.
+    """
+    if not _NAME.fullmatch(name):
+        raise Permanent(f"{name!r} cannot be the name of an agent: only letters, digits, - and _")
+    label = prefix + (_numbered(name) or name)
+    if unit_name_of(label, prefix) != name:
+        raise Permanent(f"{name} cannot be the name of an agent: {label} is {unit_name_of(label, prefix)}'s")
+    return label
+
+
+def unit_name_of(label: str, prefix: str = LABEL_PREFIX) -> str | None:
+    """The name of the unit whose label this is; None if no unit has it."""
+    short = label.removeprefix(prefix)
+    if short == label:
+        return None
+    match = _NUMBERED_LABEL.fullmatch(short)
+    name = f"{match[1]}{int(match[2]):04d}" if match else short
+    if match and (not _NAME.fullmatch(name) or _numbered(name) != short):
+        name = short
+    return name if _NAME.fullmatch(name) else None
+
+
+def plist_bytes(unit: Unit, label: str, session: Session) -> bytes:
+    """The property list of a unit: text that people can read, unless a value has characters that XML cannot carry.
+
+    Permanent if launchd has no way to pass a value on.
+    """
+    content = {
+        "Label": label,
+        "ProgramArguments": list(unit.argv),
+        "WorkingDirectory": unit.working_dir,
+        "EnvironmentVariables": dict(unit.environment),
+        "StandardOutPath": unit.log_file,
+        "StandardErrorPath": unit.log_file,
+        "RunAtLoad": True,
+        # Whatever its exit code: a node that replaced its own program ends with 0 and has to come back.
+        "KeepAlive": True,
+        "ThrottleInterval": THROTTLE_SECONDS,
+        "ExitTimeOut": math.ceil(unit.stop_grace.total_seconds()) + LATER_THAN_OURS_SECONDS,
+        # Background would slow down its disk and put it on the efficient cores, and Adaptive is the same for a
+        # program without XPC. Interactive would let it compete with the person at the screen.
+        "ProcessType": "Standard",
+        # macOS gives 256 otherwise. It is the most that every macOS grants; the hard limit is left as it is.
+        "SoftResourceLimits": {"NumberOfFiles": OPEN_FILES},
+        "Umask": UMASK,
+        # One kind of session only: with several, a login would load it a second time beside the one that runs.
+        "LimitLoadToSessionType": session,
+        OWN_KEY: {"unit": unit.name, "working_dir": unit.working_dir},
+    }
+    values = list(_texts(content))
+    for value in values:
+        if "\0" in value or not _encodable(value):
+            raise Permanent(f"{unit.name}: launchd cannot pass on {value!r}")
+    # XML has no control characters, and a carriage return in it would come back as a line feed.
+    readable = all(value.replace("\n", "").replace("\t", "").isprintable() for value in values)
+    return plistlib.dumps(content, fmt=plistlib.FMT_XML if readable else plistlib.FMT_BINARY, sort_keys=False)
+
+
+def read_plist(content: bytes) -> Written | None:
+    """What a property list says of itself; None if it is not one."""
+    try:
+        found = plistlib.loads(content)
+    except (ValueError, ExpatError, AttributeError, LookupError, TypeError, RecursionError):
+        return None
+    if not isinstance(found, Mapping):
+        return None
+    own = found.get(OWN_KEY)
+    words = found.get("ProgramArguments")
+    argv = tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
+    if not isinstance(own, Mapping):
+        return Written(label=_text(found.get("Label")), argv=argv)
+    return Written(
+        label=_text(found.get("Label")),
+        argv=argv,
+        unit=_text(own.get("unit")),
+        working_dir=_text(own.get("working_dir")),
+    )
+
+
+def _numbered(name: str) -> str | None:
+    """`antnode-1` for `antnode0001`; None for a name without a number as node names have it."""
+    match = _NUMBERED_NAME.fullmatch(name)
+    if not match or match[2] != f"{int(match[2]):04d}":
+        return None
+    return f"{match[1]}-{int(match[2])}"
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _texts(key)
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+_SERVICES = re.compile(r"^[ \t]*services = \{[ \t]*\n(.*?)^[ \t]*\}[ \t]*$", re.MULTILINE | re.DOTALL)
+_SERVICE = re.compile(r"[ \t]*([0-9]+)[ \t]+(\S+)[ \t]+(\S+)[ \t]*")
+_PATH = re.compile(r"^\tpath = (.*)$", re.MULTILINE)
+_NUMBER = re.compile(r"-?[0-9]+")
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """A loaded service: its process, and how the one before ended (negative: the signal; None: never, or not said)."""
+
+    pid: int | None
+    status: int | None
+
+
+def services(text: str) -> Mapping[str, Service]:
+    """The services of a domain by label. ValueError if the text does not list them."""
+    block = _SERVICES.search(text)
+    if not block:
+        raise ValueError("it lists no services")
+    found = {}
+    for line in block[1].splitlines():
+        match = _SERVICE.fullmatch(line)
+        if match:
+            found[match[3]] = Service(
+                pid=int(match[1]) or None,
+                status=int(match[2]) if _NUMBER.fullmatch(match[2]) else None,
+            )
+    return found
+
+
+def origin(text: str) -> str | None:
+    """The file that a service was loaded from; None if the text does not say."""
+    found = _PATH.search(text)
+    return found[1] if found else None

@@ -1,0 +1,195 @@
+"""Decides what the status page says first: whether anybody has to do anything, what, and how."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+
+from msgspec import Struct
+
+from wnm.core.alerts import Episode, Severity
+from wnm.core.node import Status
+from wnm.core.timeline import Past
+from wnm.views.doctor import LATE_AFTER, Check, CheckKind, checks_of
+from wnm.views.html.markup import Markup, element
+from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of
+from wnm.views.words import absolute, printable, shorten, span
+
+
+class Subject(Struct, frozen=True, kw_only=True, dict=True):
+    """One machine at one moment.
+
+    `machine_name` is what its operator calls it, `version` that of wnm. `alerts` are those that are open.
+    `earned_today` is what each node earned since midnight by its name, `earned_by_day` what all of them did on each
+    day, in UTC and in attos.
+    """
+
+    machine_name: str
+    version: str
+    material: Material
+    past: Past
+    alerts: tuple[Episode, ...] = ()
+    earned_today: Mapping[str, int] = {}
+    earned_by_day: Mapping[date, int] = {}
+
+    @cached_property
+    def checks(self) -> tuple[Check, ...]:
+        """What the ledger and the last cycle say of the machine's health."""
+        return checks_of(self.material)
+
+    @cached_property
+    def nodes(self) -> tuple[tuple[NodeFacts, str | None], ...]:
+        """Every node, and why somebody may want to look at it."""
+        observed_at = self.material.observed_at
+        facts = [(each, facts_of(each, observed_at)) for each in self.material.nodes]
+        return tuple((known, attention(each, known)) for each, known in facts)
+
+
+_LONGEST = 180
+
+
+class State(StrEnum):
+    """How the machine is."""
+
+    FINE = "fine"
+    NOTE = "worth a look"
+    BAD = "needs you"
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The state, the sentence, and what is left to say about it."""
+
+    state: State
+    sentence: str
+    more: str | None = None
+
+
+def verdict(subject: Subject) -> Verdict:
+    """What the page says first."""
+    bad = troubles(subject)
+    if bad:
+        rest = len(bad) - 1
+        more = f"{rest:,} more thing{' needs' if rest == 1 else 's need'} you" if rest else None
+        return Verdict(state=State.BAD, sentence=_worst(subject, bad[0]), more=more)
+    if subject.alerts:
+        return _of_alerts(sorted(subject.alerts, key=lambda each: each.severity is not Severity.CRITICAL))
+    return _without_trouble(subject)
+
+
+def words_of(alert: Episode) -> str:
+    """What an alert is about and what it says."""
+    return printable(f"{alert.subject}: {alert.text}" if alert.subject else alert.text)
+
+
+def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
+    """What somebody was told of is not fine, although all nodes may be."""
+    worst, rest = alerts[0], len(alerts) - 1
+    return Verdict(
+        state=State.BAD if worst.severity is Severity.CRITICAL else State.NOTE,
+        sentence=shorten(words_of(worst), _LONGEST),
+        more=f"{rest:,} more alert{' is' if rest == 1 else 's are'} open" if rest else None,
+    )
+
+
+def troubles(subject: Subject) -> list[Check]:
+    """What needs somebody, the most telling first: what the last cycle itself gave up on."""
+    bad = [check for check in subject.checks if check.ok is False]
+    return sorted(bad, key=lambda check: check.kind is not CheckKind.BLOCKED)
+
+
+def sentence_of(check: Check) -> str:
+    """A check as a sentence without a full stop."""
+    name = f"{check.name}: "
+    if check.kind is CheckKind.BLOCKED:
+        name = f"{check.name} "
+    elif check.kind is CheckKind.READING:
+        name = ""
+    text = printable(f"{name}{check.detail}")
+    # The names of nodes and paths stay as they are.
+    return text[:1].upper() + text[1:] if text.split()[0].rstrip(":").isalpha() else text
+
+
+def _worst(subject: Subject, worst: Check) -> str:
+    cycle, now = subject.material.cycle, subject.material.generated_at
+    if cycle is None:
+        return "No cycle has run yet"
+    if now - cycle.started_at > LATE_AFTER:
+        return f"wnm has not run for {span(now - cycle.started_at)}"
+    return shorten(sentence_of(worst), _LONGEST)
+
+
+def _without_trouble(subject: Subject) -> Verdict:
+    total = len(subject.nodes)
+    counts = counts_of(subject.material.nodes)
+    running = counts[Status.RUNNING]
+    concerns = sum(why is not None for _, why in subject.nodes)
+    if not total:
+        return Verdict(state=State.FINE, sentence="All is well; there are no nodes yet")
+    if concerns:
+        look = f"{concerns:,} want{'s' if concerns == 1 else ''} a look"
+        return Verdict(state=State.NOTE, sentence=f"{running:,} of {total:,} nodes run, {look}")
+    if running == total:
+        return Verdict(
+            state=State.FINE, sentence=f"All {total:,} nodes are fine" if total > 1 else "The node is fine"
+        )
+    others = ", ".join(
+        f"{count:,} {status}" for status, count in counts.items() if count and status is not Status.RUNNING
+    )
+    return Verdict(state=State.FINE, sentence=f"All is well: {running:,} of {total:,} nodes run, {others}")
+
+
+MOST_ENTRIES = 16
+_OPTION = re.compile(r"(--[a-z_-]{1,30})\b")
+
+
+def alerts(subject: Subject) -> Markup:
+    """The section; it is there, and says so, when nothing needs anybody."""
+    bad = troubles(subject)
+    notes = [check for check in subject.checks if check.ok is None]
+    parts = [element("h2", "What needs you", id="needs")]
+    if bad:
+        parts.append(element("ul", *_entries(bad), class_="alerts bad"))
+    elif not subject.alerts:
+        parts.append(element("p", "Nothing needs you.", class_="calm"))
+    if subject.alerts:
+        parts.append(element("h3", "Open alerts"))
+        parts.append(element("ul", *map(_open_alert, subject.alerts[:MOST_ENTRIES]), class_="alerts bad"))
+    if notes:
+        parts.append(element("h3", "Worth knowing"))
+        parts.append(element("ul", *_entries(notes), class_="notes"))
+    return element("section", *parts, aria_labelledby="needs")
+
+
+def _open_alert(alert: Episode) -> Markup:
+    """One that somebody was told of, since when, and what to do."""
+    return element(
+        "li",
+        element("p", words_of(alert)),
+        element("p", element("span", "Since: ", class_="label"), absolute(alert.since), class_="remedy"),
+        _remedy(printable(alert.remedy)),
+    )
+
+
+def _entries(checks: Sequence[Check]) -> list[Markup]:
+    """So many that they can be read; where the same is wrong with a thousand nodes, the rest is only counted."""
+    shown = [_entry(check) for check in checks[:MOST_ENTRIES]]
+    if len(checks) > MOST_ENTRIES:
+        shown.append(element("li", f"and {len(checks) - MOST_ENTRIES:,} more: wnm doctor"))
+    return shown
+
+
+def _entry(check: Check) -> Markup:
+    words = [element("p", sentence_of(check))]
+    if check.remedy is not None:
+        words.append(_remedy(check.remedy))
+    return element("li", *words)
+
+
+def _remedy(text: str) -> Markup:
+    """What to do, with every option of a command in one piece."""
+    parts = [
+        element("span", part, class_="whole") if at % 2 else part
+        for at, part in enumerate(_OPTION.split(text))
+    ]
+    return element("p", element("span", "Remedy: ", class_="label"), *parts, class_="remedy")
