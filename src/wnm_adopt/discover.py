@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.observation import Unseen
 from wnm.core.suggest import shortened
-from wnm.formats.launchd_plist import OWN_KEY
+from wnm.formats.launchd import OWN_KEY
 from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import UnitFound, read_unit
 from wnm.node_kinds.kinds import KINDS

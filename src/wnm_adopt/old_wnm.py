@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from wnm.app.context import Context
-from wnm.core.forms.numbers import plain
+from wnm.core.forms import plain
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
 from wnm.core.setting import REQUIRED

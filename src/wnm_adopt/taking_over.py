@@ -30,7 +30,7 @@ from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders
 from wnm.views.actions import names_of, words_of
 from wnm.views.words import printable
 from wnm_adopt.classify import is_running, row_of

@@ -24,7 +24,7 @@ from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import clear_away
+from wnm.system.removal import clear_away
 from wnm_adopt.old_database import files_of
 from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed

@@ -17,7 +17,7 @@ from wnm.core.settings import Settings
 from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
-from wnm.system.traces import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
