@@ -90,7 +90,9 @@ def main() -> None:
     depth, names = found["frames"]
     inner = sum(function.endswith(">") for _, function in found["entered"])
     print(f"files      {len(by_file):4} of at most {MOST_FILES}")
-    print(f"functions  {len(found['entered']):4} of at most {MOST_FUNCTIONS}, {inner} of them lambdas and generators")
+    print(
+        f"functions  {len(found['entered']):4} of at most {MOST_FUNCTIONS}, {inner} of them lambdas and generators"
+    )
     print(f"frames     {depth:4} of at most {MOST_FRAMES}: {' > '.join(names)}")
 
 
