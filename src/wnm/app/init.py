@@ -24,7 +24,7 @@ PROGRAM_PATIENCE = timedelta(seconds=10)
 
 def init(run: Context) -> Report:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
-    from wnm_adopt.old_database import is_old_colony
+    from wnm.storage.old_database import is_old_colony
 
     if run.asked.takes_over or is_old_colony(run.database_path):
         return take_over(run)
