@@ -62,16 +62,20 @@ def words_of(action: Action, names: Names) -> str:
     """An action for people: `upgrade antnode0001 to 0.4.18`."""
     if isinstance(action, Resurvey):
         return "survey every node again"
-    words = f"{verb(type(action).__name__)} {node_name_of(action, names)}"
+    return f"{verb(type(action).__name__)} {node_name_of(action, names)}{particulars(action)}"
+
+
+def particulars(action: NodeAction) -> str:
+    """The rest of it: ` to 0.4.18`; nothing where the verb and the node say it all."""
     match action:
         case AddNode(node=node, program=program):
-            return f"{words} with {program.version} on port {node.port} in {node.root_dir}, paid to {node.wallet}"
+            return f" with {program.version} on port {node.port} in {node.root_dir}, paid to {node.wallet}"
         case UpgradeNode(program=program):
-            return f"{words} to {program.version}"
+            return f" to {program.version}"
         case StartNode(program=program) if program is not None:
-            return f"{words} with {program.version}"
+            return f" with {program.version}"
         case _:
-            return words
+            return ""
 
 
 def outcome_view(

@@ -186,23 +186,29 @@ def _deeds(cycle: CycleView, names: Names) -> list[str]:
 
 def ended_words(outcome: OutcomeView) -> str:
     """How an action ended: `stopped: it had to be killed`."""
+    return f"{_end(outcome)}{end_details(outcome)}"
+
+
+def _end(outcome: OutcomeView) -> str:
     match outcome.result:
         case None:
-            words = (
-                "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it"
-            )
+            return "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it"
         case Result.DONE:
-            words = past(outcome.kind)
+            return past(outcome.kind)
         case Result.DEFERRED:
-            words = "deferred to a later cycle"
+            return "deferred to a later cycle"
         case Result.UNFINISHED:
-            words = "unfinished when the cycle's time was over; the next one sees to it"
+            return "unfinished when the cycle's time was over; the next one sees to it"
         case result:
-            words = result
+            return result
+
+
+def end_details(outcome: OutcomeView) -> str:
+    """What else there is to say of an end, behind a colon: an error, a note, the space that it freed."""
     details = [detail for detail in (outcome.error, outcome.note) if detail]
     if outcome.freed_bytes is not None:
         details.append(f"freed {size(outcome.freed_bytes)}")
-    return f"{words}: {printable('; '.join(details))}" if details else words
+    return f": {printable('; '.join(details))}" if details else ""
 
 
 def _written(sections: Iterable[_Section]) -> list[str]:

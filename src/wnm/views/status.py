@@ -9,9 +9,11 @@ from msgspec import Struct
 from wnm.core.decide.gauges import Gauge
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import FileSystem, NodeSeen, Unseen
+from wnm.core.outcome import Result
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views import reports
+from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
@@ -187,7 +189,8 @@ def _version(row: Row) -> Line:
 def _last(row: Row) -> Line:
     if row.last is None:
         return part(NOTHING, Tone.QUIET)
-    words = row.last.words.partition(":")[0].split(" with ")[0].split(" to ")[0]
+    kind = row.last.action or ""
+    words = past(kind) if row.last.result == Result.DONE else verb(kind)
     failed = " failed" if row.last.is_bad else ""
     ago = span(max(row.now - row.last.at, timedelta(0)))
     return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
