@@ -7,6 +7,7 @@ from wnm.core.decision import Decision
 from wnm.core.node import Node, Status, node_name
 from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import waiting_for, what
+from wnm.core.timeline import OperationRecord
 from wnm.views.material import CycleView, OutcomeView
 from wnm.views.words import printable
 
@@ -96,6 +97,18 @@ def outcome_view(
         error=error,
         note=note,
         freed_bytes=freed_bytes,
+    )
+
+
+def recorded_outcome(operation: OperationRecord, names: Names) -> OutcomeView:
+    """An action and what is recorded of its end."""
+    return outcome_view(
+        operation.action,
+        names,
+        result=operation.result,
+        error=operation.error,
+        note=operation.note,
+        freed_bytes=operation.freed_bytes,
     )
 
 

@@ -231,6 +231,11 @@ def gauge_table(every: list[Gauge]) -> str:
     return table(rows, right=(1, 2, 3))
 
 
+def rounded(gauge: Gauge, value: float) -> str:
+    """A value of this gauge, rates in a unit that people read: `1.2 MB/s`."""
+    return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
+
+
 def limit(gauge: Gauge, value: float | None) -> str:
     """A limit in a table."""
     return "off" if value is None else gauge.shown(value)

@@ -16,7 +16,7 @@ from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
 from wnm.core.timeline import MEASURES, NO_EVENTS, Bucket, ChangeRecord, Events, OperationRecord, SampleRecord
 from wnm.views import charts
-from wnm.views.actions import Names, names_in, node_name_of, outcome_view, particulars, past, verb
+from wnm.views.actions import Names, names_in, node_name_of, particulars, past, recorded_outcome, verb
 from wnm.views.charts import Trends
 from wnm.views.explain import end_details, ended_words, held_payload, held_words, limits_then
 from wnm.views.material import CycleView, Material, facts_of, facts_payload
@@ -110,14 +110,7 @@ def _of_change(each: ChangeRecord, events: Events) -> Event:
 
 def _of_operation(each: OperationRecord, events: Events, names: Names) -> Event:
     kind = type(each.action).__name__
-    view = outcome_view(
-        each.action,
-        names,
-        result=each.result,
-        error=each.error,
-        note=each.note,
-        freed_bytes=each.freed_bytes,
-    )
+    view = recorded_outcome(each, names)
     name = node_name_of(each.action, names) or node_name(each.node_id)
     if each.result == Result.DONE:
         words = f"{past(kind)}{particulars(each.action)}{end_details(view)}"
