@@ -1,6 +1,7 @@
 """The composition root: the only file that names concrete process managers and firewalls.
 
-Each is imported only where it is used.
+Each is imported only where it is used, and nothing that a cycle needs before the cycle's lock is held: importing this
+module costs next to nothing. It is what `wnm.app.context.Wiring` describes.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,30 +9,33 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wnm.act.steps import Backends
+from wnm.app.context import Context, build_context
+from wnm.app.invocation import Invocation, Report
 from wnm.core.contracts import Clock, Firewall, UnitDriver
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
-from wnm.core.host import SYSTEM_SERVICES
 from wnm.core.settings import Settings
-from wnm.cycle import Machine
-from wnm.node_kinds.kinds import KINDS
-from wnm.process_managers.manager import NodeManager, Policy
-from wnm.sensors.host import usable_cores
 from wnm.system.clock import SystemClock
 
 if TYPE_CHECKING:
+    from wnm.act.steps import Backends
     from wnm.formats.systemd_unit import Scope
 
 
 class Backend[T](Struct, frozen=True, kw_only=True):
-    """How to build one, and why it cannot work on this machine: None if it can."""
+    """How to build one, and what is so with it on this machine.
+
+    `why_not_here` returns the error that keeps it from working, None if nothing does; `refuse_folder` raises
+    ValueError, with the reason, for a folder that its files cannot name.
+    """
 
     build: Callable[[Clock], T]
     why_not_here: Callable[[], NeedsOperator | None] = lambda: None
+    refuse_folder: Callable[[str], None] = lambda folder: None
 
 
 def _setsid(clock: Clock) -> UnitDriver:
     from wnm.process_managers.setsid import SetsidDriver
+    from wnm.sensors.host import usable_cores
 
     return SetsidDriver(clock, cores=usable_cores())
 
@@ -39,6 +43,7 @@ def _setsid(clock: Clock) -> UnitDriver:
 def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
     def build(clock: Clock) -> UnitDriver:
         from wnm.process_managers.systemd import SystemdDriver
+        from wnm.sensors.host import usable_cores
 
         return SystemdDriver(clock, scope=scope, cores=usable_cores())
 
@@ -58,8 +63,16 @@ def _no_user_services() -> NeedsOperator | None:
     return why_not_here("user")
 
 
+def _refuse_in_units(folder: str) -> None:
+    from wnm.formats.systemd_unit import bare_path, program
+
+    program(f"{folder}/antnode0001/antnode")
+    bare_path(f"{folder}/antnode0001")
+
+
 def _launchd(clock: Clock) -> UnitDriver:
     from wnm.process_managers.launchd import LaunchdDriver
+    from wnm.sensors.host import usable_cores
 
     return LaunchdDriver(clock, cores=usable_cores())
 
@@ -82,28 +95,55 @@ def _ufw(clock: Clock) -> Firewall:
     return UfwFirewall()
 
 
+# What decisions have to know of a process manager is in the row of the same name in wnm.core.backends.
 DRIVERS: Mapping[str, Backend[UnitDriver]] = {
-    "systemd": Backend(build=_systemd("system"), why_not_here=_no_system_services),
-    "systemd+user": Backend(build=_systemd("user"), why_not_here=_no_user_services),
+    "systemd": Backend(
+        build=_systemd("system"), why_not_here=_no_system_services, refuse_folder=_refuse_in_units
+    ),
+    "systemd+user": Backend(
+        build=_systemd("user"), why_not_here=_no_user_services, refuse_folder=_refuse_in_units
+    ),
     "setsid": Backend(build=_setsid),
     "launchd": Backend(build=_launchd, why_not_here=_no_agents),
 }
 FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw": Backend(build=_ufw)}
 
 
-def build_machine(settings: Settings, clock: Clock, *, began: float) -> Machine:
-    """The backends and the kind of node that these settings name.
+def run_once(asked: Invocation | None = None) -> Report:
+    """Carry out one whole cycle, as `wnm` without words does, or the one that was asked for by hand.
 
-    `began` is when the run began, on the monotonic clock. NeedsOperator for a process manager, firewall or
-    kind of node that this wnm does not have.
+    Busy while another one runs on the same database; NeedsOperator without a database.
     """
+    from wnm.app.run_cycle import run_cycle
+
+    return run_cycle(context_of(asked or Invocation()))
+
+
+def context_of(asked: Invocation) -> Context:
+    """What a command works with on this machine. Its log goes to the file that was asked for, from here on."""
+    from wnm import wiring  # itself, as a value
+
+    context = build_context(asked, wiring)
+    if context.asked.log_file is not None:
+        from wnm.app.log_file import keep_log
+
+        keep_log(context.asked)
+    return context
+
+
+def build(settings: Settings, clock: Clock) -> "Backends":
+    """The process manager and the firewall that these settings name.
+
+    NeedsOperator for a process manager, firewall or kind of node that this wnm does not have.
+    """
+    from wnm.act.steps import Backends
+    from wnm.node_kinds.kinds import KINDS
+    from wnm.process_managers.manager import NodeManager, Policy
+
     _pick(KINDS, "node_kind", settings.node_kind)
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
     manager = NodeManager(driver, KINDS, Policy.of(settings), clock)
-    firewall = _pick(FIREWALLS, "firewall", settings.firewall).build(clock)
-    return Machine(
-        backends=Backends(manager=manager, firewall=firewall), kinds=KINDS, clock=clock, began=began
-    )
+    return Backends(manager=manager, firewall=_pick(FIREWALLS, "firewall", settings.firewall).build(clock))
 
 
 def firewall_is_active() -> bool:
@@ -116,44 +156,29 @@ def firewall_is_active() -> bool:
         return False  # `--firewall ufw` says what is wrong with it
 
 
-def places_of(settings: Settings) -> tuple[str, ...]:
+def folders(settings: Settings) -> tuple[str, ...]:
     """The folders that nodes, their logs, their backed-up keys and their units go to."""
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(SystemClock())
     return (*settings.node_storage, settings.log_storage, settings.key_storage, *driver.folders)
 
 
-def runs_as_account(settings: Settings) -> bool:
-    """Whether nodes run as an account of their own."""
-    return settings.process_manager == SYSTEM_SERVICES
-
-
-def check_buildable(settings: Settings) -> None:
+def check(settings: Settings) -> None:
     """NeedsOperator if nodes could not be managed here with these settings, BadInput if they could not run."""
-    problem = _pick(DRIVERS, "process_manager", settings.process_manager).why_not_here()
-    problem = problem or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
+    from wnm.node_kinds.kinds import KINDS
+
+    driver = _pick(DRIVERS, "process_manager", settings.process_manager)
+    problem = driver.why_not_here() or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
     if problem is not None:
         raise problem
-    _check_paths(settings)
+    places = [("node_storage", each) for each in settings.node_storage]
+    for name, folder in (*places, ("log_storage", settings.log_storage)):
+        try:
+            driver.refuse_folder(folder)
+        except ValueError as reason:
+            raise BadInput(f"{name} cannot be {folder} with {settings.process_manager}: {reason}") from None
     wrong = _pick(KINDS, "node_kind", settings.node_kind).problem_with(settings.start_args)
     if wrong is not None:
         raise BadInput(f"start_args: {wrong}")
-
-
-def _check_paths(settings: Settings) -> None:
-    """BadInput for folders that the process manager cannot be told of."""
-    if not settings.process_manager.startswith("systemd"):
-        return
-    from wnm.formats.systemd_syntax import bare_path, program
-
-    for name, folder in [
-        *(("node_storage", each) for each in settings.node_storage),
-        ("log_storage", settings.log_storage),
-    ]:
-        try:
-            program(f"{folder}/antnode0001/antnode")
-            bare_path(f"{folder}/antnode0001")
-        except ValueError as reason:
-            raise BadInput(f"{name} cannot be {folder} with {settings.process_manager}: {reason}") from None
 
 
 def _pick[T](known: Mapping[str, T], option: str, name: str) -> T:

@@ -17,7 +17,6 @@ from wnm.app.schedule import own_program
 from wnm.core.errors import BadInput
 from wnm.core.host import Host, data_folder, for_manager
 from wnm.core.settings import read, render
-from wnm.wiring import firewall_is_active
 from wnm_adopt.anm_files import (
     CONFIG,
     CRON,
@@ -311,7 +310,7 @@ class FromAnm(Source):
                 files=_files(home),
                 program=_program_of(home),
                 wallet_script=_wallet_script(home),
-                firewall_active=firewall_is_active(),
+                firewall_active=self._run.wiring.firewall_is_active(),
                 problems=details.problems,
                 database=self._run.database_path,
                 mark=read_text(MARK),

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from wnm.app.context import Context
 from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
 from wnm.core.settings import read
-from wnm.wiring import firewall_is_active
 from wnm_adopt.anm_files import (
     CRON,
     MARK,
@@ -169,7 +168,7 @@ def firewall_for(manager: str, run: Context) -> dict[str, str]:
     """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
     if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
         return {}
-    return {"firewall": "ufw"} if firewall_is_active() else {}
+    return {"firewall": "ufw"} if run.wiring.firewall_is_active() else {}
 
 
 def _live_anm() -> str | None:

@@ -13,28 +13,28 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.rights import hand_over, lacks_rights
+from wnm.app.run_cycle import look_and_decide
 from wnm.core.action import Resurvey
+from wnm.core.backends import traits_of
 from wnm.core.contracts import Clock
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading
-from wnm.cycle import plan_cycle
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
+from wnm.storage.old_database import is_old_colony
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders
 from wnm.views.actions import names_of, words_of
 from wnm.views.words import printable
-from wnm.wiring import build_machine, check_buildable, places_of, runs_as_account
 from wnm_adopt.classify import is_running, row_of
-from wnm_adopt.old_database import is_old_colony
 from wnm_adopt.plan import Source, TakeoverPlan, plan_text
 from wnm_adopt.takeover_folder import Manifest, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say
@@ -278,7 +278,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
             remedy="see the list above, then run the same command again",
         )
     resolved = _resolved(run, plan)
-    check_buildable(resolved.settings)
+    run.wiring.check(resolved.settings)
     absent = _absent(run, resolved)
     if not source.switches_off:
         _write(run, source, plan, absent, clock)
@@ -374,8 +374,10 @@ def _resolved(run: Context, plan: TakeoverPlan) -> Resolved:
 
 def _absent(run: Context, resolved: Resolved) -> list[str]:
     settings = resolved.settings
-    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
-    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
+    folders = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
+    return folders + (
+        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
+    )
 
 
 def _write(
@@ -385,7 +387,7 @@ def _write(
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
-    states = build_machine(resolved.settings, clock, began=run.began).backends.manager.survey_nodes(rows)
+    states = run.wiring.build(resolved.settings, clock).manager.survey_nodes(rows)
     nodes = [
         source.remembered(
             replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)
@@ -417,8 +419,8 @@ def verify(run: Context) -> int:
     with open_for_reading(run.database_path) as database:
         ledger = Ledger(database)
         settings = run.resolve(ledger.layers()).settings
-        machine = build_machine(settings, SystemClock(), began=run.began)
-        plan = plan_cycle(ledger.recall(), settings, machine, decide)
+        backends = run.wiring.build(settings, run.clock)
+        plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0
     for each in plan.seen.nodes:

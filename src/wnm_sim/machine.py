@@ -8,11 +8,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wnm.act.steps import Backends, perform
+from wnm.core import observation
 from wnm.core.action import (
     AddNode,
     NodeAction,
     OpenPort,
-    PortChange,
     RemoveNode,
     Resurvey,
     StopNode,
@@ -24,29 +24,13 @@ from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
 from wnm.core.deeds import after, during
 from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
-from wnm.core.lifecycle import retry_at
+from wnm.core.lifecycle import after_additions
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, id_in_name
-from wnm.core.observation import (
-    Claim,
-    FileSystem,
-    Interrupted,
-    MachineReading,
-    NodePage,
-    NodeReading,
-    NodeSeen,
-    Observation,
-    ProcessReading,
-    ProgramReading,
-    Remembered,
-    ShunAct,
-    ShunRates,
-    Storage,
-    Unseen,
-)
+from wnm.core.observation import Observation, ProcessReading, ProgramReading, Remembered, Unseen
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.settings import Settings
-from wnm_sim.world import PowerCutError, SimulatedFirewall, SimulatedManager, World
+from wnm_sim.world import PowerCutError, SimulatedBackends, World
 
 MOST_STEPS_IN_TIME = 4
 MEASURED_EVERY = timedelta(minutes=30)
@@ -80,10 +64,10 @@ class SimulatedLedger(Struct):
         return tuple(self.rows[number] for number in sorted(self.rows))
 
     @property
-    def interrupted(self) -> tuple[Interrupted, ...]:
+    def interrupted(self) -> tuple[observation.Interrupted, ...]:
         """The operations that were begun and never concluded."""
         found = sorted(self.unconcluded.items())
-        return tuple(Interrupted(operation_id=number, action=action) for number, action in found)
+        return tuple(observation.Interrupted(operation_id=number, action=action) for number, action in found)
 
     def intend(self, seen: Observation, decision: Decision) -> tuple[Intended, ...]:
         """Write down the conclusions and the actions that follow."""
@@ -104,7 +88,7 @@ class SimulatedLedger(Struct):
         for item in intended:
             self.rows[item.during.id] = item.during
             if is_about_shuns(item.action):
-                act = ShunAct(node=item.during.id, at=seen.now)
+                act = observation.ShunAct(node=item.during.id, at=seen.now)
                 self.remembered = replace(self.remembered, shun_acts=(*self.remembered.shun_acts, act))
         return tuple(intended)
 
@@ -119,7 +103,8 @@ class SimulatedLedger(Struct):
             if outcome.result is not Result.UNFINISHED:
                 del self.unconcluded[item.operation_id]
             self._remember(item, outcome)
-        self._count_additions(outcomes)
+        additions = after_additions(self.remembered.add_failures, outcomes, seen.now)
+        self.remembered = replace(self.remembered, **additions)
         tried = [(item.during, outcome) for item, outcome in zip(intended, outcomes, strict=True)]
         self._learn(after_outcomes(self.remembered.releases, tried))
         self.boot_id = seen.machine.boot_id
@@ -141,21 +126,6 @@ class SimulatedLedger(Struct):
                 last_freed_mount_point=item.during.mount_point,
             )
 
-    def _count_additions(self, outcomes: Sequence[Outcome]) -> None:
-        added = [each for each in outcomes if isinstance(each.action, AddNode)]
-        failed = [each for each in added if each.result is Result.FAILED]
-        succeeded = any(each.result is Result.DONE for each in added)
-        if failed:
-            failures = 1 if succeeded else self.remembered.add_failures + 1
-            self.remembered = replace(
-                self.remembered,
-                add_failures=failures,
-                add_retry_at=retry_at(failures, failed[-1].ended_at, failed[-1].retry),
-                add_last_error=failed[-1].error,
-            )
-        elif succeeded:
-            self.remembered = replace(self.remembered, add_failures=0, add_retry_at=None, add_last_error=None)
-
 
 def observe(world: World, ledger: SimulatedLedger, settings: Settings, *, blind: bool = False) -> Observation:
     """The observation of one cycle. In a blind one neither service manager nor the machine's counters answer."""
@@ -173,17 +143,19 @@ def observe(world: World, ledger: SimulatedLedger, settings: Settings, *, blind:
         interrupted=ledger.interrupted,
         remembered=ledger.remembered,
         machine_seed=world.seed,
-        firewall=UNSEEN if blind else SimulatedFirewall(world).read(),
+        firewall=UNSEEN if blind else SimulatedBackends(world).read(),
     )
 
 
-def _machine(world: World, ledger: SimulatedLedger, boot_id: str, *, blind: bool) -> MachineReading:
+def _machine(
+    world: World, ledger: SimulatedLedger, boot_id: str, *, blind: bool
+) -> observation.MachineReading:
     last = ledger.last_cycle_at
     window = None if last is None else (world.now - last).total_seconds()
     cpu = min(100.0, world.cores_in_use / world.cores * 100)
     memory = min(100.0, world.memory_used_bytes / world.memory_total_bytes * 100)
     mounts = dict.fromkeys(world.disk_under(path) for path in world.storages)
-    return MachineReading(
+    return observation.MachineReading(
         boot_id=boot_id,
         usable_cores=world.cores,
         window_seconds=window if window is not None and window > 0 else None,
@@ -199,22 +171,24 @@ def _machine(world: World, ledger: SimulatedLedger, boot_id: str, *, blind: bool
     )
 
 
-def _file_system(world: World, mount_point: str) -> FileSystem:
+def _file_system(world: World, mount_point: str) -> observation.FileSystem:
     total, used = world.disks[mount_point].total_bytes, world.used_bytes(mount_point)
     free, percent = total - used, used / total * 100
-    return FileSystem(mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=percent)
+    return observation.FileSystem(
+        mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=percent
+    )
 
 
-def _storage(world: World, path: str) -> Storage:
+def _storage(world: World, path: str) -> observation.Storage:
     """A folder below a mount point goes with its disk; a mount point itself is left behind, empty."""
     mount_point = world.disk_under(path)
     present = world.storages[path] in (mount_point, path)
     empty = not any(dirname(each) == path and world.folder(each) for each in world.folders)
-    return Storage(path=path, present=present, empty=empty, mount_point=mount_point)
+    return observation.Storage(path=path, present=present, empty=empty, mount_point=mount_point)
 
 
-def _node(world: World, node: Node, *, blind: bool) -> NodeSeen:
-    process = UNSEEN if blind else SimulatedManager(world).get_status(node)
+def _node(world: World, node: Node, *, blind: bool) -> observation.NodeSeen:
+    process = UNSEEN if blind else SimulatedBackends(world).get_status(node)
     reachable, page = (None, UNSEEN) if blind else _ask(world, node)
     folder = world.folder(node.root_dir)
     program: ProgramReading | Unseen = Unseen(reason=f"{node.program} is not there")
@@ -225,21 +199,22 @@ def _node(world: World, node: Node, *, blind: bool) -> NodeSeen:
             version=folder.version,
             changed_at=folder.changed_at,
         )
+    due = node.disk_measured_at is None or abs(world.now - node.disk_measured_at) >= MEASURED_EVERY
     ended = isinstance(process, ProcessReading) and process.state is ProcessState.STOPPED
-    reading = NodeReading(
+    reading = observation.NodeReading(
         process=process,
         reachable=None if ended else reachable,
         page=page,
         root_dir_present=folder is not None,
         born=folder.born if folder else None,
         program=program,
-        disk_bytes=folder.data_bytes if folder and _is_due(node, world.now) else None,
+        disk_bytes=folder.data_bytes if folder and due else None,
         mount_point=folder.disk if folder else None,
     )
-    return NodeSeen(node=node, reading=reading)
+    return observation.NodeSeen(node=node, reading=reading)
 
 
-def _ask(world: World, node: Node) -> tuple[Reachability | None, NodePage | Unseen]:
+def _ask(world: World, node: Node) -> tuple[Reachability | None, observation.NodePage | Unseen]:
     process = world.processes.get(node.root_dir)
     if process is None:
         return None, Unseen(reason="not asked: its process does not run")
@@ -248,18 +223,14 @@ def _ask(world: World, node: Node) -> tuple[Reachability | None, NodePage | Unse
     if world.now < process.answers_at:
         return Reachability.REFUSES, Unseen(reason="refused")
     flaw = world.flaw_of(process.version, node.root_dir)
-    page = NodePage(
+    page = observation.NodePage(
         version=flaw.says or process.version,
         peer_id=f"peer of {node.name}",
         min_version=world.least_version,
         connected_peers=0 if flaw.has_no_peers else 50,
-        shun_rates=ShunRates(last_day=world.shuns.get(node.root_dir, 0)),
+        shun_rates=observation.ShunRates(last_day=world.shuns.get(node.root_dir, 0)),
     )
     return Reachability.ANSWERS, page
-
-
-def _is_due(node: Node, now: datetime) -> bool:
-    return node.disk_measured_at is None or abs(now - node.disk_measured_at) >= MEASURED_EVERY
 
 
 def _available(world: World, settings: Settings) -> ProgramReading | Unseen:
@@ -269,11 +240,11 @@ def _available(world: World, settings: Settings) -> ProgramReading | Unseen:
     return ProgramReading(path=path, stamp=world.program, version=world.program, kind=settings.node_kind)
 
 
-def _claims(world: World) -> list[Claim]:
+def _claims(world: World) -> list[observation.Claim]:
     found = [each for each in world.folders if world.folder(each)]
     paths = dict.fromkeys([*found, *world.processes])
     named = [(id_in_name(basename(path)), path) for path in paths]
-    return [Claim(id=number, by=path) for number, path in named if number is not None]
+    return [observation.Claim(id=number, by=path) for number, path in named if number is not None]
 
 
 class SimulatedCycle(Struct, frozen=True, kw_only=True):
@@ -302,7 +273,7 @@ class SimulatedMachine(Struct, kw_only=True):
             self.world.step()
             outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
             self._forget(passed_gates(decision))
-            self._change_ports(decision.ports)
+            self._change_ports(decision)
             self.world.step()
             self.ledger.conclude(seen, intended, outcomes)
         except PowerCutError:
@@ -312,13 +283,13 @@ class SimulatedMachine(Struct, kw_only=True):
     def _forget(self, passed: tuple[Node, ...]) -> None:
         for node in passed:
             try:
-                SimulatedManager(self.world).forget_former_program(node)
+                SimulatedBackends(self.world).forget_former_program(node)
             except WnmError:
                 continue  # replaced by the next upgrade
 
-    def _change_ports(self, changes: tuple[PortChange, ...]) -> None:
-        firewall = SimulatedFirewall(self.world)
-        for change in changes:
+    def _change_ports(self, decision: Decision) -> None:
+        firewall = SimulatedBackends(self.world)
+        for change in decision.ports:
             try:
                 if isinstance(change, OpenPort):
                     firewall.open_port(change.port, change.comment)
@@ -330,7 +301,8 @@ class SimulatedMachine(Struct, kw_only=True):
     def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
         if self.world.steps_left is None and self.world.fails("finish"):
             return self._out_of_time(action, node)
-        backends = Backends(manager=SimulatedManager(self.world), firewall=SimulatedFirewall(self.world))
+        simulated = SimulatedBackends(self.world)
+        backends = Backends(manager=simulated, firewall=simulated)
         try:
             performed = perform(action, node, backends)
         except WnmError as error:

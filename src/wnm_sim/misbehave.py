@@ -112,7 +112,11 @@ class BehaviourFile:
 
     def refresh(self) -> bool:
         """Look at the file; True when it has changed since the last look."""
-        stamp = self._look()
+        try:
+            found = self._path.stat()
+            stamp = found.st_ino, found.st_size, found.st_mtime_ns
+        except OSError:
+            stamp = None
         if stamp == self._stamp:
             return False
         self._stamp = stamp
@@ -127,13 +131,6 @@ class BehaviourFile:
         # An empty file is one that its writer has only just opened.
         self.current = self._parsed(text, str(self._path), self.current)
         return True
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_size, found.st_mtime_ns
 
     def _parsed(self, text: str, source: str, otherwise: Behaviour) -> Behaviour:
         if not text.strip():

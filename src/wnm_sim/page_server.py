@@ -80,14 +80,7 @@ class PageServer:
 
     def listen(self, host: str, port: int) -> int:
         """Open the port (0 for any) and return its number. Raises OSError when it is taken."""
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, port))
-            listener.listen(64)
-        except OSError:
-            listener.close()
-            raise
+        listener = socket.create_server((host, port), backlog=64)
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         self._listener = listener

@@ -83,7 +83,6 @@ class Journal:
             self._handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def say(self, message: str, level: str = "INFO") -> None:
-        """Write one line."""
         line = f"[{_utc_now()} {level} antnode] {message}"
         if self._as_json:
             line = json.dumps({"timestamp": _utc_now(), "level": level, "message": message})
@@ -103,7 +102,6 @@ class Journal:
         self.say(f"Starting {version} as {peer}")
 
     def listening(self, port: int) -> None:
-        """Write that the node's port is open."""
         self.say(f"Listening on UDP port {port}")
 
     def stored(self, record: str, length_bytes: int) -> None:
@@ -122,7 +120,6 @@ class Journal:
             return
 
     def ended(self, reason: str) -> None:
-        """Say why the node ends by itself now."""
         self.critical(reason)
 
 
@@ -161,7 +158,6 @@ class NodeFolder:
             file.write(b"\1" * length_bytes)
 
     def write_pid(self) -> None:
-        """Say which process this node is."""
         self._pid_file.write_text(f"{os.getpid()}\n", "ascii")
 
     def remove_pid(self) -> None:
@@ -181,7 +177,6 @@ class NodeFolder:
             return NEWBORN
 
     def write_history(self, history: History) -> None:
-        """Leave payments and age to the next process."""
         self._history_file.write_text(json.dumps(history), "utf-8")
 
 
@@ -373,7 +368,6 @@ class AntNode(Antnode):
         return peer_number(key).to_bytes(32, "big").hex()
 
     def journal(self, asked: Arguments, root: Path) -> AntNodeJournal:
-        """Off unless asked for."""
         folder = None if asked.log_output_dest in ("", "stdout") else Path(asked.log_output_dest)
         return AntNodeJournal(folder, as_json=asked.log_format == "json", silent=not asked.log_output_dest)
 

@@ -18,6 +18,9 @@ MINUTES_BETWEEN_EVENTS = 45
 """On average; the first hour is left to wnm alone."""
 FIRST_EVENT_MINUTE = 60
 
+type Event = Callable[[World, random.Random], str]
+"""Changes the machine and says how; "" where it could not."""
+
 
 class Minute(Struct, frozen=True, kw_only=True):
     """A minute with an event on the machine, or a reaction of wnm; "" for none."""
@@ -89,20 +92,17 @@ def _changed_status(decision: Decision) -> bool:
     return any(each.before.status is not each.after.status for each in decision.conclusions)
 
 
-def _crash(world: World, chance: random.Random) -> str:
-    if not world.processes:
-        return ""
-    root_dir = chance.choice(sorted(world.processes))
-    world.crash(root_dir)
-    return f"the process of {root_dir} crashes"
+def _to_a_node(change: Callable[[World, str], None], told: str) -> Event:
+    """The event that changes one of the running nodes; `told` has `{}` for its folder."""
 
+    def event(world: World, chance: random.Random) -> str:
+        if not world.processes:
+            return ""
+        root_dir = chance.choice(sorted(world.processes))
+        change(world, root_dir)
+        return told.format(root_dir)
 
-def _hang(world: World, chance: random.Random) -> str:
-    if not world.processes:
-        return ""
-    root_dir = chance.choice(sorted(world.processes))
-    world.hang(root_dir)
-    return f"{root_dir} hangs: its process runs and does not answer"
+    return event
 
 
 def _lose(world: World, chance: random.Random) -> str:
@@ -143,7 +143,9 @@ def _power_cut(world: World, chance: random.Random) -> str:
     return f"wnm will be killed after {steps} more steps"
 
 
-_EVENTS: tuple[Callable[[World, random.Random], str], ...] = (
+_crash = _to_a_node(World.crash, "the process of {} crashes")
+_hang = _to_a_node(World.hang, "{} hangs: its process runs and does not answer")
+_EVENTS: tuple[Event, ...] = (
     *(_crash, _crash, _hang, _lose, _load, _load, _fill, _release, _reboot, _power_cut),
 )
-"""Each changes the machine and says how, "" where it could not; those that stand here twice are twice as frequent."""
+"""Those that stand here twice are twice as frequent."""

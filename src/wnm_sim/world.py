@@ -92,7 +92,7 @@ class World(Struct):
     busy_cores: float = 0.2
     load: Load = field(default_factory=lambda: Load(one=0.2, five=0.2, fifteen=0.2))
     program: str | None = "0.4.0"
-    slowest_start_minutes: int = 4
+    slowest_start: timedelta = timedelta(minutes=4)
     folders: dict[str, Folder] = {}
     log_folders: set[str] = set()
     units: set[str] = set()
@@ -224,8 +224,10 @@ def new_world(seed: int, storages: dict[str, str], disk_bytes: int = 100 * GB) -
     return World(seed=seed, disks=disks, storages=dict(storages))
 
 
-class SimulatedManager:
-    """A process manager that works step by step; `wnm.core.contracts.ProcessManager` says what its verbs promise."""
+class SimulatedBackends:
+    """Process manager and firewall in one, working step by step; `wnm.core.contracts` says what their verbs promise."""
+
+    name = "simulated"
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -281,7 +283,16 @@ class SimulatedManager:
             raise Transient(f"{node.name} ended at once: no such flag")
         world.log_folders.add(node.log_dir)
         world.units.add(node.name)
-        world.processes[node.root_dir] = self._process(node, folder.version)
+        world.processes[node.root_dir] = Process(
+            pid=1000 + world.started,
+            started_at=world.now,
+            root_dir=node.root_dir,
+            metrics_port=node.metrics_port,
+            version=folder.version,
+            cores=0.04 + 0.04 * world.share(node.id, "cores"),
+            memory_bytes=int(100e6 + 100e6 * world.share(node.id, "memory")),
+            answers_at=world.now + world.slowest_start * world.share(node.id, "start"),
+        )
         size = SMALLEST_NODE_BYTES + int(world.share(node.id, "disk") * SMALLEST_NODE_BYTES)
         self._change(node, born=folder.born or world.now, data_bytes=folder.data_bytes or size)
 
@@ -364,29 +375,6 @@ class SimulatedManager:
             return
         previous = folder.version if keep else folder.previous
         self._change(node, version=version, changed_at=self._world.now, previous=previous)
-
-    def _process(self, node: Node, version: str) -> Process:
-        world = self._world
-        settling = timedelta(minutes=world.slowest_start_minutes * world.share(node.id, "start"))
-        return Process(
-            pid=1000 + world.started,
-            started_at=world.now,
-            root_dir=node.root_dir,
-            metrics_port=node.metrics_port,
-            version=version,
-            cores=0.04 + 0.04 * world.share(node.id, "cores"),
-            memory_bytes=int(100e6 + 100e6 * world.share(node.id, "memory")),
-            answers_at=world.now + settling,
-        )
-
-
-class SimulatedFirewall:
-    """A firewall; `wnm.core.contracts.Firewall` says what its verbs promise."""
-
-    name = "simulated"
-
-    def __init__(self, world: World) -> None:
-        self._world = world
 
     def read(self) -> FirewallReading:
         rules = [PortRule(port=port, comment=comment) for comment, port in self._world.open_ports.items()]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from wnm import wiring
 from wnm.app.context import Context
 from wnm.app.elevate import CODE_OFFSET, elevated_command, needs_root, read, sudoers_line, written
 from wnm.app.invocation import Command, Invocation
@@ -31,15 +32,22 @@ RUN = Context(
     ),
     host=HOST,
     began=1.5,
+    wiring=wiring,
 )
 
 
 def test_the_whole_run_arrives_as_it_was() -> None:
-    assert read(written(RUN)) == RUN
+    arrived = read(written(RUN), wiring)
+    assert (arrived.asked, arrived.layers, arrived.host, arrived.began) == (
+        RUN.asked,
+        RUN.layers,
+        RUN.host,
+        RUN.began,
+    )
 
 
 def test_a_run_cannot_have_begun_later_than_now() -> None:
-    assert read(written(replace(RUN, began=1e12))).began < 1e12
+    assert read(written(replace(RUN, began=1e12)), wiring).began < 1e12
 
 
 @pytest.mark.parametrize(
@@ -47,7 +55,7 @@ def test_a_run_cannot_have_begun_later_than_now() -> None:
 )
 def test_what_no_wnm_wrote_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="started by wnm itself"):
-        read(text)
+        read(text, wiring)
 
 
 def test_the_line_of_sudoers_allows_exactly_the_command() -> None:

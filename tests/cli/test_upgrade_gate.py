@@ -197,6 +197,18 @@ def test_a_node_that_is_killed_in_its_trial_goes_back(operator: Operator) -> Non
     check_unharmed(operator, identities, programs)
 
 
+def is_killed_after(operator: Operator, seconds: float) -> bool:
+    """Begin a cycle and kill it, unless it has ended by then; no node may run twice afterwards."""
+    cycle = operator.begin()
+    time.sleep(seconds)
+    if cycle.poll() is None:
+        os.kill(cycle.pid, signal.SIGKILL)
+    cycle.communicate(timeout=60)
+    counts = Counter(each.name for each in operator.processes())
+    assert [name for name, count in counts.items() if count > 1] == []
+    return cycle.returncode == -signal.SIGKILL
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) -> None:
@@ -206,33 +218,24 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
     identities = keys(operator)
     bad: list[dict[str, object]] = [orders for orders, _ in BAD.values() if "refuse_version" not in orders]
     tried: dict[str, set[int]] = {}
+    offered: dict[str, dict[str, object]] = {}
     idle_seconds = operator.good_cycle().seconds
     killed = 0
     for round_ in range(MOST_ROUNDS):
         if round_ >= ROUNDS and killed >= KILLS:
             break
         version = f"0.5.{round_}"
-        operator.offer(version, **chance.choice(bad))
+        offered[version] = chance.choice(bad)
+        operator.offer(version, **offered[version])
         for _ in range(4):
-            cycle = operator.begin()
             # Some end before that: the gate moves on, too. A cycle that acts takes longer than an idle one.
-            time.sleep(chance.uniform(0.1, 2 * idle_seconds))
-            if cycle.poll() is None:
-                os.kill(cycle.pid, signal.SIGKILL)
-            cycle.communicate(timeout=60)
-            killed += cycle.returncode == -signal.SIGKILL
-            twice = [
-                name
-                for name, count in Counter(each.name for each in operator.processes()).items()
-                if count > 1
-            ]
-            assert twice == []
+            killed += is_killed_after(operator, chance.uniform(0.1, 2 * idle_seconds))
             for node in operator.remembered().values():
                 if version in (node.trial, node.failed_version, node.version, node.binary_version):
                     tried.setdefault(version, set()).add(int(node.id))
         assert keys(operator) == identities
     assert killed >= KILLS
-    assert all(len(nodes) == 1 for nodes in tried.values()), tried
+    assert all(len(nodes) == 1 for nodes in tried.values()), (tried, offered)
     operator.offer("0.6.0")
 
     def good() -> bool:

@@ -290,7 +290,7 @@ def test_suspended_and_continued_by_a_shell(past: Past, tmp_path: Path) -> None:
 
 def test_an_error_inside_gives_the_terminal_back(past: Past, tmp_path: Path) -> None:
     script = f"""
-from wnm.app.context import begin
+from wnm.wiring import context_of
 from wnm.cli.parse import parse
 from wnm.system.clock import SystemClock
 from wnm.tui.app import LiveView
@@ -300,7 +300,7 @@ class Broken(Source):
     def again(self, last):
         raise ValueError("a bug")
 
-run = begin(parse(["watch", "--dbpath", {past.path!r}, "--every", "0.5"]))
+run = context_of(parse(["watch", "--dbpath", {past.path!r}, "--every", "0.5"]))
 source = Broken(run, SystemClock())
 view = LiveView(run, source, source.first())
 view.run(mouse=False)

@@ -16,7 +16,7 @@ from tests.builders import NOW
 from tests.views.past import remember
 from tests.views.terminal_texts import LOOKED_AT, TEXTS, looked_at
 
-from wnm.app.show import extras_of
+from wnm.app.read import extras_of
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.timeline import Timeline
 from wnm.tui.screen import Painter

@@ -12,10 +12,8 @@ from zoneinfo import ZoneInfo
 from tests.builders import HOST, NOW
 from tests.views.past import remember
 
-from wnm.app.histories import chronicle_of
 from wnm.app.material import material
-from wnm.app.show import extras_of
-from wnm.app.stories import story_of
+from wnm.app.read import chronicle_of, extras_of, story_of
 from wnm.app.view_options import View
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.storage.database import Database, open_for_reading

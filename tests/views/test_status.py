@@ -1,6 +1,5 @@
 """`wnm status` on narrow and wide terminals, on machines of every size, with and without colours."""
 
-import io
 import os
 import pty
 import subprocess
@@ -14,10 +13,12 @@ from tests.builders import disk, hung, limits, node, settings
 from tests.views.builders import colony, failing, healthy, held, material, unread
 from tests.views.test_formats import HOSTILE, MACHINES
 
-from wnm.app.show import show_status
+from wnm.app.read import status_of
+from wnm.app.terminal import Terminal
 from wnm.core.node import Status
 from wnm.views.material import Material
 from wnm.views.status import MOST_NODES_IN_FULL, overview
+from wnm.views.text import plain
 
 LONG = "the process manager said: " + "a word and another " * 20
 BUSY = material(
@@ -36,9 +37,7 @@ BUSY = material(
 
 
 def shown(of: Material, width: int = 80) -> str:
-    stream = io.StringIO()
-    show_status(of, stream, width=width)
-    return stream.getvalue()
+    return plain(status_of(of, Terminal(width=width))) + "\n"
 
 
 def words(text: str) -> list[str]:
@@ -180,8 +179,11 @@ def test_no_colours_where_there_is_no_terminal() -> None:
 SCRIPT = """
 import sys
 from tests.views.test_status import BUSY
-from wnm.app.show import show_status
-show_status(BUSY, sys.stdout)
+from wnm.app.invocation import Report
+from wnm.app.read import status_of
+from wnm.app.terminal import terminal_of
+from wnm.cli.main import show
+show(Report(text=status_of(BUSY, terminal_of(sys.stdout))))
 """
 
 

@@ -12,7 +12,7 @@ from tests.views.past import CRASHED, FAILED, NIGHT, SHED, Past, remember
 from tests.views.terminal_texts import BERLIN, LOOKED_AT, looked_at
 from tests.views.test_formats import HOSTILE
 
-from wnm.app.stories import node_known, story_of
+from wnm.app.read import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.errors import BadInput

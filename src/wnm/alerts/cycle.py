@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wnm.core.cycle import Cycle
     from wnm.core.node import Node
     from wnm.core.recall import Recall
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
     from wnm.storage.alerts import ClockNote
     from wnm.storage.database import Database
 
@@ -83,7 +83,7 @@ def _note(
 def _clock(before: "ClockNote | None", boot_id: str) -> "tuple[timedelta, ClockNote | None]":
     """By how much the clock was set since it was noted last, and what to note if that is worth it."""
     from wnm.storage.alerts import ClockNote
-    from wnm.system.steady import seconds_since_boot
+    from wnm.system.clock import seconds_since_boot
 
     note = ClockNote(boot_id=boot_id, offset_seconds=time.time() - seconds_since_boot())
     if before is None or before.boot_id != boot_id:

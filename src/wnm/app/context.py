@@ -1,28 +1,51 @@
-"""What every command begins with: the layers of settings, the host, and where the database and its lock are."""
+"""Holds what a command works with: what was asked, the layers of settings, the host, backends, clock and paths."""
 
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from wnm.app.addresses import checksum_error
 from wnm.app.invocation import Invocation
 from wnm.app.sources import gather
+from wnm.core.contracts import Clock
 from wnm.core.host import Host, data_folder
 from wnm.core.layers import Layer, Resolved, resolve
+from wnm.core.settings import Settings
 from wnm.sensors.host import usable_cores
 from wnm.storage.location import database_path
+from wnm.system.clock import SystemClock
 from wnm.system.host import host_facts
 from wnm.system.logs import set_up_logging
+
+if TYPE_CHECKING:
+    from wnm.act.steps import Backends
 
 DATABASE_NAME = "colony.db"
 LOCK_NAME = "wnm_active"
 
 
+class Wiring(Protocol):
+    """The process managers and firewalls of this wnm, by the names that settings give them (`wnm.wiring`)."""
+
+    def build(self, settings: Settings, clock: Clock) -> "Backends":
+        """The two that these settings name. NeedsOperator if there is no such one."""
+
+    def check(self, settings: Settings) -> None:
+        """NeedsOperator if nodes could not be managed here with these settings, BadInput if they could not run."""
+
+    def folders(self, settings: Settings) -> tuple[str, ...]:
+        """The folders that nodes, their logs, their backed-up keys and their units go to."""
+
+    def firewall_is_active(self) -> bool:
+        """Whether a firewall that wnm can set up is switched on; False if it does not say."""
+
+
 class Context(Struct, frozen=True, kw_only=True):
-    """One command with everything that was given to it, wherever it was given.
+    """One command with everything that was given to it, wherever it was given, and what it may use.
 
     `began` is when it began, on the monotonic clock: a cycle's time counts from there.
     """
@@ -31,6 +54,8 @@ class Context(Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     host: Host
     began: float
+    wiring: Wiring
+    clock: Clock = field(default_factory=SystemClock)
 
     @property
     def database_path(self) -> str:
@@ -50,13 +75,13 @@ class Context(Struct, frozen=True, kw_only=True):
         return resolve((*self.layers, *(stored or ())), self.host, check_address=checksum_error)
 
 
-def begin(asked: Invocation) -> Context:
+def build_context(asked: Invocation, wiring: Wiring) -> Context:
     """Collect the layers above the database and set up logging."""
     began = time.monotonic()
     host = host_facts(os.environ, usable_cores())
     gathered = gather(asked, host, folder=_working_folder())
     set_up_logging(gathered.invocation.loglevel, gathered.invocation.log_format)
-    return Context(asked=gathered.invocation, layers=gathered.layers, host=host, began=began)
+    return Context(asked=gathered.invocation, layers=gathered.layers, host=host, began=began, wiring=wiring)
 
 
 def _working_folder() -> Path | None:

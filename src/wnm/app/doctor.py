@@ -10,6 +10,8 @@ from wnm.app.context import Context
 from wnm.app.cron_places import place_of
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
 from wnm.app.identity import REMEDY, copied
+from wnm.app.invocation import Report
+from wnm.app.material import material
 from wnm.app.schedule import INSTALL, START_CRON, is_there
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
@@ -22,16 +24,30 @@ from wnm.storage.ledger import Ledger
 from wnm.system.command import run as run_program
 from wnm.system.crontabs import daemon_runs, system_tables, user_table
 from wnm.system.lock import holder
+from wnm.views import doctor
 from wnm.views.doctor import Check, CheckKind
-from wnm.wiring import check_buildable
+from wnm.views.payload import write_json
 
 PATIENCE = timedelta(seconds=5)
+
+
+def examine(context: Context) -> Report:
+    """Check the set-up and the last cycle; exit code 3 if something is wrong."""
+    with open_for_reading(context.database_path) as database:
+        found = material(database, context.resolve(Ledger(database).layers()), context.clock.now())
+    checks = (*look_around(context, found.settings), *doctor.checks_of(found))
+    as_json = context.asked.report_format == "json"
+    text = write_json(doctor.payload(checks, found.generated_at)) if as_json else doctor.text(checks)
+    return Report(
+        text=text.rstrip("\n"),
+        exit_code=3 if any(check.ok is False for check in checks) else 0,
+    )
 
 
 def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:
     """Everything that a cycle will need, looked at without changing anything."""
     return (
-        _supported(settings),
+        _supported(run, settings),
         _program(settings),
         *((_sudo(run),) if needs_root(run) else _folders(settings)),
         _private(run.database_path),
@@ -50,9 +66,9 @@ def _identity(database_path: str) -> Iterator[Check]:
         yield Check(kind=CheckKind.IDENTITY, name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
 
 
-def _supported(settings: Settings) -> Check:
+def _supported(run: Context, settings: Settings) -> Check:
     try:
-        check_buildable(settings)
+        run.wiring.check(settings)
     except WnmError as error:
         return Check(kind=CheckKind.SETTINGS, name="settings", ok=False, detail=str(error))
     detail = f"{settings.process_manager}, firewall {settings.firewall}, {settings.node_kind}"

@@ -15,10 +15,11 @@ from shutil import which
 
 import msgspec
 
-from wnm.app.context import Context
-from wnm.app.invocation import Invocation
+from wnm.app.context import Context, Wiring
+from wnm.app.invocation import Invocation, Report
+from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput, NeedsOperator, Transient
-from wnm.core.host import SYSTEM_SERVICES, Host
+from wnm.core.host import Host
 from wnm.core.layers import Layer
 from wnm.core.settings import SPECS
 from wnm.storage.database import stored_settings
@@ -39,11 +40,13 @@ def needs_root(run: Context) -> bool:
     if run.host.is_root or os.geteuid() == 0 or run.host.platform != "linux":
         return False
     stored = stored_settings(run.database_path)
-    return stored.get("process_manager") == SYSTEM_SERVICES
+    return traits_of(stored.get("process_manager")).system_services
 
 
-def act_as_root(run: Context, *, patience: timedelta | None = None) -> int:
-    """Run it under sudo and return its exit code. NeedsOperator, with the line to add, if sudo refuses.
+def act_as_root(run: Context, *, patience: timedelta | None = None) -> Report:
+    """Run it under sudo on our output; only its exit code is left to report.
+
+    NeedsOperator, with the line to add, if sudo refuses.
 
     `patience` is how long it may take, else what a cycle may.
     """
@@ -57,7 +60,7 @@ def act_as_root(run: Context, *, patience: timedelta | None = None) -> int:
     except CommandFailed as error:
         raise NeedsOperator(f"sudo cannot be used: {error}", remedy="see what sudo -n true says") from error
     if code == 0:
-        return 0
+        return Report()
     if code < 0:
         raise Transient(f"the part of the cycle that runs as root was ended by signal {-code}")
     if code < CODE_OFFSET:
@@ -66,7 +69,7 @@ def act_as_root(run: Context, *, patience: timedelta | None = None) -> int:
             remedy="allow this in sudoers with `sudo visudo -f /etc/sudoers.d/wnm`: "
             + sudoers_line(run.host.user),
         )
-    return code - CODE_OFFSET
+    return Report(exit_code=code - CODE_OFFSET)
 
 
 def which_sudo() -> str:
@@ -104,7 +107,7 @@ def written(run: Context) -> str:
     )
 
 
-def read(text: str) -> Context:
+def read(text: str, wiring: Wiring) -> Context:
     """The run that `written` wrote. BadInput if it is none."""
     try:
         data = json.loads(text)
@@ -115,6 +118,7 @@ def read(text: str) -> Context:
             ),
             host=msgspec.convert(data["host"], Host),
             began=min(float(data["began"]), time.monotonic()),
+            wiring=wiring,
         )
     except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
         raise BadInput(f"{MODULE} is started by wnm itself, which tells it what to do ({error})") from None

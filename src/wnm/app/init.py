@@ -8,6 +8,8 @@ from posixpath import dirname
 from msgspec.structs import replace
 
 from wnm.app.context import Context
+from wnm.app.invocation import Report
+from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput
 from wnm.core.layers import DEFAULT, Resolved
 from wnm.core.observation import ProgramReading, Unseen
@@ -15,25 +17,22 @@ from wnm.core.settings import Settings
 from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
-from wnm.system.clock import SystemClock
-from wnm.system.traces import absent_account, absent_folders
-from wnm.wiring import check_buildable, firewall_is_active, places_of, runs_as_account
-from wnm_adopt.old_database import is_old_colony
+from wnm.system.removal import absent_account, absent_folders
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
-def initialise(run: Context) -> int:
+def init(run: Context) -> Report:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
-    if run.asked.takes_over or is_old_colony(run.database_path):
-        from wnm_adopt.taking_over import take_over
+    from wnm.storage.old_database import is_old_colony
 
+    if run.asked.takes_over or is_old_colony(run.database_path):
         return take_over(run)
     if os.path.lexists(run.database_path):
         raise already_there(run.database_path)
     resolved = run.resolve(None)
     if run.host.is_root and resolved.origins["firewall"] == DEFAULT:
-        run = replace(run, host=replace(run.host, ufw_active=firewall_is_active()))
+        run = replace(run, host=replace(run.host, ufw_active=run.wiring.firewall_is_active()))
         resolved = run.resolve(None)
     program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
     kind, problem = _recognise(program)
@@ -48,22 +47,37 @@ def initialise(run: Context) -> int:
                 f"node_kind {resolved.settings.node_kind}: {resolved.settings.antnode_path} is {kind}; "
                 "leave node_kind out or give another antnode_path"
             )
-    check_buildable(resolved.settings)
+    run.wiring.check(resolved.settings)
     create(
         run.database_path,
         settings=resolved.initial_texts(),
-        now=SystemClock().now(),
+        now=run.clock.now(),
         absent_before=_absent(run, resolved.settings),
         system_id=system_id(),
     )
-    _tell(run, resolved, problem)
-    return 0
+    return Report(text=_next_steps(run, resolved, problem))
+
+
+def take_over(run: Context) -> Report:
+    """Take over the nodes that are there already."""
+    from wnm_adopt.taking_over import take_over
+
+    return Report(exit_code=take_over(run))
+
+
+def undo_migration(run: Context) -> Report:
+    """Put back what taking over changed."""
+    from wnm_adopt.undoing import undo
+
+    return Report(exit_code=undo(run))
 
 
 def _absent(run: Context, settings: Settings) -> list[str]:
     """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
-    folders = absent_folders([dirname(run.database_path), *places_of(settings)])
-    return folders + (absent_account(settings.node_user) if runs_as_account(settings) else [])
+    folders = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
+    return folders + (
+        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
+    )
 
 
 def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None]:
@@ -75,15 +89,16 @@ def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None
     return program.kind, None
 
 
-def _tell(run: Context, resolved: Resolved, problem: str | None) -> None:
+def _next_steps(run: Context, resolved: Resolved, problem: str | None) -> str:
     settings = resolved.settings
-    print(f"initialised {run.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}")
-    if problem is not None:
-        print(
-            f"no node program yet ({problem}): put antnode at {settings.antnode_path} or set --antnode_path"
-        )
-    print("nothing was started; next:")
     option = f" --dbpath {shlex.quote(run.asked.dbpath)}" if run.asked.dbpath else ""
-    print(f"  wnm --dry_run{option}   # what the first cycle would do")
-    print(f"  wnm{option}             # one cycle")
-    print(f"  wnm{option} cron install   # a cycle every minute from now on")
+    missing = f"no node program yet ({problem}): put antnode at {settings.antnode_path} or set --antnode_path"
+    lines = [
+        f"initialised {run.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}",
+        *([missing] if problem is not None else []),
+        "nothing was started; next:",
+        f"  wnm --dry_run{option}   # what the first cycle would do",
+        f"  wnm{option}             # one cycle",
+        f"  wnm{option} cron install   # a cycle every minute from now on",
+    ]
+    return "\n".join(lines)

@@ -1,12 +1,16 @@
-"""What a command line asks for, and which requests cannot be combined."""
+"""Holds what a command line asks for, which requests cannot be combined, and what a command has to tell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
 from wnm.app.view_options import EVERYTHING, View, check_view
 from wnm.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from wnm.views.text import Line
 
 
 class Command(StrEnum):
@@ -208,3 +212,11 @@ def _check_forced(asked: Invocation) -> None:
 def _refuse_if(wrong: bool, option: str, belongs_to: str) -> None:
     if wrong:
         raise BadInput(f"{option} only goes with {belongs_to}: add it, or leave out {option}")
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What a use case has to tell: a text or lines for stdout, lines for stderr, and the exit code."""
+
+    text: "str | Sequence[Line] | None" = None
+    notes: Sequence[str] = ()
+    exit_code: int = 0

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from wnm.core.action import Resurvey, node_of
+from wnm.core.cycle import Cycle
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
 from wnm.core.node import Node
@@ -12,7 +13,6 @@ from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import sentence
 from wnm.core.settings import SECRET, SPECS
 from wnm.core.timeline import CycleRecord, OperationRecord
-from wnm.cycle import Cycle
 from wnm.storage.database import Database
 from wnm.storage.timeline import Timeline
 from wnm.views.actions import Names, names_of, outcome_view, recorded_outcome

@@ -11,10 +11,10 @@ from msgspec import Struct
 from wnm.core.errors import WnmError
 
 if TYPE_CHECKING:
+    from wnm.core.cycle import Cycle
     from wnm.core.layers import Resolved
     from wnm.core.node import Node
     from wnm.core.settings import Settings
-    from wnm.cycle import Cycle
     from wnm.storage.database import Database
     from wnm.views.material import Material
 
@@ -141,7 +141,7 @@ def points_for_dashboards(material: "Material") -> str:
     """
     from wnm.core.asking import Target
     from wnm.core.node import NodeId
-    from wnm.formats.antnode_figures import read_figures
+    from wnm.formats.antnode_metrics import read_figures
     from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all
     from wnm.system.clock import SystemClock

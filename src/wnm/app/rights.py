@@ -8,8 +8,8 @@ from posixpath import dirname
 from wnm.app.context import Context
 from wnm.app.elevate import act_as_root, needs_root
 from wnm.app.invocation import Command
+from wnm.core.backends import ALIASES, traits_of
 from wnm.core.errors import NeedsOperator
-from wnm.core.host import SYSTEM_SERVICES
 from wnm_adopt.takeover_folder import PREFIX
 
 # A run of anm may take minutes, and its end is waited for.
@@ -24,7 +24,7 @@ def lacks_rights(run: Context) -> bool:
         # What root has taken over only root can even look at.
         folders = Path(dirname(run.database_path)).glob(f"{PREFIX}*")
         return needs_root(run) or any(folder.lstat().st_uid == 0 for folder in folders)
-    return run.asked.migrate_anm or _manager_by_hand(run) == SYSTEM_SERVICES
+    return run.asked.migrate_anm or traits_of(_manager_by_hand(run)).system_services
 
 
 def hand_over(run: Context) -> int:
@@ -38,11 +38,11 @@ def hand_over(run: Context) -> int:
                 f"{folder} cannot be made ({error.strerror})",
                 remedy="see who may write there, or give --dbpath",
             ) from error
-    return act_as_root(run, patience=PATIENCE)
+    return act_as_root(run, patience=PATIENCE).exit_code
 
 
 def _manager_by_hand(run: Context) -> str | None:
     text = next(
         (layer.values["process_manager"] for layer in run.layers if "process_manager" in layer.values), None
     )
-    return SYSTEM_SERVICES if text == "systemd+sudo" else text
+    return None if text is None else ALIASES.get(text, text)

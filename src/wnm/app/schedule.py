@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from wnm.app.context import Context
 from wnm.app.cron_places import NotOurs, Place, place_of, suffix_of
+from wnm.app.invocation import Report
 from wnm.app.log_file import log_path, make_log_folder
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.host import Host, data_folder
@@ -23,7 +24,6 @@ from wnm.formats.crontab import SAFE_PATH, Start, program_of, schedule_line
 from wnm.storage.database import open_for_reading
 from wnm.storage.errors import missing
 from wnm.storage.timeline import Timeline
-from wnm.system.clock import SystemClock
 from wnm.system.command import CommandFailed
 from wnm.system.command import run as run_program
 from wnm.system.crontabs import daemon_runs
@@ -49,7 +49,7 @@ class Found(Struct, frozen=True, kw_only=True):
     daemon_runs: bool | None
 
 
-def cron(run: Context) -> int:
+def cron(run: Context) -> Report:
     """Run the verb that was asked for."""
     return _VERBS[run.asked.cron_verb or "show"](run)
 
@@ -137,25 +137,22 @@ def passing_folder(program: str, home: str) -> str | None:
     )
 
 
-def _install(run: Context) -> int:
+def _install(run: Context) -> Report:
     if not os.path.lexists(run.database_path):
         raise missing(run.database_path)
     place = place_of(run)
     line = wanted_line(run, place)
     if run.asked.dry_run:
-        same = place.line() == line
-        print(
-            f"{place.described} would stay as it is"
-            if same
-            else f"would write in {place.described}:\n{place.text_with(line).rstrip()}"
-        )
-        return 0
+        if place.line() == line:
+            return Report(text=f"{place.described} would stay as it is")
+        return Report(text=f"would write in {place.described}:\n{place.text_with(line).rstrip()}")
     _check_program(run)
     new = place.install(line)
-    print(f"{'written' if new else 'it is there already'}: {place.described} starts a cycle every minute")
-    print(f"it logs to {log_file_of(run)}; take it away with: {place.removal}")
-    _warn(run)
-    return 0
+    text = (
+        f"{'written' if new else 'it is there already'}: {place.described} starts a cycle every minute\n"
+        f"it logs to {log_file_of(run)}; take it away with: {place.removal}"
+    )
+    return Report(text=text, notes=tuple(_warnings(run)))
 
 
 def _check_program(run: Context) -> None:
@@ -171,48 +168,43 @@ def _check_program(run: Context) -> None:
         raise NeedsOperator(f"{program[0]} is not wnm", remedy="install wnm anew, and start it from there")
 
 
-def _warn(run: Context) -> None:
+def _warnings(run: Context) -> Iterator[str]:
     """What does not keep cron from starting wnm now, but may later."""
     try:
         make_log_folder(log_file_of(run))
     except OSError as error:
-        _note(f"there is no folder for the log file {log_file_of(run)} ({error.strerror})")
+        yield f"there is no folder for the log file {log_file_of(run)} ({error.strerror})"
     program = own_program()[0]
     folder = passing_folder(program, run.host.home)
     if folder is not None:
-        _note(
+        yield (
             f"{program} lies in {folder}, which is emptied now and then: install wnm elsewhere, then run {INSTALL}"
         )
     if daemon_runs() is False:
-        _note(f"no cron seems to run on this machine: {START_CRON}")
+        yield f"no cron seems to run on this machine: {START_CRON}"
 
 
-def _note(text: str) -> None:
-    print(f"wnm: {text}", file=sys.stderr)
-
-
-def _remove(run: Context) -> int:
+def _remove(run: Context) -> Report:
     place = place_of(run)
     if run.asked.dry_run:
         found = place.line()
-        print(
-            f"would take out of {place.described}:\n{found}" if found is not None else _nothing_in(place, run)
-        )
-        return 0
-    print(f"taken out of {place.described}" if place.remove() else _nothing_in(place, run))
-    return 0
+        gone = None if found is None else f"would take out of {place.described}:\n{found}"
+    else:
+        gone = f"taken out of {place.described}" if place.remove() else None
+    return Report(text=gone or _nothing_in(place, run))
 
 
 def _nothing_in(place: Place, run: Context) -> str:
     return f"nothing to remove: {place.described} has no line for {run.database_path}"
 
 
-def _show(run: Context) -> int:
-    place, now = place_of(run), SystemClock().now()
+def _show(run: Context) -> Report:
+    place, now = place_of(run), run.clock.now()
     found = _look(run, place)
     as_json = run.asked.report_format == "json"
-    print(write_json(_payload(run, place, found, now)) if as_json else _text(run, place, found, now))
-    return 0
+    return Report(
+        text=write_json(_payload(run, place, found, now)) if as_json else _text(run, place, found, now)
+    )
 
 
 def _look(run: Context, place: Place) -> Found:
@@ -324,4 +316,4 @@ def _log_folder(host: Host) -> str:
     return str(SYSTEM_LOGS) if host.is_root else data_folder(host)
 
 
-_VERBS: Mapping[str, Callable[[Context], int]] = {"show": _show, "install": _install, "remove": _remove}
+_VERBS: Mapping[str, Callable[[Context], Report]] = {"show": _show, "install": _install, "remove": _remove}

@@ -11,13 +11,14 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
 from wnm.app.context import Context
+from wnm.app.invocation import Report
 from wnm.app.views import Answer, Views, plain
 from wnm.core.errors import NeedsOperator
 from wnm.system.clock import SystemClock
@@ -33,8 +34,11 @@ _HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 log = logging.getLogger(__name__)
 
 
-def serve(run: Context) -> int:
-    """Answer until SIGTERM or SIGINT comes. NeedsOperator without a database, or where the port is taken."""
+def serve(run: Context, tell: Callable[[str], None]) -> Report:
+    """Answer until SIGTERM or SIGINT comes; `tell` gets the address as soon as it answers.
+
+    NeedsOperator without a database, or where the port is taken.
+    """
     # A run that lasts has to look for cycles of references, other than the short ones.
     gc.enable()
     views = Views(run, SystemClock())
@@ -42,13 +46,13 @@ def serve(run: Context) -> int:
     # Signals wait until they are asked for, in every thread: so ending is a normal return.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
     with _Server(PORT if run.asked.port is None else run.asked.port, views) as server:
-        print(f"wnm: the status page is at http://{ADDRESS}:{server.port}/", flush=True)
+        tell(f"wnm: the status page is at http://{ADDRESS}:{server.port}/")
         answering = threading.Thread(target=server.serve_forever, name="answering")
         answering.start()
         signal.sigwait(ENDED_BY)
         server.shutdown()
         answering.join()
-    return 0
+    return Report()
 
 
 class _Server(ThreadingMixIn, TCPServer):

@@ -4,23 +4,38 @@ import logging
 from collections.abc import Sequence
 
 from wnm.core.action import StopNode, node_of
+from wnm.core.cycle import Cycle
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decision import Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import remedy, waiting_for, what
-from wnm.cycle import Cycle
 from wnm.views.actions import cycle_line, names_of
 
 log = logging.getLogger(__name__)
 
 
-def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> None:
-    """Log what came of a cycle; `nodes` are the rows after it, `firewall_note` is what was said before."""
+def tell(
+    cycle: Cycle, nodes: Sequence[Node], unpublished: Sequence[str], *, firewall_note: str | None
+) -> None:
+    """Log what came of a cycle; `nodes` are the rows after it, `firewall_note` is what was said before.
+
+    `unpublished` are lines of what could not be written for other programs.
+    """
     rules = cycle.plan.seen.firewall
     if isinstance(rules, FirewallReading) and rules.note and rules.note != firewall_note:
         log.warning("%s", rules.note)
+    _tell_trouble(cycle, nodes)
+    decision = cycle.plan.decision
+    log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
+    if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
+        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
+    for problem in unpublished:
+        log.warning("%s", problem)
+
+
+def _tell_trouble(cycle: Cycle, nodes: Sequence[Node]) -> None:
     decision = cycle.plan.decision
     for conclusion in decision.conclusions:
         if _is_bad_news(conclusion):
@@ -36,9 +51,6 @@ def tell(cycle: Cycle, nodes: Sequence[Node], *, firewall_note: str | None) -> N
         if held.remedy is not None:
             words = what(held, names), waiting_for(held, names), remedy(held, names)
             log.error("cannot %s, which waits for %s: %s", *words)
-    log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
-    if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
-        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
 
 
 def _is_bad_news(conclusion: Conclusion) -> bool:

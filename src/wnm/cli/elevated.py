@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from wnm import wiring
 from wnm.app.context import Context
 from wnm.app.elevate import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
-from wnm.app.invocation import Command
+from wnm.app.invocation import Command, Report
 from wnm.cli.main import finish, guarded
 from wnm.core.errors import BadInput
 from wnm.system.logs import set_up_logging
@@ -25,10 +26,10 @@ def main() -> NoReturn:
     finish(code + CODE_OFFSET if code else 0)
 
 
-def _act() -> int:
+def _act() -> Report:
     if os.geteuid() != 0 or sys.stdin.isatty():
         raise BadInput(f"{MODULE} is started by wnm itself through sudo")
-    run = read(sys.stdin.read(LARGEST_HANDOVER))
+    run = read(sys.stdin.read(LARGEST_HANDOVER), wiring)
     set_up_logging(run.asked.loglevel, run.asked.log_format)
     owner = owner_of(run.host.user)
     try:
@@ -37,18 +38,18 @@ def _act() -> int:
         _give_back(run, owner)
 
 
-def _carry_out(run: Context) -> int:
+def _carry_out(run: Context) -> Report:
     match run.asked.command:
         case Command.INIT:
-            from wnm_adopt.taking_over import take_over
+            from wnm.app.init import take_over
 
             return take_over(run)
         case Command.UNDO_MIGRATION:
-            from wnm_adopt.undoing import undo
+            from wnm.app.init import undo_migration
 
-            return undo(run)
+            return undo_migration(run)
         case _:
-            from wnm.app.alone import act_here
+            from wnm.app.run_cycle import act_here
 
             return act_here(run)
 

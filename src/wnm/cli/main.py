@@ -1,4 +1,4 @@
-"""From argv to an exit code: which command runs, and how its errors are told."""
+"""Turns argv into a use case, and what comes of it into output and an exit code."""
 
 import errno
 import gc
@@ -12,16 +12,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from wnm import __version__
-from wnm.app.invocation import Command, Invocation
+from wnm.app.invocation import Command, Invocation, Report
 from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wnm.app.context import Context
-    from wnm.core.layers import Layer
-    from wnm.core.settings import Settings
 
 INTERRUPTED = 130
 
@@ -52,13 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Everything expected to go wrong is one line on stderr."""
     # A run is short and makes few cycles of references: looking for them costs a tenth of its CPU time.
     gc.disable()
-    return guarded(lambda: _run(parse(sys.argv[1:] if argv is None else argv)))
+    return guarded(lambda: _report(parse(sys.argv[1:] if argv is None else argv)))
 
 
-def guarded(work: Callable[[], int]) -> int:
-    """The exit code of `work`, or of the error that ended it, which is told."""
+def guarded(work: Callable[[], Report]) -> int:
+    """Print the report of `work` and return its exit code, or that of the error that ended it, which is told."""
     try:
-        return work()
+        report = work()
+        show(report)
+        return report.exit_code
     except Bug:
         return _tell_bug()
     except WnmError as error:
@@ -77,44 +75,34 @@ def guarded(work: Callable[[], int]) -> int:
         return _tell_bug()
 
 
-def _run(asked: Invocation) -> int:
-    if asked.command is Command.VERSION:
-        print(f"wnm {__version__}")
-        return 0
-    if asked.command is Command.HELP:
-        from wnm.cli.help import help_text
+def _report(asked: Invocation) -> Report:
+    match asked.command:
+        case Command.VERSION:
+            return Report(text=f"wnm {__version__}")
+        case Command.HELP:
+            from wnm.cli.help import help_text
 
-        print(help_text())
-        return 0
-    from wnm.app.context import begin
+            return Report(text=help_text())
+    from wnm import wiring
 
-    begun = begin(asked)
-    if begun.asked.log_file is not None:
-        from wnm.app.log_file import keep_log
-
-        keep_log(begun.asked)
-    return _handler(asked.command)(begun)
+    if asked.command in (Command.CYCLE, Command.FORCE):
+        return wiring.run_once(asked)
+    return _use_case(asked.command)(wiring.context_of(asked))
 
 
-def _handler(command: Command) -> "Callable[[Context], int]":
-    """The function that runs a command; each one's modules are imported only when it is asked for."""
+def _use_case(command: Command) -> "Callable[[Context], Report]":
+    """The function that carries out a command; each one's modules are imported only when it is asked for."""
     match command:
         case Command.INIT:
-            from wnm.app.init import initialise
+            from wnm.app.init import init
 
-            return initialise
-        case Command.CYCLE | Command.FORCE:
-            from wnm.app.alone import act_alone
-
-            return act_alone
+            return init
         case Command.UNDO_MIGRATION:
-            from wnm_adopt.undoing import undo
+            from wnm.app.init import undo_migration
 
-            return undo
+            return undo_migration
         case Command.REMOVE_LOCKFILE:
-            from wnm.app.alone import remove_lockfile
-
-            return remove_lockfile
+            return _free_lock
         case Command.SIMULATE:
             from wnm.app.simulate import simulate
 
@@ -122,37 +110,69 @@ def _handler(command: Command) -> "Callable[[Context], int]":
         case Command.WATCH:
             from wnm.tui import watch
 
-            return watch
+            return lambda context: Report(exit_code=watch(context))
         case Command.SERVE:
             from wnm.app.serving import serve
 
-            return serve
+            return lambda context: serve(context, lambda line: print(line, flush=True))
         case Command.ALERTS:
             return _alerts
         case Command.CRON:
             from wnm.app.schedule import cron
 
             return cron
+        case Command.DOCTOR:
+            from wnm.app.doctor import examine
+
+            return examine
         case _:
-            from wnm.cli.reading import read
+            from wnm.app.read import read
+            from wnm.app.terminal import terminal_of
 
-            return read
+            return lambda context: read(context, terminal_of(sys.stdout))
 
 
-def _alerts(run: "Context") -> int:
+def _free_lock(context: "Context") -> Report:
+    from wnm.system.lock import release_stale
+
+    release_stale(context.lock_path)
+    return Report(text=f"{context.lock_path} is free")
+
+
+def _alerts(context: "Context") -> Report:
     """Show alerts, or try whether messages arrive."""
     from wnm.alerts.commands import send_test, show
+    from wnm.core.layers import Layer
+    from wnm.core.settings import Settings
 
-    def resolve(stored: "Sequence[Layer]") -> "Settings":
-        return run.resolve(stored).settings
+    def resolve(stored: Sequence[Layer]) -> Settings:
+        return context.resolve(stored).settings
 
-    as_json, code = run.asked.report_format == "json", 0
-    if run.asked.alerts_verb == "test":
-        text, code = send_test(run.database_path, resolve, as_json=as_json)
-    else:
-        text = show(run.database_path, resolve, as_json=as_json)
-    print(text)
-    return code
+    as_json = context.asked.report_format == "json"
+    if context.asked.alerts_verb == "test":
+        text, code = send_test(context.database_path, resolve, as_json=as_json)
+        return Report(text=text, exit_code=code)
+    return Report(text=show(context.database_path, resolve, as_json=as_json))
+
+
+def show(report: Report) -> None:
+    """Print it: lines in colours on a terminal that has them, but not where NO_COLOR is set or it is a dumb one."""
+    if isinstance(report.text, str):
+        print(report.text)
+    elif report.text is not None and sys.stdout is not None:
+        from wnm.app.terminal import is_terminal
+        from wnm.views.text import plain
+
+        if is_terminal(sys.stdout):
+            from rich.console import Console  # it takes a while to import
+
+            console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=True)
+            for each in report.text:
+                console.print(each, soft_wrap=True)
+        else:
+            sys.stdout.write(f"{plain(report.text)}\n")
+    for note in report.notes:
+        print(f"wnm: {note}", file=sys.stderr)
 
 
 def _tell(error: WnmError) -> None:

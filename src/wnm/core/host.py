@@ -6,6 +6,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from wnm.core.backends import traits_of
 from wnm.core.values import Value
 
 type Platform = Literal["linux", "darwin"]
@@ -37,7 +38,9 @@ class Host(Value, frozen=True, kw_only=True):
 
 def for_manager(host: Host, process_manager: str) -> Host:
     """The host as defaults depend on it once the process manager is known."""
-    return replace(host, system_services=host.platform == "linux" and process_manager == SYSTEM_SERVICES)
+    return replace(
+        host, system_services=host.platform == "linux" and traits_of(process_manager).system_services
+    )
 
 
 def data_folder(host: Host) -> str:

@@ -1,14 +1,16 @@
 """How a node's remembered state follows from what is seen of it."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.action import NodeAction, UpgradeNode
+from wnm.core.action import AddNode, NodeAction, UpgradeNode
 from wnm.core.backoff import backoff
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
-from wnm.core.outcome import Retry
+from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.settings import Settings
 from wnm.core.trial import Failed, Moot, Passed, Waits, judge, moot, runs_former
@@ -31,6 +33,24 @@ def retry_at(failures: int, now: datetime, retry: Retry = Retry.SOON) -> datetim
     if failures <= 1:
         return None
     return now + backoff(failures - 1, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+
+
+def after_additions(failures: int, outcomes: Iterable[Outcome], now: datetime) -> dict[str, Any]:
+    """How additions go on, as fields of `Remembered`: one step back for a cycle in which any failed, however many did.
+
+    `failures` is how many cycles in a row failed before; empty when nothing was added.
+    """
+    results = [outcome for outcome in outcomes if isinstance(outcome.action, AddNode)]
+    failed = [outcome for outcome in results if outcome.result is Result.FAILED]
+    succeeded = any(outcome.result is Result.DONE for outcome in results)
+    if failed:
+        failures = 1 if succeeded else failures + 1
+        return {
+            "add_failures": failures,
+            "add_retry_at": retry_at(failures, now, failed[-1].retry),
+            "add_last_error": failed[-1].error,
+        }
+    return {"add_failures": 0, "add_retry_at": None, "add_last_error": None} if succeeded else {}
 
 
 def backs_off(node: Node, now: datetime) -> bool:

@@ -7,13 +7,32 @@ from typing import Annotated
 
 from msgspec import Struct
 
-from wnm.core.forms.alerts import message_addresses, web_address
-from wnm.core.forms.form import choice, optional, switch
-from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
-from wnm.core.forms.paths import folder, folders
-from wnm.core.forms.wallets import FAUCET, WeightedWallet, address, wallets
-from wnm.core.forms.windows import Window, window
-from wnm.core.forms.words import arguments, host_name, user_name, variables, version
+from wnm.core.backends import ALIASES, PROCESS_MANAGERS
+from wnm.core.forms import (
+    FAUCET,
+    WeightedWallet,
+    Window,
+    address,
+    arguments,
+    choice,
+    decimal,
+    duration,
+    folder,
+    folders,
+    host_name,
+    message_addresses,
+    optional,
+    port_block,
+    size,
+    switch,
+    user_name,
+    variables,
+    version,
+    wallets,
+    web_address,
+    whole,
+    window,
+)
 from wnm.core.host import Host, default_manager, key_folder, log_folder, node_folder
 from wnm.core.setting import Spec, setting, specs_of
 
@@ -24,13 +43,7 @@ _RATE = size(0, 10**15, "bytes per second")
 _LIMIT = whole(1, 1000, "nodes")
 _DELAY = duration("minutes", timedelta(0), _YEAR)
 _PAUSE = duration("milliseconds", timedelta(0), timedelta(minutes=10))
-_MANAGERS = choice(
-    "systemd",
-    "systemd+user",
-    "setsid",
-    "launchd",
-    aliases={"systemd+sudo": "systemd", "setsid+user": "setsid", "launchd+user": "launchd"},
-)
+_MANAGERS = choice(*PROCESS_MANAGERS, aliases=ALIASES)
 
 
 class Settings(Struct, frozen=True, kw_only=True):

@@ -41,7 +41,7 @@ def create(
 ) -> None:
     """Make the database at `path`, with these settings as canonical texts by name.
 
-    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.traces`. `nodes` are those
+    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.removal`. `nodes` are those
     that are taken over from elsewhere. `system_id` is what the operating system is known by, empty where it has
     no such name; None leaves it to the first cycle.
 

@@ -14,7 +14,7 @@ from wnm.core.deeds import after, during
 from wnm.core.errors import Bug
 from wnm.core.identity import Identity
 from wnm.core.layers import Layer
-from wnm.core.lifecycle import retry_at
+from wnm.core.lifecycle import after_additions
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import (
     FirewallReading,
@@ -431,7 +431,7 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
         "boot_id": seen.machine.boot_id,
         "last_cycle_at": intention.started_at,
         "wnm_version": __version__,
-        **_additions(connection, outcomes, ending.ended_at),
+        **after_additions(machine_row(connection)["add_failures"], outcomes, ending.ended_at),
     }
     if ending.counters is not None:
         remembered["counters"] = ending.counters
@@ -441,24 +441,6 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
         remembered["firewall_note"] = seen.firewall.note
     rows.update(connection, "machine", remembered)
     _forget(connection, now=ending.ended_at, history_days=ending.history_days)
-
-
-def _additions(connection: Connection, outcomes: Iterable[Outcome], ended_at: datetime) -> dict[str, Any]:
-    """How additions go on: one step back for a cycle in which any failed, however many did."""
-    results = [outcome for outcome in outcomes if isinstance(outcome.action, AddNode)]
-    failed = [outcome for outcome in results if outcome.result is Result.FAILED]
-    succeeded = any(outcome.result is Result.DONE for outcome in results)
-    if failed:
-        earlier = 0 if succeeded else machine_row(connection)["add_failures"]
-        failures = earlier + 1
-        return {
-            "add_failures": failures,
-            "add_retry_at": retry_at(failures, ended_at, failed[-1].retry),
-            "add_last_error": failed[-1].error,
-        }
-    if succeeded:
-        return {"add_failures": 0, "add_retry_at": None, "add_last_error": None}
-    return {}
 
 
 def _forget(connection: Connection, *, now: datetime, history_days: float) -> None:

@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 
 from wnm.app.context import Context
-from wnm.app.paint import is_terminal
+from wnm.app.terminal import is_terminal
 from wnm.core.errors import BadInput, NeedsOperator
 
 INSTALL = "install it beside wnm: pipx inject wnm textual, or pip install textual where wnm is"

@@ -19,7 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from wnm.app.context import Context
-from wnm.app.paint import has_drawings
+from wnm.app.terminal import has_drawings
 from wnm.core.errors import WnmError
 from wnm.system.clock import SystemClock
 from wnm.tui.screen import Frame, Painter

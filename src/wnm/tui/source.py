@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.material import material
-from wnm.app.show import extras_of
-from wnm.app.stories import story_of
+from wnm.app.read import extras_of, story_of
 from wnm.core.contracts import Clock
 from wnm.core.errors import WnmError
 from wnm.core.timeline import CycleRecord

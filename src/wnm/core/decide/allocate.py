@@ -4,9 +4,9 @@ from datetime import datetime
 from hashlib import sha256
 from posixpath import join
 
+from wnm.core.backends import traits_of
 from wnm.core.decide.gauges import in_crisis
-from wnm.core.forms.wallets import FAUCET, WeightedWallet
-from wnm.core.host import SYSTEM_SERVICES
+from wnm.core.forms import FAUCET, WeightedWallet
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
 from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind
@@ -105,7 +105,7 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
         environment=settings.environment,
         start_args=settings.start_args,
         no_upnp=settings.no_upnp,
-        user=settings.node_user if settings.process_manager == SYSTEM_SERVICES else None,
+        user=settings.node_user if traits_of(settings.process_manager).runs_as_account else None,
         status=Status.RESTARTING,
         status_since=now,
         mount_point=place.file_system.mount_point,

@@ -1,14 +1,27 @@
-"""Lines with tones on a stream: in colours on a terminal that has them, else as plain text."""
+"""Tells what a terminal can show, and puts lines with tones into colours."""
 
 import os
 import shutil
-import sys
-from collections.abc import Iterable
 from typing import IO
 
-from wnm.views.text import WIDEST, Line, plain
+from msgspec import Struct
+
+from wnm.views.text import WIDEST
 
 NARROWEST = 40
+
+
+class Terminal(Struct, frozen=True, kw_only=True):
+    """What can be shown: columns, rows (None where nobody looks at a terminal), and dots and blocks."""
+
+    width: int
+    rows: int | None = None
+    drawings: bool = False
+
+
+def terminal_of(stream: IO[str] | None) -> Terminal:
+    """What the stream can show."""
+    return Terminal(width=width_of(stream), rows=height_of(stream), drawings=has_drawings(stream))
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -40,18 +53,3 @@ def _wants_ascii() -> bool:
     ctype = os.environ.get("LC_CTYPE", "")
     said = (os.environ.get("LC_ALL"), "" if ctype == "C.UTF-8" else ctype, os.environ.get("LANG"))
     return next(filter(None, said), "") in ("C", "POSIX")
-
-
-def say(lines: Iterable[Line], stream: IO[str] | None = None) -> None:
-    """Print the lines; colours only on a terminal, and not where NO_COLOR is set or the terminal is a dumb one."""
-    out = sys.stdout if stream is None else stream
-    if out is None:
-        return
-    if not is_terminal(out):
-        out.write(f"{plain(lines)}\n")
-        return
-    from rich.console import Console  # it takes a while to import
-
-    console = Console(file=out, highlight=False, emoji=False, markup=False, soft_wrap=True)
-    for each in lines:
-        console.print(each, soft_wrap=True)

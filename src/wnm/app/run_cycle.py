@@ -1,0 +1,307 @@
+"""Runs a whole cycle: lock, look, decide, write down, act, write down, alert, publish. Read this first.
+
+The lock is taken before anything heavy is imported. Of twelve runs that cron, people and a reboot start together, the
+first gets it within a few milliseconds of work; the others are turned away without having loaded what a cycle needs.
+Hence the imports inside of functions.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from wnm.app.context import Context
+from wnm.app.invocation import Command, Report
+from wnm.core.errors import Busy
+from wnm.system.lock import only_one
+
+if TYPE_CHECKING:
+    from wnm.act.executor import TimeLimit
+    from wnm.act.steps import Backends
+    from wnm.core.action import NodeAction
+    from wnm.core.contracts import Clock
+    from wnm.core.cycle import Cycle, Plan
+    from wnm.core.decision import Decision
+    from wnm.core.layers import Resolved
+    from wnm.core.observation import Observation
+    from wnm.core.outcome import Outcome
+    from wnm.core.recall import Recall
+    from wnm.core.settings import Settings
+    from wnm.storage.ledger import Ledger
+
+    type Choose = Callable[[Observation, Settings], Decision]
+
+DEFAULT_SECONDS = 50.0
+LAST_PART_WITHOUT_STARTS = 1 / 5
+RESERVE_FOR_WRITING_DOWN = 1 / 25
+TEARDOWN = "teardown"
+UPDATE_CONFIG = "update_config"
+log = logging.getLogger(__name__)
+
+
+def run_cycle(context: Context) -> Report:
+    """Carry out a cycle, as root where that is needed, then have sent what there is to tell, without the lock.
+
+    Busy while another one runs; NeedsOperator without a database.
+    """
+    asked = context.asked
+    require_database(context.database_path)
+    if asked.force_action == TEARDOWN and not asked.dry_run:
+        from wnm.app.teardown import tear_down
+
+        return tear_down(context)
+    if asked.dry_run:
+        return with_rights(context)
+    from wnm.alerts.cycle import send_alerts, send_failure
+    from wnm.app.log_file import log_path
+
+    log_file = None if asked.log_file is None else log_path(asked.log_file)
+    is_cycle = asked.command is Command.CYCLE
+    try:
+        report = with_rights(context)
+    except Exception as error:
+        # Who asks for something by hand sees what comes of it.
+        if is_cycle and not isinstance(error, Busy):
+            send_failure(context.database_path, error, log_file)
+        raise
+    send_alerts(context.database_path, good=report.exit_code == 0 and is_cycle, log_file=log_file)
+    return report
+
+
+def with_rights(context: Context) -> Report:
+    """Carry it out in this process, or in one of root's if nodes are services of the system."""
+    from wnm.app.elevate import act_as_root, needs_root
+
+    return act_as_root(context) if needs_root(context) else act_here(context)
+
+
+def act_here(context: Context) -> Report:
+    """Carry it out in this process. Busy while another one does.
+
+    Until the settings have said how long a cycle may take, their default holds.
+    """
+    watchdog = Watchdog(context, DEFAULT_SECONDS)
+    try:
+        require_database(context.database_path)
+        if context.asked.dry_run:
+            return _rehearse(context)
+        with only_one(context.lock_path):
+            report, absent_before = _cycle(context, watchdog)
+        if absent_before is not None:
+            from wnm.app.teardown import clear_away
+
+            clear_away(absent_before, context.lock_path)
+        return report
+    finally:
+        watchdog.call_off()
+
+
+def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, ...] | None]:
+    """One cycle, by the ladder or by hand. The caller holds the lock.
+
+    The second is None unless everything was torn down: then it is what the machine lacked before wnm came.
+    """
+    from wnm.alerts.cycle import note_alerts
+    from wnm.app.identity import notice_copy
+    from wnm.app.publish import publish, withdraw
+    from wnm.app.settings import check, keep_changes, update_config
+    from wnm.app.telling import tell
+    from wnm.sensors.host import system_id
+    from wnm.storage.database import open_for_writing
+    from wnm.storage.ledger import Ledger
+
+    with open_for_writing(context.database_path) as database:
+        ledger = Ledger(database)
+        resolved, recall = check(context, ledger)
+        settings = resolved.settings
+        watchdog.allow(settings.cycle_timeout.total_seconds())
+        if context.asked.force_action == UPDATE_CONFIG:
+            update_config(ledger, resolved, context)
+            return Report(), None
+        backends = context.wiring.build(settings, context.clock)
+        plan = look_and_decide(recall, settings, backends, context.clock, _choice(context))
+        # Only now: a request that is refused must not leave its settings behind.
+        keep_changes(ledger, resolved, context)
+        notice_copy(ledger, system_id())
+        cycle = _act(context, ledger, resolved, plan, backends)
+        left, absent_before = ledger.nodes(), ledger.absent_before()
+        note_alerts(database, cycle, left, recall, settings)
+        is_over = context.asked.force_action == TEARDOWN and not left
+        now = context.clock.now()
+        problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
+    tell(cycle, left, problems, firewall_note=recall.firewall_note)
+    if is_over:
+        from wnm.app.teardown import forget_everything
+
+        forget_everything(context.database_path)
+    return Report(exit_code=cycle.exit_code), absent_before if is_over else None
+
+
+def look_and_decide(
+    recall: "Recall", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
+) -> "Plan":
+    """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
+    from wnm.core.cycle import Plan
+    from wnm.node_kinds.kinds import KINDS
+    from wnm.observe.survey import survey
+
+    started_at = clock.now()
+    seen = survey(recall, settings, backends.manager, backends.firewall, KINDS, clock)
+    return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
+
+
+def _act(
+    context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
+) -> "Cycle":
+    """Write the intention down, act on it, write down what became of it."""
+    from wnm.act.reconcile import reconcile
+    from wnm.act.steps import at_once, carry_out_actions
+    from wnm.core.cycle import Cycle
+    from wnm.core.decide.releases import passed_gates
+    from wnm.core.settings import SECRET, SPECS
+    from wnm.sensors.host import read_counters
+    from wnm.storage.ledger import Ending
+
+    settings, clock, decision = resolved.settings, context.clock, plan.decision
+    # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
+    texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
+    actions = node_actions(decision)
+    # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
+    intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
+    limit = time_limit(context.began, settings)
+    outcomes = carry_out_actions(
+        actions,
+        intention.rows if intention else {},
+        backends,
+        clock=clock,
+        limit=limit,
+        pause=settings.pause_between_actions,
+        at_once=at_once(settings, plan.seen.machine.usable_cores),
+    )
+    failures = reconcile(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
+    problems = backends.manager.trim_logs(plan.known)
+    ending = Ending(
+        ended_at=clock.now(),
+        exit_code=exit_code(decision, outcomes) or int(bool(failures)),
+        counters=read_counters(clock),
+        history_days=settings.history_days,
+    )
+    if intention is None:
+        number = ledger.record_idle(plan.seen, texts, decision, plan.started_at, ending)
+    else:
+        number = intention.cycle_id
+        ledger.conclude(intention, outcomes, ending)
+    return Cycle(
+        number=number,
+        plan=plan,
+        outcomes=outcomes,
+        problems=(*failures, *problems),
+        exit_code=ending.exit_code,
+        ended_at=ending.ended_at,
+    )
+
+
+def _rehearse(context: Context) -> Report:
+    """The plan of a cycle, from the same observation that a real one has. Needs no lock and changes no byte."""
+    from wnm.app.settings import check, told_changes
+    from wnm.storage.database import open_for_reading
+    from wnm.storage.ledger import Ledger
+    from wnm.views.explain import plan_text
+
+    with open_for_reading(context.database_path) as database:
+        resolved, recall = check(context, Ledger(database))
+        lines = [f"would set {name}: {old} -> {new}" for name, old, new in told_changes(resolved)]
+        if context.asked.force_action == UPDATE_CONFIG:
+            return Report(text="\n".join(lines))
+        backends = context.wiring.build(resolved.settings, context.clock)
+        plan = look_and_decide(recall, resolved.settings, backends, context.clock, _choice(context))
+    lines.append(plan_text(plan.seen, plan.decision, resolved.settings))
+    if context.asked.force_action == TEARDOWN:
+        lines.append(f"\nthen, when no node is left, would delete {context.database_path}")
+    return Report(text="\n".join(lines), exit_code=exit_code(plan.decision, ()))
+
+
+def _choice(context: Context) -> "Choose":
+    """What decides: the ladder, or what was asked for by hand."""
+    if context.asked.command is Command.FORCE:
+        from wnm.app.force import by_hand
+
+        return by_hand(context.asked)
+    from wnm.core.decide.ladder import decide
+
+    return decide
+
+
+def node_actions(decision: "Decision") -> "Sequence[NodeAction]":
+    """The actions that backends carry out; a survey has happened by the time it is decided."""
+    from wnm.core.action import Resurvey
+
+    return [action for action in decision.actions if not isinstance(action, Resurvey)]
+
+
+def time_limit(began: float, settings: "Settings") -> "TimeLimit":
+    """Nothing begins in the last fifth of the cycle, and a little of it is kept for writing down."""
+    from wnm.act.executor import TimeLimit
+
+    whole = settings.cycle_timeout.total_seconds()
+    return TimeLimit(
+        last_start=began + whole * (1 - LAST_PART_WITHOUT_STARTS),
+        end=began + whole * (1 - RESERVE_FOR_WRITING_DOWN),
+    )
+
+
+def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
+    """3 when only the operator can make something go on, 1 when an action failed otherwise, else 0.
+
+    What the ladder had no time for comes again by itself; what was asked for by hand does not.
+    """
+    from wnm.core.decide.forced import BY_HAND
+    from wnm.core.outcome import Result, Retry
+
+    bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
+    failed = [outcome for outcome in outcomes if outcome.result in bad]
+    if failed:
+        return 3 if any(outcome.retry is Retry.OPERATOR for outcome in failed) else 1
+    return 3 if any(held.remedy is not None for held in decision.held) else 0
+
+
+def require_database(path: str) -> None:
+    """Without a database there is not even a lock file to be left behind."""
+    if not os.path.lexists(path):
+        from wnm.storage.errors import missing
+
+        raise missing(path)
+
+
+class Watchdog:
+    """Ends this process `seconds` after the run began, unless it is called off before: nothing may hang for good.
+
+    What it was doing stays written down as begun, and the next cycle finishes or undoes it.
+    """
+
+    def __init__(self, context: Context, seconds: float) -> None:
+        self._context = context
+        self._timer = self._armed(seconds)
+
+    def allow(self, seconds: float) -> None:
+        """Give the run another time in all."""
+        self._timer.cancel()
+        self._timer = self._armed(seconds)
+
+    def call_off(self) -> None:
+        """The run is over."""
+        self._timer.cancel()
+
+    def _armed(self, seconds: float) -> threading.Timer:
+        left = self._context.began + seconds - self._context.clock.monotonic()
+        timer = threading.Timer(max(0.0, left), _give_up, (seconds,))
+        timer.daemon = True
+        timer.start()
+        return timer
+
+
+def _give_up(seconds: float) -> None:
+    log.error("cycle_timeout: not done after %g s; the next cycle goes on from what is written down", seconds)
+    logging.shutdown()
+    os._exit(1)
