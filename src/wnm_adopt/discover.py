@@ -77,11 +77,6 @@ class FolderFacts(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     unseen: str | None = None
 
-    @property
-    def is_seen(self) -> bool:
-        """Whether it could be looked at, and is there."""
-        return self.unseen is None and self.exists
-
 
 class NodeMemory(Struct, frozen=True, kw_only=True):
     """What the old manager remembered of a node; nothing of it is relied on."""

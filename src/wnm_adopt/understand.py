@@ -35,7 +35,7 @@ class NodeArguments(Struct, frozen=True, kw_only=True):
 
     `metrics_port` and `wallet` are None where none is given, `log_dir` is None where the log goes elsewhere than
     to a folder that is named. `network` are the words that choose the payment network, or the variable that does.
-    `rpc` is the address that antctl gives to each of its nodes. `start_args` are all other words, in their order.
+    `start_args` are all other words, in their order.
     """
 
     root_dir: str
@@ -45,7 +45,6 @@ class NodeArguments(Struct, frozen=True, kw_only=True):
     log_dir: str | None
     no_upnp: bool
     network: tuple[str, ...]
-    rpc: str | None
     start_args: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -224,7 +223,6 @@ class _Reader:
             log_dir=None if not log or log in form.no_log_folder else log,
             no_upnp="--no-upnp" in values,
             network=tuple(self.network or by_variable),
-            rpc=values.get("--rpc"),
             start_args=tuple(self.others),
             notes=tuple(self.notes),
         )
