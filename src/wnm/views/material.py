@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from msgspec import Struct
 from msgspec.structs import fields, replace
@@ -56,7 +57,7 @@ class CycleView(Struct, frozen=True, kw_only=True):
     settings_texts: Mapping[str, str]
 
 
-class Material(Struct, frozen=True, kw_only=True):
+class Material(Struct, frozen=True, kw_only=True, dict=True):
     """The nodes' rows as they are now, each with its newest recorded reading, the settings, and one cycle.
 
     `texts` are the settings' canonical texts by name, in the order of declaration. `readings_at` is when the
@@ -70,6 +71,11 @@ class Material(Struct, frozen=True, kw_only=True):
     texts: Mapping[str, str]
     cycle: CycleView | None
     readings_at: datetime | None = None
+
+    @cached_property
+    def facts(self) -> "tuple[NodeFacts, ...]":
+        """The facts of every node, in the order of the rows."""
+        return tuple(facts_of(each, self.observed_at) for each in self.nodes)
 
     @property
     def observed_at(self) -> datetime | None:
@@ -127,11 +133,6 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
 
 
 KEYS = tuple(field.name for field in fields(NodeFacts))
-
-
-def all_facts(material: Material) -> tuple[NodeFacts, ...]:
-    """The facts of every node, in the order of the rows."""
-    return tuple(facts_of(each, material.observed_at) for each in material.nodes)
 
 
 def facts_of(each: NodeSeen, observed_at: datetime | None) -> NodeFacts:

@@ -16,9 +16,9 @@ from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
 from wnm.core.timeline import MEASURES, NO_EVENTS, Bucket, ChangeRecord, Events, OperationRecord, SampleRecord
 from wnm.views import charts
-from wnm.views.actions import Names, names_in, node_name_of, outcome_view, past, verb, words_of
+from wnm.views.actions import Names, names_in, node_name_of, particulars, past, recorded_outcome, verb
 from wnm.views.charts import Trends
-from wnm.views.explain import ended_words, held_payload, held_words, limits_then
+from wnm.views.explain import end_details, ended_words, held_payload, held_words, limits_then
 from wnm.views.material import CycleView, Material, facts_of, facts_payload
 from wnm.views.payload import Payload, envelope, moment
 from wnm.views.reports import disks_of, known, limit, reachability
@@ -110,18 +110,10 @@ def _of_change(each: ChangeRecord, events: Events) -> Event:
 
 def _of_operation(each: OperationRecord, events: Events, names: Names) -> Event:
     kind = type(each.action).__name__
-    view = outcome_view(
-        each.action,
-        names,
-        result=each.result,
-        error=each.error,
-        note=each.note,
-        freed_bytes=each.freed_bytes,
-    )
+    view = recorded_outcome(each, names)
     name = node_name_of(each.action, names) or node_name(each.node_id)
     if each.result == Result.DONE:
-        deed = words_of(each.action, names).removeprefix(f"{verb(kind)} {name}")
-        words = past(kind) + deed + ended_words(view).removeprefix(past(kind))
+        words = f"{past(kind)}{particulars(each.action)}{end_details(view)}"
     else:
         words = f"{verb(kind)}: {ended_words(view)}"
     return Event(

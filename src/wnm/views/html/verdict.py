@@ -13,7 +13,7 @@ from wnm.core.node import Status
 from wnm.core.timeline import Past
 from wnm.views.doctor import LATE_AFTER, Check, CheckKind, checks_of
 from wnm.views.html.markup import Markup, element
-from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of
+from wnm.views.material import Material, NodeFacts, attention, counts_of
 from wnm.views.words import absolute, printable, shorten, span
 
 
@@ -41,9 +41,8 @@ class Subject(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def nodes(self) -> tuple[tuple[NodeFacts, str | None], ...]:
         """Every node, and why somebody may want to look at it."""
-        observed_at = self.material.observed_at
-        facts = [(each, facts_of(each, observed_at)) for each in self.material.nodes]
-        return tuple((known, attention(each, known)) for each, known in facts)
+        pairs = zip(self.material.nodes, self.material.facts, strict=True)
+        return tuple((facts, attention(each, facts)) for each, facts in pairs)
 
 
 _LONGEST = 180
