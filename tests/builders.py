@@ -25,7 +25,7 @@ from wnm.core.action import (
     node_of,
 )
 from wnm.core.decision import Decision
-from wnm.core.forms.wallets import WeightedWallet
+from wnm.core.forms import WeightedWallet
 from wnm.core.host import Host
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, Status, node_name
 from wnm.core.observation import (

@@ -64,7 +64,7 @@ def _no_user_services() -> NeedsOperator | None:
 
 
 def _refuse_in_units(folder: str) -> None:
-    from wnm.formats.systemd_syntax import bare_path, program
+    from wnm.formats.systemd_unit import bare_path, program
 
     program(f"{folder}/antnode0001/antnode")
     bare_path(f"{folder}/antnode0001")

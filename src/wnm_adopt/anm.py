@@ -266,10 +266,10 @@ def _other_tables(seen: AnmSeen) -> tuple[list[str], list[str]]:
 
 
 TEXTS = {
-    **{name: f"{DATA}/{name}" for name in ("config", "override", "system", "teardown_config", "counters")},
+    **{name: f"{DATA}/{name}" for name in ("config", "override", "system", "teardown_config")},
     "node_details": f"{DATA}/NodeDetails",
 }
-OTHER_FILES = (SCRIPT, f"{DATA}/MaxShunnedNode", f"{DATA}/block")
+OTHER_FILES = (SCRIPT, f"{DATA}/MaxShunnedNode", f"{DATA}/block", f"{DATA}/counters")
 # Rules change for many reasons: undoing compares them, and takes away only what wnm has added.
 FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 REPORTING = "/etc/cron.d/influx_resources"

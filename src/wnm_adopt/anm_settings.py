@@ -70,7 +70,6 @@ class AnmTexts(Struct, frozen=True, kw_only=True):
     script: str | None = None
     system: str | None = None
     teardown_config: str | None = None
-    counters: str | None = None
     node_details: str | None = None
 
 

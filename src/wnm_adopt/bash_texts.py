@@ -230,9 +230,7 @@ BIG_MACHINE_CORES = 24
 """From here on anm has delays of its own, unless the script says another number."""
 
 _MOST_REMARKS = 10
-_TOP = re.compile(
-    r"(?P<name>ntpr|vtrack)=(?:\"(?P<quoted>[^\"$`\\]*)\"|(?P<bare>[^\s\"'$`\\;&|()]*))\s*(?:#.*)?"
-)
+_PORT_BASE = re.compile(r"ntpr=[\"']?([^\s\"'$`\\;&|()]*)[\"']?\s*(?:#.*)?")
 _NTPR = re.compile(r"(?<![\w\"$#{])ntpr=")
 _STORAGE = re.compile(r"(?<!\w)NodeStorage=[\"']?(/[^\s\"'\\>;&|$]*)")
 _DELAY = re.compile(r"(?P<name>DelayStart|DelayUpgrade)=(?P<value>.*)")
@@ -295,7 +293,6 @@ class AnmScript(Struct, frozen=True, kw_only=True):
     """
 
     port_base: Known | Unknown | None
-    version: str | None
     storage: str | None
     delays: tuple[SetDelay, ...]
 
@@ -327,24 +324,19 @@ class AnmScript(Struct, frozen=True, kw_only=True):
 
 def read_script(file: str, text: str) -> AnmScript:
     """Read the script without running it; never fails."""
-    top: dict[str, str] = {}
     port_base: Known | Unknown | None = None
     storages = set()
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
-        found = _TOP.fullmatch(line)
-        if found is not None:
-            top[found["name"]] = found["quoted"] if found["quoted"] is not None else found["bare"]
         if _NTPR.search(line):
-            place = place_of(file, number, line)
+            found, place = _PORT_BASE.fullmatch(line), place_of(file, number, line)
             port_base = Unknown(reason="the script does not say it as a plain number", place=place)
             if found is not None:
-                port_base = Known(value=top["ntpr"], place=place)
+                port_base = Known(value=found[1], place=place)
         storages |= {match[1].rstrip("/") for match in _STORAGE.finditer(line)}
     return AnmScript(
         port_base=port_base,
-        version=top.get("vtrack", "").strip()[:40] or None,
         storage=storages.pop() if len(storages) == 1 else None,
         delays=tuple(_delays(file, text)),
     )

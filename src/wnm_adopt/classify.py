@@ -24,7 +24,7 @@ from wnm_adopt.conflicts import (
     ports_of_others,
 )
 from wnm_adopt.discover import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings, tidy_path
-from wnm_adopt.understand import ANTCTL, LARGEST_PORT, Understood, is_about_a_node, understand
+from wnm_adopt.understand import LARGEST_PORT, Understood, is_about_a_node, understand
 
 ROOT = "root"
 BECAUSE = "taken over"
@@ -126,13 +126,8 @@ def validate(read: Understood, conflict: str | None, around: Surroundings) -> tu
 
     None if it can. `conflict` is why it cannot be kept beside another one.
     """
-    if read.name_problem is not None:
-        return read.name_problem, read.name_remedy
-    if read.named.by_antctl:
-        return f"{ANTCTL} (it has --rpc)", ""
-    if read.problem is not None or read.arguments is None:
-        remedy = "" if read.unit.manager == SETSID else "mend that file, or take it away"
-        return read.problem or "its command line is not known", read.unit.remedy or remedy
+    if read.problem is not None:
+        return read.problem, read.remedy
     root, where = read.root_dir or "", f"in {read.unit.place}"
     own_folder = (
         f"move its data to a folder called {read.name} that holds nothing else, and name that {where}"

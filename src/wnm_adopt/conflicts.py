@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
-from wnm.core.forms.paths import expand
+from wnm.core.forms import expand
 from wnm.core.host import Host
 from wnm.core.suggest import shortened
 from wnm_adopt.discover import FolderFacts, tidy_path

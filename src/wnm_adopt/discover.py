@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm.core.observation import Unseen
 from wnm.core.suggest import shortened
-from wnm.formats.launchd_plist import OWN_KEY
+from wnm.formats.launchd import OWN_KEY
 from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import UnitFound, read_unit
 from wnm.node_kinds.kinds import KINDS
@@ -76,11 +76,6 @@ class FolderFacts(Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     unseen: str | None = None
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether it could be looked at, and is there."""
-        return self.unseen is None and self.exists
 
 
 class NodeMemory(Struct, frozen=True, kw_only=True):
@@ -235,7 +230,8 @@ def units_in(
     """
     here = [path for path in _listed(folder, inside=True) if not (path.name.endswith(".d") and path.is_dir())]
     names = {path.name for path in here}
-    found = [_unit(path, manager, (folder, *elsewhere), loaded=loaded) for path in here]
+    systemd = _Systemd(manager, loaded)
+    found = [_unit(path, manager, (folder, *elsewhere), systemd) for path in here]
     for other in elsewhere:
         for path in _listed(other):
             if path.name.endswith(".service") and path.name not in names and not path.is_symlink():
@@ -344,7 +340,21 @@ def _content(path: Path) -> bytes:
         return file.read(LARGEST_BYTES)
 
 
-def _unit(path: Path, manager: str, folders: Sequence[str], *, loaded: bool) -> FoundUnit:
+class _Systemd:
+    """The running systemd, as long as it answers: waiting for it once is enough."""
+
+    def __init__(self, manager: str, is_asked: bool) -> None:
+        self.of_user = manager == SYSTEMD_USER
+        self.answers = is_asked
+
+    def read(self, path: Path, in_file: UnitFound) -> UnitFound:
+        """The unit as systemd has loaded it, else as its file says."""
+        properties = loaded_properties(path.name, of_user=self.of_user) if self.answers else None
+        self.answers = properties is not None
+        return (properties and read_loaded(properties, in_file, str(path))) or in_file
+
+
+def _unit(path: Path, manager: str, folders: Sequence[str], systemd: _Systemd) -> FoundUnit:
     def no_unit(problem: str, remedy: str = "", *, inert: bool = False) -> FoundUnit:
         return FoundUnit(
             manager=manager, name=path.name, place=str(path), problem=problem, remedy=remedy, inert=inert
@@ -363,9 +373,8 @@ def _unit(path: Path, manager: str, folders: Sequence[str], *, loaded: bool) -> 
     except (OSError, WnmError) as error:
         return no_unit(f"it cannot be read ({getattr(error, 'strerror', None) or error})")
     found = read_unit(content, drop_ins, name=path.name)
-    if loaded and content.strip():
-        properties = loaded_properties(path.name, of_user=manager == SYSTEMD_USER)
-        found = (properties and read_loaded(properties, found, str(path))) or found
+    if content.strip():
+        found = systemd.read(path, found)
     return unit_of(found, manager=manager, file_name=path.name, place=str(path))
 
 

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from wnm.core.node import Node, NodeId, Status, id_in_name
 from wnm.core.suggest import shortened
 from wnm.core.version import tidy_version
+from wnm.storage.old_database import OldNode
 from wnm_adopt.classify import Refused
 from wnm_adopt.conflicts import folder_problem, path_problem
 from wnm_adopt.discover import SETSID, FolderFacts
-from wnm_adopt.old_database import OldNode
 
 BECAUSE = "taken over from an older wnm"
 BECAUSE_DISABLED = "disabled in the older wnm"

@@ -15,13 +15,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from wnm.app.context import Context
-from wnm.core.forms.numbers import plain
+from wnm.core.forms import plain
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
 from wnm.core.setting import REQUIRED
 from wnm.core.settings import SPECS, read, render
 from wnm.core.suggest import shortened
 from wnm.node_kinds.kinds import KINDS
+from wnm.storage.old_database import OldMachine, OldValue, files_of, read_old_colony
 from wnm.system.clock import SystemClock
 from wnm.system.processes import ProcessTable
 from wnm_adopt.classify import Adopted, classify
@@ -34,7 +35,6 @@ from wnm_adopt.from_services import (
     surroundings,
     units_of,
 )
-from wnm_adopt.old_database import OldMachine, OldValue, files_of, read_old_colony
 from wnm_adopt.old_nodes import Machine, Memory, compare_old_nodes, folders_to_look_at, remember
 from wnm_adopt.plan import FoundSettings, SettingsReader, Source, TakeoverPlan, UnknownSetting, WrongSetting
 from wnm_adopt.takeover_folder import TakeoverFolder

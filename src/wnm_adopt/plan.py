@@ -8,9 +8,9 @@ from msgspec import Struct, field
 
 from wnm.core.errors import BadInput
 from wnm.core.host import Host
+from wnm.core.layers import check_together
 from wnm.core.node import Node
 from wnm.core.setting import REQUIRED
-from wnm.core.setting_checks import check_together
 from wnm.core.settings import SPECS, Settings, read, render
 from wnm.views.words import printable
 from wnm_adopt.classify import Adopted, Refused

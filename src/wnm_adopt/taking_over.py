@@ -27,14 +27,14 @@ from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
+from wnm.storage.old_database import is_old_colony
 from wnm.system.clock import SystemClock
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders
 from wnm.views.actions import names_of, words_of
 from wnm.views.words import printable
 from wnm_adopt.classify import is_running, row_of
-from wnm_adopt.old_database import is_old_colony
 from wnm_adopt.plan import Source, TakeoverPlan, plan_text
 from wnm_adopt.takeover_folder import Manifest, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say

@@ -1,4 +1,4 @@
-"""What has been begun on a machine is brought to its end, whoever goes away meanwhile."""
+"""Brings to its end what was begun on a machine: no signal and no terminal that is gone stops it."""
 
 import os
 import signal

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from wnm.core.node import NodeId, id_in_name
 from wnm.core.suggest import shortened
-from wnm.formats.launchd_plist import LABEL_PREFIX, label_of, unit_name_of
+from wnm.formats.launchd import LABEL_PREFIX, label_of, unit_name_of
 from wnm.formats.systemd_reading import CUT_OFF
 from wnm.node_kinds.forms import FORMS, NETWORKS, Form
 from wnm.node_kinds.kinds import KINDS
-from wnm_adopt.discover import LAUNCHD, SYSTEMD, SYSTEMD_USER, FoundUnit, tidy_path
+from wnm_adopt.discover import LAUNCHD, SETSID, SYSTEMD, SYSTEMD_USER, FoundUnit, tidy_path
 
 MOST_WORDS = 2_000
 LONGEST_COMMAND = 128 * 1024
@@ -35,7 +35,7 @@ class NodeArguments(Struct, frozen=True, kw_only=True):
 
     `metrics_port` and `wallet` are None where none is given, `log_dir` is None where the log goes elsewhere than
     to a folder that is named. `network` are the words that choose the payment network, or the variable that does.
-    `rpc` is the address that antctl gives to each of its nodes. `start_args` are all other words, in their order.
+    `start_args` are all other words, in their order.
     """
 
     root_dir: str
@@ -45,7 +45,6 @@ class NodeArguments(Struct, frozen=True, kw_only=True):
     log_dir: str | None
     no_upnp: bool
     network: tuple[str, ...]
-    rpc: str | None
     start_args: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -224,7 +223,6 @@ class _Reader:
             log_dir=None if not log or log in form.no_log_folder else log,
             no_upnp="--no-upnp" in values,
             network=tuple(self.network or by_variable),
-            rpc=values.get("--rpc"),
             start_args=tuple(self.others),
             notes=tuple(self.notes),
         )
@@ -262,23 +260,21 @@ _RENAME = "give its unit and its folder such a name"
 class Understood(Struct, frozen=True, kw_only=True):
     """A unit with what its name and command line mean.
 
-    `name` and `id` are those of the node; `name_problem` says why it has none that wnm can keep, `name_remedy` what
-    can be done about that. `named` is what the command line names for itself, also of many that cannot be adopted.
-    `root_dir` is tidy. `problem` is the first thing wrong with the command line. `is_live` if its service manager
-    runs it at all.
+    `name` and `id` are those of the node. `problem` is the first thing wrong with either, `remedy` what can be done
+    about that, empty where the problem says it. `named` is what the command line names for itself, also of many that
+    cannot be adopted. `root_dir` is tidy. `is_live` if its service manager runs it at all.
     """
 
     unit: FoundUnit
     name: str
     id: NodeId | None
-    name_problem: str | None
-    name_remedy: str
     named: Named
     kind: str | None
     doubt: str | None
     arguments: NodeArguments | None
     root_dir: str | None
     problem: str | None
+    remedy: str
     is_live: bool
 
     @property
@@ -305,32 +301,43 @@ def understand(unit: FoundUnit) -> Understood:
     named = named_by(argv)
     kind = kind_of_command(argv)
     found = None if kind is None else read_arguments(kind.name, argv, unit.environment)
-    problem = unit.problem
-    if problem is None and unit.argv is None:
-        problem = "its command line is not known"
-    elif problem is None and kind is None:
-        problem = f"its program {shortened(argv[0] if argv else '')} is no node program"
-    elif problem is None and isinstance(found, str):
-        problem = f"it {found}" + (f" ({kind.doubt})" if kind and kind.doubt else "")
-    if CUT_OFF in unit.notes and (problem is not None or not _is_whole(found)):
-        problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
-    root_dir = found.root_dir if isinstance(found, NodeArguments) else named.root_dir
     name, not_run = _own_name(unit)
-    name_problem, remedy = _name_problem(unit, name, not_run)
+    problem, remedy = _name_problem(unit, name, not_run)
+    if problem is None and named.by_antctl:
+        problem = f"{ANTCTL} (it has --rpc)"
+    elif problem is None:
+        problem = _command_problem(unit, kind, found)
+        remedy = unit.remedy or ("" if unit.manager == SETSID else "mend that file, or take it away")
+    root_dir = found.root_dir if isinstance(found, NodeArguments) else named.root_dir
     return Understood(
         unit=unit,
         name=name,
         id=id_in_name(name),
-        name_problem=name_problem,
-        name_remedy=remedy,
         named=named,
         kind=kind.name if kind else None,
         doubt=kind.doubt if kind else None,
         arguments=found if isinstance(found, NodeArguments) else None,
         root_dir=tidy_path(root_dir) if root_dir else None,
         problem=problem,
+        remedy=remedy,
         is_live=not unit.inert and (unit.manager == LAUNCHD or not_run is None),
     )
+
+
+def _command_problem(
+    unit: FoundUnit, kind: GuessedKind | None, found: NodeArguments | str | None
+) -> str | None:
+    """Why no node can be kept with its command line, None if one can."""
+    problem = unit.problem
+    if problem is None and unit.argv is None:
+        problem = "its command line is not known"
+    elif problem is None and kind is None:
+        problem = f"its program {shortened(unit.argv[0] if unit.argv else '')} is no node program"
+    elif problem is None and isinstance(found, str):
+        problem = f"it {found}" + (f" ({kind.doubt})" if kind and kind.doubt else "")
+    if CUT_OFF in unit.notes and (problem is not None or not _is_whole(found)):
+        problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
+    return problem
 
 
 def _is_whole(arguments: NodeArguments | str | None) -> bool:

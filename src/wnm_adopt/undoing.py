@@ -21,11 +21,11 @@ from wnm.core.node import Node, Status
 from wnm.storage.creation import clear_leftovers
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
+from wnm.storage.old_database import files_of
 from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
-from wnm.system.traces import clear_away
-from wnm_adopt.old_database import files_of
+from wnm.system.removal import clear_away
 from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed
 from wnm_adopt.to_the_end import say, undisturbed
@@ -197,12 +197,12 @@ def _take_back_traces(run: Context) -> None:
         return
     with open_for_reading(run.database_path) as database:
         settings = run.resolve(Ledger(database).layers()).settings
-    hands = run.wiring.build(settings, run.clock)
+    backends = run.wiring.build(settings, run.clock)
     for node in nodes:
         try:
-            hands.firewall.close_port(node.port, port_comment(node.name))
+            backends.firewall.close_port(node.port, port_comment(node.name))
             if os.path.lexists(node.root_dir):
-                hands.manager.forget_former_program(node)
+                backends.manager.forget_former_program(node)
         except WnmError as error:
             log.warning("%s: %s", node.name, error)
 

@@ -7,9 +7,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from wnm.core.node import Node, NodeId, Status, node_name
+from wnm.storage.old_database import OldNode
 from wnm_adopt.classify import Refused
 from wnm_adopt.discover import FolderFacts
-from wnm_adopt.old_database import OldNode
 from wnm_adopt.old_nodes import Machine, OldNodes, compare_old_nodes, folders_to_look_at
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)

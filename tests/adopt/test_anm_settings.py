@@ -33,7 +33,6 @@ def texts_of(root: str) -> AnmTexts:
         script=text("usr/bin/anms.sh"),
         system=text("var/antctl/system"),
         teardown_config=text("var/antctl/teardown_config"),
-        counters=text("var/antctl/counters"),
         node_details=text("var/antctl/NodeDetails"),
     )
 

@@ -68,7 +68,7 @@ def test_what_wnm_itself_writes_is_understood(kind: str, supervised: bool) -> No
     found = read_arguments(kind, argv, KINDS[kind].environment(node))
     assert isinstance(found, NodeArguments)
     assert (found.root_dir, found.port, found.metrics_port) == (node.root_dir, node.port, node.metrics_port)
-    assert (found.wallet, found.log_dir, found.rpc, found.notes) == (node.wallet, node.log_dir, None, ())
+    assert (found.wallet, found.log_dir, found.notes) == (node.wallet, node.log_dir, ())
     assert found.network in (("evm-arbitrum-one",), ("--evm-network", "arbitrum-one"))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wnm.core.contracts import Unit
-from wnm.formats.launchd_plist import plist_bytes
+from wnm.formats.launchd import plist_bytes
 from wnm_adopt.discover import LARGEST_BYTES, FoundUnit, read_agent
 
 CASES = Path(__file__).parents[1] / "formats" / "cases" / "launchd_plist"

@@ -11,9 +11,9 @@ from tests.storage.builders import node
 from tests.storage.old_databases import build
 
 from wnm.core.node import Node, NodeId, Status, id_in_name
+from wnm.storage.old_database import OldNode, read_old_colony
 from wnm_adopt.classify import Refused
 from wnm_adopt.discover import FolderFacts
-from wnm_adopt.old_database import OldNode, read_old_colony
 from wnm_adopt.old_nodes import Memory, OldNodes, remember
 
 

@@ -13,7 +13,7 @@ from wnm.core.errors import BadInput
 from wnm.core.host import Host
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS, read, render
-from wnm_adopt.old_database import OldMachine, OldValue, read_old_colony
+from wnm.storage.old_database import OldMachine, OldValue, read_old_colony
 from wnm_adopt.old_wnm import manager_of, settings_from_old, why_not
 from wnm_adopt.plan import FoundSettings
 

@@ -1,80 +1,152 @@
-"""Keys by name, and what they do to what is shown."""
+"""What keys do to what the live view shows."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
+from tests.builders import NOW
+from tests.cli.live import live_view, screen
+from tests.views.past import Past, remember
+from textual.containers import VerticalScroll
 
-from wnm.tui.state import Show, Sight, State, pressed
+from wnm.tui.app import LiveView
+from wnm.tui.screen import Show
 
-THREE = Sight(ids=(4, 7, 9), lines=3, page=2)
-TEXT = Sight(lines=10, page=4)
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Past:
+    """Twenty nodes, their ids 1 to 20, and the last cycles up to number 205."""
+    return remember(tmp_path_factory.mktemp("past") / "colony.db", NOW)
+
+
+def pressed(past: Past, keys: Sequence[str]) -> LiveView:
+    """The view after these keys."""
+    view = live_view(past.path)
+    screen(view, keys)
+    return view
+
+
+START: dict[str, Any] = {
+    "showing": Show.NODES,
+    "sort": "name",
+    "reverse": False,
+    "filter": "",
+    "typing": False,
+    "node": None,
+    "cycle": None,
+}
+
+
+def state(view: LiveView) -> dict[str, Any]:
+    """What is different from the beginning."""
+    now = {name: getattr(view, name) for name in START if name not in ("node", "cycle")}
+    now |= {"node": view.chosen[Show.NODES], "cycle": view.chosen[Show.CYCLES]}
+    return {name: value for name, value in now.items() if value != START[name]}
 
 
 @pytest.mark.parametrize(
-    ("state", "key", "after"),
+    ("keys", "after"),
     [
-        (State(), "down", State(chosen=7)),
-        (State(chosen=9), "j", State(chosen=9)),
-        (State(chosen=9), "k", State(chosen=7)),
-        (State(chosen=123), "down", State(chosen=7)),
-        (State(), "end", State(chosen=9)),
-        (State(chosen=9), "page up", State(chosen=4)),
-        (State(), "enter", State(show=Show.NODE, chosen=4)),
-        (State(show=Show.CYCLES, cycle=7), "enter", State(show=Show.CYCLE, cycle=7)),
-        (State(show=Show.CYCLE, cycle=7, scroll=3), "esc", State(show=Show.CYCLES, cycle=7)),
-        (State(show=Show.CYCLES), "esc", State()),
-        (State(filter="a"), "esc", State()),
-        (State(), "c", State(show=Show.CYCLES)),
-        (State(show=Show.CYCLES), "c", State()),
-        (State(), "?", State(show=Show.HELP)),
-        (State(show=Show.HELP), "?", State()),
-        (State(), "s", State(sort="status")),
-        (State(sort="last", reverse=True), "s", State()),
-        (State(), "r", State(reverse=True)),
-        (State(show=Show.CYCLES), "s", State(show=Show.CYCLES)),
-        (State(), "/", State(typing=True)),
-        (State(typing=True), "q", State(typing=True, filter="q")),
-        (State(typing=True, filter="ab"), "backspace", State(typing=True, filter="a")),
-        (State(typing=True, filter="ab"), "enter", State(filter="ab")),
-        (State(typing=True, filter="ab"), "esc", State()),
-        (State(typing=True, filter="ab"), "up", State(typing=True, filter="ab")),
-        (State(), "q", State(is_over=True)),
-        (State(), "x", State()),
+        ("down", {"node": 2}),
+        ("end j", {"node": 20}),
+        ("G k", {"node": 19}),
+        ("end g", {"node": 1}),
+        ("end home", {"node": 1}),
+        ("end up", {"node": 19}),
+        ("pagedown", {"node": 16}),
+        ("space pageup", {"node": 1}),
+        ("enter", {"showing": Show.NODE, "node": 1}),
+        ("enter escape", {"node": 1}),
+        ("enter backspace", {"node": 1}),
+        ("c j enter", {"showing": Show.CYCLE, "cycle": 204}),
+        ("c j enter j escape", {"showing": Show.CYCLES, "cycle": 204}),
+        ("c escape", {}),
+        ("c", {"showing": Show.CYCLES}),
+        ("c c", {}),
+        ("question_mark", {"showing": Show.HELP}),
+        ("question_mark question_mark", {}),
+        ("s", {"sort": "status"}),
+        ("r", {"reverse": True}),
+        ("r s", {"sort": "status"}),
+        ("c s r slash", {"showing": Show.CYCLES}),
+        ("slash", {"typing": True}),
+        ("slash q", {"typing": True, "filter": "q"}),
+        ("slash a b backspace", {"typing": True, "filter": "a"}),
+        ("slash a b enter", {"filter": "ab"}),
+        ("slash a b escape", {}),
+        ("slash a enter escape", {}),
+        ("slash a up", {"typing": True, "filter": "a"}),
+        ("slash x x x enter enter", {"filter": "xxx"}),
+        ("slash x x x enter down end", {"filter": "xxx"}),
+        ("x", {}),
     ],
 )
-def test_what_keys_do(state: State, key: str, after: State) -> None:
-    assert pressed(state, key, THREE) == after
+def test_what_keys_do(past: Past, keys: str, after: dict[str, Any]) -> None:
+    assert state(pressed(past, keys.split())) == after
 
 
-def test_a_text_is_moved_no_further_than_its_end() -> None:
-    state = State(show=Show.NODE, chosen=4)
-    for key, scroll in (
-        ("down", 1),
-        ("page down", 5),
-        (" ", 6),
-        ("end", 6),
-        ("up", 5),
-        ("home", 0),
-        ("up", 0),
-    ):
-        state = pressed(state, key, TEXT)
-        assert state == replace(state, scroll=scroll)
+def test_q_ends_it(past: Past) -> None:
+    assert pressed(past, ["q"]).return_code == 0
 
 
-def test_nothing_is_there_to_move_in() -> None:
-    for key in ("down", "enter", "end", "page up"):
-        assert pressed(State(), key, Sight()) == State()
+def test_a_text_is_moved_no_further_than_its_end(past: Past) -> None:
+    async def move() -> list[float]:
+        places = []
+        view = live_view(past.path)
+        async with view.run_test(size=(80, 12)) as pilot:
+            await pilot.press("question_mark")
+            for key in ("down", "pagedown", "end", "down", "up", "home", "up"):
+                await pilot.press(key)
+                await pilot.pause()
+                places.append(view.query_one(VerticalScroll).scroll_y)
+        return places
+
+    first, second, last, beyond, before, *top = asyncio.run(move())
+    assert first == 1
+    assert first < second <= last == beyond == before + 1
+    assert top == [0, 0]
 
 
-KEYS = st.sampled_from(["up", "down", "enter", "esc", "s", "r", "/", "c", "?", "a", "backspace", "end", " "])
+KEYS = st.sampled_from(
+    [
+        "up",
+        "down",
+        "enter",
+        "escape",
+        "s",
+        "r",
+        "slash",
+        "c",
+        "question_mark",
+        "a",
+        "backspace",
+        "end",
+        "space",
+    ]
+)
 
 
-@given(st.lists(KEYS, max_size=40))
-def test_no_keys_lead_out_of_the_list(keys: list[str]) -> None:
-    state = State()
-    for key in keys:
-        state = pressed(state, key, THREE)
-        assert state.chosen in (None, *THREE.ids)
-        assert state.cycle in (None, *THREE.ids)
-        assert 0 <= state.scroll <= THREE.lines
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(KEYS, max_size=20))
+def test_no_keys_lead_out_of_the_lists(past: Past, keys: list[str]) -> None:
+    view = pressed(past, keys)
+    assert view.chosen[Show.NODES] in (None, *range(1, 21))
+    assert view.chosen[Show.CYCLES] in (None, *range(1, 206))
+
+
+def test_a_node_that_is_gone_leads_back_to_the_list(tmp_path: Path) -> None:
+    past = remember(tmp_path / "colony.db", NOW, 3)
+
+    async def look() -> Show:
+        view = live_view(past.path)
+        async with view.run_test(size=(80, 24)) as pilot:
+            await pilot.press("enter")
+            view.chosen[Show.NODES] = 99
+            view.look()
+            return view.showing
+
+    assert asyncio.run(look()) is Show.NODES

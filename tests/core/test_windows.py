@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnm.core.forms.windows import DAYS, Window
+from wnm.core.forms import DAYS, Window
 from wnm.core.host import Host
 from wnm.core.settings import read
 

@@ -37,7 +37,7 @@ from tests.decide.trials import (
 from wnm.core.decide.ladder import decide
 from wnm.core.decide.releases import spread_offset
 from wnm.core.decision import Decision
-from wnm.core.forms.windows import Window
+from wnm.core.forms import Window
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
 from wnm.core.outcome import Outcome, Result

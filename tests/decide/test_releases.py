@@ -26,7 +26,7 @@ from tests.decide.trials import FLEET, GONE, HALTED, NEW, NEWEST, STOPPED, tried
 
 from wnm.core.action import AddNode
 from wnm.core.decide.ladder import decide
-from wnm.core.forms.windows import Window
+from wnm.core.forms import Window
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, ProgramReading, Remembered, Unseen
 from wnm.core.sentences import remedy, waiting_for, what

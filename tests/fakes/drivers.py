@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.fakes.stage import Stage, launchd
 
-from wnm.formats.launchctl_print import services
+from wnm.formats.launchd import services
 from wnm.process_managers.launchd import LaunchdDriver
 from wnm.system.clock import SystemClock
 

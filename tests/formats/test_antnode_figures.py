@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnm.formats.antnode_figures import FIGURES, read_figures
+from wnm.formats.antnode_metrics import FIGURES, read_figures
 
 CASES = sorted((Path(__file__).parent / "cases" / "antnode_figures").glob("*.txt"))
 LINES = st.builds(

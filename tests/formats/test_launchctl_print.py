@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnm.formats.launchctl_print import Service, origin, services
+from wnm.formats.launchd import Service, origin, services
 
 CASES = Path(__file__).parent / "cases" / "launchctl_print"
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent
-from wnm.formats.launchd_plist import Written, label_of, plist_bytes, read_plist, unit_name_of
+from wnm.formats.launchd import Written, label_of, plist_bytes, read_plist, unit_name_of
 
 CASES = Path(__file__).parent / "cases" / "launchd_plist"
 UNIT = Unit(

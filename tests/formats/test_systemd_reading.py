@@ -13,8 +13,7 @@ from msgspec.structs import asdict, replace
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent
 from wnm.formats.systemd_reading import UnitFound, read_unit
-from wnm.formats.systemd_syntax import LONGEST_LINE_BYTES, environment, quoted, word
-from wnm.formats.systemd_unit import unit_text
+from wnm.formats.systemd_unit import LONGEST_LINE_BYTES, environment, quoted, unit_text, word
 from wnm.formats.systemd_unit_lines import LONGEST_FILE_BYTES
 from wnm.formats.systemd_words import Unclear, words
 

@@ -3,7 +3,10 @@
 import ast
 import inspect
 import json
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +31,7 @@ from wnm.app.run_options import RUN_OPTIONS
 from wnm.app.view_options import View
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
-from wnm.storage.tables import metadata
+from wnm.storage.schema import TABLES, TABLES_SQL
 from wnm.views import alerts, doctor, earnings, prometheus, registry, timeline
 from wnm.views.material import KEYS
 
@@ -150,10 +153,13 @@ def test_every_metric_is_documented() -> None:
 
 def test_every_table_and_column_is_documented() -> None:
     page = schema_markdown()
-    assert set(PURPOSES) == set(metadata.tables)
-    for table in metadata.tables.values():
-        assert f"\n## {table.name}\n" in page
-        assert all(f"| `{column.name}` |" in page for column in table.columns)
+    assert set(PURPOSES) == set(TABLES)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(TABLES_SQL.read_text(encoding="utf-8"))
+        for table in TABLES:
+            part = page.partition(f"\n## {table}\n")[2].partition("\n## ")[0]
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})")]
+            assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == columns
 
 
 def subclasses(of: type[WnmError]) -> Iterator[type[WnmError]]:

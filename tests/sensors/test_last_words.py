@@ -9,7 +9,7 @@ from tests.builders import row
 
 from wnm.core.node import Node, output_log
 from wnm.node_kinds.kinds import KINDS
-from wnm.sensors.last_words import critical_failure, last_words
+from wnm.sensors.node_files import critical_failure, last_words
 
 PANIC = "thread 'main' panicked at src/main.rs:1:2:\nboom\n"
 ANTNODE = KINDS["antnode"]

@@ -12,7 +12,7 @@ from scripts.reference.settings import settings_markdown
 from tests.settings.hosts import WALLET, given
 
 from wnm.app.addresses import checksum_error
-from wnm.core.forms.wallets import FAUCET
+from wnm.core.forms import FAUCET
 from wnm.core.layers import resolve
 from wnm.core.settings import GROUPS, NAMES, SPECS, Settings
 from wnm.core.suggest import nearest

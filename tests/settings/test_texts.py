@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.settings.hosts import USER
 
-from wnm.core.forms.wallets import FAUCET, WeightedWallet
-from wnm.core.forms.windows import Window
+from wnm.core.forms import FAUCET, WeightedWallet, Window
 from wnm.core.settings import SPECS, read, render
 
 ADDRESS = "0x00455d78f850b0358E8cea5be24d415E01E107CF"

@@ -10,9 +10,8 @@ from tests.storage.builders import MINUTE, NOW, Store, decision
 from wnm.core.alerts import Condition, Event, Findings, GivenUp, Severity, Waiting, due
 from wnm.core.errors import NeedsOperator
 from wnm.core.observation import FileSystem
-from wnm.storage.alerts import Alerts, ClockNote, Memory, News
+from wnm.storage.alerts import Alerts, ClockNote, Memory, News, has_due
 from wnm.storage.database import Database, open_as_it_is, open_for_reading, open_for_writing
-from wnm.storage.outbox_peek import has_due
 
 CRISIS = Condition(
     key="disk-crisis", subject="/data", severity=Severity.CRITICAL, text="full", remedy="free some"

@@ -13,7 +13,7 @@ import pytest
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system import accounts
 from wnm.system.accounts import Account, ensure, find, give, open_way, remove_if_made_here
-from wnm.system.traces import absent_account
+from wnm.system.removal import absent_account
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change accounts and owners")
 

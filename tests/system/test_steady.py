@@ -1,6 +1,6 @@
 """A clock that only goes forward."""
 
-from wnm.system.steady import seconds_since_boot
+from wnm.system.clock import seconds_since_boot
 
 
 def test_it_goes_forward() -> None:

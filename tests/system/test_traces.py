@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wnm.system.traces import absent_account, absent_folders, clear_away
+from wnm.system.removal import absent_account, absent_folders, clear_away
 
 
 def test_missing_folders_are_found_up_to_the_first_that_is_there(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from wnm.system.clock import SystemClock
-from wnm.system.wait import LONGEST_PAUSE_SECONDS, until
+from wnm.system.clock import LONGEST_PAUSE_SECONDS, SystemClock, until
 
 
 class StandingClock:

@@ -9,7 +9,7 @@ from tests.systemd.life import SYSTEM_UNITS, do
 
 from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import read_unit
-from wnm.formats.systemd_syntax import environment
+from wnm.formats.systemd_unit import environment
 from wnm.system.loaded_units import loaded_properties
 
 CASES: list[dict[str, Any]] = json.loads(

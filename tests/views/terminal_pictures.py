@@ -3,26 +3,22 @@
 python -m tests.views.terminal_pictures
 """
 
+import asyncio
 import io
 import re
 import tempfile
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import SVG_EXPORT_THEME
 from tests.builders import NOW
+from tests.cli.live import live_view
 from tests.views.past import remember
-from tests.views.terminal_texts import LOOKED_AT, TEXTS, looked_at
+from tests.views.terminal_texts import LOOKED_AT, TEXTS
 
-from wnm.app.read import extras_of
-from wnm.storage.database import Database, open_for_reading
-from wnm.storage.timeline import Timeline
-from wnm.tui.screen import Painter
-from wnm.tui.source import Found
-from wnm.tui.state import State
-from wnm.views.status import overview
+from wnm.storage.database import open_for_reading
+from wnm.tui.screen import Show
 from wnm.views.text import Line
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -30,23 +26,17 @@ IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 _FONTS = re.compile(r"\s*@font-face \{.*?\}\n", re.DOTALL)
 
 
-def found_in(database: Database) -> Found:
-    """What the live view finds."""
-    material = looked_at(database)
-    extras = extras_of(database, material)
-    return Found(
-        number=1,
-        material=material,
-        extras=extras,
-        overview=overview(material, extras),
-        cycles=Timeline(database).cycles(40),
-    )
+def watched(path: str) -> str:
+    """The live view as a drawing."""
+    view = live_view(path, LOOKED_AT, "--sort", "earned")
+    view.chosen[Show.NODES] = 17
 
+    async def draw() -> str:
+        async with view.run_test(size=(160, 30)) as pilot:
+            await pilot.pause()
+            return view.export_screenshot(title="wnm watch")
 
-def watched(database: Database, width: int, height: int, now: datetime = LOOKED_AT) -> list[Line]:
-    """A frame of the live view."""
-    painter = Painter(UTC, dots=True)
-    return painter.frame(State(chosen=17, sort="earned"), found_in(database), [], now, width, height).lines
+    return _with_plain_fonts(asyncio.run(draw()))
 
 
 def picture(lines: Iterable[Line], title: str, width: int) -> str:
@@ -62,6 +52,10 @@ def picture(lines: Iterable[Line], title: str, width: int) -> str:
     for each in lines:
         console.print(each, soft_wrap=True)
     svg = console.export_svg(title=title, theme=SVG_EXPORT_THEME, unique_id="wnm")
+    return _with_plain_fonts(svg)
+
+
+def _with_plain_fonts(svg: str) -> str:
     return _FONTS.sub("\n", svg).replace("Fira Code", "ui-monospace, DejaVu Sans Mono")
 
 
@@ -75,11 +69,11 @@ def main() -> None:
                 "story": (TEXTS["story_of_a_shed_node"](database, 80), "wnm explain antnode0017", 80),
                 "history": (TEXTS["history_day"](database, 80), "wnm history --days 3", 80),
                 "status": (TEXTS["status"](database, 80), "wnm status", 80),
-                "watch": (watched(database, 160, 30), "wnm watch", 160),
             }
             for name, (lines, title, width) in pictures.items():
                 file = IMAGES / f"terminal-{name}.svg"
                 file.write_text(picture(lines, title, width), encoding="utf-8")
+        (IMAGES / "terminal-watch.svg").write_text(watched(past.path), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.views.shell import evaluated
 
 from wnm.app.setting_files import read_config_file
 from wnm.core.errors import BadInput
-from wnm.core.forms.wallets import WeightedWallet
+from wnm.core.forms import WeightedWallet
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS
 from wnm.views.registry import render

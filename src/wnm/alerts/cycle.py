@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from wnm.alerts.fallback import fallback_path, read_fallback
+
 if TYPE_CHECKING:
     from wnm.core.cycle import Cycle
     from wnm.core.node import Node
@@ -83,7 +85,7 @@ def _note(
 def _clock(before: "ClockNote | None", boot_id: str) -> "tuple[timedelta, ClockNote | None]":
     """By how much the clock was set since it was noted last, and what to note if that is worth it."""
     from wnm.storage.alerts import ClockNote
-    from wnm.system.steady import seconds_since_boot
+    from wnm.system.clock import seconds_since_boot
 
     note = ClockNote(boot_id=boot_id, offset_seconds=time.time() - seconds_since_boot())
     if before is None or before.boot_id != boot_id:
@@ -124,35 +126,22 @@ def _start_sender(database_path: str, outcome: str, why: str, log_file: str | No
 
 
 def _has_work(database_path: str, outcome: str) -> bool:
-    has_fallback = os.path.lexists(f"{database_path}.alerts")
-    if not has_fallback and not os.path.lexists(database_path):
+    if not any(map(os.path.lexists, (database_path, fallback_path(database_path)))):
         return False
+    from wnm.core.alerts import FallbackState
     from wnm.core.settings import SECRET
+    from wnm.storage.alerts import has_due
     from wnm.storage.database import stored_settings
-
-    stored = stored_settings(database_path)
-    wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
-    # While somebody else has the database open, what was written last is not in its file yet.
-    unmerged = _is_filled(f"{database_path}-wal")
-    if not wanted and not has_fallback:
-        return unmerged and outcome != "bad"
-    from wnm.alerts.fallback import read_fallback
-    from wnm.storage.outbox_peek import has_due
     from wnm.system.clock import SystemClock
 
-    state = read_fallback(database_path)
+    stored, state = stored_settings(database_path), read_fallback(database_path)
+    wanted = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
+    if not wanted and state == FallbackState():
+        return False
     return (
-        unmerged
-        or outcome == "bad"
+        outcome == "bad"
         or state.failure is not None
         or (outcome == "good" and "dead_man_url" in wanted)
         or (bool(stored) and dict(state.settings) != wanted)
         or has_due(database_path, SystemClock().now())
     )
-
-
-def _is_filled(path: str) -> bool:
-    try:
-        return os.stat(path).st_size > 0  # noqa: PTH116 - on the way of every cycle
-    except OSError:
-        return False

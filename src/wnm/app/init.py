@@ -17,14 +17,14 @@ from wnm.core.settings import Settings
 from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
-from wnm.system.traces import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
 def init(run: Context) -> Report:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
-    from wnm_adopt.old_database import is_old_colony
+    from wnm.storage.old_database import is_old_colony
 
     if run.asked.takes_over or is_old_colony(run.database_path):
         return take_over(run)

@@ -140,7 +140,7 @@ def points_for_dashboards(material: "Material") -> str:
     A node that does not answer within poll_timeout lacks these figures and nothing else.
     """
     from wnm.core.asking import Target
-    from wnm.formats.antnode_figures import read_figures
+    from wnm.formats.antnode_metrics import read_figures
     from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all
     from wnm.system.clock import SystemClock

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from wnm.app.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
 from wnm.app.view_options import RANGE_NAMES, SORTS
+from wnm.core.errors import BadInput
 from wnm.core.settings import NAMES, SPECS
+from wnm.core.suggest import did_you_mean, shortened
 
 
 class Takes(Enum):
@@ -152,3 +154,17 @@ def takes(name: str) -> Takes | None:
     if name in NAMES:
         return Takes.SWITCH if SPECS[NAMES[name]].form.is_switch else Takes.VALUE
     return None
+
+
+def run_text(name: str, text: str) -> str:
+    """The value of a run option that has choices, in their spelling, else as it is. BadInput if not a choice."""
+    choices = RUN_OPTIONS[name].choices
+    if not choices:
+        if not text.strip() or "\0" in text:
+            raise BadInput(f"--{name} cannot be {shortened(text)}: give {RUN_OPTIONS[name].meaning}")
+        return text
+    for choice in choices:
+        if choice.lower() == text.lower().strip():
+            return choice
+    remedy = did_you_mean(text, choices, f"give one of {', '.join(choices)}")
+    raise BadInput(f"--{name} cannot be {shortened(text)}: {remedy}")

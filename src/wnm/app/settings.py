@@ -9,7 +9,7 @@ from wnm.core.layers import Resolved
 from wnm.core.recall import Recall
 from wnm.core.settings import shown
 from wnm.storage.ledger import Ledger
-from wnm.system.traces import absent_folders
+from wnm.system.removal import absent_folders
 
 log = logging.getLogger(__name__)
 

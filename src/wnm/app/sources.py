@@ -8,11 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.app.invocation import Invocation, refuse_conflicts
-from wnm.app.run_options import RUN_OPTIONS
+from wnm.app.run_options import RUN_OPTIONS, run_text
 from wnm.app.setting_files import read_config_file, read_environment_file, read_shared_file
-from wnm.cli.parse import run_text
 from wnm.core.errors import BadInput
-from wnm.core.forms.form import BOOLEAN_WORDS, TRUE_WORDS
+from wnm.core.forms import BOOLEAN_WORDS, TRUE_WORDS
 from wnm.core.host import Host
 from wnm.core.layers import Layer
 from wnm.core.setting import PREFIX

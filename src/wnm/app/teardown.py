@@ -12,7 +12,7 @@ from wnm.app.invocation import Report
 from wnm.app.run_cycle import with_rights
 from wnm.app.schedule import forget_schedule, suspended_schedule
 from wnm.storage.database import stored_absent
-from wnm.system import traces
+from wnm.system import removal
 from wnm.system.lock import release_stale
 
 log = logging.getLogger(__name__)
@@ -42,5 +42,5 @@ def clear_away(absent_before: Sequence[str], lock_path: str | None = None) -> No
     """What was made for nodes that are gone goes too: the lock first, its folder at the very end."""
     if lock_path is not None:
         release_stale(lock_path)
-    for problem in traces.clear_away(absent_before):
+    for problem in removal.clear_away(absent_before):
         log.warning("%s", problem)

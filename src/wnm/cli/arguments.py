@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from wnm.app.run_options import SHORT, Takes, known_commands, known_options, takes
 from wnm.core.errors import BadInput
-from wnm.core.forms.form import BOOLEAN_WORDS
+from wnm.core.forms import BOOLEAN_WORDS
 from wnm.core.suggest import did_you_mean, shortened
 
 _NUMBER = re.compile(r"-[0-9.]")

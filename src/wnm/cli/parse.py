@@ -14,7 +14,7 @@ from wnm.app.invocation import (
     Invocation,
     refuse_conflicts,
 )
-from wnm.app.run_options import RUN_OPTIONS, known_commands
+from wnm.app.run_options import RUN_OPTIONS, known_commands, run_text
 from wnm.app.view_options import NAMES as VIEW_NAMES
 from wnm.app.view_options import View, node_text, view_of, view_value
 from wnm.cli.arguments import Word, words_of
@@ -57,20 +57,6 @@ def parse(argv: Sequence[str]) -> Invocation:
     asked = replace(asked, **_arguments(command, plain[1:], asked.view))
     refuse_conflicts(asked)
     return asked
-
-
-def run_text(name: str, text: str) -> str:
-    """The value of a run option that has choices, in their spelling, else as it is. BadInput if not a choice."""
-    choices = RUN_OPTIONS[name].choices
-    if not choices:
-        if not text.strip() or "\0" in text:
-            raise BadInput(f"--{name} cannot be {shortened(text)}: give {RUN_OPTIONS[name].meaning}")
-        return text
-    for choice in choices:
-        if choice.lower() == text.lower().strip():
-            return choice
-    remedy = did_you_mean(text, choices, f"give one of {', '.join(choices)}")
-    raise BadInput(f"--{name} cannot be {shortened(text)}: {remedy}")
 
 
 def _run_value(word: Word) -> object:

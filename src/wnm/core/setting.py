@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
-from wnm.core.forms.form import Form
+from wnm.core.forms import Form
 from wnm.core.host import Host
 
 REQUIRED = object()

@@ -8,13 +8,31 @@ from typing import Annotated
 from msgspec import Struct
 
 from wnm.core.backends import ALIASES, PROCESS_MANAGERS
-from wnm.core.forms.alerts import message_addresses, web_address
-from wnm.core.forms.form import choice, optional, switch
-from wnm.core.forms.numbers import decimal, duration, port_block, size, whole
-from wnm.core.forms.paths import folder, folders
-from wnm.core.forms.wallets import FAUCET, WeightedWallet, address, wallets
-from wnm.core.forms.windows import Window, window
-from wnm.core.forms.words import arguments, host_name, user_name, variables, version
+from wnm.core.forms import (
+    FAUCET,
+    WeightedWallet,
+    Window,
+    address,
+    arguments,
+    choice,
+    decimal,
+    duration,
+    folder,
+    folders,
+    host_name,
+    message_addresses,
+    optional,
+    port_block,
+    size,
+    switch,
+    user_name,
+    variables,
+    version,
+    wallets,
+    web_address,
+    whole,
+    window,
+)
 from wnm.core.host import Host, default_manager, key_folder, log_folder, node_folder
 from wnm.core.setting import Spec, setting, specs_of
 

@@ -1,7 +1,8 @@
-"""The pages `/metadata` and `/metrics_extended` (or `/metrics`) of antnode (OpenMetrics text), read in one pass."""
+"""Reads the pages `/metadata` and `/metrics_extended` (or `/metrics`) of antnode (OpenMetrics text), in one pass."""
 
 import math
 import re
+from collections.abc import Mapping
 
 from wnm.core.observation import NodePage, ShunRates, Unseen
 from wnm.core.version import tidy_version
@@ -121,3 +122,44 @@ def _number(text: str | None) -> float | None:
         return None
     number = float(text)
     return number if math.isfinite(number) else None
+
+
+_SHOWN_AS = {
+    "gets": "libp2p_kad_query_result_get_record_ok_total",
+    "puts": "ant_node_put_record_ok_total",
+    "open_connections": "ant_networking_open_connections",
+    "total_peers": "ant_networking_peers_in_routing_table",
+    "bad_peers": "ant_networking_bad_peers_count_total",
+    "rel_records": "ant_networking_relevant_records",
+    "max_records": "ant_networking_max_records",
+    "payment_count": "ant_networking_received_payment_count",
+    "live_time": "ant_networking_live_time",
+    "shunned_closedgroup": "ant_networking_shunned_by_close_group",
+    "shunned_oldclosedgroup": "ant_networking_shunned_by_old_close_group",
+}
+"""What is shown under which name of NTracking's dashboards, all of it counts."""
+
+FIGURES = tuple(_SHOWN_AS)
+"""The names of all figures."""
+
+# A literal start lets the search skip from line to line.
+_FIGURE = re.compile(
+    rf"\n({'|'.join(sorted(set(_SHOWN_AS.values())))})(?:\{{[^\n]*\}})?[ \t]+([0-9]{{1,19}})(?:\.0*)?(?=[ \t\r\n])"
+)
+_NOT_YET = frozenset({"gets", "puts"})
+"""Counters that a node does not show before it has counted anything."""
+_LARGEST = 2**63 - 1
+
+
+def read_figures(metrics: str) -> Mapping[str, int]:
+    """The figures of a page by name; series of one metric are added up, and what cannot be right is missing.
+
+    None at all if the page is not antnode's. Any text is safe to give; the time is linear in its length.
+    """
+    sums: dict[str, int] = {}
+    for metric, value in _FIGURE.findall(f"\n{metrics}\n"):
+        sums[metric] = sums.get(metric, 0) + int(value)
+    if not sums:
+        return {}
+    found = {name: sums.get(metric, 0 if name in _NOT_YET else None) for name, metric in _SHOWN_AS.items()}
+    return {name: count for name, count in found.items() if count is not None and count <= _LARGEST}

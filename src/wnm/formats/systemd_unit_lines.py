@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from wnm.formats.systemd_syntax import LONGEST_LINE_BYTES
+from wnm.formats.systemd_unit import LONGEST_LINE_BYTES
 from wnm.formats.systemd_words import Unclear
 
 LONGEST_FILE_BYTES = 4 * 1024 * 1024

@@ -12,9 +12,9 @@ from wnm.core.errors import Permanent, Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.process_managers.unit_processes import UnitProcesses
+from wnm.system.clock import until
 from wnm.system.command import ended, spawn_detached
 from wnm.system.files import last_lines, make_private_dir
-from wnm.system.wait import until
 
 WATCH_AFTER_START = timedelta(seconds=0.3)
 PATIENCE_AFTER_KILL = timedelta(seconds=5)

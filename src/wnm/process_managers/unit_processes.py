@@ -8,8 +8,8 @@ from wnm.core.contracts import Clock, Unit
 from wnm.core.errors import Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading
+from wnm.system.clock import until
 from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
-from wnm.system.wait import until
 
 # While the old one is still ending, a new one may appear, or one just started may change its command line.
 LOOK_AGAIN = timedelta(seconds=0.5)

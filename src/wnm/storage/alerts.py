@@ -1,6 +1,7 @@
 """Alerts as they are remembered, and the outbox: an alert and its messages are written in one transaction."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from sqlite3 import Connection, Row
 
@@ -19,13 +20,15 @@ from wnm.core.alerts import (
     Severity,
     Waiting,
     advance,
+    due,
     is_stale,
     message_of,
     retry_pause,
 )
+from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem
 from wnm.storage import rows
-from wnm.storage.database import Database
+from wnm.storage.database import Database, open_for_reading
 from wnm.storage.errors import UnreadableError
 
 STARTS = 12
@@ -59,6 +62,13 @@ class News(Struct, frozen=True, kw_only=True):
     history_days: float
     disks: tuple[FileSystem, ...] = ()
     clock: ClockNote | None = None
+
+
+def has_due(path: str, now: datetime) -> bool:
+    """Whether a message should be sent now; False where that cannot be told. Nothing is written."""
+    with suppress(WnmError), open_for_reading(path) as database:
+        return bool(due(Alerts(database).waiting(), now))
+    return False
 
 
 class Alerts:

@@ -1,6 +1,7 @@
 """Makes a new database: whole or not at all, and never over one that is there."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -8,26 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import create_engine
-from sqlalchemy.schema import CreateIndex, CreateTable
-
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.node import Node
 from wnm.storage import rows
 from wnm.storage.database import connect, uri_of
 from wnm.storage.errors import database_errors
-from wnm.storage.schema import APPLICATION_ID, HEAD
+from wnm.storage.schema import APPLICATION_ID, HEAD, TABLES_SQL
 from wnm.storage.settings import setting_rows
-from wnm.storage.tables import metadata
-
-# As alembic writes it, so that alembic finds its own.
-VERSION_TABLE = """
-CREATE TABLE alembic_version (
-	version_num VARCHAR(32) NOT NULL, 
-	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
-)
-"""  # noqa: W291 - the text is compared with alembic's
 
 
 def create(
@@ -41,7 +30,7 @@ def create(
 ) -> None:
     """Make the database at `path`, with these settings as canonical texts by name.
 
-    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.traces`. `nodes` are those
+    `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.removal`. `nodes` are those
     that are taken over from elsewhere. `system_id` is what the operating system is known by, empty where it has
     no such name; None leaves it to the first cycle.
 
@@ -120,7 +109,7 @@ def _build(
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _statements():
+        for statement in re.sub(r" *--.*", "", TABLES_SQL.read_text(encoding="utf-8")).split(";\n"):
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         rows.insert(connection, "machine", machine)
@@ -129,16 +118,6 @@ def _build(
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     sync(file)
-
-
-def _statements() -> Iterator[str]:
-    """The statements that make the tables, their indexes and Alembic's own table."""
-    engine = create_engine("sqlite://")
-    for table in metadata.sorted_tables:
-        yield str(CreateTable(table).compile(engine))
-        for index in sorted(table.indexes, key=lambda index: str(index.name)):
-            yield str(CreateIndex(index).compile(engine))
-    yield VERSION_TABLE.strip()
 
 
 def sync(file: Path) -> None:

@@ -30,7 +30,7 @@ def database_errors(path: str) -> Iterator[None]:
     except OSError as error:
         raise unusable(path, error.strerror or str(error)) from error
     except Exception as error:
-        # SQLAlchemy, which makes and migrates databases, wraps what SQLite raises.
+        # SQLAlchemy, which migrates databases, wraps what SQLite raises.
         cause = getattr(error, "orig", None)
         if isinstance(cause, sqlite3.Error):
             raise _translated(path, cause) from error

@@ -1,7 +1,4 @@
-"""The schema's revisions and the names of its tables, for those that need no more of it than that.
-
-The columns are declared in `wnm.storage.tables`, which imports SQLAlchemy: a cycle does without.
-"""
+"""The schema's revisions, and what a cycle has to know of its tables; `schema.sql` beside it declares them."""
 
 from pathlib import Path
 
@@ -27,6 +24,7 @@ SCHEMA = Schema(
     scripts=Path(__file__).with_name("migrations"),
 )
 HEAD = SCHEMA.head
+TABLES_SQL = Path(__file__).with_name("schema.sql")
 
 TABLES = (
     "machine",

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import NodePage, NodeSeen
-from wnm.formats.antnode_figures import FIGURES
+from wnm.formats.antnode_metrics import FIGURES
 from wnm.formats.influx_line import Value, point
 from wnm.views.material import Material, NodeFacts, facts_of, is_current
 
@@ -30,7 +30,7 @@ _FIELDS = (
 """The fields of a node in NTracking's order."""
 
 type Figures = Mapping[int, Mapping[str, int]]
-"""What only the dashboards want to know of nodes, by id and name; see `wnm.formats.antnode_figures`."""
+"""What only the dashboards want to know of nodes, by id and name; see `wnm.formats.antnode_metrics`."""
 
 
 def text(material: Material, figures: Figures | None = None) -> str:

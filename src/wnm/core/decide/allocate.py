@@ -6,7 +6,7 @@ from posixpath import join
 
 from wnm.core.backends import traits_of
 from wnm.core.decide.gauges import in_crisis
-from wnm.core.forms.wallets import FAUCET, WeightedWallet
+from wnm.core.forms import FAUCET, WeightedWallet
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
 from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind

@@ -2,11 +2,8 @@
 
 from alembic import context
 
-from wnm.storage.tables import metadata
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
     render_as_batch=True,
 )
 context.run_migrations()

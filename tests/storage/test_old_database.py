@@ -16,7 +16,7 @@ from tests.storage.test_reading import state
 
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.storage.creation import create
-from wnm_adopt.old_database import OldNode, files_of, is_old_colony, read_old_colony
+from wnm.storage.old_database import OldNode, files_of, is_old_colony, read_old_colony
 
 WALLET = "0x" + "1" * 40
 

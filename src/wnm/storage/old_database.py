@@ -1,4 +1,4 @@
-"""Reading the database of an older wnm (up to 0.6) without changing it, from a private copy."""
+"""Reads the database of an older wnm (up to 0.6) without changing it, from a private copy."""
 
 import re
 import shutil
@@ -132,7 +132,9 @@ def _may_be_old(path: str) -> bool:
     if header[: len(MAGIC)] != MAGIC or int.from_bytes(header[68:72]) == APPLICATION_ID:
         return False
     # While a log or a journal waits, the end may lawfully be only there.
-    if found.st_size < _expected_size(header) and not any(_size(f"{path}{suffix}") for suffix in _HELPERS):
+    if found.st_size < _expected_size(header) and not any(
+        each is not None and each[1] for each in _stamps(path)[1:]
+    ):
         raise NeedsOperator(f"{path} is damaged (its end is missing)", remedy=REMEDY)
     return True
 
@@ -176,21 +178,15 @@ def _open_copy(path: str) -> Iterator[sqlite3.Connection]:
 
 def _stamps(path: str) -> Sequence[tuple[int, int, int] | None]:
     """What changes when the file, its log or its journal is written to."""
-    stamps: list[tuple[int, int, int] | None] = []
-    for name in (path, *(f"{path}{suffix}" for suffix in _HELPERS)):
-        try:
-            found = Path(name).stat()
-            stamps.append((found.st_ino, found.st_size, found.st_mtime_ns))
-        except FileNotFoundError:
-            stamps.append(None)
-    return stamps
+    return [_stamp(name) for name in (path, *(f"{path}{suffix}" for suffix in _HELPERS))]
 
 
-def _size(path: str) -> int:
+def _stamp(path: str) -> tuple[int, int, int] | None:
     try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _is_old(connection: sqlite3.Connection) -> bool:
