@@ -14,7 +14,6 @@ from wnm_sim.pages import NEWBORN, History, Vitals
 FIRST_RECORDS = 4
 PAGE_BYTES = 4096
 MAP_BYTES = 64 * 1024 * 1024
-_STANDARD_OUTPUT = 1
 
 # ---- identity
 
@@ -78,7 +77,7 @@ class Journal:
     ) -> None:
         self._as_json = as_json
         self._note = note
-        self._handle = _STANDARD_OUTPUT
+        self._handle = 1  # standard output
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
