@@ -32,7 +32,7 @@ from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
 from wnm.storage.schema import TABLES, TABLES_SQL
 from wnm.views import alerts, doctor, earnings, prometheus, registry, timeline
-from wnm.views.material import KEYS
+from wnm.views.reports import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {"schema", "generated_at"}
