@@ -184,6 +184,7 @@ REPORTS: Mapping[str, Keys] = {
     },
     "doctor": {
         "ok": "false as soon as one check is",
+        "checks[].kind": "its subject: `cycle`, `disk`, `program`, `cron`, …; a name that stays",
         "checks[].name": "what was looked at",
         "checks[].ok": "true, false, or null where it may be as it is",
         "checks[].detail": "what was found",

@@ -21,7 +21,7 @@ from wnm.formats.launchd import OWN_KEY
 from wnm.formats.systemd_loaded import read_loaded
 from wnm.formats.systemd_reading import UnitFound, read_unit
 from wnm.node_kinds.kinds import KINDS
-from wnm.sensors.patience import read_with_timeout
+from wnm.sensors.host import read_with_timeout
 from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
 from wnm.system.loaded_units import loaded_properties

@@ -11,7 +11,7 @@ import pytest
 
 from wnm.core.observation import Load, Unseen
 from wnm.core.rates import rates
-from wnm.sensors import host, host_linux, host_macos, host_psutil
+from wnm.sensors import host, host_elsewhere, host_linux
 from wnm.system.clock import SystemClock
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -94,8 +94,8 @@ def test_the_boot_id_of_macos_is_the_kernels_own(tmp_path: Path, script: str, to
     sysctl = tmp_path / "sysctl"
     sysctl.write_text(f"#!/bin/sh\n{script}\n")
     sysctl.chmod(0o755)
-    assert host_macos.boot_id(str(sysctl)) == told
-    assert host_macos.boot_id(str(tmp_path / "none")) is None
+    assert host_elsewhere.boot_id(str(sysctl)) == told
+    assert host_elsewhere.boot_id(str(tmp_path / "none")) is None
 
 
 def test_boot_id_stays() -> None:
@@ -110,9 +110,9 @@ def test_boot_id_is_the_kernels() -> None:
 @LINUX
 def test_both_ways_to_read_the_machine_agree() -> None:
     now = datetime.now(UTC)
-    ours, theirs = host_linux.counters("x", now), host_psutil.counters("x", now)
+    ours, theirs = host_linux.counters("x", now), host_elsewhere.counters("x", now)
     assert ours.cpu_total_seconds == pytest.approx(theirs.cpu_total_seconds, rel=0.02)
-    memory, other = host_linux.memory(), host_psutil.memory()
+    memory, other = host_linux.memory(), host_elsewhere.memory()
     assert memory is not None
     assert memory.total_bytes == other.total_bytes
 

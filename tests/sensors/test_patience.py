@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from wnm.core.observation import Unseen
-from wnm.sensors.patience import read_with_timeout
+from wnm.sensors.host import read_with_timeout
 
 
 def test_a_result_is_returned_even_if_it_is_none() -> None:

@@ -26,7 +26,7 @@ from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, ShunRates, Unseen
 from wnm.core.outcome import Result
 from wnm.core.reasons import legacy
-from wnm.views.doctor import Check, checks_of, payload, text
+from wnm.views.doctor import Check, CheckKind, checks_of, payload, text
 from wnm.views.material import Material
 from wnm.views.payload import write_json
 
@@ -170,9 +170,9 @@ def test_a_full_counter_of_rewards_is_told() -> None:
 
 
 CHECKS = (
-    Check(name="lock", ok=True, detail="free", remedy="never shown"),
-    Check(name="cron", ok=None, detail="no line\nfound \x1b[31m", remedy="add one"),
-    Check(name="node program", ok=False, detail="missing", remedy="put it there"),
+    Check(kind=CheckKind.CRON, name="lock", ok=True, detail="free", remedy="never shown"),
+    Check(kind=CheckKind.CRON, name="cron", ok=None, detail="no line\nfound \x1b[31m", remedy="add one"),
+    Check(kind=CheckKind.CRON, name="node program", ok=False, detail="missing", remedy="put it there"),
 )
 
 
@@ -197,4 +197,5 @@ def test_json_holds_every_check() -> None:
     data = json.loads(write_json(payload(CHECKS, LATER)))
     assert (data["schema"], data["ok"], len(data["checks"])) == (1, False, 3)
     assert data["checks"][1]["ok"] is None
+    assert {each["kind"] for each in data["checks"]} == {"cron"}
     assert json.loads(write_json(payload(CHECKS[:2], LATER)))["ok"] is True

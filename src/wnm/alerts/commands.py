@@ -17,7 +17,7 @@ from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
 from wnm.system.clock import SystemClock
 from wnm.views import alerts as view
-from wnm.views.doctor import Check
+from wnm.views.doctor import Check, CheckKind
 from wnm.views.payload import envelope, write_json
 
 MOST_SHOWN = 30
@@ -85,7 +85,12 @@ def alert_checks(database_path: str, settings: Settings) -> Iterator[Check]:
     if late is not None:
         yield late
     elif not wrong:
-        yield Check(name=NAME, ok=True, detail=f"told are {len(to.channels)}: {', '.join(to.names)}")
+        yield Check(
+            kind=CheckKind.ALERTS,
+            name=NAME,
+            ok=True,
+            detail=f"told are {len(to.channels)}: {', '.join(to.names)}",
+        )
 
 
 def _usable(channel: Channel) -> Check | None:
@@ -100,7 +105,11 @@ def _usable(channel: Channel) -> Check | None:
         elif which(program) is None:
             detail = f"cannot be started: {program} is not a program that may be run"
             remedy = "set alert_command to one, or to nothing"
-    return Check(name=NAME, ok=False, detail=f"{channel.name} {detail}", remedy=remedy) if detail else None
+    return (
+        Check(kind=CheckKind.ALERTS, name=NAME, ok=False, detail=f"{channel.name} {detail}", remedy=remedy)
+        if detail
+        else None
+    )
 
 
 def _late(database_path: str) -> Check | None:
@@ -109,12 +118,18 @@ def _late(database_path: str) -> Check | None:
         with open_for_reading(database_path) as database:
             tried = [each for each in Alerts(database).waiting() if each.attempts]
     except WnmError as error:
-        return Check(name=NAME, ok=None, detail=str(error))
+        return Check(kind=CheckKind.ALERTS, name=NAME, ok=None, detail=str(error))
     if not tried:
         return None
     worst = max(tried, key=lambda each: each.attempts)
     detail = f"{len(tried)} messages did not arrive; {worst.channel}: {worst.last_error}"
-    return Check(name=NAME, ok=False, detail=detail, remedy="see wnm alerts, and try it with wnm alerts test")
+    return Check(
+        kind=CheckKind.ALERTS,
+        name=NAME,
+        ok=False,
+        detail=detail,
+        remedy="see wnm alerts, and try it with wnm alerts test",
+    )
 
 
 def _addresses(settings: Settings) -> Addresses:

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from wnm.alerts.commands import alert_checks
 from wnm.app.context import Context
-from wnm.app.cron_places import place_of
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
 from wnm.app.identity import REMEDY, copied
 from wnm.app.invocation import Report
 from wnm.app.material import material
-from wnm.app.schedule import INSTALL, START_CRON, is_there
+from wnm.app.schedule import INSTALL, START_CRON, is_there, place_of
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
@@ -25,7 +24,7 @@ from wnm.system.command import run as run_program
 from wnm.system.crontabs import daemon_runs, system_tables, user_table
 from wnm.system.lock import holder
 from wnm.views import doctor
-from wnm.views.doctor import Check
+from wnm.views.doctor import Check, CheckKind
 from wnm.views.payload import write_json
 
 PATIENCE = timedelta(seconds=5)
@@ -63,26 +62,31 @@ def _identity(database_path: str) -> Iterator[Check]:
     with open_for_reading(database_path) as database:
         identity = Ledger(database).identity()
     if identity.is_copied_to(system_id()):
-        yield Check(name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
+        yield Check(kind=CheckKind.IDENTITY, name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
 
 
 def _supported(run: Context, settings: Settings) -> Check:
     try:
         run.wiring.check(settings)
     except WnmError as error:
-        return Check(name="settings", ok=False, detail=str(error), remedy=None)
+        return Check(kind=CheckKind.SETTINGS, name="settings", ok=False, detail=str(error))
     detail = f"{settings.process_manager}, firewall {settings.firewall}, {settings.node_kind}"
-    return Check(name="settings", ok=True, detail=detail, remedy=None)
+    return Check(kind=CheckKind.SETTINGS, name="settings", ok=True, detail=detail)
 
 
 def _program(settings: Settings) -> Check:
     reading = read_program(settings.antnode_path, None, timeout=PATIENCE)
     if isinstance(reading, ProgramReading) and not isinstance(reading.version, Unseen):
         detail = f"{reading.path} is {reading.kind} {reading.version}"
-        return Check(name="node program", ok=reading.kind == settings.node_kind, detail=detail, remedy=None)
+        return Check(
+            kind=CheckKind.PROGRAM,
+            name="node program",
+            ok=reading.kind == settings.node_kind,
+            detail=detail,
+        )
     reason = reading.reason if isinstance(reading, Unseen) else str(getattr(reading.version, "reason", ""))
     remedy = f"put {settings.node_kind} there, or set antnode_path"
-    return Check(name="node program", ok=False, detail=reason, remedy=remedy)
+    return Check(kind=CheckKind.PROGRAM, name="node program", ok=False, detail=reason, remedy=remedy)
 
 
 def _sudo(run: Context) -> Check:
@@ -91,8 +95,10 @@ def _sudo(run: Context) -> Check:
         run_program((which_sudo(), "-n", "-l", "--", *elevated_command()), PATIENCE)
     except WnmError as error:
         remedy = f"allow this in sudoers: {sudoers_line(run.host.user)}"
-        return Check(name="sudo", ok=False, detail=str(error), remedy=remedy)
-    return Check(name="sudo", ok=True, detail="cycles may be carried out by root", remedy=None)
+        return Check(kind=CheckKind.SUDO, name="sudo", ok=False, detail=str(error), remedy=remedy)
+    return Check(
+        kind=CheckKind.SUDO, name="sudo", ok=True, detail="cycles may be carried out by root", remedy=None
+    )
 
 
 def _folders(settings: Settings) -> Iterator[Check]:
@@ -110,25 +116,36 @@ def _folder(what: str, path: str) -> Check:
     file_system = file_system_of(path)
     free = f"{file_system.free_bytes / 1e9:.1f} GB free" if isinstance(file_system, FileSystem) else ""
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
-        return Check(name=what, ok=True, detail=f"{path} {free}".strip(), remedy=None)
+        return Check(kind=CheckKind.FOLDER, name=what, ok=True, detail=f"{path} {free}".strip())
     remedy = f"let this user write in {place}, or choose another folder"
-    return Check(name=what, ok=False, detail=f"{path}: {place} cannot be written", remedy=remedy)
+    return Check(
+        kind=CheckKind.FOLDER, name=what, ok=False, detail=f"{path}: {place} cannot be written", remedy=remedy
+    )
 
 
 def _private(database_path: str) -> Check:
     others = Path(database_path).stat().st_mode & 0o077
     if not others:
         return Check(
-            name="database", ok=True, detail=f"{database_path} is readable by its owner only", remedy=None
+            kind=CheckKind.DATABASE,
+            name="database",
+            ok=True,
+            detail=f"{database_path} is readable by its owner only",
         )
     remedy = f"run chmod 600 {database_path}"
-    return Check(name="database", ok=False, detail=f"{database_path} can be read by others", remedy=remedy)
+    return Check(
+        kind=CheckKind.DATABASE,
+        name="database",
+        ok=False,
+        detail=f"{database_path} can be read by others",
+        remedy=remedy,
+    )
 
 
 def _lock(lock_path: str) -> Check:
     pid = holder(lock_path)
     detail = "no cycle is running" if pid is None else f"process {pid} runs a cycle now"
-    return Check(name="lock", ok=True, detail=detail, remedy=None)
+    return Check(kind=CheckKind.LOCK, name="lock", ok=True, detail=detail)
 
 
 def _cron(run: Context) -> Check:
@@ -139,20 +156,20 @@ def _cron(run: Context) -> Check:
         line = place.line()
         others = [found for text in _tables() for found in others_naming_wnm(text)]
     except WnmError as error:
-        return Check(name="cron", ok=None, detail=str(error), remedy=remedy)
+        return Check(kind=CheckKind.CRON, name="cron", ok=None, detail=str(error), remedy=remedy)
     if line is None and others:
-        return Check(name="cron", ok=True, detail=others[0], remedy=None)
+        return Check(kind=CheckKind.CRON, name="cron", ok=True, detail=others[0])
     if line is None:
         detail = "no cron line of this user or the system starts wnm for this database"
-        return Check(name="cron", ok=None, detail=detail, remedy=remedy)
+        return Check(kind=CheckKind.CRON, name="cron", ok=None, detail=detail, remedy=remedy)
     program = program_of(line)
     if program is not None and not is_there(program):
         detail = f"{place.described} starts {program}, which is not there any more"
-        return Check(name="cron", ok=False, detail=detail, remedy=remedy)
+        return Check(kind=CheckKind.CRON, name="cron", ok=False, detail=detail, remedy=remedy)
     if daemon_runs() is False:
         detail = f"{place.described} starts wnm, but no cron seems to run"
-        return Check(name="cron", ok=False, detail=detail, remedy=START_CRON)
-    return Check(name="cron", ok=True, detail=f"{place.described}: {line}", remedy=None)
+        return Check(kind=CheckKind.CRON, name="cron", ok=False, detail=detail, remedy=START_CRON)
+    return Check(kind=CheckKind.CRON, name="cron", ok=True, detail=f"{place.described}: {line}")
 
 
 def _tables() -> Iterator[str]:

@@ -15,7 +15,7 @@ from wnm.core.settings import SECRET, SPECS
 from wnm.core.timeline import CycleRecord, OperationRecord
 from wnm.storage.database import Database
 from wnm.storage.timeline import Timeline
-from wnm.views.actions import Names, names_of, outcome_view
+from wnm.views.actions import Names, names_of, outcome_view, recorded_outcome
 from wnm.views.material import UNREAD, CycleView, Material, OutcomeView
 
 
@@ -114,17 +114,7 @@ def cycle_view(record: CycleRecord, operations: tuple[OperationRecord, ...], nam
         because=record.because,
         seen=None if recording is None else recording.observation,
         decision=None if recording is None else recording.decision,
-        outcomes=tuple(
-            outcome_view(
-                each.action,
-                names,
-                result=each.result,
-                error=each.error,
-                note=each.note,
-                freed_bytes=each.freed_bytes,
-            )
-            for each in operations
-        ),
+        outcomes=tuple(recorded_outcome(each, names) for each in operations),
         held=record.held,
         settings_texts={} if recording is None else dict(recording.settings),
     )

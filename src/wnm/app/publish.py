@@ -140,20 +140,18 @@ def points_for_dashboards(material: "Material") -> str:
     A node that does not answer within poll_timeout lacks these figures and nothing else.
     """
     from wnm.core.asking import Target
+    from wnm.core.node import NodeId
     from wnm.formats.antnode_metrics import read_figures
     from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all
     from wnm.system.clock import SystemClock
     from wnm.views.influx import is_running, text
-    from wnm.views.material import facts_of
 
     settings = material.settings
     targets = [
-        Target(id=each.node.id, host=settings.host, port=each.node.metrics_port)
-        for each in material.nodes
-        if each.node.kind in KINDS
-        and KINDS[each.node.kind].has_metrics
-        and is_running(facts_of(each, material.observed_at))
+        Target(id=NodeId(each.id), host=settings.host, port=each.metrics_port)
+        for each in material.facts
+        if each.kind in KINDS and KINDS[each.kind].has_metrics and is_running(each)
     ]
     answers = ask_all(
         targets,

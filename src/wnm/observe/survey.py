@@ -41,6 +41,7 @@ from wnm.sensors.node_files import (
     read_node_files,
 )
 from wnm.sensors.node_http import ask_all
+from wnm.sensors.ports import bound_ports
 from wnm.sensors.programs import read_program
 from wnm.system.files import tree_bytes
 from wnm.system.processes import ProcessTable
@@ -320,7 +321,7 @@ def survey(
             *_claimed_by_units(manager),
             *_claimed_by_processes(recall.nodes, settings, kinds.values()),
         ),
-        bound_ports=host.bound_ports(_port_ranges(settings)),
+        bound_ports=bound_ports(_port_ranges(settings)),
         interrupted=recall.interrupted,
         remembered=recall.remembered,
         firewall=rules,

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 
 from msgspec import Struct
 
@@ -25,11 +24,11 @@ from wnm.formats.launchd import (
     services,
     unit_name_of,
 )
-from wnm.process_managers.unit_processes import UnitProcesses
+from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
 from wnm.system.clock import until
 from wnm.system.command import CommandFailed, Completed, run
-from wnm.system.files import last_lines, make_private_dir, open_regular, write_private
-from wnm.system.processes import Process, holds
+from wnm.system.files import make_private_dir, open_regular, write_private
+from wnm.system.processes import holds
 
 # As `launchctl error NUMBER` explains them.
 NO_SUCH_PROCESS = 3
@@ -127,10 +126,7 @@ WATCH_AFTER_START = timedelta(seconds=0.3)
 PATIENCE_WITH_LABEL = timedelta(seconds=12)
 # Then it is kicked, and given more time.
 PATIENCE_FOR_PROCESS = (timedelta(seconds=1), timedelta(seconds=5))
-PATIENCE_AFTER_KILL = timedelta(seconds=5)
 LOOK_AGAIN = timedelta(seconds=0.2)
-LAST_WORDS_LINES = 5
-LAST_WORDS_CHARACTERS = 500
 LARGEST_PLIST_BYTES = 4 * 1024 * 1024
 
 
@@ -201,7 +197,7 @@ class LaunchdDriver:
             # Also what is loaded but does not run: it may be held back for minutes after failures, which no
             # kickstart shortens, or be an older version of the property list.
             self._unload(label, PATIENCE_WITH_LABEL)
-            before = _size(unit.log_file)
+            before = log_bytes(unit)
             try:
                 self._load(unit, label, domain)
                 ended = self._ended_at_once(unit, label, domain)
@@ -210,15 +206,14 @@ class LaunchdDriver:
                 raise
             if ended:
                 self._end(unit, label, WATCH_AFTER_START)
-                words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))
-                words = words[-LAST_WORDS_CHARACTERS:] or f"it wrote nothing ({unit.argv[0]})"
-                raise Transient(f"{unit.name} ended at once with {ended}: {words}")
+                said = last_output(unit, since=before) or f"it wrote nothing ({unit.argv[0]})"
+                raise Transient(f"{unit.name} ended at once with {ended}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
         """Disable and unload it, which sends TERM; after `grace` KILL. Other processes of the unit are ended too."""
         with self._alone(unit) as label:
             if not self._is_ours(unit, label):
-                return self._end_processes(unit, grace, spare=None)
+                return self._found.end(unit, grace)
             return self._end(unit, label, grace)
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
@@ -406,19 +401,9 @@ class LaunchdDriver:
         self._launchctl.disable(domain, label)
         self._launchctl.bootout(label, grace)
         left = timedelta(seconds=max(deadline - self._clock.monotonic(), 0))
-        killed = self._end_processes(unit, left, spare=loaded.pid if loaded else None)
+        killed = self._found.end(unit, left, spare=loaded.pid if loaded else None)
         self._require_unloaded(label, PATIENCE_WITH_LABEL)
         return killed
-
-    def _end_processes(self, unit: Unit, grace: timedelta, *, spare: int | None) -> bool:
-        """TERM, but not to `spare`, then after `grace` KILL; True if that was needed."""
-        if not self._found.outlast(unit, SIGTERM, grace, spare=spare):
-            return False
-        left: Sequence[Process] = self._found.outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
-        if left:
-            pids = ", ".join(str(process.pid) for process in left)
-            raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
-        return True
 
     def _unload(self, label: str, patience: timedelta) -> None:
         self._launchctl.bootout(label, patience)
@@ -463,10 +448,3 @@ def _content(path: Path) -> bytes | None:
         raise Transient(f"cannot read {path}: {error.strerror}") from error
     except OSError:
         return b""
-
-
-def _size(path: str) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        return 0

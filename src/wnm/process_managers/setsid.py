@@ -5,21 +5,17 @@ import pwd
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGKILL, SIGTERM
 
 from wnm.core.contracts import Clock, Unit
 from wnm.core.errors import Permanent, Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
-from wnm.process_managers.unit_processes import UnitProcesses
+from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
 from wnm.system.clock import until
 from wnm.system.command import ended, spawn_detached
-from wnm.system.files import last_lines, make_private_dir
+from wnm.system.files import make_private_dir
 
 WATCH_AFTER_START = timedelta(seconds=0.3)
-PATIENCE_AFTER_KILL = timedelta(seconds=5)
-LAST_WORDS_LINES = 5
-LAST_WORDS_CHARACTERS = 500
 # A node started by cron and one started from a terminal must not differ by what happened to be exported there.
 INHERITED = frozenset({"HOME", "PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"})
 
@@ -61,8 +57,7 @@ class SetsidDriver:
         if self._found.of(unit):
             return
         self.install(unit)
-        log = Path(unit.log_file)
-        before = log.stat().st_size if log.exists() else 0
+        before = log_bytes(unit)
         pid = spawn_detached(
             unit.argv,
             env=self._environment | dict(unit.environment),
@@ -78,20 +73,12 @@ class SetsidDriver:
 
         # One that goes on in a child of its own has ended too, but is there.
         if until(is_over, WATCH_AFTER_START, self._clock) and not self._found.of(unit):
-            words = " | ".join(last_lines(unit.log_file, LAST_WORDS_LINES, since=before))[
-                -LAST_WORDS_CHARACTERS:
-            ]
-            raise Transient(f"{unit.name} ended at once with code {code}: {words or 'it wrote nothing'}")
+            said = last_output(unit, since=before) or "it wrote nothing"
+            raise Transient(f"{unit.name} ended at once with code {code}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
         """End all its processes, those it starts meanwhile too: TERM, then after `grace` KILL."""
-        if not self._found.outlast(unit, SIGTERM, grace):
-            return False
-        left = self._found.outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
-        if left:
-            pids = ", ".join(str(process.pid) for process in left)
-            raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
-        return True
+        return self._found.end(unit, grace)
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """Read the process table once; of several processes of a unit the newest is reported."""

@@ -14,8 +14,15 @@ from wnm.core.observation import ProcessReading, Unseen
 from wnm.formats.systemctl_show import PROPERTIES, Shown, read_units
 from wnm.formats.systemd_unit import Scope, service_name
 from wnm.process_managers.systemd_files import UnitFiles, search_path
+from wnm.process_managers.unit_processes import (
+    LAST_OUTPUT_LINES,
+    PATIENCE_AFTER_KILL,
+    last_output,
+    log_bytes,
+    quoted,
+    reading_of,
+)
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import last_lines
 from wnm.system.processes import Process, holds, read_pids
 
 SHORTLY = timedelta(seconds=30)
@@ -113,9 +120,6 @@ def _own_manager() -> Mapping[str, str]:
 
 # Less than the pause before systemd starts one again that ended: it is caught in that pause.
 WATCH_AFTER_START = timedelta(seconds=0.3)
-PATIENCE_AFTER_KILL = timedelta(seconds=5)
-LAST_WORDS_LINES = 5
-LAST_WORDS_CHARACTERS = 500
 
 
 class SystemdDriver:
@@ -167,14 +171,12 @@ class SystemdDriver:
                 self._systemctl.note_change()
                 self._systemctl.catch_up()
             self._files.link_to_boot(unit)
-            log = Path(unit.log_file)
-            before = log.stat().st_size if log.exists() else 0
+            before = log_bytes(unit)
             trouble = self._run(unit)
             if trouble:
                 self._files.unlink_from_boot(unit)
                 self._end(unit, unit.stop_grace)
-                words = " | ".join(self._last_words(unit, since=before))
-                raise Transient(f"{trouble}: {words[-LAST_WORDS_CHARACTERS:] or 'it wrote nothing'}")
+                raise Transient(f"{trouble}: {self._said(unit, since=before) or 'it wrote nothing'}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
         """End it and what it started; it comes back neither by itself nor after a reboot. True if it was killed."""
@@ -263,10 +265,10 @@ class SystemdDriver:
             return f"{unit.name} does not start: {failed}"
         return f"{unit.name} ({unit.argv[0]}) ended at once with {shown.ending}"
 
-    def _last_words(self, unit: Unit, *, since: int) -> Sequence[str]:
+    def _said(self, unit: Unit, *, since: int) -> str:
         if self._files.is_as_found(unit):
-            return self._systemctl.last_output(service_name(unit), LAST_WORDS_LINES)
-        return last_lines(unit.log_file, LAST_WORDS_LINES, since=since)
+            return quoted(self._systemctl.last_output(service_name(unit), LAST_OUTPUT_LINES))
+        return last_output(unit, since=since)
 
     def _end(self, unit: Unit, grace: timedelta) -> bool:
         service = service_name(unit)
@@ -319,14 +321,7 @@ class SystemdDriver:
         state = shown.state if shown else ProcessState.STOPPED
         if state is not ProcessState.RUNNING or process is None:
             return ProcessReading(state=state, pid=shown.pid if shown else None)
-        alive_seconds = max((self._clock.now() - process.started_at).total_seconds(), 0.01)
-        return ProcessReading(
-            state=ProcessState.RUNNING,
-            pid=process.pid,
-            started_at=process.started_at,
-            cpu_percent=process.cpu_seconds / (alive_seconds * self._cores) * 100,
-            memory_bytes=process.memory_bytes,
-        )
+        return reading_of(process, self._clock, self._cores)
 
 
 def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -> NeedsOperator | None:

@@ -1,18 +1,23 @@
-"""The processes of a unit as the process table shows them, whoever started them."""
+"""Finds, describes and ends the processes of a unit, whoever started them; and quotes what a unit printed last."""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from signal import Signals
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
 
 from wnm.core.contracts import Clock, Unit
 from wnm.core.errors import Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading
 from wnm.system.clock import until
+from wnm.system.files import last_lines
 from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
 
 # While the old one is still ending, a new one may appear, or one just started may change its command line.
 LOOK_AGAIN = timedelta(seconds=0.5)
+PATIENCE_AFTER_KILL = timedelta(seconds=5)
+LAST_OUTPUT_LINES = 5
+LAST_OUTPUT_CHARACTERS = 500
 
 
 class UnitProcesses:
@@ -45,15 +50,7 @@ class UnitProcesses:
 
     def reading(self, processes: Sequence[Process]) -> ProcessReading:
         """The newest of a running unit's processes."""
-        newest = processes[-1]
-        alive_seconds = max((self._clock.now() - newest.started_at).total_seconds(), 0.01)
-        return ProcessReading(
-            state=ProcessState.RUNNING,
-            pid=newest.pid,
-            started_at=newest.started_at,
-            cpu_percent=newest.cpu_seconds / (alive_seconds * self._cores) * 100,
-            memory_bytes=newest.memory_bytes,
-        )
+        return reading_of(processes[-1], self._clock, self._cores)
 
     def outlast(
         self, unit: Unit, number: Signals, patience: timedelta, *, spare: int | None = None
@@ -76,3 +73,46 @@ class UnitProcesses:
             pause = min(timedelta(seconds=left_seconds), LOOK_AGAIN)
             until(lambda seen=found: not any(map(is_alive, seen)), pause, self._clock)  # type: ignore[misc]
         return ()
+
+    def end(self, unit: Unit, grace: timedelta, *, spare: int | None = None) -> bool:
+        """TERM, but not to the pid `spare`, then after `grace` KILL; True if that was needed.
+
+        Transient if one is left even so.
+        """
+        if not self.outlast(unit, SIGTERM, grace, spare=spare):
+            return False
+        left = self.outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
+        if left:
+            pids = ", ".join(str(process.pid) for process in left)
+            raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
+        return True
+
+
+def reading_of(process: Process, clock: Clock, cores: float) -> ProcessReading:
+    """A running process; `cores` is what 100 % of CPU stands for."""
+    alive_seconds = max((clock.now() - process.started_at).total_seconds(), 0.01)
+    return ProcessReading(
+        state=ProcessState.RUNNING,
+        pid=process.pid,
+        started_at=process.started_at,
+        cpu_percent=process.cpu_seconds / (alive_seconds * cores) * 100,
+        memory_bytes=process.memory_bytes,
+    )
+
+
+def log_bytes(unit: Unit) -> int:
+    """How long the unit's log is now; 0 if there is none."""
+    try:
+        return Path(unit.log_file).stat().st_size
+    except OSError:
+        return 0
+
+
+def last_output(unit: Unit, *, since: int) -> str:
+    """What the unit's log ends with, in one line, of what was written after its first `since` bytes."""
+    return quoted(last_lines(unit.log_file, LAST_OUTPUT_LINES, since=since))
+
+
+def quoted(lines: Sequence[str]) -> str:
+    """These lines in one, not too long for a message; empty without any."""
+    return " | ".join(lines)[-LAST_OUTPUT_CHARACTERS:]

@@ -1,32 +1,19 @@
-"""Readings of the machine: counters, load, memory, cores and which start of it this is."""
+"""Reads the machine: counters, load, memory, cores, file systems, and which start of which machine this is.
+
+The system's own way is in `host_linux`, which does without the cost of importing psutil, and `host_elsewhere`.
+"""
 
 import os
 import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from wnm.core.contracts import Clock
-from wnm.core.observation import Load, Unseen
+from wnm.core.observation import FileSystem, Load, Unseen
 from wnm.core.rates import Counters
-from wnm.formats.proc import Memory
-from wnm.sensors import host_linux, host_psutil
-from wnm.sensors.file_systems import file_system_of
-from wnm.sensors.patience import read_with_timeout
-from wnm.sensors.ports import bound_ports
-
-__all__ = [
-    "MemoryUse",
-    "boot_id",
-    "bound_ports",
-    "file_system_of",
-    "own_cpu_seconds",
-    "read_counters",
-    "read_load",
-    "read_memory",
-    "read_with_timeout",
-    "short_sample",
-    "system_id",
-    "usable_cores",
-]
 
 _SAMPLE_SECONDS = 0.25
 
@@ -40,8 +27,8 @@ class MemoryUse(NamedTuple):
 
 def read_counters(clock: Clock) -> Counters:
     """The counters as they stand now; None for what this system does not count."""
-    counters = host_linux.counters if sys.platform == "linux" else host_psutil.counters
-    return counters(boot_id(), clock.now())
+    counters: Counters = _own_way().counters(boot_id(), clock.now())
+    return counters
 
 
 def short_sample(clock: Clock) -> tuple[Counters, Counters]:
@@ -68,7 +55,7 @@ def read_load() -> Load | Unseen:
 
 def read_memory() -> MemoryUse | Unseen:
     """The use of main memory."""
-    memory = _memory()
+    memory = _own_way().memory()
     if memory is None or memory.total_bytes <= 0:
         return Unseen(reason="the system does not say how much memory is available")
     available = min(memory.available_bytes / memory.total_bytes, 1.0)
@@ -77,30 +64,103 @@ def read_memory() -> MemoryUse | Unseen:
 
 def boot_id() -> str:
     """A text that is another one after every start of the machine."""
-    if sys.platform == "linux":
-        known = host_linux.boot_id()
-    else:
-        from wnm.sensors import host_macos
+    known: str | None = _own_way().boot_id()
+    if known:
+        return known
+    from wnm.sensors.host_elsewhere import started_at
 
-        known = host_macos.boot_id()
-    return known or host_psutil.boot_id()
+    return started_at()
 
 
 def system_id() -> str:
     """A text that stays this installation's through all its starts; empty where there is none."""
-    if sys.platform == "linux":
-        return host_linux.system_id() or ""
-    from wnm.sensors import host_macos
-
-    return host_macos.system_id() or ""
+    known: str | None = _own_way().system_id()
+    return known or ""
 
 
 def usable_cores() -> float:
     """Cores that this process may use, fractions allowed: its CPU set and the quotas of its cgroups."""
+    cores: float = _own_way().usable_cores()
+    return cores
+
+
+def _own_way() -> ModuleType:
     if sys.platform == "linux":
-        return host_linux.usable_cores()
-    return float(os.cpu_count() or 1)
+        from wnm.sensors import host_linux
+
+        return host_linux
+    from wnm.sensors import host_elsewhere
+
+    return host_elsewhere
 
 
-def _memory() -> Memory | None:
-    return host_linux.memory() if sys.platform == "linux" else host_psutil.memory()
+def file_system_of(path: str) -> FileSystem | Unseen:
+    """The file system that holds `path`, or would hold it: what is missing is looked for further up.
+
+    Percent as df counts them: of what ordinary users can have. May hang as long as the disk does; see
+    `read_with_timeout`.
+    """
+    try:
+        place = _nearest(Path(path))
+        mount_point = _mount_point(place)
+        room = os.statvfs(place)
+    except (OSError, ValueError, RuntimeError) as error:
+        return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
+    used = room.f_blocks - room.f_bfree
+    if used + room.f_bavail <= 0:
+        return Unseen(reason=f"{path}: its file system has no size")
+    return FileSystem(
+        mount_point=str(mount_point),
+        total_bytes=room.f_blocks * room.f_frsize,
+        free_bytes=room.f_bavail * room.f_frsize,
+        used_percent=100 * used / (used + room.f_bavail),
+    )
+
+
+def _nearest(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists; without symlinks."""
+    place = path.resolve()
+    for candidate in (place, *place.parents):
+        try:
+            candidate.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        return candidate
+    raise FileNotFoundError(f"{path} is on no file system")
+
+
+def _mount_point(place: Path) -> Path:
+    """The topmost folder on the way up that is still on the same device."""
+    device = place.stat().st_dev
+    for parent in place.parents:
+        if parent.stat().st_dev != device:
+            break
+        place = parent
+    return place
+
+
+def read_with_timeout[T](read: Callable[[], T], seconds: float, *, what: str = "reading") -> T | Unseen:
+    """What `read` returns, or Unseen when it fails with an OSError or is not done within `seconds`.
+
+    `what` names the thing in the reason. A reading that hangs goes on in a daemon thread that nobody waits
+    for, so `read` must change nothing. Every other exception is raised here.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(read())
+        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that asked
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name=f"read {what}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if results:
+        return results[0]
+    if not errors:
+        return Unseen(reason=f"{what}: no result within {seconds:g} s")
+    if isinstance(errors[0], OSError):
+        return Unseen(reason=f"{what}: {errors[0].strerror or errors[0]}")
+    raise errors[0]

@@ -15,7 +15,7 @@ from wnm.core.contracts import Clock
 from wnm.core.node import Reachability
 from wnm.core.observation import Unseen
 from wnm.formats.http_response import LONGEST_BODY_BYTES, Head, Unusable, read_head
-from wnm.sensors.patience import read_with_timeout
+from wnm.sensors.host import read_with_timeout
 
 _RECEIVE_BYTES = 64 * 1024  # a page fits; larger buffers cost more to get than they save
 

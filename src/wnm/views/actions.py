@@ -7,6 +7,7 @@ from wnm.core.decision import Decision
 from wnm.core.node import Node, Status, node_name
 from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import waiting_for, what
+from wnm.core.timeline import OperationRecord
 from wnm.views.material import CycleView, OutcomeView
 from wnm.views.words import printable
 
@@ -42,12 +43,12 @@ def names_in(cycle: CycleView) -> Names:
 
 
 def verb(kind: str) -> str:
-    """What an action of this class does: `add` for `AddNode`."""
+    """The verb of an action of this class: `add` for `AddNode`."""
     return _VERBS[kind][0] if kind in _VERBS else kind
 
 
 def past(kind: str) -> str:
-    """What an action of this class has done: `added` for `AddNode`."""
+    """The past of that verb: `added` for `AddNode`."""
     return _VERBS[kind][1] if kind in _VERBS else kind
 
 
@@ -62,16 +63,20 @@ def words_of(action: Action, names: Names) -> str:
     """An action for people: `upgrade antnode0001 to 0.4.18`."""
     if isinstance(action, Resurvey):
         return "survey every node again"
-    words = f"{verb(type(action).__name__)} {node_name_of(action, names)}"
+    return f"{verb(type(action).__name__)} {node_name_of(action, names)}{particulars(action)}"
+
+
+def particulars(action: NodeAction) -> str:
+    """The rest of it: ` to 0.4.18`; nothing where the verb and the node say it all."""
     match action:
         case AddNode(node=node, program=program):
-            return f"{words} with {program.version} on port {node.port} in {node.root_dir}, paid to {node.wallet}"
+            return f" with {program.version} on port {node.port} in {node.root_dir}, paid to {node.wallet}"
         case UpgradeNode(program=program):
-            return f"{words} to {program.version}"
+            return f" to {program.version}"
         case StartNode(program=program) if program is not None:
-            return f"{words} with {program.version}"
+            return f" with {program.version}"
         case _:
-            return words
+            return ""
 
 
 def outcome_view(
@@ -92,6 +97,18 @@ def outcome_view(
         error=error,
         note=note,
         freed_bytes=freed_bytes,
+    )
+
+
+def recorded_outcome(operation: OperationRecord, names: Names) -> OutcomeView:
+    """An action and what is recorded of its end."""
+    return outcome_view(
+        operation.action,
+        names,
+        result=operation.result,
+        error=operation.error,
+        note=operation.note,
+        freed_bytes=operation.freed_bytes,
     )
 
 

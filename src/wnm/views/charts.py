@@ -7,11 +7,13 @@ the terminal, and load nothing.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import partial
 from itertools import zip_longest
 
 from msgspec import Struct
 
 from wnm.core.earnings import ATTOS_PER_ANT
+from wnm.core.readings import BY_KEY, PERCENT, limits_of, shown
 from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Range
 from wnm.views.text import Line, Tone, columns, cut, line, part
@@ -93,6 +95,14 @@ _UNWATCHED, _WIDTH_OF_PIPES = 10_000, 80
 """Where nobody looks at a terminal, and lines are as long as they like, charts stay as wide as most terminals."""
 _PERCENT = 100.0
 
+_CHARTED = {
+    "cpu_percent": "cpu",
+    "memory_percent": "memory",
+    "disk_used_percent": "disk",
+    "load_1min": "load",
+}
+"""The readings that have a chart, by their keys, with its title."""
+
 type Days = Mapping[date, int]
 """What was earned on each day (in UTC), in attos."""
 
@@ -151,53 +161,44 @@ def trend_lines(
 
 
 def _charts(trends: Trends, settings: Settings) -> list[_Chart]:
-    made = [
-        _of(trends, "nodes", "nodes_running", lambda value: f"{value:,.0f}"),
-        _of(trends, "cpu", "cpu_percent", _percent, (settings.cpu_less_than, settings.cpu_remove)),
-        _of(trends, "memory", "memory_percent", _percent, (settings.mem_less_than, settings.mem_remove)),
-        _of(trends, "disk", "disk_used_percent", _percent, (settings.hd_less_than, settings.hd_remove)),
-        _of(
-            trends,
-            "load",
-            "load1",
-            lambda value: f"{value:.2f}",
-            (settings.desired_load_average, settings.max_load_average_allowed),
-        ),
-    ]
+    made = [_of(trends, "nodes", "nodes_running", lambda value: f"{value:,.0f}")]
+    for key, title in _CHARTED.items():
+        reading = BY_KEY[key]
+        form = partial(shown, reading.unit)
+        limits = limits_of(reading, settings)
+        top = _PERCENT if reading.unit == PERCENT else None
+        made.append(_of(trends, title, reading.sample or key, form, limits, top))
     return [*made, _earnings(trends)]
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1f} %"
 
 
 def _of(
     trends: Trends,
     title: str,
     measure: str,
-    shown: Callable[[float], str],
-    limits: tuple[float, float] | None = None,
+    form: Callable[[float], str],
+    limits: tuple[float | None, float | None] = (None, None),
+    top: float | None = None,
 ) -> _Chart:
-    spreads = [bucket.spreads[measure] for bucket in trends.buckets if measure in bucket.spreads]
-    by_index = {
-        bucket.index: bucket.spreads[measure] for bucket in trends.buckets if measure in bucket.spreads
-    }
+    by_index = {each.index: each.spreads[measure] for each in trends.buckets if measure in each.spreads}
+    spreads = list(by_index.values())
     values = [by_index[each].mean if each in by_index else None for each in range(trends.range.buckets)]
     highest = max((each.high for each in spreads), default=0.0)
+    allow, remove = limits
     figures: tuple[Line, ...] = (part("nothing seen", Tone.QUIET),)
     if spreads:
         mean = sum(each.mean for each in spreads) / len(spreads)
-        too_high = limits is not None and highest > limits[1]
+        too_high = remove is not None and highest > remove
         latest = trends.latest.spreads.get(measure) if trends.latest is not None else None
         figures = (
-            part(f"now  {shown((latest or spreads[-1]).mean)}", Tone.STRONG),
-            part(f"high {shown(highest)}", Tone.BAD if too_high else Tone.PLAIN),
-            part(f"mean {shown(mean)}"),
-            part(f"low  {shown(min(each.low for each in spreads))}"),
+            part(f"now  {form((latest or spreads[-1]).mean)}", Tone.STRONG),
+            part(f"high {form(highest)}", Tone.BAD if too_high else Tone.PLAIN),
+            part(f"mean {form(mean)}"),
+            part(f"low  {form(min(each.low for each in spreads))}"),
         )
-    note = "" if limits is None else f"grows < {limits[0]:g}, sheds > {limits[1]:g}"
-    top = _PERCENT if shown is _percent else nice_top(highest)
-    return _Chart(title=title, values=values, top=top, note=note, figures=figures, shown=shown)
+    note = "" if allow is None or remove is None else f"grows < {allow:g}, sheds > {remove:g}"
+    return _Chart(
+        title=title, values=values, top=top or nice_top(highest), note=note, figures=figures, shown=form
+    )
 
 
 def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:

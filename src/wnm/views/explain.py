@@ -13,6 +13,7 @@ from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation, ProgramReading, Unseen
 from wnm.core.outcome import Result
+from wnm.core.readings import BY_KEY
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import called, remedy, sentence, waiting_for, what
 from wnm.core.settings import Settings
@@ -25,6 +26,9 @@ from wnm.views.words import absolute, both, by_rule, printable, relative, size, 
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
 _ROUTINE = frozenset({"disk_bytes", "disk_measured_at", "pid", "process_started_at", "status_since"})
+_LIMITS = frozenset(
+    {name for each in BY_KEY.values() for name in (each.allow, each.remove)} | {"crisis_bytes"}
+)
 
 type _Section = tuple[str, Iterable[str]]
 
@@ -92,19 +96,12 @@ def limits_then(cycle: CycleView, settings: Settings) -> Settings:
     then: dict[str, Any] = {}
     for name, text in cycle.settings_texts.items():
         present = getattr(settings, name, None)
-        if type(present) in (int, float) and _is_limit(name):
+        if type(present) in (int, float) and name in _LIMITS:
             try:
                 then[name] = int(text) if type(present) is int else float(text)
             except ValueError:
                 continue
     return replace(settings, **then)
-
-
-def _is_limit(name: str) -> bool:
-    return (
-        name.endswith(("_less_than", "_remove", "_load_average", "_average_allowed"))
-        or name == "crisis_bytes"
-    )
 
 
 def _headline(cycle: CycleView, now: datetime) -> str:
@@ -185,24 +182,30 @@ def _deeds(cycle: CycleView, names: Names) -> list[str]:
 
 
 def ended_words(outcome: OutcomeView) -> str:
-    """How an action ended: `stopped: it had to be killed`."""
+    """The end of an action: `stopped: it had to be killed`."""
+    return f"{_end(outcome)}{end_details(outcome)}"
+
+
+def _end(outcome: OutcomeView) -> str:
     match outcome.result:
         case None:
-            words = (
-                "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it"
-            )
+            return "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it"
         case Result.DONE:
-            words = past(outcome.kind)
+            return past(outcome.kind)
         case Result.DEFERRED:
-            words = "deferred to a later cycle"
+            return "deferred to a later cycle"
         case Result.UNFINISHED:
-            words = "unfinished when the cycle's time was over; the next one sees to it"
+            return "unfinished when the cycle's time was over; the next one sees to it"
         case result:
-            words = result
+            return result
+
+
+def end_details(outcome: OutcomeView) -> str:
+    """The details of an end, behind a colon: an error, a note, the space that it freed."""
     details = [detail for detail in (outcome.error, outcome.note) if detail]
     if outcome.freed_bytes is not None:
         details.append(f"freed {size(outcome.freed_bytes)}")
-    return f"{words}: {printable('; '.join(details))}" if details else words
+    return f": {printable('; '.join(details))}" if details else ""
 
 
 def _written(sections: Iterable[_Section]) -> list[str]:
@@ -276,7 +279,7 @@ def _actions(decision: Decision, names: Names) -> list[Payload]:
 
 
 def held_payload(held: Blocked, names: Names) -> Payload:
-    """What is not done, for people and for programs: sentences, kinds and the names of nodes."""
+    """A blocked action, for people and for programs: sentences, kinds and the names of nodes."""
     return {
         "what": what(held, names),
         "waiting_for": waiting_for(held, names),

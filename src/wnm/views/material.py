@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput
@@ -14,7 +15,6 @@ from wnm.core.observation import NodePage, NodeReading, NodeSeen, Observation, P
 from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
 from wnm.core.suggest import did_you_mean, shortened
-from wnm.views.payload import Payload, scalar
 
 NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)
@@ -56,7 +56,7 @@ class CycleView(Struct, frozen=True, kw_only=True):
     settings_texts: Mapping[str, str]
 
 
-class Material(Struct, frozen=True, kw_only=True):
+class Material(Struct, frozen=True, kw_only=True, dict=True):
     """The nodes' rows as they are now, each with its newest recorded reading, the settings, and one cycle.
 
     `texts` are the settings' canonical texts by name, in the order of declaration. `readings_at` is when the
@@ -70,6 +70,11 @@ class Material(Struct, frozen=True, kw_only=True):
     texts: Mapping[str, str]
     cycle: CycleView | None
     readings_at: datetime | None = None
+
+    @cached_property
+    def facts(self) -> "tuple[NodeFacts, ...]":
+        """The facts of every node, in the order of the rows."""
+        return tuple(facts_of(each, self.observed_at) for each in self.nodes)
 
     @property
     def observed_at(self) -> datetime | None:
@@ -124,14 +129,6 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
     network_size: int | None
     rewards_attos: int | None
     last_error: str | None
-
-
-KEYS = tuple(field.name for field in fields(NodeFacts))
-
-
-def all_facts(material: Material) -> tuple[NodeFacts, ...]:
-    """The facts of every node, in the order of the rows."""
-    return tuple(facts_of(each, material.observed_at) for each in material.nodes)
 
 
 def facts_of(each: NodeSeen, observed_at: datetime | None) -> NodeFacts:
@@ -201,19 +198,14 @@ def _uptime_seconds(
     return max(0, int((observed_at - process.started_at).total_seconds()))
 
 
-def facts_payload(facts: NodeFacts) -> Payload:
-    """A node as JSON has it: every key, null where nothing is known."""
-    return {key: scalar(getattr(facts, key)) for key in KEYS}
-
-
 def counts_of(nodes: Iterable[NodeSeen]) -> Mapping[Status, int]:
-    """How many nodes have each status; every status is there."""
+    """The number of nodes by status; every status is there."""
     found = Counter(each.node.status for each in nodes)
     return {status: found[status] for status in Status}
 
 
 def attention(each: NodeSeen, facts: NodeFacts) -> str | None:
-    """Why somebody may want to look at this node, for people; None when all is as it should be."""
+    """The reason to look at this node, for people; None when all is as it should be."""
     if facts.status is Status.DISABLED:
         return None
     if facts.status is Status.DEAD:

@@ -14,7 +14,7 @@ from wnm import __version__
 from wnm.core.action import NodeAction
 from wnm.core.decide.gauges import Gauge
 from wnm.core.node import Node, ProcessState, Reachability, Status
-from wnm.core.observation import MachineReading, NodeSeen, Observation, ProgramReading, Unseen
+from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
 from wnm.core.outcome import Result
 from wnm.core.readings import BY_KEY
 from wnm.core.reasons import Blocked
@@ -24,7 +24,7 @@ from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels, render
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.actions import verb
 from wnm.views.influx import ATTOS_PER_ANT
-from wnm.views.material import CycleView, Material, NodeFacts, all_facts, counts_of, facts_of
+from wnm.views.material import CycleView, Material, NodeFacts, counts_of
 from wnm.views.reports import measured
 
 MARK = "# Written by wnm: the next cycle replaces what is changed here."
@@ -43,8 +43,8 @@ _LIMITS = "less_than is the limit below which nodes are added, remove the one ab
 def machine_families(material: Material) -> Iterable[Family]:
     """wnm's version, the settings that bound growth, the readings with their limits, and the disks with nodes."""
     now = measured(material)
-    yield _one_sample("wnm_info", "The version of wnm.", 1, (("version", __version__),))
-    yield _one_sample("wnm_node_cap", "Most nodes on this machine.", material.settings.node_cap)
+    yield _one("wnm_info", "The version of wnm.", 1, (("version", __version__),))
+    yield _one("wnm_node_cap", "Most nodes on this machine.", material.settings.node_cap)
     if now.machine is not None:
         yield from _size(now.machine)
     for gauge in now.gauges:
@@ -53,41 +53,42 @@ def machine_families(material: Material) -> Iterable[Family]:
 
 
 def _size(machine: MachineReading) -> Iterable[Family]:
-    yield _one_sample("wnm_machine_usable_cores", "Cores that nodes can use.", machine.usable_cores)
+    yield _one("wnm_machine_usable_cores", "Cores that nodes can use.", machine.usable_cores)
     if machine.memory_total_bytes:
-        yield _one_sample(
-            "wnm_machine_memory_size_bytes", "Memory of the machine.", machine.memory_total_bytes
-        )
+        yield _one("wnm_machine_memory_size_bytes", "Memory of the machine.", machine.memory_total_bytes)
 
 
 def _reading(gauge: Gauge) -> Iterable[Family]:
     reading = BY_KEY[gauge.key]
     name, limit_name, meaning = reading.metric, reading.limit_metric, reading.meaning
     if not isinstance(gauge.value, Unseen):
-        yield _one_sample(name, f"{meaning}.", _base(gauge, gauge.value))
+        yield _one(name, f"{meaning}.", _base(gauge, gauge.value))
     if limit_name is not None:
         about = "Limits of the load averages" if gauge.is_load else f"Limits of {name}"
-        yield Family(name=limit_name, type=GAUGE, help=f"{about}: {_LIMITS}", samples=_limits(gauge))
+        yield _gauge(limit_name, f"{about}: {_LIMITS}", _limits(gauge))
 
 
 def _disks(material: Material) -> Iterable[Family]:
     disks = measured(material).disks
-    of = [(("mount_point", system.mount_point),) for system, _ in disks]
-    used = [
-        (labels, _base(gauge, system.used_percent)) for labels, (system, gauge) in zip(of, disks, strict=True)
-    ]
-    yield _family("wnm_disk_used_ratio", "How full a file system with node data is, 0 to 1.", used)
-    free = [(labels, system.free_bytes) for labels, (system, _) in zip(of, disks, strict=True)]
-    yield _family("wnm_disk_free_bytes", "What is free of a file system with node data.", free)
-    whole = [(labels, system.total_bytes) for labels, (system, _) in zip(of, disks, strict=True)]
-    yield _family("wnm_disk_size_bytes", "The size of a file system with node data.", whole)
+
+    def of_each(name: str, about: str, value: Callable[[FileSystem, Gauge], float]) -> Family:
+        return _gauge(
+            name, about, [((("mount_point", each.mount_point),), value(each, at)) for each, at in disks]
+        )
+
+    full = "How full a file system with node data is, 0 to 1."
+    yield of_each("wnm_disk_used_ratio", full, lambda system, gauge: _base(gauge, system.used_percent))
+    free = "What is free of a file system with node data."
+    yield of_each("wnm_disk_free_bytes", free, lambda system, gauge: system.free_bytes)
+    whole = "The size of a file system with node data."
+    yield of_each("wnm_disk_size_bytes", whole, lambda system, gauge: system.total_bytes)
     wished = material.settings
     limits = [
         ((("limit", "less_than"),), wished.hd_less_than / _PERCENT),
         ((("limit", "remove"),), wished.hd_remove / _PERCENT),
     ]
-    yield _family("wnm_disk_limit_ratio", f"Limits of wnm_disk_used_ratio: {_LIMITS}", limits)
-    yield _one_sample(
+    yield _gauge("wnm_disk_limit_ratio", f"Limits of wnm_disk_used_ratio: {_LIMITS}", limits)
+    yield _one(
         "wnm_disk_crisis_bytes",
         "Free bytes below which nodes are removed, whatever the ratio.",
         wished.crisis_bytes,
@@ -101,14 +102,6 @@ def _limits(gauge: Gauge) -> tuple[tuple[Labels, float], ...]:
 
 def _base(gauge: Gauge, value: float) -> float:
     return round(value / _PERCENT, 6) if gauge.unit == "%" else round(value, 3)
-
-
-def _family(name: str, about: str, samples: Iterable[tuple[Labels, float]]) -> Family:
-    return Family(name=name, type=GAUGE, help=about, samples=tuple(samples))
-
-
-def _one_sample(name: str, about: str, value: float, labels: Labels = ()) -> Family:
-    return _family(name, about, [(labels, value)])
 
 
 _KINDS = tuple(each.__name__ for each in get_args(NodeAction.__value__))
@@ -157,13 +150,10 @@ def _actions(cycle: CycleView) -> Family:
     found = Counter((each.kind, each.result or _NOT_CONCLUDED) for each in cycle.outcomes)
     possible = [(kind, str(result)) for kind in _KINDS for result in (*Result, _NOT_CONCLUDED)]
     every = dict.fromkeys((*possible, *found))
-    return Family(
-        name="wnm_cycle_actions",
-        type=GAUGE,
-        help="Actions of the last cycle by kind and result.",
-        samples=tuple(
-            ((("kind", verb(kind)), ("result", result)), found[kind, result]) for kind, result in every
-        ),
+    return _gauge(
+        "wnm_cycle_actions",
+        "Actions of the last cycle by kind and result.",
+        [((("kind", verb(kind)), ("result", result)), found[kind, result]) for kind, result in every],
     )
 
 
@@ -171,11 +161,9 @@ def _held(held: Sequence[Blocked]) -> Iterable[Family]:
     needs = [each for each in held if each.remedy is not None]
     yield _one("wnm_held", "What the last cycle held back, for whatever reason.", len(held))
     yield _one("wnm_needs_operator", "What only the operator can make go on.", len(needs))
-    yield Family(
-        name="wnm_needs_operator_info",
-        type=GAUGE,
-        help="Kinds of what only the operator can make go on, and how; a series for each, with the value 1.",
-        samples=tuple((labels, 1) for labels in dict.fromkeys(map(_kinds, needs))),
+    about = "Kinds of what only the operator can make go on, and how; a series for each, with the value 1."
+    yield _gauge(
+        "wnm_needs_operator_info", about, [(labels, 1) for labels in dict.fromkeys(map(_kinds, needs))]
     )
 
 
@@ -204,18 +192,26 @@ def _upgrades(cycle: CycleView, seen: Observation, material: Material) -> Iterab
     yield _one("wnm_nodes_outdated", "Nodes whose program is older than the available version.", behind)
 
 
+def _gauge(name: str, about: str, samples: Iterable[tuple[Labels, float]]) -> Family:
+    return Family(name=name, type=GAUGE, help=about, samples=tuple(samples))
+
+
 def _one(name: str, about: str, value: float, labels: Labels = ()) -> Family:
-    return Family(name=name, type=GAUGE, help=about, samples=((labels, value),))
+    return _gauge(name, about, [(labels, value)])
 
 
 type _Figure = Callable[[NodeFacts, Node], float | None]
 
 
-class _Metric(Struct, frozen=True, kw_only=True):
+class _Metric(Struct, frozen=True):
     name: str
-    type: str = GAUGE
     help: str
     of: _Figure
+    type: str = GAUGE
+
+
+def _fact(name: str) -> _Figure:
+    return lambda facts, node: getattr(facts, name)
 
 
 def _up(facts: NodeFacts, node: Node) -> float | None:
@@ -235,91 +231,66 @@ def _cpu(facts: NodeFacts, node: Node) -> float | None:
 
 
 _METRICS = (
-    _Metric(name="wnm_node_up", help="Whether the node's process runs (1) or not (0).", of=_up),
+    _Metric("wnm_node_up", "Whether the node's process runs (1) or not (0).", _up),
     _Metric(
-        name="wnm_node_reachable",
-        help="Whether the node answered on its metrics port (1) or not (0).",
-        of=_reachable,
+        "wnm_node_reachable", "Whether the node answered on its metrics port (1) or not (0).", _reachable
     ),
     _Metric(
-        name="wnm_node_status_since_timestamp_seconds",
-        help="When the node came to its status.",
-        of=lambda facts, node: round(node.status_since.timestamp(), 3),
+        "wnm_node_status_since_timestamp_seconds",
+        "When the node came to its status.",
+        lambda facts, node: round(node.status_since.timestamp(), 3),
     ),
     _Metric(
-        name="wnm_node_failures",
-        help="Failures of the node in a row; 0 when the last action or trial went well.",
-        of=lambda facts, node: node.failures,
+        "wnm_node_failures",
+        "Failures of the node in a row; 0 when the last action or trial went well.",
+        lambda facts, node: node.failures,
+    ),
+    _Metric("wnm_node_uptime_seconds", "How long the node's process has run.", _fact("uptime_seconds")),
+    _Metric("wnm_node_records", "Records that the node stores.", _fact("records")),
+    _Metric("wnm_node_connected_peers", "Peers that the node is connected to.", _fact("connected_peers")),
+    _Metric(
+        "wnm_node_shunned_total",
+        "How often a peer has shunned the node since its process started.",
+        _fact("shunned"),
+        COUNTER,
     ),
     _Metric(
-        name="wnm_node_uptime_seconds",
-        help="How long the node's process has run.",
-        of=lambda facts, node: facts.uptime_seconds,
+        "wnm_node_rewards_ant_total",
+        "ANT credited to the node since its process started, rounded to a float.",
+        _rewards,
+        COUNTER,
     ),
     _Metric(
-        name="wnm_node_records",
-        help="Records that the node stores.",
-        of=lambda facts, node: facts.records,
+        "wnm_node_network_size", "Nodes in the network, as the node estimates them.", _fact("network_size")
     ),
     _Metric(
-        name="wnm_node_connected_peers",
-        help="Peers that the node is connected to.",
-        of=lambda facts, node: facts.connected_peers,
+        "wnm_node_cpu_ratio",
+        "Part of all cores (0 to 1) that the node has used since its process started.",
+        _cpu,
     ),
+    _Metric("wnm_node_memory_bytes", "Memory of the node's process.", _fact("memory_bytes")),
     _Metric(
-        name="wnm_node_shunned_total",
-        type=COUNTER,
-        help="How often a peer has shunned the node since its process started.",
-        of=lambda facts, node: facts.shunned,
-    ),
-    _Metric(
-        name="wnm_node_rewards_ant_total",
-        type=COUNTER,
-        help="ANT credited to the node since its process started, rounded to a float.",
-        of=_rewards,
-    ),
-    _Metric(
-        name="wnm_node_network_size",
-        help="Nodes in the network, as the node estimates them.",
-        of=lambda facts, node: facts.network_size,
-    ),
-    _Metric(
-        name="wnm_node_cpu_ratio",
-        help="Part of all cores (0 to 1) that the node has used since its process started.",
-        of=_cpu,
-    ),
-    _Metric(
-        name="wnm_node_memory_bytes",
-        help="Memory of the node's process.",
-        of=lambda facts, node: facts.memory_bytes,
-    ),
-    _Metric(
-        name="wnm_node_disk_bytes",
-        help="What the node's folder took up when it was last measured.",
-        of=lambda facts, node: facts.disk_bytes,
+        "wnm_node_disk_bytes",
+        "What the node's folder took up when it was last measured.",
+        _fact("disk_bytes"),
     ),
 )
 
 
 def node_families(material: Material) -> Iterable[Family]:
     """The families of nodes, the number of nodes by status first."""
-    pairs = [(facts_of(each, material.observed_at), each.node) for each in material.nodes]
-    yield _counts(material.nodes)
-    yield Family(
-        name="wnm_node_info",
-        type=GAUGE,
-        help="What does not change while a node runs; version is what runs, binary_version what is on disk.",
-        samples=tuple((_info(facts), 1) for facts, _ in pairs),
-    )
-    yield Family(
-        name="wnm_node_status",
-        type=GAUGE,
-        help="The node's status; the series of the status that it has is there, with the value 1.",
-        samples=tuple(
-            ((("node", facts.name), ("status", str(facts.status)), ("process", str(facts.process))), 1)
-            for facts, _ in pairs
-        ),
-    )
+    pairs = [*zip(material.facts, (each.node for each in material.nodes), strict=True)]
+    counts = counts_of(material.nodes).items()
+    tally = [((("status", str(status)),), count) for status, count in counts]
+    yield _gauge("wnm_nodes", "Nodes by status; every status is there.", tally)
+    about = "What does not change while a node runs; version is what runs, binary_version what is on disk."
+    yield _gauge("wnm_node_info", about, [(_info(facts), 1) for facts, _ in pairs])
+    about = "The node's status; the series of the status that it has is there, with the value 1."
+    states = [
+        (("node", facts.name), ("status", str(facts.status)), ("process", str(facts.process)))
+        for facts, _ in pairs
+    ]
+    yield _gauge("wnm_node_status", about, [(labels, 1) for labels in states])
     for metric in _METRICS:
         values = [(facts.name, metric.of(facts, node)) for facts, node in pairs]
         yield Family(
@@ -330,27 +301,11 @@ def node_families(material: Material) -> Iterable[Family]:
         )
 
 
-def _info(facts: NodeFacts) -> tuple[tuple[str, str], ...]:
-    return (
-        ("node", facts.name),
-        ("kind", facts.kind),
-        ("version", facts.version or ""),
-        ("binary_version", facts.binary_version or ""),
-        ("peer_id", facts.peer_id or ""),
-        ("wallet", facts.wallet),
-        ("port", str(facts.port)),
-        ("metrics_port", str(facts.metrics_port)),
-        ("root_dir", facts.root_dir),
-    )
+_INFO = ("kind", "version", "binary_version", "peer_id", "wallet", "port", "metrics_port", "root_dir")
 
 
-def _counts(nodes: tuple[NodeSeen, ...]) -> Family:
-    return Family(
-        name="wnm_nodes",
-        type=GAUGE,
-        help="Nodes by status; every status is there.",
-        samples=tuple(((("status", str(status)),), count) for status, count in counts_of(nodes).items()),
-    )
+def _info(facts: NodeFacts) -> Labels:
+    return (("node", facts.name), *((name, str(getattr(facts, name) or "")) for name in _INFO))
 
 
 _UP = (Status.RUNNING, Status.RESTARTING, Status.UPGRADING)
@@ -368,7 +323,7 @@ def targets(material: Material) -> str:
             "labels": {**_MARK, "node": facts.name, "kind": facts.kind},
             "targets": [f"{at}:{facts.metrics_port}"],
         }
-        for facts in all_facts(material)
+        for facts in material.facts
         if _should_answer(facts)
     ]
     # Prometheus takes an entry without targets; it says whose file this is while there is no node.

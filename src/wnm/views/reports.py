@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.errors import BadInput
@@ -12,13 +13,22 @@ from wnm.core.observation import FileSystem, MachineReading, Unseen
 from wnm.core.settings import SPECS, Settings, shown
 from wnm.formats.config_file import render_config
 from wnm.node_kinds.kinds import KINDS
-from wnm.views.material import NOT_YET, Material, NodeFacts, all_facts, counts_of, facts_payload
-from wnm.views.payload import Payload, envelope, moment, write_env
+from wnm.views.material import NOT_YET, Material, NodeFacts, counts_of
+from wnm.views.payload import Payload, envelope, moment, scalar, write_env
 from wnm.views.text import columns, indented, table
 from wnm.views.words import NOTHING, absolute, printable, size
 
 _HEAD = ("name", "status", "process", "reachable", "version", "peers", "records", "disk", "last error")
 _NUMBERS = (5, 6, 7)
+
+
+KEYS = tuple(field.name for field in fields(NodeFacts))
+"""The keys of a node, in their order."""
+
+
+def facts_payload(facts: NodeFacts) -> Payload:
+    """A node as JSON has it: every key, null where nothing is known."""
+    return {key: scalar(getattr(facts, key)) for key in KEYS}
 
 
 def nodes_payload(material: Material) -> Payload:
@@ -30,7 +40,7 @@ def nodes_payload(material: Material) -> Payload:
             "health_sources": {
                 name: health_source(name) for name in sorted({each.node.kind for each in material.nodes})
             },
-            "nodes": [facts_payload(facts) for facts in all_facts(material)],
+            "nodes": [facts_payload(facts) for facts in material.facts],
         },
     )
 
@@ -39,19 +49,19 @@ def nodes_text(material: Material) -> str:
     """One line for each node."""
     if not material.nodes:
         return "no nodes"
-    return table([_HEAD, *(_row(facts) for facts in all_facts(material))], right=_NUMBERS)
+    return table([_HEAD, *(_row(facts) for facts in material.facts)], right=_NUMBERS)
 
 
 def nodes_details(material: Material) -> str:
     """Every key of every node, a paragraph each."""
     if not material.nodes:
         return "no nodes"
-    return "\n\n".join(_paragraph(facts) for facts in all_facts(material))
+    return "\n\n".join(_paragraph(facts) for facts in material.facts)
 
 
 def nodes_env(material: Material) -> str:
     """NODE_COUNT, NODE_IDS (separated by blanks), and NODE_<id>_<KEY> for every key of every node."""
-    every = all_facts(material)
+    every = material.facts
     values: dict[str, object] = {
         "NODE_COUNT": len(every),
         "NODE_IDS": " ".join(str(facts.id) for facts in every),
@@ -229,6 +239,11 @@ def gauge_table(every: list[Gauge]) -> str:
             (printable(gauge.name), seen, limit(gauge, gauge.allow), limit(gauge, gauge.remove), reason)
         )
     return table(rows, right=(1, 2, 3))
+
+
+def rounded(gauge: Gauge, value: float) -> str:
+    """A value of this gauge, rates in a unit that people read: `1.2 MB/s`."""
+    return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
 
 
 def limit(gauge: Gauge, value: float | None) -> str:

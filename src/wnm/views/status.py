@@ -3,21 +3,24 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 
 from wnm.core.decide.gauges import Gauge
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import FileSystem, NodeSeen, Unseen
+from wnm.core.outcome import Result
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views import reports
+from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of, facts_payload
+from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of
 from wnm.views.payload import Payload
-from wnm.views.reports import Measured, measured, reachability
+from wnm.views.reports import Measured, facts_payload, measured, reachability, rounded
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
 from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
@@ -27,7 +30,7 @@ _LEAST_WHY, _LONGEST_WHY = 24, 70
 
 
 class Extras(Struct, frozen=True, kw_only=True):
-    """What else is known of nodes: the last action on each by id, and what each earned today by name, in attos."""
+    """Further facts of nodes: the last action on each by id, and what each earned today by name, in attos."""
 
     last: Mapping[int, Event]
     earned: Mapping[str, int]
@@ -115,7 +118,7 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 def layout(rows: Sequence[Row], width: int | None) -> Layout:
-    """What fits into the width, where None is as wide as it takes; what matters least is left out first."""
+    """The columns that fit into the width, where None is as wide as it takes; what matters least is left out first."""
     widths = {name: _width(column, rows) for name, column in COLUMNS.items()}
     has_why = any(row.why for row in rows)
     if width is None:
@@ -187,83 +190,42 @@ def _version(row: Row) -> Line:
 def _last(row: Row) -> Line:
     if row.last is None:
         return part(NOTHING, Tone.QUIET)
-    words = row.last.words.partition(":")[0].split(" with ")[0].split(" to ")[0]
+    kind = row.last.action or ""
+    words = past(kind) if row.last.result == Result.DONE else verb(kind)
     failed = " failed" if row.last.is_bad else ""
     ago = span(max(row.now - row.last.at, timedelta(0)))
     return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
 
 
-def _known(value: object) -> Line:
-    return part(NOTHING if value is None else str(value))
-
-
-def _size(value: int | None) -> Line:
-    return part(NOTHING if value is None else size(value))
-
-
-def _order(row: Row) -> object:
-    return row.facts.id
+def _number(
+    name: str, of: Callable[[Row], Any], shown: Callable[[Any], str] = str, heading: str = ""
+) -> Column:
+    """A column of numbers, with a dash where nothing is known."""
+    return Column(
+        name=name,
+        cell=lambda row: part(NOTHING if (value := of(row)) is None else shown(value)),
+        key=of,
+        right=True,
+        heading=heading,
+    )
 
 
 _EVERY = (
-    Column(name="name", cell=lambda row: part(short_name(row.facts.name)), key=_order),
+    Column(name="name", cell=lambda row: part(short_name(row.facts.name)), key=lambda row: row.facts.id),
     Column(name="status", cell=_status, key=lambda row: row.facts.status.value),
     Column(name="process", cell=_process, key=lambda row: row.facts.process.value),
     Column(
         name="reachable", cell=_reachable, key=lambda row: row.facts.reachable and row.facts.reachable.value
     ),
     Column(name="version", cell=_version, key=lambda row: row.facts.version or row.facts.binary_version),
-    Column(
-        name="peers",
-        cell=lambda row: _known(row.facts.connected_peers),
-        key=lambda row: row.facts.connected_peers,
-        right=True,
-    ),
-    Column(
-        name="shuns",
-        cell=lambda row: _known(row.facts.shunned),
-        key=lambda row: row.facts.shunned,
-        right=True,
-    ),
-    Column(
-        name="records",
-        cell=lambda row: _known(row.facts.records),
-        key=lambda row: row.facts.records,
-        right=True,
-    ),
-    Column(
-        name="disk",
-        cell=lambda row: _size(row.facts.disk_bytes),
-        key=lambda row: row.facts.disk_bytes,
-        right=True,
-    ),
-    Column(
-        name="earned",
-        heading="ANT today",
-        cell=lambda row: part(NOTHING if row.earned is None else short_ant(row.earned)),
-        key=lambda row: row.earned,
-        right=True,
-    ),
-    Column(
-        name="cpu",
-        cell=lambda row: part(NOTHING if row.facts.cpu_percent is None else f"{row.facts.cpu_percent:.1f} %"),
-        key=lambda row: row.facts.cpu_percent,
-        right=True,
-    ),
-    Column(
-        name="memory",
-        cell=lambda row: _size(row.facts.memory_bytes),
-        key=lambda row: row.facts.memory_bytes,
-        right=True,
-    ),
-    Column(
-        name="uptime",
-        cell=lambda row: part(
-            NOTHING if row.facts.uptime_seconds is None else span(timedelta(seconds=row.facts.uptime_seconds))
-        ),
-        key=lambda row: row.facts.uptime_seconds,
-        right=True,
-    ),
+    _number("peers", lambda row: row.facts.connected_peers),
+    _number("shuns", lambda row: row.facts.shunned),
+    _number("records", lambda row: row.facts.records),
+    _number("disk", lambda row: row.facts.disk_bytes, size),
+    _number("earned", lambda row: row.earned, short_ant, "ANT today"),
+    _number("cpu", lambda row: row.facts.cpu_percent, lambda value: f"{value:.1f} %"),
+    _number("memory", lambda row: row.facts.memory_bytes, size),
+    _number("uptime", lambda row: row.facts.uptime_seconds, lambda value: span(timedelta(seconds=value))),
     Column(
         name="last", heading="last action", cell=_last, key=lambda row: row.last and -row.last.at.timestamp()
     ),
@@ -414,7 +376,7 @@ def _head(found: Overview, width: int) -> list[Line]:
 
 
 def headline(found: Overview) -> list[Line]:
-    """How many nodes there are, by status, and what they earned: the parts of a line, the most telling first."""
+    """The number of nodes by status, and what they earned: the parts of a line, the most telling first."""
     running = found.counts[Status.RUNNING]
     words = f"{running} of {found.node_count} nodes running, cap {found.node_cap}"
     others = [
@@ -459,14 +421,13 @@ def machine_lines(measured: Measured, width: int, *, dots: bool) -> list[Line]:
 def _gauge(gauge: Gauge, system: FileSystem | None, *, with_bars: bool, dots: bool) -> tuple[Line, ...]:
     value = gauge.value
     tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
-    shown = part("not seen", Tone.WARN) if isinstance(value, Unseen) else part(_shown(gauge, value), tone)
+    shown = part("not seen", Tone.WARN) if isinstance(value, Unseen) else part(rounded(gauge, value), tone)
     drawn = [part(_bar(gauge, dots=dots), tone)] if with_bars else []
     return (
         part(shorten(printable(gauge.name), _LONGEST_GAUGE)),
         *drawn,
         shown,
-        part(_limit(gauge, gauge.allow)),
-        part(_limit(gauge, gauge.remove)),
+        *(part("off" if each is None else rounded(gauge, each)) for each in (gauge.allow, gauge.remove)),
         part("" if system is None else size(system.free_bytes)),
     )
 
@@ -484,15 +445,6 @@ def _bar(gauge: Gauge, *, dots: bool) -> str:
         return "?" * _BAR
     share, marks = share_of(gauge)
     return bar(share, marks, _BAR, dots=dots)
-
-
-def _limit(gauge: Gauge, value: float | None) -> str:
-    return "off" if value is None else _shown(gauge, value)
-
-
-def _shown(gauge: Gauge, value: float) -> str:
-    """Rates shorter than where every digit counts: they have to fit."""
-    return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
 
 
 def summary(every: Iterable[Row], width: int) -> list[Line]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wnm.core.readings import BY_KEY, PERCENT, limits_of, shown
 from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Past, Range, Spread
 from wnm.views.charts import earned_in, nice_top
@@ -86,7 +88,7 @@ class Chart(Struct, frozen=True, kw_only=True):
     shown: Callable[[float], str]
     unit: str
     top: float | None = None
-    limits: tuple[float, float] | None = None
+    limits: tuple[float | None, float | None] = (None, None)
 
 
 def charts(subject: Subject) -> Markup:
@@ -118,10 +120,6 @@ def charts(subject: Subject) -> Markup:
 
 
 def _all(settings: Settings) -> tuple[Chart, ...]:
-    cpu = (settings.cpu_less_than, settings.cpu_remove)
-    memory = (settings.mem_less_than, settings.mem_remove)
-    load = (settings.desired_load_average, settings.max_load_average_allowed)
-    disk = (settings.hd_less_than, settings.hd_remove)
     return (
         Chart(
             title="Nodes",
@@ -129,16 +127,10 @@ def _all(settings: Settings) -> tuple[Chart, ...]:
             shown=lambda value: f"{value:,.0f}",
             unit="count",
         ),
-        _share("CPU", "cpu_percent", "use of all cores", cpu),
-        _share("Memory", "memory_percent", "not available", memory),
-        Chart(
-            title="Load",
-            measures=(("load1", "1 minute"),),
-            shown=lambda value: f"{value:.2f}",
-            unit="load",
-            limits=load,
-        ),
-        _share("Disk space", "disk_used_percent", "use of the fullest disk", disk),
+        _reading("CPU", "cpu_percent", "use of all cores", settings),
+        _reading("Memory", "memory_percent", "not available", settings),
+        _reading("Load", "load_1min", "1 minute", settings),
+        _reading("Disk space", "disk_used_percent", "use of the fullest disk", settings),
         _traffic("Network", "netio", "received", "sent"),
         _traffic("Disk traffic", "hdio", "read", "written"),
         Chart(title="Earned", measures=((_EARNED, "on each day (UTC)"),), shown=_coins, unit="coin"),
@@ -157,19 +149,23 @@ def _with_earnings(subject: Subject) -> Past:
     return replace(past, trends=trends)
 
 
-def _share(title: str, measure: str, name: str, limits: tuple[float, float]) -> Chart:
+def _reading(title: str, key: str, name: str, settings: Settings) -> Chart:
+    """A reading against the limits of the present settings."""
+    reading = BY_KEY[key]
+    is_share = reading.unit == PERCENT
     return Chart(
-        title=title, measures=((measure, name),), shown=_percent, unit="percent", top=_PERCENT, limits=limits
+        title=title,
+        measures=((reading.sample or key, name),),
+        shown=partial(shown, reading.unit),
+        unit="percent" if is_share else "load",
+        top=_PERCENT if is_share else None,
+        limits=limits_of(reading, settings),
     )
 
 
 def _traffic(title: str, kind: str, to_here: str, from_here: str) -> Chart:
     measures = ((f"{kind}_read_bytes_per_second", to_here), (f"{kind}_write_bytes_per_second", from_here))
     return Chart(title=title, measures=measures, shown=_rate, unit="rate")
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1f} %"
 
 
 def _coins(value: float) -> str:
@@ -228,7 +224,7 @@ def _top(chart: Chart, buckets: Sequence[Bucket]) -> float:
         ),
         default=0.0,
     )
-    near = [limit for limit in chart.limits or () if limit <= highest * 4]
+    near = [limit for limit in chart.limits if limit is not None and limit <= highest * 4]
     return nice_top(max([highest, *near]))
 
 
@@ -242,8 +238,8 @@ def _drawing(chart: Chart, buckets: Sequence[Bucket], scale: Scale) -> Markup:
             parts.append(
                 element("path", class_=f"line line-{place}", d=line(stretches, scale), data_name=name)
             )
-    for name, limit in zip(("allow", "remove"), chart.limits or (), strict=False):
-        if limit <= scale.top:
+    for name, limit in zip(("allow", "remove"), chart.limits, strict=True):
+        if limit is not None and limit <= scale.top:
             y = scale.y(limit)
             parts.append(element("line", class_=name, x1=0, x2=WIDTH, y1=y, y2=y))
     return element(

@@ -12,7 +12,7 @@ from wnm.core.observation import Unseen
 from wnm.views.html.markup import Markup, data_block, element, harmless, joined, time
 from wnm.views.html.verdict import Subject
 from wnm.views.material import NodeFacts, counts_of
-from wnm.views.reports import measured, reachability
+from wnm.views.reports import measured, reachability, rounded
 from wnm.views.words import NOTHING, short_ant, shorten, size, span, window
 
 _HEADROOM = 1.25
@@ -43,15 +43,10 @@ def gauges(subject: Subject) -> Markup:
     )
 
 
-def shown(gauge: Gauge, value: float) -> str:
-    """A value of this gauge; rates in a unit that people read."""
-    return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
-
-
 def _card(gauge: Gauge, detail: str | None, *, crisis: bool = False) -> Markup:
     value = gauge.value
     kind, state = _state(gauge, crisis=crisis)
-    now = "not seen" if isinstance(value, Unseen) else shown(gauge, value)
+    now = "not seen" if isinstance(value, Unseen) else rounded(gauge, value)
     head = element(
         "p",
         element("span", gauge.name, class_="name"),
@@ -83,9 +78,11 @@ def _state(gauge: Gauge, *, crisis: bool) -> tuple[str, str]:
 def _limits(gauge: Gauge) -> str | None:
     if not gauge.is_on:
         return None
-    grows = "" if gauge.allow is None else f"Grows below {shown(gauge, gauge.allow)}"
+    grows = "" if gauge.allow is None else f"Grows below {rounded(gauge, gauge.allow)}"
     sheds = (
-        "" if gauge.remove is None else f"{'sheds' if grows else 'Sheds'} above {shown(gauge, gauge.remove)}"
+        ""
+        if gauge.remove is None
+        else f"{'sheds' if grows else 'Sheds'} above {rounded(gauge, gauge.remove)}"
     )
     return ", ".join(each for each in (grows, sheds) if each)
 

@@ -11,7 +11,7 @@ from wnm.core.decide.ladder import IDLE
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import sentence, waiting_for, what
 from wnm.core.timeline import OperationRecord, Past, PastCycle
-from wnm.views.actions import Names, outcome_view
+from wnm.views.actions import Names, recorded_outcome
 from wnm.views.explain import outcome_words
 from wnm.views.html.charts import charts
 from wnm.views.html.markup import Markup, element, joined, raw, time
@@ -108,16 +108,8 @@ def _ended(cycle: PastCycle) -> tuple[Markup, ...]:
 
 
 def _deed(operation: OperationRecord, names: Names) -> Markup:
-    view = outcome_view(
-        operation.action,
-        names,
-        result=operation.result,
-        error=operation.error,
-        note=operation.note,
-        freed_bytes=operation.freed_bytes,
-    )
     failed = operation.result not in ("done", "deferred")
-    words = shorten(outcome_words(view), _LONGEST)
+    words = shorten(outcome_words(recorded_outcome(operation, names)), _LONGEST)
     because = f", because: {shorten(sentence(operation.action.because, names), _LONGEST)}"
     return element("li", words, element("span", because, class_="quiet"), class_="failed" if failed else None)
 

@@ -13,7 +13,7 @@ from wnm.core.node import Status
 from wnm.core.timeline import Past
 from wnm.views.doctor import LATE_AFTER, Check, CheckKind, checks_of
 from wnm.views.html.markup import Markup, element
-from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of
+from wnm.views.material import Material, NodeFacts, attention, counts_of
 from wnm.views.words import absolute, printable, shorten, span
 
 
@@ -41,16 +41,15 @@ class Subject(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def nodes(self) -> tuple[tuple[NodeFacts, str | None], ...]:
         """Every node, and why somebody may want to look at it."""
-        observed_at = self.material.observed_at
-        facts = [(each, facts_of(each, observed_at)) for each in self.material.nodes]
-        return tuple((known, attention(each, known)) for each, known in facts)
+        pairs = zip(self.material.nodes, self.material.facts, strict=True)
+        return tuple((facts, attention(each, facts)) for each, facts in pairs)
 
 
 _LONGEST = 180
 
 
 class State(StrEnum):
-    """How the machine is."""
+    """The state of the machine."""
 
     FINE = "fine"
     NOTE = "worth a look"
@@ -66,7 +65,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 def verdict(subject: Subject) -> Verdict:
-    """What the page says first."""
+    """The first words of the page."""
     bad = troubles(subject)
     if bad:
         rest = len(bad) - 1
@@ -93,7 +92,7 @@ def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
 
 
 def troubles(subject: Subject) -> list[Check]:
-    """What needs somebody, the most telling first: what the last cycle itself gave up on."""
+    """The checks that need somebody, those first that the last cycle itself gave up on."""
     bad = [check for check in subject.checks if check.ok is False]
     return sorted(bad, key=lambda check: check.kind is not CheckKind.BLOCKED)
 

@@ -1,10 +1,14 @@
-"""The machine as psutil tells it, for systems without /proc."""
+"""Reads the machine through psutil, and what only macOS tells through sysctl: for systems without /proc."""
 
-from datetime import datetime
+import os
+from datetime import datetime, timedelta
 
 from wnm.core.rates import Counters
 from wnm.formats.proc import Memory
+from wnm.system.command import CommandFailed, run
 
+SYSCTL = "/usr/sbin/sysctl"
+_TIME_LIMIT = timedelta(seconds=5)
 _LOOPBACK = ("lo", "lo0")
 
 
@@ -36,8 +40,30 @@ def memory() -> Memory:
     return Memory(total_bytes=seen.total, available_bytes=seen.available)
 
 
-def boot_id() -> str:
+def started_at() -> str:
     """When the machine was started, as text."""
     import psutil
 
     return f"started-at-{psutil.boot_time():.0f}"
+
+
+def usable_cores() -> float:
+    """All cores."""
+    return float(os.cpu_count() or 1)
+
+
+def boot_id(sysctl: str = SYSCTL) -> str | None:
+    """The id that the kernel drew at its start, None if it tells none. A boot time would follow the clock instead."""
+    return _value_of(sysctl, "kern.bootsessionuuid")
+
+
+def system_id(sysctl: str = SYSCTL) -> str | None:
+    """The id of this Mac, None if the kernel tells none."""
+    return _value_of(sysctl, "kern.hostuuid")
+
+
+def _value_of(sysctl: str, name: str) -> str | None:
+    try:
+        return run((sysctl, "-n", name), _TIME_LIMIT).stdout.strip() or None
+    except CommandFailed:
+        return None
