@@ -175,7 +175,10 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
     if outcome.running_after is True:
         return moved(failed, Status.RUNNING, outcome.ended_at, outcome.error or "")
     if outcome.running_after is False:
-        return moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "")
+        # What it ran before, or was to run again, is started again; what was at rest waits for growth.
+        crashed = before.crashed or before.status is not Status.STOPPED
+        stopped = moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "", crashed=crashed)
+        return replace(stopped, crashed=crashed and not isinstance(outcome.action, StopNode | AddNode))
     return failed
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.action import AddNode, NodeAction, UpgradeNode
+from wnm.core.action import AddNode, NodeAction, RestartNode, RollBackNode, UpgradeNode
 from wnm.core.backoff import backoff
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
@@ -127,7 +127,7 @@ def conclude(
     if node.trial is not None and node.trial_failure is None and runs(seen.reading):
         return _tried(node, seen.reading, now, settings, pid_before=pid_before, cut_off=cut_off)
     if is_gone(seen.reading):
-        return _without_process(node, seen.reading, now, expected=cut_off is not None)
+        return _without_process(node, seen.reading, now, cut_off)
     if runs(seen.reading) and node.trial is None:
         return _with_process(node, seen.reading, now, settings)
     return node
@@ -175,7 +175,7 @@ def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node
         if not is_gone(reading):
             return node
         back = replace(node, failed_version=node.trial, trial=None, trial_failure=None)
-        return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}")
+        return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}", crashed=True)
     # That it has its own program as its former one says that there is no other to go back to.
     node = replace(node, trial=None, trial_failure=None, former_version=own)
     if runs(reading) and node.status in (Status.UPGRADING, Status.RESTARTING):
@@ -292,15 +292,17 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     if runs(reading):
         return moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
     if is_gone(reading):
-        return moved(node, Status.STOPPED, now, "the machine was restarted")
+        return moved(node, Status.STOPPED, now, "the machine was restarted", crashed=True)
     return replace(node, status_since=now)
 
 
-def _without_process(node: Node, reading: NodeReading, now: datetime, *, expected: bool) -> Node:
+def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
     if node.status is Status.STOPPED:
         return node
-    if expected:
-        return moved(node, Status.STOPPED, now, "left stopped by an action that was interrupted")
+    if cut_off is not None:
+        crashed = node.crashed or isinstance(cut_off, RestartNode | UpgradeNode | RollBackNode)
+        because = "left stopped by an action that was interrupted"
+        return moved(node, Status.STOPPED, now, because, crashed=crashed)
     ended = "its process ended unexpectedly"
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
@@ -309,7 +311,7 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, *, expecte
         return node if node.trial_failure is not None else _failed_trial(node, now, words)
     failures = node.failures + 1
     return replace(
-        moved(node, Status.STOPPED, now, words),
+        moved(node, Status.STOPPED, now, words, crashed=True),
         failures=failures,
         retry_at=retry_at(failures, now),
         last_error=words,
@@ -352,8 +354,8 @@ def _minutes(span: timedelta) -> str:
     return f"{span.total_seconds() / 60:.1f} minutes"
 
 
-def moved(node: Node, status: Status, now: datetime, because: str) -> Node:
+def moved(node: Node, status: Status, now: datetime, because: str, *, crashed: bool = False) -> Node:
     """The node in this state since now; unchanged if it is in it already."""
     if node.status is status:
         return node
-    return replace(node, status=status, status_since=now, because=because)
+    return replace(node, status=status, status_since=now, because=because, crashed=crashed)

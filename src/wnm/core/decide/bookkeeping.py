@@ -1,4 +1,4 @@
-"""Rules 3 and 4: what became of nodes by itself. They never use up a cycle; what they conclude holds for every rule."""
+"""Concludes what became of nodes by itself: versions, delays, interruptions; it holds for every rule of the cycle."""
 
 from datetime import datetime
 

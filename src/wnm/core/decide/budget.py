@@ -21,10 +21,12 @@ class Slots(Value, frozen=True, kw_only=True):
 def free_slots(nodes: Iterable[NodeSeen], settings: Settings, now: datetime) -> Slots:
     """The places that the nodes' present transitions leave free.
 
-    What failed on its way out or back and rests for a while takes up none: it must not keep the other nodes from
-    being healed.
+    What failed on its way out or back and rests for a while takes up none, and neither do crashed nodes that are
+    being started again: those have slots of their own.
     """
-    statuses = [seen.node.status for seen in nodes if not _rests(seen.node, now)]
+    statuses = [
+        seen.node.status for seen in nodes if not _rests(seen.node, now) and not is_healing(seen.node)
+    ]
     total = settings.max_concurrent_operations - sum(status in TRANSITIONS for status in statuses)
 
     def free(limit: int, status: Status) -> int:
@@ -35,6 +37,11 @@ def free_slots(nodes: Iterable[NodeSeen], settings: Settings, now: datetime) -> 
         upgrades=free(settings.max_concurrent_upgrades, Status.UPGRADING),
         removals=free(settings.max_concurrent_removals, Status.REMOVING),
     )
+
+
+def is_healing(node: Node) -> bool:
+    """Whether a crashed node is being started again."""
+    return node.crashed and node.status is Status.RESTARTING
 
 
 def _rests(node: Node, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""Rule 6: bring running nodes to the available version, oldest first, each through a gate, never downwards."""
+"""Brings running nodes to the available version, oldest first, each through a gate, never downwards."""
 
 from datetime import datetime, timedelta
 
@@ -314,6 +314,24 @@ def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Bl
     if older is not None:
         return older
     return program if halt is None else held_by_halt(Task(kind=TaskKind.ADD), halt, settings)
+
+
+def program_for_start(
+    each: NodeSeen,
+    program: ProgramChoice | Blocked,
+    fallback: ProgramChoice | Blocked,
+    seen: Observation,
+    settings: Settings,
+    *,
+    trying: bool,
+) -> ProgramChoice | None:
+    """The program that a stopped node is given before it is started; None if it keeps its own."""
+    if isinstance(each.reading.program, Unseen):
+        return None if isinstance(fallback, Blocked) else fallback
+    older = way_back(each, seen, settings)
+    if older is not None or isinstance(program, Blocked):
+        return older
+    return program if may_be_renewed(each, program, seen, settings, trying=trying) else None
 
 
 def _started_before_its_program(each: NodeSeen) -> bool:
