@@ -1,4 +1,4 @@
-"""The firewall of Ubuntu and Debian: opens nodes' ports by `ufw allow`, each under a comment that names its node.
+"""Opens nodes' ports in the firewall of Ubuntu and Debian: `ufw allow`, each under a comment that names its node.
 
 While ufw is switched off nothing is done: it does not show its rules then. The first cycle after it was switched
 on opens what is missing.

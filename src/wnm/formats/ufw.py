@@ -1,4 +1,4 @@
-"""What ufw says of its rules, and which of them are ours (`ufw status numbered`, in English).
+"""Reads what ufw says of its rules, and which of them are ours (`ufw status numbered`, in English).
 
 The numbered form is read because its lines can be told apart: a comment may hold any text, line ends included.
 """
