@@ -37,7 +37,7 @@ from wnm.sensors.node_files import (
     LogReading,
     StoreReading,
     critical_failure,
-    last_words,
+    end_message,
     read_node_files,
 )
 from wnm.sensors.node_http import ask_all
@@ -219,7 +219,7 @@ def _reading(
         critical_failure=critical_failure(node, kind) if node.trial is not None else None,
         has_pages=kind.has_metrics,
         stored_at=stored_at,
-        last_words=last_words(node, kind)
+        last_words=end_message(node, kind)
         if node.trial is not None or _is_another(process, node) or _has_gone(process, node)
         else None,
     )
