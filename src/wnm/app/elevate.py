@@ -26,7 +26,6 @@ from wnm.core.layers import Layer
 from wnm.core.settings import SPECS
 from wnm.storage.database import stored_settings
 from wnm.system.command import CommandFailed, run_attached
-from wnm_adopt.takeover_folder import PREFIX
 
 SUDO_FOLDERS = "/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin"
 MODULE = "wnm.cli.elevated"
@@ -162,6 +161,8 @@ def lacks_rights(run: Context) -> bool:
     if os.geteuid() == 0 or run.host.platform != "linux":
         return False
     if run.asked.command is Command.UNDO_MIGRATION:
+        from wnm_adopt.takeover_folder import PREFIX
+
         # What root has taken over only root can even look at.
         folders = Path(dirname(run.database_path)).glob(f"{PREFIX}*")
         return needs_root(run) or any(folder.lstat().st_uid == 0 for folder in folders)

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 from wnm.core.action import StopNode, node_of
 from wnm.core.cycle import Cycle
-from wnm.core.decide.forced import BY_HAND
-from wnm.core.decision import Conclusion
+from wnm.core.decision import BY_HAND, Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result

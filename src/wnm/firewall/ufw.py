@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
-from wnm.core.decide.ports import node_in_comment
+from wnm.core.decide.firewall import node_in_comment
 from wnm.core.errors import NeedsOperator, Permanent, Transient, WnmError
 from wnm.core.node import id_in_name
 from wnm.core.observation import FirewallReading, Unseen

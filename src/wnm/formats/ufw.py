@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from wnm.core.decide.ports import node_in_comment
+from wnm.core.decide.firewall import node_in_comment
 from wnm.core.observation import FirewallReading, PortRule, Unseen
 
 SWITCHED_OFF = "ufw is switched off, so no port needs to be opened"

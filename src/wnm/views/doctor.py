@@ -8,7 +8,7 @@ from functools import partial
 from msgspec import Struct
 
 from wnm.core.decide.gauges import in_crisis
-from wnm.core.decide.shunning import is_shunned, why_shunned
+from wnm.core.decide.unwell import is_shunned, why_shunned
 from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, ProgramReading, Unseen

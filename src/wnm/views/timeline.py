@@ -5,8 +5,8 @@ from datetime import datetime, tzinfo
 
 from msgspec import Struct
 
-from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.gauges import Gauge, gauges
+from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ant_text
 from wnm.core.node import Status, node_name
 from wnm.core.observation import NodeSeen, Unseen

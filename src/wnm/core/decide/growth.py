@@ -7,11 +7,10 @@ from msgspec.structs import replace
 from wnm.core.action import AddNode, NodeAction, StartNode
 from wnm.core.backoff import holds
 from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
-from wnm.core.decide.budget import free_slots
 from wnm.core.decide.crashed import shared_cause
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.decide.pressure import excess, must_shed
-from wnm.core.decide.rank import has_crashed, ids_of, is_stopped, oldest_first
+from wnm.core.decide.selection import free_slots, has_crashed, ids_of, is_stopped, oldest_first
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import LONGEST_PAUSE, backing_off, backs_off

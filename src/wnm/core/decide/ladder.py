@@ -7,12 +7,11 @@ from msgspec.structs import replace
 from wnm.core.action import Action, Resurvey, node_of
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.crashed import start_crashed
+from wnm.core.decide.firewall import with_ports
 from wnm.core.decide.growth import grow
-from wnm.core.decide.healing import restart_silent
-from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import relieve_pressure
-from wnm.core.decide.shunning import deal_with_shunned
 from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
+from wnm.core.decide.unwell import deal_with_shunned, restart_silent
 from wnm.core.decide.upgrades import upgrade_outdated
 from wnm.core.decision import Decision, Proposal
 from wnm.core.node import NodeId, Status

@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 
 from wnm.core.action import RetireNode, StopNode
-from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
-from wnm.core.decide.rank import ids_of, removal_order, youngest_first
+from wnm.core.decide.selection import free_slots, ids_of, removal_order, youngest_first
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backs_off, runs
 from wnm.core.node import NodeId, Status

@@ -5,9 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from wnm.core.action import ProgramChoice, UpgradeNode
-from wnm.core.decide.budget import free_slots, is_resting_removal
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.rank import ids_of, oldest_first
 from wnm.core.decide.releases import (
     at_hand,
     halted,
@@ -20,13 +18,14 @@ from wnm.core.decide.releases import (
     way_back,
     why_it_failed,
 )
+from wnm.core.decide.selection import free_slots, ids_of, is_resting_removal, oldest_first
 from wnm.core.decision import Proposal
+from wnm.core.health_gate import patience
 from wnm.core.lifecycle import backing_off, backs_off, runs
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
-from wnm.core.trial import patience
 from wnm.core.version import comparable, is_older
 
 KERNEL_TICKS = timedelta(milliseconds=100)
