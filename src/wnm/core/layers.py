@@ -7,8 +7,7 @@ from typing import Any
 from wnm.core.errors import BadInput
 from wnm.core.forms import PORTS_PER_BLOCK
 from wnm.core.host import Host, for_manager
-from wnm.core.setting import REQUIRED, Spec
-from wnm.core.settings import NAMES, SECRET, SPECS, Settings
+from wnm.core.settings import NAMES, REQUIRED, SECRET, SPECS, Settings, Spec
 from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.values import Value
 
