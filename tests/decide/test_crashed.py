@@ -23,7 +23,6 @@ from tests.builders import (
 )
 
 from wnm.core.action import RestartNode, StopNode
-from wnm.core.decide.crashed import slots
 from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen
@@ -165,7 +164,3 @@ def test_one_or_two_of_many_are_no_shared_cause(failing: int) -> None:
     nodes = [*map(down, range(1, failing + 1)), node(8), node(9)]
     decision = decide(seen(nodes, cpu=75.0), settings(**ENOUGH))
     assert briefly(decision) == ", ".join(f"start {number}" for number in range(1, failing + 1))
-
-
-def test_slots_are_as_many_as_cores_at_least() -> None:
-    assert [slots(seen([]), settings(**limits(count))) for count in (1, 4, 7)] == [4, 4, 7]

@@ -1,4 +1,4 @@
-"""What a cycle says: one line when all is well, and one more for everything that went wrong or needs somebody."""
+"""Logs a cycle: one line when all is well, and one more for everything that went wrong or needs somebody."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From layers of text to settings: which layer wins, what changed, and what is refused."""
+"""Resolves layers of text into settings: which layer wins, what changed, and what is refused."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress

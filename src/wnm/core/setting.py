@@ -1,4 +1,4 @@
-"""How one setting is declared: everything else about it is generated from its declaration."""
+"""Declares one setting: everything else about it is generated from its declaration."""
 
 from collections.abc import Callable, Mapping
 from inspect import get_annotations

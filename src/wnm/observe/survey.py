@@ -10,10 +10,10 @@ from posixpath import basename, dirname
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.node import Node, ProcessState, Status, id_in_name
 from wnm.core.observation import (
+    Answer,
     Claim,
     FileSystem,
     MachineReading,
@@ -24,6 +24,7 @@ from wnm.core.observation import (
     ProcessReading,
     ProgramReading,
     Storage,
+    Target,
     Unseen,
 )
 from wnm.core.rates import Counters, rates

@@ -13,11 +13,10 @@ from functools import cache
 
 from msgspec import Struct
 
-from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock
 from wnm.core.errors import Transient
 from wnm.core.node import Reachability
-from wnm.core.observation import Unseen
+from wnm.core.observation import Answer, Target, Unseen
 from wnm.sensors.host import read_with_timeout
 
 LONGEST_BODY_BYTES = 1024 * 1024

@@ -54,11 +54,6 @@ def start_crashed(seen: Observation, settings: Settings) -> Proposal:
     return Proposal(actions=tuple(actions), held=together, because=because)
 
 
-def slots(seen: Observation, settings: Settings) -> int:
-    """How many crashed nodes may be in the middle of their start at one moment."""
-    return max(settings.max_concurrent_starts, int(seen.machine.usable_cores))
-
-
 class SharedCause(Value, frozen=True, kw_only=True):
     """Why several nodes cannot be started: one of them is tried, `tried`, and the others wait for it.
 
