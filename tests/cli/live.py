@@ -1,8 +1,9 @@
 """The live view for tests that drive it without a terminal."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
+from typing import Any
 
 from tests.builders import NOW
 
@@ -29,6 +30,16 @@ def live_view(path: str, now: datetime = NOW, *words: str) -> LiveView:
     return LiveView(run, Source(run, StandingClock(now)), StandingClock(now))
 
 
+def in_a_loop[T](work: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine returns; the browser of other tests keeps a loop in this thread, which rests meanwhile."""
+    resting = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return asyncio.run(work)
+    finally:
+        asyncio._set_running_loop(resting)
+
+
 def screen(view: LiveView, keys: Sequence[str] = (), *, width: int = 80, height: int = 24) -> list[str]:
     """The lines of the screen after these keys."""
 
@@ -40,4 +51,4 @@ def screen(view: LiveView, keys: Sequence[str] = (), *, width: int = 80, height:
             strips = view.screen._compositor.render_strips()
             return ["".join(segment.text for segment in strip) for strip in strips]
 
-    return asyncio.run(look())
+    return in_a_loop(look())

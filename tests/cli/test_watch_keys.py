@@ -1,6 +1,5 @@
 """What keys do to what the live view shows."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.builders import NOW
-from tests.cli.live import live_view, screen
+from tests.cli.live import in_a_loop, live_view, screen
 from tests.views.past import Past, remember
 from textual.containers import VerticalScroll
 
@@ -105,7 +104,7 @@ def test_a_text_is_moved_no_further_than_its_end(past: Past) -> None:
                 places.append(view.query_one(VerticalScroll).scroll_y)
         return places
 
-    first, second, last, beyond, before, *top = asyncio.run(move())
+    first, second, last, beyond, before, *top = in_a_loop(move())
     assert first == 1
     assert first < second <= last == beyond == before + 1
     assert top == [0, 0]
@@ -149,4 +148,4 @@ def test_a_node_that_is_gone_leads_back_to_the_list(tmp_path: Path) -> None:
             view.look()
             return view.showing
 
-    assert asyncio.run(look()) is Show.NODES
+    assert in_a_loop(look()) is Show.NODES
