@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.app.context import Context
-from wnm.app.rights import hand_over, lacks_rights
+from wnm.app.elevate import hand_over, lacks_rights
 from wnm.app.run_cycle import look_and_decide
 from wnm.core.action import Resurvey
 from wnm.core.backends import traits_of

@@ -12,9 +12,8 @@ from posixpath import dirname
 from msgspec.structs import replace
 
 from wnm.app.context import Context
-from wnm.app.cron_places import place_of
-from wnm.app.rights import hand_over, lacks_rights
-from wnm.app.schedule import SYSTEM_LOGS, log_file_of, remove_cron_of
+from wnm.app.elevate import hand_over, lacks_rights
+from wnm.app.schedule import SYSTEM_LOGS, log_file_of, place_of, remove_cron_of
 from wnm.core.action import port_comment
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.node import Node, Status

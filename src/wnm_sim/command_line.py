@@ -80,13 +80,14 @@ _ANTNODE_SWITCHES = (
     *("--ignore-cache", "--stop-on-upgrade", "--write-older-cache-files"),
     *(*_ANTNODE_VERSIONS, "--help"),
 )
-_CUSTOM_NETWORK: dict[str, Check] = {"--rpc-url": _any_text} | dict.fromkeys(
-    ("--payment-token-address", "--data-payments-address", "--merkle-payments-address"), _wallet
-)
 _EVM_NETWORKS: dict[str, Mapping[str, Check]] = {
     "evm-arbitrum-one": {},
     "evm-arbitrum-sepolia-test": {},
-    "evm-custom": _CUSTOM_NETWORK,
+    "evm-custom": {
+        "--rpc-url": _any_text,
+        **dict.fromkeys(("--payment-token-address", "--data-payments-address"), _wallet),
+        "--merkle-payments-address": _wallet,
+    },
 }
 
 LOG_FLAGS = ("--enable-logging", "--log-level", "--log-format", "--log-dir", "--log-max-files")

@@ -1,6 +1,7 @@
 """Runs wnm's cycles on a simulated machine: the real decisions and steps, with a ledger in memory."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from posixpath import basename, dirname
 
@@ -8,17 +9,9 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wnm.act.steps import Backends, perform
+from wnm.core import action as actions
 from wnm.core import observation
-from wnm.core.action import (
-    AddNode,
-    NodeAction,
-    OpenPort,
-    RemoveNode,
-    Resurvey,
-    StopNode,
-    is_about_shuns,
-    node_of,
-)
+from wnm.core.action import AddNode, NodeAction, OpenPort, RemoveNode, Resurvey, StopNode
 from wnm.core.decide.ladder import decide
 from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
@@ -60,12 +53,10 @@ class SimulatedLedger(Struct):
 
     @property
     def nodes(self) -> tuple[Node, ...]:
-        """The rows by id."""
         return tuple(self.rows[number] for number in sorted(self.rows))
 
     @property
     def interrupted(self) -> tuple[observation.Interrupted, ...]:
-        """The operations that were begun and never concluded."""
         found = sorted(self.unconcluded.items())
         return tuple(observation.Interrupted(operation_id=number, action=action) for number, action in found)
 
@@ -80,14 +71,14 @@ class SimulatedLedger(Struct):
         for action in decision.actions:
             if isinstance(action, Resurvey):
                 continue
-            before = self.rows.get(node_of(action))
+            before = self.rows.get(actions.node_of(action))
             self.operations += 1
             row = during(action, before, seen.now)
             intended.append(Intended(operation_id=self.operations, action=action, before=before, during=row))
             self.unconcluded[self.operations] = action
         for item in intended:
             self.rows[item.during.id] = item.during
-            if is_about_shuns(item.action):
+            if actions.is_about_shuns(item.action):
                 act = observation.ShunAct(node=item.during.id, at=seen.now)
                 self.remembered = replace(self.remembered, shun_acts=(*self.remembered.shun_acts, act))
         return tuple(intended)
@@ -130,6 +121,12 @@ class SimulatedLedger(Struct):
 def observe(world: World, ledger: SimulatedLedger, settings: Settings, *, blind: bool = False) -> Observation:
     """The observation of one cycle. In a blind one neither service manager nor the machine's counters answer."""
     boot_id = f"boot {world.boot}"
+    available: ProgramReading | Unseen = Unseen(reason=f"{settings.antnode_path}: No such file or directory")
+    if world.program is not None:
+        path, version = settings.antnode_path, world.program
+        available = ProgramReading(path=path, stamp=version, version=version, kind=settings.node_kind)
+    paths = dict.fromkeys([*(each for each in world.folders if world.folder(each)), *world.processes])
+    named = [(id_in_name(basename(path)), path) for path in paths]
     return Observation(
         now=world.now,
         seed=world.seed + world.steps,
@@ -137,8 +134,8 @@ def observe(world: World, ledger: SimulatedLedger, settings: Settings, *, blind:
         machine=_machine(world, ledger, boot_id, blind=blind),
         nodes=tuple(_node(world, node, blind=blind) for node in ledger.nodes),
         storages=tuple(_storage(world, path) for path in world.storages),
-        available=_available(world, settings),
-        claims=tuple(_claims(world)),
+        available=available,
+        claims=tuple(observation.Claim(id=number, by=path) for number, path in named if number is not None),
         bound_ports=frozenset(each.metrics_port for each in world.processes.values()),
         interrupted=ledger.interrupted,
         remembered=ledger.remembered,
@@ -233,20 +230,6 @@ def _ask(world: World, node: Node) -> tuple[Reachability | None, observation.Nod
     return Reachability.ANSWERS, page
 
 
-def _available(world: World, settings: Settings) -> ProgramReading | Unseen:
-    path = settings.antnode_path
-    if world.program is None:
-        return Unseen(reason=f"{path}: No such file or directory")
-    return ProgramReading(path=path, stamp=world.program, version=world.program, kind=settings.node_kind)
-
-
-def _claims(world: World) -> list[observation.Claim]:
-    found = [each for each in world.folders if world.folder(each)]
-    paths = dict.fromkeys([*found, *world.processes])
-    named = [(id_in_name(basename(path)), path) for path in paths]
-    return [observation.Claim(id=number, by=path) for number, path in named if number is not None]
-
-
 class SimulatedCycle(Struct, frozen=True, kw_only=True):
     """One cycle. `outcomes` is None when the power went before its end, `decision` when it went before that."""
 
@@ -266,37 +249,28 @@ class SimulatedMachine(Struct, kw_only=True):
         """One whole cycle at this moment. A power cut is seen in the result and nowhere else."""
         seen = observe(self.world, self.ledger, self.settings, blind=blind)
         decision: Decision | None = None
-        try:
+        outcomes: tuple[Outcome, ...] | None = None
+        with suppress(PowerCutError):
             decision = choose(seen, self.settings)
             self.world.step()
             intended = self.ledger.intend(seen, decision)
             self.world.step()
-            outcomes = tuple(self._carry_out(item.action, item.during) for item in intended)
-            self._forget(passed_gates(decision))
+            results = tuple(self._carry_out(item.action, item.during) for item in intended)
+            for node in passed_gates(decision):
+                with suppress(WnmError):  # replaced by the next upgrade
+                    SimulatedBackends(self.world).forget_former_program(node)
             self._change_ports(decision)
             self.world.step()
-            self.ledger.conclude(seen, intended, outcomes)
-        except PowerCutError:
-            return SimulatedCycle(seen=seen, decision=decision, outcomes=None)
+            self.ledger.conclude(seen, intended, results)
+            outcomes = results
         return SimulatedCycle(seen=seen, decision=decision, outcomes=outcomes)
-
-    def _forget(self, passed: tuple[Node, ...]) -> None:
-        for node in passed:
-            try:
-                SimulatedBackends(self.world).forget_former_program(node)
-            except WnmError:
-                continue  # replaced by the next upgrade
 
     def _change_ports(self, decision: Decision) -> None:
         firewall = SimulatedBackends(self.world)
         for change in decision.ports:
-            try:
-                if isinstance(change, OpenPort):
-                    firewall.open_port(change.port, change.comment)
-                else:
-                    firewall.close_port(change.port, change.comment)
-            except WnmError:
-                continue  # seen again by the next cycle
+            with suppress(WnmError):  # seen again by the next cycle
+                verb = firewall.open_port if isinstance(change, OpenPort) else firewall.close_port
+                verb(change.port, change.comment)
 
     def _carry_out(self, action: NodeAction, node: Node) -> Outcome:
         if self.world.steps_left is None and self.world.fails("finish"):

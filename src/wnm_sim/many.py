@@ -55,7 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             except OSError as problem:
                 print(f"cannot listen on TCP {_HOST}:{port}: {problem.strerror}", file=sys.stderr)
                 return 1
-    _serve(selector, len(servers))
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stopping.append(received))
+    print(f"ready: {len(servers)} metrics pages", flush=True)
+    while not stopping:
+        for key, events in selector.select(_TICK_SECONDS):
+            key.data(events)
     return 0
 
 
@@ -71,16 +77,6 @@ def parse_ports(text: str) -> list[int]:
     if not ports or min(ports) < 1 or max(ports) > 65535:
         raise ValueError(f"no ports between 1 and 65535: {text}")
     return sorted(ports)
-
-
-def _serve(selector: selectors.BaseSelector, nodes: int) -> None:
-    stopping: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _frame: stopping.append(received))
-    print(f"ready: {nodes} metrics pages", flush=True)
-    while not stopping:
-        for key, events in selector.select(_TICK_SECONDS):
-            key.data(events)
 
 
 def _misbehaviour(text: str) -> tuple[int, str]:

@@ -55,10 +55,6 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and _amount(value)
 
 
-def _flags(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(flag, str) and flag[:1] == "-" for flag in value)
-
-
 _BY_TYPE: dict[object, Callable[[object], bool]] = {
     bool: lambda value: isinstance(value, bool),
     str: lambda value: isinstance(value, str),
@@ -66,7 +62,7 @@ _BY_TYPE: dict[object, Callable[[object], bool]] = {
     int | None: _whole,
     float: _amount,
     float | None: _amount,
-    tuple[str, ...]: _flags,
+    tuple[str, ...]: lambda value: isinstance(value, list) and all(str(flag)[:1] == "-" for flag in value),
 }
 _BY_NAME: dict[str, Callable[[object], bool]] = {
     "exit_code": lambda value: _whole(value) and value in range(256),

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from wnm_sim.command_line import Arguments, UsageError
@@ -174,11 +175,10 @@ class Node:
 
     def _tell_failure(self) -> None:
         """Leave the ordered reason of a critical failure, once, and go on."""
-        reason = self._orders.current.critical_failure
-        if reason != self._told_failure:
-            self._told_failure = reason
-            if reason:
-                self._journal.critical(reason)
+        reason, told = self._orders.current.critical_failure, self._told_failure
+        self._told_failure = reason
+        if reason not in ("", told):
+            self._journal.critical(reason)
 
     def _ends_as_ordered(self, now: float) -> bool:
         ordered = self._orders.current
@@ -204,10 +204,8 @@ class Node:
         self._journal.listening(self._node_socket.getsockname()[1])
 
     def _discard_packet(self, _events: int) -> None:
-        try:
+        with suppress(OSError):
             self._node_socket.recv(65536)
-        except OSError:
-            return
 
     def _open_or_close_pages(self, now: float) -> None:
         port, ordered = self._asked.metrics_port, self._orders.current

@@ -32,15 +32,15 @@ def answer(path: str, mode: str, page: Callable[[str], str | None]) -> Iterable[
     if mode == "huge":
         return _flood()
     if mode == "garbage":
-        return (_head("200 OK", len(_GARBAGE)), _GARBAGE)
+        return _whole("200 OK", _GARBAGE)
     if mode == "error500":
-        told = b"the metrics could not be collected\n"
-        return (_head("500 Internal Server Error", len(told)), told)
+        return _whole("500 Internal Server Error", b"the metrics could not be collected\n")
     text = page(path)
-    if text is None:
-        return (_head("404 Not Found", 0),)
-    body = text.encode()
-    return (_head("200 OK", len(body)) + body,)
+    return _whole("404 Not Found", b"") if text is None else _whole("200 OK", text.encode())
+
+
+def _whole(status: str, body: bytes) -> tuple[bytes]:
+    return (_head(status, len(body)) + body,)
 
 
 def _drip() -> Iterator[bytes]:

@@ -25,7 +25,6 @@ _TIME_FRAMES: dict[str, float] = {
     "Indefinite": float("inf"),
 }
 """Seconds that each of them looks back."""
-_SHUNS = "ant_networking_shunned_count_across_time_frames"
 
 
 class History(NamedTuple):
@@ -175,9 +174,12 @@ def _sample(name: str) -> str:
 
 
 def _shuns_by_time_frame(seen: Vitals) -> list[str]:
-    head = f"# HELP {_SHUNS} Number of times a peer shunned this node, by how long ago."
-    frames = [
-        f'{_SHUNS}{{time_frame="{frame}"}} {seen.shuns_within(seconds)}'
-        for frame, seconds in _TIME_FRAMES.items()
+    name = "ant_networking_shunned_count_across_time_frames"
+    head = [
+        f"# HELP {name} Number of times a peer shunned this node, by how long ago.",
+        f"# TYPE {name} gauge",
     ]
-    return [head, f"# TYPE {_SHUNS} gauge", *frames]
+    frames = _TIME_FRAMES.items()
+    return head + [
+        f'{name}{{time_frame="{frame}"}} {seen.shuns_within(seconds)}' for frame, seconds in frames
+    ]

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from wnm_sim.command_line import ANT_NODE_USAGE, ANTNODE_USAGE, Arguments, parse_ant_node, parse_antnode
@@ -13,7 +14,6 @@ from wnm_sim.pages import NEWBORN, History, Vitals
 FIRST_RECORDS = 4
 PAGE_BYTES = 4096
 MAP_BYTES = 64 * 1024 * 1024
-_STANDARD_OUTPUT = 1
 
 # ---- identity
 
@@ -77,7 +77,7 @@ class Journal:
     ) -> None:
         self._as_json = as_json
         self._note = note
-        self._handle = _STANDARD_OUTPUT
+        self._handle = 1  # standard output
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -90,10 +90,8 @@ class Journal:
 
     def _write(self, line: str) -> None:
         """A full disk or a reader that has gone loses the line and nothing else."""
-        try:
+        with suppress(OSError):
             os.write(self._handle, f"{line}\n".encode())
-        except OSError:
-            return
 
     def started(self, version: str, peer: str) -> None:
         """Write that the node starts; the reason of an earlier stop is forgotten."""
@@ -113,11 +111,9 @@ class Journal:
     def critical(self, reason: str) -> None:
         """Say that something is badly wrong, and leave the reason in a file; a full disk leaves none."""
         self.say(f"Node terminated due to: {reason}", "ERROR")
-        try:
+        with suppress(OSError):
             if self._note:
                 self._note.write_text(f"[{_utc_now()}] Node terminated due to: {reason}\n", "utf-8")
-        except OSError:
-            return
 
     def ended(self, reason: str) -> None:
         self.critical(reason)
@@ -128,18 +124,17 @@ class NodeFolder:
 
     _MOST_RECORDS = 24
     _RECORD_BYTES = 160
-    _FILLER = "filler"
 
     def __init__(self, root: Path) -> None:
         self._pid_file = root / "antnode.pid"
         self._history_file = root / "historic_quoting_metrics"
         self._store = root / "record_store"
+        self._filler = self._store / "filler"
         self.records = 0
 
     def prepare(self, *, grows: bool = True) -> None:
         """Make the record store and its first records; count those of earlier starts."""
-        self._store.mkdir(exist_ok=True)
-        self.records = sum(1 for record in self._store.iterdir() if record.name != self._FILLER)
+        self.records = self._open()
         if grows:
             self.grow_to(FIRST_RECORDS)
 
@@ -148,13 +143,21 @@ class NodeFolder:
         stored: list[str] = []
         while self.records < min(records, self._MOST_RECORDS):
             stored.append(os.urandom(32).hex())
-            (self._store / stored[-1]).write_bytes(os.urandom(self._RECORD_BYTES))
+            self._write(stored[-1])
             self.records += 1
         return stored
 
+    def _open(self) -> int:
+        """Make the store, or count its records."""
+        self._store.mkdir(exist_ok=True)
+        return sum(record != self._filler for record in self._store.iterdir())
+
+    def _write(self, record: str) -> None:
+        (self._store / record).write_bytes(os.urandom(self._RECORD_BYTES))
+
     def fill(self, length_bytes: int) -> None:
         """Use up this much more disk. Raises OSError when the disk is full."""
-        with (self._store / self._FILLER).open("ab") as file:
+        with self._filler.open("ab") as file:
             file.write(b"\1" * length_bytes)
 
     def write_pid(self) -> None:
@@ -162,11 +165,9 @@ class NodeFolder:
 
     def remove_pid(self) -> None:
         """Take the pid file away, unless it already names another process."""
-        try:
+        with suppress(OSError):
             if self._pid_file.read_text("ascii").strip() == str(os.getpid()):
                 self._pid_file.unlink()
-        except OSError:
-            return
 
     def read_history(self) -> History:
         """What earlier processes left; a missing or damaged file means a new node."""
@@ -250,15 +251,16 @@ class AntNodeJournal(Journal):
             frame = {"timestamp": _utc_now(), "level": level, "message": message, "target": target}
             self._write(json.dumps(frame | fields))
             return
-        told = "".join(f" {name}={_told(value)}" for name, value in fields.items())
+        quoted = {name: json.dumps(fields[name]) for name in ("version", "commit") if name in fields}
+        told = "".join(f" {name}={value}" for name, value in (fields | quoted).items())
         self._write(f"{_utc_now()} {level:>5} {target}: {message}{told}")
 
     def started(self, version: str, peer: str) -> None:
         self.say("ant-node starting", target="ant_node", version=version, commit="5e1ec7ab")
-        self.say("Node identity resolved", peer_id=_Unquoted(peer))
+        self.say("Node identity resolved", peer_id=peer)
 
     def listening(self, port: int) -> None:
-        self.say("P2P node started", listen_addrs=_Unquoted(f"[/ip4/0.0.0.0/udp/{port}/quic]"))
+        self.say("P2P node started", listen_addrs=f"[/ip4/0.0.0.0/udp/{port}/quic]")
         self.say(f"Node is running on port: {port}", port=port)
         self.say("Node running, waiting for shutdown signal")
 
@@ -276,16 +278,6 @@ class AntNodeJournal(Journal):
         print(f"Error: \n   0: {reason}\n\nLocation:\n   src/bin/ant-node/main.rs:150", file=sys.stderr)
 
 
-class _Unquoted(str):
-    """A value that is written as it is; texts are quoted otherwise."""
-
-    __slots__ = ()
-
-
-def _told(value: object) -> str:
-    return json.dumps(value) if isinstance(value, str) and not isinstance(value, _Unquoted) else str(value)
-
-
 class AntNodeFolder(NodeFolder):
     """The folder of one ant-node. It writes no pid file and remembers nothing but its records.
 
@@ -299,40 +291,24 @@ class AntNodeFolder(NodeFolder):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._data = root / "chunks.mdb" / "data.mdb"
+        self._filler = root / "chunks.mdb" / "data.mdb"
 
-    def prepare(self, *, grows: bool = True) -> None:
-        """Make the database, or read how many records earlier processes stored."""
-        self._data.parent.mkdir(exist_ok=True)
-        (self._data.parent / "lock.mdb").touch()
-        with self._data.open("ab+") as file:
+    def _open(self) -> int:
+        self._filler.parent.mkdir(exist_ok=True)
+        (self._filler.parent / "lock.mdb").touch()
+        with self._filler.open("ab+") as file:
             file.seek(0)
             head = file.read(PAGE_BYTES)
             if len(head) < PAGE_BYTES:
                 file.truncate(MAP_BYTES)
-        digits = head.rstrip(b"\0")
-        self.records = int(digits) if digits.isdigit() else 0
-        if grows:
-            self.grow_to(FIRST_RECORDS)
+        return int(head.rstrip(b"\0") or 0)
 
-    def grow_to(self, records: int) -> list[str]:
-        stored: list[str] = []
-        wanted = min(records, self._MOST_RECORDS)
-        if self.records >= wanted:
-            return stored
-        with self._data.open("rb+", buffering=0) as file:
-            while self.records < wanted:
-                file.seek((self._META_PAGES + self.records * self._PAGES_A_RECORD) * PAGE_BYTES)
-                file.write(os.urandom(self._PAGES_A_RECORD * PAGE_BYTES))
-                self.records += 1
-                stored.append(os.urandom(32).hex())
+    def _write(self, record: str) -> None:
+        with self._filler.open("rb+", buffering=0) as file:
+            file.seek((self._META_PAGES + self.records * self._PAGES_A_RECORD) * PAGE_BYTES)
+            file.write(os.urandom(self._PAGES_A_RECORD * PAGE_BYTES))
             file.seek(0)
-            file.write(str(self.records).encode().ljust(PAGE_BYTES, b"\0"))
-        return stored
-
-    def fill(self, length_bytes: int) -> None:
-        with self._data.open("ab") as file:
-            file.write(b"\1" * length_bytes)
+            file.write(str(self.records + 1).encode().ljust(PAGE_BYTES, b"\0"))
 
     def write_pid(self) -> None:
         """ant-node writes no pid file."""

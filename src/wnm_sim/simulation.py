@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.settings import Settings
 from wnm.views.actions import cycle_line
@@ -22,20 +21,15 @@ type Event = Callable[[World, random.Random], str]
 """Changes the machine and says how; "" where it could not."""
 
 
-class Minute(Struct, frozen=True, kw_only=True):
-    """A minute with an event on the machine, or a reaction of wnm; "" for none."""
-
-    number: int
-    event: str
-    reaction: str
-
-
 class Simulation(Struct, frozen=True, kw_only=True):
-    """A whole run: its eventful minutes, how often each action was taken, and the nodes at the end."""
+    """A whole run: how often each action was taken, the nodes at the end, and the minutes in which anything happened.
+
+    A minute has its number, the event on the machine, and the reaction of wnm; "" for none.
+    """
 
     seed: int
     cycles: int
-    minutes: tuple[Minute, ...]
+    minutes: tuple[tuple[int, str, str], ...]
     counts: tuple[tuple[str, int], ...]
     nodes: tuple[Node, ...]
 
@@ -45,7 +39,7 @@ def run_simulation(settings: Settings, cycles: int, seed: int) -> Simulation:
     world = new_world(seed, dict.fromkeys(settings.node_storage, ROOT), DISK_BYTES)
     machine = SimulatedMachine(world=world, settings=settings)
     chance = random.Random(seed)
-    minutes: list[Minute] = []
+    minutes: list[tuple[int, str, str]] = []
     counts: Counter[str] = Counter()
     for number in range(cycles):
         due = number >= FIRST_EVENT_MINUTE and chance.random() < 1 / MINUTES_BETWEEN_EVENTS
@@ -56,10 +50,11 @@ def run_simulation(settings: Settings, cycles: int, seed: int) -> Simulation:
             continue
         counts.update(type(each).__name__ for each in node_actions(cycle.decision))
         reaction = ""
-        if cycle.decision.actions or _changed_status(cycle.decision):
+        conclusions = cycle.decision.conclusions
+        if cycle.decision.actions or any(each.before.status is not each.after.status for each in conclusions):
             reaction = cycle_line(cycle.decision, cycle.outcomes or (), machine.ledger.nodes)
         if event or reaction:
-            minutes.append(Minute(number=number, event=event, reaction=reaction))
+            minutes.append((number, event, reaction))
     return Simulation(
         seed=seed,
         cycles=cycles,
@@ -72,12 +67,10 @@ def run_simulation(settings: Settings, cycles: int, seed: int) -> Simulation:
 def render(simulation: Simulation) -> str:
     """The story as plain text: a line for each eventful minute, then what was done in all and what is left."""
     lines = [f"{simulation.cycles} cycles, a minute each, with seed {simulation.seed}", ""]
-    for each in simulation.minutes:
-        at = f"{each.number // 60:3d}:{each.number % 60:02d}"
-        if each.event:
-            lines.append(f"{at}  * {each.event}")
-        if each.reaction:
-            lines.append(f"{at}  {each.reaction}")
+    for number, event, reaction in simulation.minutes:
+        at = f"{number // 60:3d}:{number % 60:02d}"
+        lines += [f"{at}  * {event}"] if event else []
+        lines += [f"{at}  {reaction}"] if reaction else []
     lines += ["", "taken in all:"]
     lines += [f"  {name:<12} {count:5d}" for name, count in simulation.counts] or ["  no action"]
     lines += ["", "at the end:", f"  {'node':<12} {'status':<11} {'version':<10} {'failures':>8}  reason"]
@@ -86,10 +79,6 @@ def render(simulation: Simulation) -> str:
         for node in simulation.nodes
     ] or ["  no node"]
     return "\n".join(lines) + "\n"
-
-
-def _changed_status(decision: Decision) -> bool:
-    return any(each.before.status is not each.after.status for each in decision.conclusions)
 
 
 def _to_a_node(change: Callable[[World, str], None], told: str) -> Event:

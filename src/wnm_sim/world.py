@@ -143,7 +143,6 @@ class World(Struct):
 
     @property
     def cores_in_use(self) -> float:
-        """The work of all programs, as a number of cores."""
         return self.busy_cores + sum(each.cores for each in self.processes.values())
 
     @property
@@ -165,11 +164,14 @@ class World(Struct):
     def pass_time(self, minutes: float = 1) -> None:
         """Time goes by; load averages follow the work, and sick nodes end."""
         self.now += timedelta(minutes=minutes)
-        work = self.cores_in_use
+        work, load = self.cores_in_use, self.load
+        one, five, fifteen = (
+            math.exp(-minutes / constant) for constant in (1, 5, 15)
+        )  # exponential averages
         self.load = Load(
-            one=_towards(self.load.one, work, minutes / 1),
-            five=_towards(self.load.five, work, minutes / 5),
-            fifteen=_towards(self.load.fifteen, work, minutes / 15),
+            one=work + (load.one - work) * one,
+            five=work + (load.five - work) * five,
+            fifteen=work + (load.fifteen - work) * fifteen,
         )
         for root_dir in self.sick & set(self.processes):
             del self.processes[root_dir]
@@ -203,17 +205,11 @@ class World(Struct):
         self.processes[root_dir] = replace(self.processes[root_dir], hung=True)
 
     def lose(self, root_dir: str) -> None:
-        """A node's folder is deleted by somebody else."""
         del self.folders[root_dir]
 
     def fill(self, mount_point: str, other_bytes: int) -> None:
         """Others than nodes hold this much on a disk from now on."""
         self.disks[mount_point] = replace(self.disks[mount_point], other_bytes=other_bytes)
-
-
-def _towards(present: float, goal: float, periods: float) -> float:
-    """An exponential average after `periods` of its time constant."""
-    return goal + (present - goal) * math.exp(-periods)
 
 
 def new_world(seed: int, storages: dict[str, str], disk_bytes: int = 100 * GB) -> World:

@@ -8,8 +8,7 @@ import pytest
 from tests.cli.footprints import differences, footprint
 from tests.cli.operator import WNM
 
-from wnm.app.cron_places import NotOurs, SystemFile
-from wnm.app.schedule import own_program, passing_folder
+from wnm.app.schedule import NotOurs, SystemFile, own_program, passing_folder
 from wnm.core.errors import NeedsOperator
 from wnm.system.crontabs import has_cron, write_system_file
 

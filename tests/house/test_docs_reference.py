@@ -25,15 +25,14 @@ from tests.views.test_earnings import SOME
 
 from wnm.alerts import commands as alert_commands
 from wnm.app import schedule as cron
-from wnm.app.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS
+from wnm.app.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS, View
 from wnm.app.read import chronicle_of, story_of
 from wnm.app.run_options import RUN_OPTIONS
-from wnm.app.view_options import View
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
 from wnm.storage.schema import TABLES, TABLES_SQL
 from wnm.views import alerts, doctor, earnings, prometheus, registry, timeline
-from wnm.views.material import KEYS
+from wnm.views.reports import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {"schema", "generated_at"}

@@ -10,7 +10,7 @@ from tests.settings.hosts import USER
 from tests.settings.hosts import given as layer
 from tests.settings.test_texts import ACCEPTED
 
-from wnm.app.setting_files import read_config_file
+from wnm.app.sources import read_config_file
 from wnm.core.layers import resolve
 from wnm.core.settings import SPECS, read, render
 from wnm.formats.config_file import render_config

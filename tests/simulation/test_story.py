@@ -9,11 +9,11 @@ def test_a_story_begins_with_growth_to_the_cap_and_is_the_same_again() -> None:
     chosen = settings(node_cap=4, **limits(2))
     story = run_simulation(chosen, 600, 5)
     assert story == run_simulation(chosen, 600, 5)
-    assert story.minutes[0].number == 0
-    assert "antnode0001" in story.minutes[0].reaction
+    assert story.minutes[0][0] == 0
+    assert "antnode0001" in story.minutes[0][2]
     assert dict(story.counts)["AddNode"] >= 4
-    assert any(each.event for each in story.minutes)
-    assert not any(each.event for each in story.minutes if each.number < 60)
+    assert any(event for _, event, _ in story.minutes)
+    assert not any(event for number, event, _ in story.minutes if number < 60)
 
 
 def test_another_seed_tells_another_story() -> None:
@@ -26,7 +26,7 @@ def test_its_text_has_a_line_for_every_eventful_minute_and_a_table_at_the_end() 
     text = render(story)
     assert text.startswith("300 cycles, a minute each, with seed 3\n\n  0:00  growth: ")
     assert sum(line[:6].strip().replace(":", "").isdigit() for line in text.splitlines()) == sum(
-        bool(each.event) + bool(each.reaction) for each in story.minutes
+        bool(event) + bool(reaction) for _, event, reaction in story.minutes
     )
     for node in story.nodes:
         assert f"  {node.name} " in text

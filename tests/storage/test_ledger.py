@@ -308,3 +308,25 @@ def test_an_operation_that_cannot_be_read_needs_the_operator(machine: Machine) -
         database.write(lambda c: c.execute('UPDATE operation SET action = \'{"is":"Fly"}\''))
     with pytest.raises(NeedsOperator, match="operation 1: not a NodeAction"):
         machine.recall()
+
+
+def test_rows_that_were_read_are_read_again_only_where_the_ledger_wrote(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.insert(node(1), node(2), node(3))
+    with open_for_writing(store.path) as database:
+        ledger = Ledger(database)
+        one, two, three = ledger.recall().nodes
+        assert ledger.nodes() == (one, two, three)
+        crash = Conclusion(before=one, after=replace(one, status=Status.STOPPED, because="caf\udce9"))
+        removal = RemoveNode(node=two.id, because=legacy("the cap"))
+        intention = ledger.intend(
+            observation((one, two, three)), SETTINGS, decision(removal, conclusions=(crash,)), NOW
+        )
+        during = ledger.nodes()
+        assert [each.status for each in during] == [Status.STOPPED, Status.REMOVING, three.status]
+        assert during[0].because == "caf\\udce9"
+        assert during[2] is three
+        done = Outcome(action=removal, result=Result.DONE, ended_at=NOW)
+        ledger.conclude(intention, (done,), ending(NOW, exit_code=0, counters=None, history_days=30))
+        assert [each.id for each in ledger.nodes()] == [1, 3]
+        assert ledger.nodes() == Ledger(database).nodes()

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from tests.builders import HOST, NOW
 from tests.views.past import remember
 
+from wnm.app.invocation import View
 from wnm.app.material import material
 from wnm.app.read import chronicle_of, extras_of, story_of
-from wnm.app.view_options import View
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.ledger import Ledger

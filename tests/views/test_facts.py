@@ -9,7 +9,8 @@ from tests.views.builders import ATTOS, colony, healthy, material, stopped, unre
 from wnm.core.errors import BadInput
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
-from wnm.views.material import NodeFacts, attention, facts_of, facts_payload, only
+from wnm.views.material import NodeFacts, attention, facts_of, only
+from wnm.views.reports import facts_payload
 
 KEYS = [
     "id",

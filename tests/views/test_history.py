@@ -7,8 +7,8 @@ from tests.builders import NOW, settings
 from tests.views.past import Past, remember
 from tests.views.terminal_texts import BERLIN, CASES, LOOKED_AT, TEXTS, WIDTHS, looked_at, written
 
+from wnm.app.invocation import View
 from wnm.app.read import chronicle_of
-from wnm.app.view_options import View
 from wnm.core.timeline import RANGES, Bucket, Spread
 from wnm.storage.database import open_for_reading
 from wnm.views import charts, timeline

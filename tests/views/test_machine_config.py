@@ -9,7 +9,7 @@ from tests.builders import ALICE, HOST, settings
 from tests.views.builders import material, texts_of
 from tests.views.shell import evaluated
 
-from wnm.app.setting_files import read_config_file
+from wnm.app.sources import read_config_file
 from wnm.core.errors import BadInput
 from wnm.core.forms import WeightedWallet
 from wnm.core.layers import Layer, resolve

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from wnm.alerts.commands import alert_checks
 from wnm.app.context import Context
-from wnm.app.cron_places import place_of
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
 from wnm.app.identity import REMEDY, copied
 from wnm.app.invocation import Report
 from wnm.app.material import material
-from wnm.app.schedule import INSTALL, START_CRON, is_there
+from wnm.app.schedule import INSTALL, START_CRON, is_there, place_of
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings

@@ -8,10 +8,9 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wnm.app.context import Context
-from wnm.app.invocation import Command, Report
+from wnm.app.invocation import Command, Report, View
 from wnm.app.material import cycle_view, material
 from wnm.app.terminal import NARROWEST, Terminal
-from wnm.app.view_options import View
 from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput

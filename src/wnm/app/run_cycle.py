@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wnm.app.context import Context
@@ -223,14 +224,21 @@ def _rehearse(context: Context) -> Report:
 
 
 def _choice(context: Context) -> "Choose":
-    """What decides: the ladder, or what was asked for by hand."""
-    if context.asked.command is Command.FORCE:
-        from wnm.app.force import by_hand
+    """What decides: the ladder, or that exactly what was asked for by hand is done."""
+    asked = context.asked
+    if asked.command is not Command.FORCE:
+        from wnm.core.decide.ladder import decide
 
-        return by_hand(context.asked)
-    from wnm.core.decide.ladder import decide
+        return decide
+    from wnm.core.decide.forced import ForcedAction, Request, forced
 
-    return decide
+    request = Request(
+        action=ForcedAction(asked.force_action or ""),
+        names=asked.service_names,
+        count=asked.count,
+        confirmed=asked.confirm or asked.dry_run,
+    )
+    return partial(forced, request=request)
 
 
 def node_actions(decision: "Decision") -> "Sequence[NodeAction]":

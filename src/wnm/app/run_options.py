@@ -5,8 +5,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from wnm.app.invocation import FORCED_ACTIONS, REPORT_FORMATS, REPORTS, SUBCOMMANDS
-from wnm.app.view_options import RANGE_NAMES, SORTS
+from wnm.app.invocation import FORCED_ACTIONS, RANGE_NAMES, REPORT_FORMATS, REPORTS, SORTS, SUBCOMMANDS
 from wnm.core.errors import BadInput
 from wnm.core.settings import NAMES, SPECS
 from wnm.core.suggest import did_you_mean, shortened

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from wnm.alerts.fallback import forget_fallback
 from wnm.app.context import Context
-from wnm.app.cron_places import place_of
 from wnm.app.invocation import Report
 from wnm.app.run_cycle import with_rights
-from wnm.app.schedule import forget_schedule, suspended_schedule
+from wnm.app.schedule import forget_schedule, place_of, suspended_schedule
 from wnm.storage.database import stored_absent
 from wnm.system import removal
 from wnm.system.lock import release_stale

@@ -1,9 +1,15 @@
-"""From a command line to an Invocation."""
+"""Parses a command line into an Invocation.
+
+Not with argparse, because the promises differ: a switch stands alone or takes true or false, and leaves the word after
+it alone if that is a command; hyphens and underscores are the same; a value that looks like an option needs `=`;
+what is unknown is refused with the nearest known name.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.app.invocation import (
@@ -12,16 +18,68 @@ from wnm.app.invocation import (
     FORCED_ACTIONS,
     Command,
     Invocation,
+    View,
+    node_text,
     refuse_conflicts,
+    view_of,
+    view_value,
 )
-from wnm.app.run_options import RUN_OPTIONS, known_commands, run_text
-from wnm.app.view_options import NAMES as VIEW_NAMES
-from wnm.app.view_options import View, node_text, view_of, view_value
-from wnm.cli.arguments import Word, words_of
+from wnm.app.invocation import NAMES as VIEW_NAMES
+from wnm.app.run_options import RUN_OPTIONS, SHORT, Takes, known_commands, known_options, run_text, takes
 from wnm.core.errors import BadInput
+from wnm.core.forms import BOOLEAN_WORDS
 from wnm.core.node import id_in_name
 from wnm.core.settings import NAMES
 from wnm.core.suggest import did_you_mean, shortened
+
+_NUMBER = re.compile(r"-[0-9.]")
+
+
+class Word(Struct, frozen=True, kw_only=True):
+    """An option (`name` in snake_case, `value` None if it takes none), or a plain word (`name` None)."""
+
+    name: str | None
+    value: str | None
+
+
+def words_of(argv: Sequence[str]) -> Iterator[Word]:
+    """The command line word by word. BadInput for an unknown option and for a missing or a needless value."""
+    waiting = list(reversed(argv))
+    while waiting:
+        text = waiting.pop()
+        if not _is_option(text):
+            yield Word(name=None, value=text)
+            continue
+        written, equals, attached = text.partition("=")
+        name = SHORT.get(written) or written.removeprefix("--").replace("-", "_")
+        kind = takes(name) if written in SHORT or written.startswith("--") else None
+        if kind is None:
+            names = [name] if name in known_commands() else known_options()
+            raise BadInput(
+                f"unknown option {shortened(written)}: {did_you_mean(written, names, 'see wnm --help')}"
+            )
+        if kind is Takes.NOTHING and equals:
+            raise BadInput(f"--{name} takes no value: leave out {shortened(equals + attached)}")
+        yield Word(name=name, value=attached if equals else _next_value(name, kind, waiting))
+
+
+def _next_value(name: str, kind: Takes, waiting: list[str]) -> str | None:
+    if kind is Takes.NOTHING:
+        return None
+    if kind is Takes.SWITCH:
+        return waiting.pop() if waiting and waiting[-1].lower() in BOOLEAN_WORDS else "true"
+    if not waiting:
+        raise BadInput(f"--{name} needs a value: see wnm --help")
+    # Several words in one, such as "--relay --alpha", can only be meant as a value.
+    if _is_option(waiting[-1]) and " " not in waiting[-1]:
+        raise BadInput(f"--{name} needs a value: if {shortened(waiting[-1])} is meant, write --{name}=VALUE")
+    return waiting.pop()
+
+
+def _is_option(text: str) -> bool:
+    """Dashes make an option, except before a number."""
+    return len(text) > 1 and text.startswith("-") and not _NUMBER.match(text)
+
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1, Command.CRON: 1, Command.ALERTS: 1}

@@ -80,10 +80,16 @@ class Ending(Struct, frozen=True, kw_only=True):
 
 
 class Ledger:
-    """The ledger of one machine. Every verb is one transaction: all of it is on disk, or nothing."""
+    """The ledger of one machine. Every verb is one transaction: all of it is on disk, or nothing.
+
+    Nobody else writes rows of nodes while the cycle's lock is held, so those that were read once are read again only
+    after this ledger wrote them.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._known: dict[int, Node] | None = None
+        self._written: set[int] = set()
 
     def settings(self) -> dict[str, str]:
         """The settings that were given and are kept, as canonical texts by name."""
@@ -127,11 +133,23 @@ class Ledger:
 
     def nodes(self) -> tuple[Node, ...]:
         """The rows of all nodes, by id."""
-        return self._database.read(all_nodes)
+
+        def work(connection: Connection) -> dict[int, Node]:
+            if self._known is None:
+                return {node.id: node for node in all_nodes(connection)}
+            others = {number: node for number, node in self._known.items() if number not in self._written}
+            return others | _nodes_with(connection, sorted(self._written))
+
+        self._known = self._database.read(work)
+        self._written.clear()
+        return tuple(self._known[number] for number in sorted(self._known))
 
     def recall(self) -> Recall:
         """Everything that an observation needs of the past."""
-        return self._database.read(_recall)
+        found = self._database.read(_recall)
+        self._known = {node.id: node for node in found.nodes}
+        self._written.clear()
+        return found
 
     def intend(
         self, seen: Observation, settings: Mapping[str, str], decision: Decision, started_at: datetime
@@ -151,7 +169,10 @@ class Ledger:
             write_nodes(connection, [item.during for item in intended])
             return Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
 
-        return self._database.write(work)
+        intention = self._database.write(work)
+        self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}
+        self._written |= intention.rows.keys()
+        return intention
 
     def conclude(self, intention: Intention, outcomes: Sequence[Outcome], ending: Ending) -> None:
         """Write down what became of the actions, and what the next cycle needs to know.
@@ -164,6 +185,7 @@ class Ledger:
             _write_outcomes(connection, intention, outcomes)
             _end(connection, intention, outcomes, ending)
 
+        self._written |= intention.rows.keys()
         self._database.write(work)
 
     def record_idle(
@@ -185,6 +207,7 @@ class Ledger:
             _end(connection, intention, (), ending)
             return number
 
+        self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}
         return self._database.write(work)
 
 

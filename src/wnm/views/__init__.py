@@ -1,1 +1,1 @@
-"""One file per report; values in, text out."""
+"""Text for people and for programs, made of one input: the cycle in hand, or a recorded one."""

@@ -43,12 +43,12 @@ def names_in(cycle: CycleView) -> Names:
 
 
 def verb(kind: str) -> str:
-    """What an action of this class does: `add` for `AddNode`."""
+    """The verb of an action of this class: `add` for `AddNode`."""
     return _VERBS[kind][0] if kind in _VERBS else kind
 
 
 def past(kind: str) -> str:
-    """What an action of this class has done: `added` for `AddNode`."""
+    """The past of that verb: `added` for `AddNode`."""
     return _VERBS[kind][1] if kind in _VERBS else kind
 
 

@@ -1,4 +1,4 @@
-"""What `wnm doctor` found, and the checks that need nothing but what is remembered."""
+"""Checks the health of a machine from its record, and renders all checks of `wnm doctor`."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

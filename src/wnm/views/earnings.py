@@ -1,4 +1,4 @@
-"""The report earnings: what nodes were credited, by day, wallet and node, in exact amounts."""
+"""Reports earnings: the amounts that nodes were credited, by day, wallet and node, exactly."""
 
 import csv
 import io

@@ -182,7 +182,7 @@ def _deeds(cycle: CycleView, names: Names) -> list[str]:
 
 
 def ended_words(outcome: OutcomeView) -> str:
-    """How an action ended: `stopped: it had to be killed`."""
+    """The end of an action: `stopped: it had to be killed`."""
     return f"{_end(outcome)}{end_details(outcome)}"
 
 
@@ -201,7 +201,7 @@ def _end(outcome: OutcomeView) -> str:
 
 
 def end_details(outcome: OutcomeView) -> str:
-    """What else there is to say of an end, behind a colon: an error, a note, the space that it freed."""
+    """The details of an end, behind a colon: an error, a note, the space that it freed."""
     details = [detail for detail in (outcome.error, outcome.note) if detail]
     if outcome.freed_bytes is not None:
         details.append(f"freed {size(outcome.freed_bytes)}")
@@ -279,7 +279,7 @@ def _actions(decision: Decision, names: Names) -> list[Payload]:
 
 
 def held_payload(held: Blocked, names: Names) -> Payload:
-    """What is not done, for people and for programs: sentences, kinds and the names of nodes."""
+    """A blocked action, for people and for programs: sentences, kinds and the names of nodes."""
     return {
         "what": what(held, names),
         "waiting_for": waiting_for(held, names),

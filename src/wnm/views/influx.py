@@ -1,4 +1,4 @@
-"""The report influx-resources: the points that NTracking's dashboards read, under their field names.
+"""Writes the report influx-resources: points under the field names that the dashboards of NTracking read.
 
 The names are those of the dashboards, `networ_size` included. What wnm does not know (latency, coin prices, wallet
 balances) is left out and never made up.

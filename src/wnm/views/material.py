@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput
@@ -15,7 +15,6 @@ from wnm.core.observation import NodePage, NodeReading, NodeSeen, Observation, P
 from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
 from wnm.core.suggest import did_you_mean, shortened
-from wnm.views.payload import Payload, scalar
 
 NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)
@@ -132,9 +131,6 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
     last_error: str | None
 
 
-KEYS = tuple(field.name for field in fields(NodeFacts))
-
-
 def facts_of(each: NodeSeen, observed_at: datetime | None) -> NodeFacts:
     """The node's row, and of its reading what still holds.
 
@@ -202,19 +198,14 @@ def _uptime_seconds(
     return max(0, int((observed_at - process.started_at).total_seconds()))
 
 
-def facts_payload(facts: NodeFacts) -> Payload:
-    """A node as JSON has it: every key, null where nothing is known."""
-    return {key: scalar(getattr(facts, key)) for key in KEYS}
-
-
 def counts_of(nodes: Iterable[NodeSeen]) -> Mapping[Status, int]:
-    """How many nodes have each status; every status is there."""
+    """The number of nodes by status; every status is there."""
     found = Counter(each.node.status for each in nodes)
     return {status: found[status] for status in Status}
 
 
 def attention(each: NodeSeen, facts: NodeFacts) -> str | None:
-    """Why somebody may want to look at this node, for people; None when all is as it should be."""
+    """The reason to look at this node, for people; None when all is as it should be."""
     if facts.status is Status.DISABLED:
         return None
     if facts.status is Status.DEAD:

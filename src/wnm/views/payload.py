@@ -1,4 +1,4 @@
-"""What all reports for programs share: the object around them, times, and how it is written."""
+"""Writes reports for programs: the object around them, times, JSON and shell variables."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Every report by name, and the formats that it comes in."""
+"""Renders every report by its name, in each of its formats."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""Reading an exported cycle, which anybody may have written, and comparing two decisions."""
+"""Reads an exported cycle, which anybody may have written, and compares two decisions."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.errors import BadInput
@@ -12,13 +13,22 @@ from wnm.core.observation import FileSystem, MachineReading, Unseen
 from wnm.core.settings import SPECS, Settings, shown
 from wnm.formats.config_file import render_config
 from wnm.node_kinds.kinds import KINDS
-from wnm.views.material import NOT_YET, Material, NodeFacts, counts_of, facts_payload
-from wnm.views.payload import Payload, envelope, moment, write_env
+from wnm.views.material import NOT_YET, Material, NodeFacts, counts_of
+from wnm.views.payload import Payload, envelope, moment, scalar, write_env
 from wnm.views.text import columns, indented, table
 from wnm.views.words import NOTHING, absolute, printable, size
 
 _HEAD = ("name", "status", "process", "reachable", "version", "peers", "records", "disk", "last error")
 _NUMBERS = (5, 6, 7)
+
+
+KEYS = tuple(field.name for field in fields(NodeFacts))
+"""The keys of a node, in their order."""
+
+
+def facts_payload(facts: NodeFacts) -> Payload:
+    """A node as JSON has it: every key, null where nothing is known."""
+    return {key: scalar(getattr(facts, key)) for key in KEYS}
 
 
 def nodes_payload(material: Material) -> Payload:

@@ -18,9 +18,9 @@ from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of, facts_payload
+from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of
 from wnm.views.payload import Payload
-from wnm.views.reports import Measured, measured, reachability, rounded
+from wnm.views.reports import Measured, facts_payload, measured, reachability, rounded
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
 from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
@@ -30,7 +30,7 @@ _LEAST_WHY, _LONGEST_WHY = 24, 70
 
 
 class Extras(Struct, frozen=True, kw_only=True):
-    """What else is known of nodes: the last action on each by id, and what each earned today by name, in attos."""
+    """Further facts of nodes: the last action on each by id, and what each earned today by name, in attos."""
 
     last: Mapping[int, Event]
     earned: Mapping[str, int]
@@ -118,7 +118,7 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 def layout(rows: Sequence[Row], width: int | None) -> Layout:
-    """What fits into the width, where None is as wide as it takes; what matters least is left out first."""
+    """The columns that fit into the width, where None is as wide as it takes; what matters least is left out first."""
     widths = {name: _width(column, rows) for name, column in COLUMNS.items()}
     has_why = any(row.why for row in rows)
     if width is None:
@@ -376,7 +376,7 @@ def _head(found: Overview, width: int) -> list[Line]:
 
 
 def headline(found: Overview) -> list[Line]:
-    """How many nodes there are, by status, and what they earned: the parts of a line, the most telling first."""
+    """The number of nodes by status, and what they earned: the parts of a line, the most telling first."""
     running = found.counts[Status.RUNNING]
     words = f"{running} of {found.node_count} nodes running, cap {found.node_cap}"
     others = [

@@ -19,9 +19,9 @@ from wnm.views import charts
 from wnm.views.actions import Names, names_in, node_name_of, particulars, past, recorded_outcome, verb
 from wnm.views.charts import Trends
 from wnm.views.explain import end_details, ended_words, held_payload, held_words, limits_then
-from wnm.views.material import CycleView, Material, facts_of, facts_payload
+from wnm.views.material import CycleView, Material, facts_of
 from wnm.views.payload import Payload, envelope, moment
-from wnm.views.reports import disks_of, known, limit, reachability
+from wnm.views.reports import disks_of, facts_payload, known, limit, reachability
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.words import NOTHING, at, at_and_ago, day, local, printable, short_name, size, span, zone_name
 
@@ -35,7 +35,7 @@ STATUS_TONES = {
     Status.DEAD: Tone.BAD,
     Status.DISABLED: Tone.QUIET,
 }
-"""How a status is meant; those that are missing are transitions."""
+"""The tone of each status; those that are missing are transitions."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ def _rule(events: Events, cycle: int) -> str | None:
 
 
 def who(each: Event) -> str:
-    """Who or what wanted it, for people: `by hand`, `wnm, by its rule pressure`, `nobody: it came by itself`."""
+    """The one that wanted it, for people: `by hand`, `wnm, by its rule pressure`, `nobody: it came by itself`."""
     if each.action is None:
         return "nobody: wnm found it so"
     if each.rule == BY_HAND:
@@ -281,7 +281,7 @@ def _spread(buckets: Mapping[int, Bucket], index: int, measure: str) -> Payload 
 
 
 class Story(Struct, frozen=True, kw_only=True):
-    """What a story is told from. `seen` is None when the node is gone, `happened` is oldest first.
+    """The input of a story. `seen` is None when the node is gone, `happened` is oldest first.
 
     `stop` is the last time that it came to rest, `stop_cycle` and `stop_sample` what was recorded then, None where
     that is not kept. `earlier` happenings are left out. `kept_days` is how far back anything is remembered.

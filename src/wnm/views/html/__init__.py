@@ -1,1 +1,1 @@
-"""The status page: values in, one self-contained HTML text out."""
+"""The status page: one self-contained HTML text."""

@@ -1,4 +1,4 @@
-"""Pieces of HTML that are safe by construction: a plain text can only become part of one escaped."""
+"""Builds HTML that is safe by construction: a plain text can only become an escaped part of it."""
 
 import html
 import json

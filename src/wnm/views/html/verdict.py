@@ -49,7 +49,7 @@ _LONGEST = 180
 
 
 class State(StrEnum):
-    """How the machine is."""
+    """The state of the machine."""
 
     FINE = "fine"
     NOTE = "worth a look"
@@ -65,7 +65,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 
 def verdict(subject: Subject) -> Verdict:
-    """What the page says first."""
+    """The first words of the page."""
     bad = troubles(subject)
     if bad:
         rest = len(bad) - 1
@@ -92,7 +92,7 @@ def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
 
 
 def troubles(subject: Subject) -> list[Check]:
-    """What needs somebody, the most telling first: what the last cycle itself gave up on."""
+    """The checks that need somebody, those first that the last cycle itself gave up on."""
     bad = [check for check in subject.checks if check.ok is False]
     return sorted(bad, key=lambda check: check.kind is not CheckKind.BLOCKED)
 
