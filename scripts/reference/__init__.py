@@ -1,1 +1,1 @@
-"""Pages of docs/reference, made from the declarations in the code."""
+"""Writes the pages of docs/reference that are made from the declarations in the code."""

@@ -1,4 +1,4 @@
-"""The reference pages of the command line: commands, options and exit codes."""
+"""Writes the reference pages of the command line: commands, options and exit codes."""
 
 from collections.abc import Iterable
 from typing import Any

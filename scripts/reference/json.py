@@ -1,4 +1,4 @@
-"""The reference page of the keys that JSON reports have; a test compares them with the reports."""
+"""Writes the reference page of the keys that JSON reports have; a test compares them with the reports."""
 
 from collections.abc import Mapping
 

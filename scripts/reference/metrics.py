@@ -1,4 +1,4 @@
-"""The reference page of metric names, read from a recorded exposition in which every metric is there."""
+"""Writes the reference page of metric names, read from a recorded exposition in which every metric is there."""
 
 import re
 from collections.abc import Iterable

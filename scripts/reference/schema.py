@@ -1,4 +1,4 @@
-"""The reference page of the database: every table and column, from their declarations."""
+"""Writes the reference page of the database: every table and column, from their declarations."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The reference page of all settings, generated from their declarations."""
+"""Writes the reference page of all settings, generated from their declarations."""
 
 from wnm.core.setting import Spec
 from wnm.core.settings import GROUPS, SPECS

@@ -1,4 +1,4 @@
-"""The composition root: the only file that names concrete process managers and firewalls.
+"""Puts the parts together: the composition root, and the only file that names concrete process managers and firewalls.
 
 Each is imported only where it is used, and nothing that a cycle needs before the cycle's lock is held: importing this
 module costs next to nothing. It is what `wnm.app.context.Wiring` describes.

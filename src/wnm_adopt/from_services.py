@@ -8,7 +8,8 @@ from posixpath import dirname, join
 from msgspec.structs import replace
 
 from wnm.app.context import Context
-from wnm.core.host import SYSTEM_SERVICES, Host, default_manager, for_manager, node_folder
+from wnm.core.backends import traits_of
+from wnm.core.host import Host, default_manager, for_manager, node_folder
 from wnm.core.settings import read
 from wnm_adopt.anm_files import (
     CRON,
@@ -52,11 +53,11 @@ class FromServices(Source):
         found = classified(units_of(manager, self._run.host, storage), self._run)
         settings, problems = settings_of(found.adopted, manager, given_by_hand(self._run))
         settings |= firewall_for(manager, self._run)
-        if manager == SYSTEM_SERVICES and (alive := _live_anm()):
+        if traits_of(manager).system_services and (alive := _live_anm()):
             problems.append(
                 f"anm still looks after these nodes ({alive}): use --migrate_anm, or switch it off first"
             )
-        if manager == SYSTEM_SERVICES and (other := _other_database(self._run.database_path)):
+        if traits_of(manager).system_services and (other := _other_database(self._run.database_path)):
             problems.append(
                 f"the wnm with the database {other:.200} has taken over anm's nodes: go on with that one, or undo it "
                 f"there with wnm --undo_migration; if it is gone for good, delete {MARK}"
@@ -166,7 +167,7 @@ def settings_of(
 
 def firewall_for(manager: str, run: Context) -> dict[str, str]:
     """The setting of the firewall, if it is not given by hand: UFW where it is on and root looks after the nodes."""
-    if "firewall" in given_by_hand(run) or not (run.host.is_root or manager == SYSTEM_SERVICES):
+    if "firewall" in given_by_hand(run) or not (run.host.is_root or traits_of(manager).system_services):
         return {}
     return {"firewall": "ufw"} if run.wiring.firewall_is_active() else {}
 

@@ -15,9 +15,8 @@ from wnm.core.action import AddNode, NodeAction, OpenPort, RemoveNode, Resurvey,
 from wnm.core.decide.ladder import decide
 from wnm.core.decide.releases import passed_gates
 from wnm.core.decision import Decision
-from wnm.core.deeds import after, during
 from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
-from wnm.core.lifecycle import after_additions
+from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, id_in_name
 from wnm.core.observation import Observation, ProcessReading, ProgramReading, Remembered, Unseen
 from wnm.core.outcome import Outcome, Result, Retry

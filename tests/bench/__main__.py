@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     show("an empty interpreter", bare, bare)
     show("wnm --version", measure([WNM, "--version"], asked.runs), bare)
     idle: dict[int, Cost] = {}
-    for count in (0, 10, 50, 200):
+    for count in (0, 10, 50, 200, 2000):
         with machine(count) as options:
             idle[count] = measure([WNM, *options], asked.runs)
         show(f"idle cycle, {count} nodes", idle[count], bare)

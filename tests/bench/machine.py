@@ -12,7 +12,7 @@ from wnm.storage.ledger import write_nodes
 from wnm.system.files import stamp
 from wnm_sim.make_program import write_program
 
-PORT_START = 22
+PORT_START = 24
 METRICS_START = 21
 WIDE_LIMITS = """
     --cpu_less_than 99.8 --cpu_remove 99.9 --mem_less_than 98 --mem_remove 99 --hd_less_than 98 --hd_remove 99

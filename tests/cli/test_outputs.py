@@ -117,6 +117,12 @@ def test_without_an_output_a_cycle_pays_nothing(operator: Operator, folder: Path
     assert loaded(operator) & FOR_FILES == {"wnm.views.prometheus", "wnm.system.publish"}
 
 
+def test_no_output_lays_out_text_for_people(operator: Operator, folder: Path) -> None:
+    operator.init(node_cap=0, prometheus_textfile=folder / "wnm.prom", status_page=folder / "page.html")
+    assert not {name for name in loaded(operator) if name.partition(".")[0] in ("rich", "textual")}
+    assert (folder / "page.html").exists()
+
+
 def test_it_is_kept_and_can_be_turned_off(operator: Operator, folder: Path) -> None:
     text = folder / "wnm.prom"
     operator.init(node_cap=0)

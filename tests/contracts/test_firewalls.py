@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.firewall_bench import UfwBench, needs_real, real, script, stand_in
 
 from wnm.core.contracts import Firewall
-from wnm.core.decide.ports import port_changes
+from wnm.core.decide.firewall import port_changes
 from wnm.core.errors import NeedsOperator, Transient
 from wnm.core.observation import FirewallReading, PortRule
 from wnm.firewall.null import NullFirewall

@@ -16,7 +16,7 @@ from wnm.core.action import (
     StopNode,
     UpgradeNode,
 )
-from wnm.core.deeds import after, during
+from wnm.core.lifecycle import after, during
 from wnm.core.node import Node, Status
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import legacy

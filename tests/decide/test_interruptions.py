@@ -86,16 +86,16 @@ QUIET = 75.0
         ),
         "a stop that got through is a stopped node": (STOP, node(1, state=ENDED), "", Status.STOPPED),
         "a stop that did not is a running node": (STOP, node(1), "", Status.RUNNING),
-        "a restart between its halves is a stopped node": (
+        "a restart between its halves is a crashed node": (
             RESTART,
             node(1, Status.RESTARTING, state=ENDED, restarted=True, status_since=JUST),
-            "",
+            "start 1",
             Status.STOPPED,
         ),
-        "an upgrade between its halves is a stopped node": (
+        "an upgrade between its halves is a crashed node": (
             UPGRADE,
             node(1, Status.UPGRADING, state=ENDED, status_since=JUST),
-            "",
+            "start 1",
             Status.STOPPED,
         ),
         "an upgrade whose process runs goes on": (

@@ -69,6 +69,7 @@ def test_the_names_of_the_rules() -> None:
         "reboot",
         "dead nodes",
         "pressure",
+        "crashed nodes",
         "upgrades",
         "silent nodes",
         "shunned nodes",

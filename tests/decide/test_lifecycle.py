@@ -19,8 +19,7 @@ from wnm.core.action import (
     StopNode,
     UpgradeNode,
 )
-from wnm.core.deeds import after, during
-from wnm.core.lifecycle import backs_off, delay_of, retry_at
+from wnm.core.lifecycle import after, backs_off, delay_of, during, retry_at
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import legacy

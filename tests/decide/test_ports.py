@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from wnm.core.action import ClosePort, OpenPort, PortChange, port_comment
-from wnm.core.decide.ports import node_in_comment, port_changes
+from wnm.core.decide.firewall import node_in_comment, port_changes
 from wnm.core.observation import FirewallReading, PortRule, Unseen
 from wnm.core.reasons import legacy
 from wnm.core.sentences import sentence

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wnm.core.node import ProcessState
-from wnm.formats.systemctl_show import Shown, read_units
+from wnm.formats.systemd_unit import Shown, read_units
 
 CASES = Path(__file__).parent / "cases" / "systemd_show"
 RUNNING, STOPPED, FAILED = ProcessState.RUNNING, ProcessState.STOPPED, ProcessState.FAILED

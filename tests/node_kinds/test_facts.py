@@ -69,8 +69,8 @@ def test_where_the_data_is() -> None:
 
 
 def test_where_a_node_says_why_it_ended() -> None:
-    assert KINDS["antnode"].last_words_file == "critical_failure.log"
-    assert KINDS["ant-node"].last_words_file is None
+    assert KINDS["antnode"].failure_file == "critical_failure.log"
+    assert KINDS["ant-node"].failure_file is None
 
 
 def test_the_log_of_ant_node_is_off_unless_asked_for_and_asked_for_without_a_flag() -> None:

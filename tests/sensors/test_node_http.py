@@ -23,8 +23,8 @@ from tests.sensors.servers import (
     serving,
 )
 
-from wnm.core.asking import Answer, Target
 from wnm.core.node import Reachability
+from wnm.core.observation import Answer, Target
 from wnm.sensors.node_http import ask_all
 from wnm.system.clock import SystemClock
 
@@ -304,7 +304,7 @@ FEW_SOCKETS = """
 import resource, socket, sys, time
 from datetime import timedelta
 from tests.sensors.servers import hanging, healthy, serving
-from wnm.core.asking import Target
+from wnm.core.observation import Target
 from wnm.sensors.node_http import ask_all
 from wnm.system.clock import SystemClock
 

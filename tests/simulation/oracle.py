@@ -94,7 +94,11 @@ def rests(row: Node, now: datetime) -> bool:
 def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], settings: Settings) -> None:
     """No transition has more nodes than its limit, unless it had before."""
     leaving = {each.node for each in actions if isinstance(each, RemoveNode)}
-    present = Counter(row.status for number, row in rows.items() if number not in leaving)
+    # A crashed node that is being started again counts against no limit.
+    healing = {number for number, row in rows.items() if row.crashed and row.status is Status.RESTARTING}
+    present = Counter(
+        row.status for number, row in rows.items() if number not in leaving and number not in healing
+    )
     entering: Counter[Status] = Counter()
     left: Counter[Status] = Counter()
     for action in actions:
@@ -108,6 +112,8 @@ def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], setting
         }.get(type(action))
         if isinstance(action, RestartNode) and row is not None and row.trial is not None:
             continue  # the restart that its upgrade lacks
+        if isinstance(action, StartNode) and row is not None and row.crashed:
+            continue
         if status is not None and (row is None or row.status is not status):
             entering[status] += 1
             if row is not None:

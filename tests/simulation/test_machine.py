@@ -18,6 +18,7 @@ from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import is_gone, runs
 from wnm.core.node import Status
 from wnm.core.observation import Observation
+from wnm.core.reasons import ReasonKind
 from wnm.core.settings import Settings
 from wnm_sim.machine import SimulatedCycle, SimulatedMachine
 from wnm_sim.world import GB, Flaw, new_world
@@ -44,6 +45,11 @@ FLAWS = [
     Flaw(has_no_peers=True, share=0.3),
 ]
 NAMELESS = (ForcedAction.ADD, ForcedAction.SURVEY, ForcedAction.TEARDOWN)
+
+
+def _grows(action: object) -> bool:
+    """Whether growth decided it; a crashed node comes back whatever the limits of growth say."""
+    return isinstance(action, AddNode | StartNode) and action.because.kind is not ReasonKind.CRASHED
 
 
 def _sheds(action: NodeAction | Resurvey) -> bool:
@@ -330,7 +336,7 @@ class AnyMachine(RuleBasedStateMachine):
             minutes = 1 if quiet < 20 else 5
             result = self.one_cycle(minutes=minutes)
             actions = result.decision.actions if result.decision is not None else ()
-            grown = grown or any(isinstance(each, AddNode | StartNode) for each in actions)
+            grown = grown or any(map(_grows, actions))
             assert not (grown and any(map(_sheds, actions))), "what was grown by itself was shed again"
             quiet = 0.0 if actions else quiet + minutes
             if quiet > QUIET_MINUTES:

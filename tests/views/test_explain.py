@@ -8,9 +8,8 @@ from tests.builders import NOW, ago, disk, limits, node, seen, settings
 from tests.views.builders import LATER, adding, colony, cycle, healthy, held, material, outcome, stopped
 
 from wnm.core.action import Resurvey, StopNode
-from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
-from wnm.core.decision import Decision
+from wnm.core.decision import BY_HAND, Decision
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.outcome import Result
 from wnm.core.reasons import legacy

@@ -14,7 +14,7 @@ from tests.views.test_formats import HOSTILE
 
 from wnm.app.read import node_known, story_of
 from wnm.core.action import DisableNode, RemoveNode, StopNode
-from wnm.core.decide.forced import BY_HAND
+from wnm.core.decision import BY_HAND
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status, node_name
 from wnm.core.outcome import Result

@@ -1,1 +1,1 @@
-"""The use cases: each command once, without argv."""
+"""Holds the use cases: each command once, without argv and without print."""

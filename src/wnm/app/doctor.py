@@ -1,4 +1,4 @@
-"""The checks of `wnm doctor` that have to look at the machine."""
+"""Runs `wnm doctor`: checks the set-up of this machine and the last cycle, and gives remedies."""
 
 import os
 from collections.abc import Iterator
@@ -43,17 +43,17 @@ def examine(context: Context) -> Report:
     )
 
 
-def look_around(run: Context, settings: Settings) -> tuple[Check, ...]:
+def look_around(context: Context, settings: Settings) -> tuple[Check, ...]:
     """Everything that a cycle will need, looked at without changing anything."""
     return (
-        _supported(run, settings),
+        _supported(context, settings),
         _program(settings),
-        *((_sudo(run),) if needs_root(run) else _folders(settings)),
-        _private(run.database_path),
-        *_identity(run.database_path),
-        _lock(run.lock_path),
-        _cron(run),
-        *alert_checks(run.database_path, settings),
+        *((_sudo(context),) if needs_root(context) else _folders(settings)),
+        _private(context.database_path),
+        *_identity(context.database_path),
+        _lock(context.lock_path),
+        _cron(context),
+        *alert_checks(context.database_path, settings),
     )
 
 
@@ -65,9 +65,9 @@ def _identity(database_path: str) -> Iterator[Check]:
         yield Check(kind=CheckKind.IDENTITY, name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
 
 
-def _supported(run: Context, settings: Settings) -> Check:
+def _supported(context: Context, settings: Settings) -> Check:
     try:
-        run.wiring.check(settings)
+        context.wiring.check(settings)
     except WnmError as error:
         return Check(kind=CheckKind.SETTINGS, name="settings", ok=False, detail=str(error))
     detail = f"{settings.process_manager}, firewall {settings.firewall}, {settings.node_kind}"
@@ -89,12 +89,12 @@ def _program(settings: Settings) -> Check:
     return Check(kind=CheckKind.PROGRAM, name="node program", ok=False, detail=reason, remedy=remedy)
 
 
-def _sudo(run: Context) -> Check:
+def _sudo(context: Context) -> Check:
     """Whether cycles may be carried out by root, who then can write everywhere."""
     try:
         run_program((which_sudo(), "-n", "-l", "--", *elevated_command()), PATIENCE)
     except WnmError as error:
-        remedy = f"allow this in sudoers: {sudoers_line(run.host.user)}"
+        remedy = f"allow this in sudoers: {sudoers_line(context.host.user)}"
         return Check(kind=CheckKind.SUDO, name="sudo", ok=False, detail=str(error), remedy=remedy)
     return Check(
         kind=CheckKind.SUDO, name="sudo", ok=True, detail="cycles may be carried out by root", remedy=None
@@ -148,10 +148,10 @@ def _lock(lock_path: str) -> Check:
     return Check(kind=CheckKind.LOCK, name="lock", ok=True, detail=detail)
 
 
-def _cron(run: Context) -> Check:
+def _cron(context: Context) -> Check:
     """Whether something starts wnm; not knowing is no fault, a timer may do it too."""
     remedy = f"run {INSTALL}"
-    place = place_of(run)
+    place = place_of(context)
     try:
         line = place.line()
         others = [found for text in _tables() for found in others_naming_wnm(text)]

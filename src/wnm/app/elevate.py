@@ -1,4 +1,4 @@
-"""An ordinary user's cycle over services of the whole system: handed over, whole, to one process under `sudo -n`.
+"""Hands an ordinary user's run over services of the whole system to one process under `sudo -n`.
 
 sudo is asked once and for exactly one command line, the one that a line of sudoers can allow. What was given to wnm
 goes along as data, so that nothing of the user's environment decides what runs as root.
@@ -26,7 +26,6 @@ from wnm.core.layers import Layer
 from wnm.core.settings import SPECS
 from wnm.storage.database import stored_settings
 from wnm.system.command import CommandFailed, run_attached
-from wnm_adopt.takeover_folder import PREFIX
 
 SUDO_FOLDERS = "/usr/bin:/bin:/usr/local/bin:/usr/sbin:/sbin"
 MODULE = "wnm.cli.elevated"
@@ -38,15 +37,15 @@ BEYOND_THE_CYCLE = timedelta(seconds=10)
 DEFAULT_CYCLE = timedelta(seconds=50)
 
 
-def needs_root(run: Context) -> bool:
+def needs_root(context: Context) -> bool:
     """Whether this run changes services of the whole system and does not have the right to."""
-    if run.host.is_root or os.geteuid() == 0 or run.host.platform != "linux":
+    if context.host.is_root or os.geteuid() == 0 or context.host.platform != "linux":
         return False
-    stored = stored_settings(run.database_path)
+    stored = stored_settings(context.database_path)
     return traits_of(stored.get("process_manager")).system_services
 
 
-def act_as_root(run: Context, *, patience: timedelta | None = None) -> Report:
+def act_as_root(context: Context, *, patience: timedelta | None = None) -> Report:
     """Run it under sudo on our output; only its exit code is left to report.
 
     NeedsOperator, with the line to add, if sudo refuses.
@@ -56,8 +55,8 @@ def act_as_root(run: Context, *, patience: timedelta | None = None) -> Report:
     try:
         code, refusal = run_attached(
             (which_sudo(), "-n", "--", *elevated_command()),
-            input_text=written(run),
-            timeout=patience or _cycle_timeout(run) + BEYOND_THE_CYCLE,
+            input_text=written(context),
+            timeout=patience or _cycle_timeout(context) + BEYOND_THE_CYCLE,
             held_back="sudo: ",
         )
     except CommandFailed as error:
@@ -70,7 +69,7 @@ def act_as_root(run: Context, *, patience: timedelta | None = None) -> Report:
         raise NeedsOperator(
             f"sudo -n was refused ({refusal or f'exit code {code}'}), and nodes are services of the system",
             remedy="allow this in sudoers with `sudo visudo -f /etc/sudoers.d/wnm`: "
-            + sudoers_line(run.host.user),
+            + sudoers_line(context.host.user),
         )
     return Report(exit_code=code - CODE_OFFSET)
 
@@ -98,14 +97,14 @@ def sudoers_line(user: str, python: str = sys.executable) -> str:
     return f"{user} ALL=(root) NOPASSWD: {escaped}"
 
 
-def written(run: Context) -> str:
+def written(context: Context) -> str:
     """The run as text for the other process."""
     return json.dumps(
         {
-            "asked": msgspec.to_builtins(run.asked),
-            "layers": [{"name": layer.name, "values": dict(layer.values)} for layer in run.layers],
-            "host": msgspec.to_builtins(run.host),
-            "began": run.began,
+            "asked": msgspec.to_builtins(context.asked),
+            "layers": [{"name": layer.name, "values": dict(layer.values)} for layer in context.layers],
+            "host": msgspec.to_builtins(context.host),
+            "began": context.began,
         }
     )
 
@@ -133,12 +132,12 @@ def _texts(values: object) -> dict[str, str]:
     return {str(name): str(text) for name, text in values.items()}
 
 
-def _cycle_timeout(run: Context) -> timedelta:
+def _cycle_timeout(context: Context) -> timedelta:
     """What is given for this run, else what is stored; a text that is none is refused by whoever resolves it."""
-    layers = [*run.layers, Layer(name="", values=stored_settings(run.database_path))]
+    layers = [*context.layers, Layer(name="", values=stored_settings(context.database_path))]
     text = next((layer.values["cycle_timeout"] for layer in layers if "cycle_timeout" in layer.values), None)
     try:
-        value = SPECS["cycle_timeout"].form.read(text, run.host) if text is not None else DEFAULT_CYCLE
+        value = SPECS["cycle_timeout"].form.read(text, context.host) if text is not None else DEFAULT_CYCLE
     except ValueError:
         return DEFAULT_CYCLE
     return value if isinstance(value, timedelta) else DEFAULT_CYCLE
@@ -157,21 +156,23 @@ def owner_of(user: str) -> tuple[int, int]:
 PATIENCE = timedelta(minutes=15)
 
 
-def lacks_rights(run: Context) -> bool:
+def lacks_rights(context: Context) -> bool:
     """Whether this run is about services of the whole system, and this process may not change those."""
-    if os.geteuid() == 0 or run.host.platform != "linux":
+    if os.geteuid() == 0 or context.host.platform != "linux":
         return False
-    if run.asked.command is Command.UNDO_MIGRATION:
+    if context.asked.command is Command.UNDO_MIGRATION:
+        from wnm_adopt.takeover_folder import PREFIX
+
         # What root has taken over only root can even look at.
-        folders = Path(dirname(run.database_path)).glob(f"{PREFIX}*")
-        return needs_root(run) or any(folder.lstat().st_uid == 0 for folder in folders)
-    return run.asked.migrate_anm or traits_of(_manager_by_hand(run)).system_services
+        folders = Path(dirname(context.database_path)).glob(f"{PREFIX}*")
+        return needs_root(context) or any(folder.lstat().st_uid == 0 for folder in folders)
+    return context.asked.migrate_anm or traits_of(_manager_by_hand(context)).system_services
 
 
-def hand_over(run: Context) -> int:
+def hand_over(context: Context) -> int:
     """Have root do it. The folder of the database is the account's own, so it is made here."""
-    folder = Path(dirname(run.database_path))
-    if not run.asked.dry_run:
+    folder = Path(dirname(context.database_path))
+    if not context.asked.dry_run:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -179,11 +180,12 @@ def hand_over(run: Context) -> int:
                 f"{folder} cannot be made ({error.strerror})",
                 remedy="see who may write there, or give --dbpath",
             ) from error
-    return act_as_root(run, patience=PATIENCE).exit_code
+    return act_as_root(context, patience=PATIENCE).exit_code
 
 
-def _manager_by_hand(run: Context) -> str | None:
+def _manager_by_hand(context: Context) -> str | None:
     text = next(
-        (layer.values["process_manager"] for layer in run.layers if "process_manager" in layer.values), None
+        (layer.values["process_manager"] for layer in context.layers if "process_manager" in layer.values),
+        None,
     )
     return None if text is None else ALIASES.get(text, text)

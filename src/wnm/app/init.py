@@ -1,4 +1,4 @@
-"""`wnm --init`: writes the database with the settings that were given, and starts nothing."""
+"""Runs `wnm --init`: writes the database with the settings that were given, and starts nothing."""
 
 import os
 import shlex
@@ -22,18 +22,18 @@ from wnm.system.removal import absent_account, absent_folders
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
-def init(run: Context) -> Report:
+def init(context: Context) -> Report:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
     from wnm.storage.old_database import is_old_colony
 
-    if run.asked.takes_over or is_old_colony(run.database_path):
-        return take_over(run)
-    if os.path.lexists(run.database_path):
-        raise already_there(run.database_path)
-    resolved = run.resolve(None)
-    if run.host.is_root and resolved.origins["firewall"] == DEFAULT:
-        run = replace(run, host=replace(run.host, ufw_active=run.wiring.firewall_is_active()))
-        resolved = run.resolve(None)
+    if context.asked.takes_over or is_old_colony(context.database_path):
+        return take_over(context)
+    if os.path.lexists(context.database_path):
+        raise already_there(context.database_path)
+    resolved = context.resolve(None)
+    if context.host.is_root and resolved.origins["firewall"] == DEFAULT:
+        context = replace(context, host=replace(context.host, ufw_active=context.wiring.firewall_is_active()))
+        resolved = context.resolve(None)
     program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
     kind, problem = _recognise(program)
     if problem is not None and resolved.origins["antnode_path"] != DEFAULT:
@@ -41,40 +41,40 @@ def init(run: Context) -> Report:
             f"antnode_path cannot be used, {problem}: put a node program there or give another path"
         )
     if kind is not None:
-        resolved = replace(run, host=replace(run.host, program_kind=kind)).resolve(None)
+        resolved = replace(context, host=replace(context.host, program_kind=kind)).resolve(None)
         if resolved.settings.node_kind != kind:
             raise BadInput(
                 f"node_kind {resolved.settings.node_kind}: {resolved.settings.antnode_path} is {kind}; "
                 "leave node_kind out or give another antnode_path"
             )
-    run.wiring.check(resolved.settings)
+    context.wiring.check(resolved.settings)
     create(
-        run.database_path,
+        context.database_path,
         settings=resolved.initial_texts(),
-        now=run.clock.now(),
-        absent_before=_absent(run, resolved.settings),
+        now=context.clock.now(),
+        absent_before=_absent(context, resolved.settings),
         system_id=system_id(),
     )
-    return Report(text=_next_steps(run, resolved, problem))
+    return Report(text=_next_steps(context, resolved, problem))
 
 
-def take_over(run: Context) -> Report:
+def take_over(context: Context) -> Report:
     """Take over the nodes that are there already."""
     from wnm_adopt.taking_over import take_over
 
-    return Report(exit_code=take_over(run))
+    return Report(exit_code=take_over(context))
 
 
-def undo_migration(run: Context) -> Report:
+def undo_migration(context: Context) -> Report:
     """Put back what taking over changed."""
     from wnm_adopt.undoing import undo
 
-    return Report(exit_code=undo(run))
+    return Report(exit_code=undo(context))
 
 
-def _absent(run: Context, settings: Settings) -> list[str]:
+def _absent(context: Context, settings: Settings) -> list[str]:
     """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
-    folders = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
+    folders = absent_folders([dirname(context.database_path), *context.wiring.folders(settings)])
     return folders + (
         absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
     )
@@ -89,12 +89,12 @@ def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None
     return program.kind, None
 
 
-def _next_steps(run: Context, resolved: Resolved, problem: str | None) -> str:
+def _next_steps(context: Context, resolved: Resolved, problem: str | None) -> str:
     settings = resolved.settings
-    option = f" --dbpath {shlex.quote(run.asked.dbpath)}" if run.asked.dbpath else ""
+    option = f" --dbpath {shlex.quote(context.asked.dbpath)}" if context.asked.dbpath else ""
     missing = f"no node program yet ({problem}): put antnode at {settings.antnode_path} or set --antnode_path"
     lines = [
-        f"initialised {run.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}",
+        f"initialised {context.database_path}: up to {settings.node_cap} nodes with {settings.process_manager}",
         *([missing] if problem is not None else []),
         "nothing was started; next:",
         f"  wnm --dry_run{option}   # what the first cycle would do",

@@ -1,4 +1,4 @@
-"""`--log_file`: what a cycle says is appended to a file too, and the file is kept small.
+"""Appends what a cycle says to the file of `--log_file` too, and keeps the file small.
 
 The line for cron both redirects to the file and names it here. The redirection catches what nothing here could: a
 wnm that cannot start. Where it took effect, the output goes to the file already and only the size is seen to. Where

@@ -139,8 +139,8 @@ def points_for_dashboards(material: "Material") -> str:
 
     A node that does not answer within poll_timeout lacks these figures and nothing else.
     """
-    from wnm.core.asking import Target
     from wnm.core.node import NodeId
+    from wnm.core.observation import Target
     from wnm.formats.antnode_metrics import read_figures
     from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all

@@ -11,8 +11,8 @@ from wnm.app.context import Context
 from wnm.app.invocation import Command, Report, View
 from wnm.app.material import cycle_view, material
 from wnm.app.terminal import NARROWEST, Terminal
-from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.ladder import decide
+from wnm.core.decision import BY_HAND
 from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.core.node import Node, node_name

@@ -72,6 +72,8 @@ def run_cycle(context: Context) -> Report:
 
 def with_rights(context: Context) -> Report:
     """Carry it out in this process, or in one of root's if nodes are services of the system."""
+    if context.host.is_root:
+        return act_here(context)
     from wnm.app.elevate import act_as_root, needs_root
 
     return act_as_root(context) if needs_root(context) else act_here(context)
@@ -264,7 +266,7 @@ def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
 
     What the ladder had no time for comes again by itself; what was asked for by hand does not.
     """
-    from wnm.core.decide.forced import BY_HAND
+    from wnm.core.decision import BY_HAND
     from wnm.core.outcome import Result, Retry
 
     bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())

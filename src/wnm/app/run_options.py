@@ -1,4 +1,4 @@
-"""Every option of the command line: those of the run, and one for each setting."""
+"""Lists the options of a run beside those of settings, and where else each may be given."""
 
 from collections.abc import Mapping
 from enum import Enum

@@ -1,4 +1,4 @@
-"""`wnm cron`: shows, installs and removes the line that lets cron start a cycle every minute.
+"""Runs `wnm cron`: shows, installs and removes the line that lets cron start a cycle every minute.
 
 One line for each database, with every path absolute, in a place of wnm's own; no line of anybody else is touched.
 `wnm.formats.crontab` says what the line looks like and why, `wnm.app.log_file` what becomes of its output.
@@ -62,26 +62,30 @@ class Place(Protocol):
         """Return when nothing is there for this database; False if nothing was."""
 
 
-def place_of(run: Context) -> Place:
+def place_of(context: Context) -> Place:
     """Where the line for this run's database belongs."""
-    database = run.database_path
-    if run.host.platform == "linux" and run.host.is_root:
-        name = f"wnm{suffix_of(run)}"
-        return SystemFile(crontabs.SYSTEM_FOLDER / name, database, _removal(run))
-    return UserTable(run.host.user, database, _removal(run))
+    database = context.database_path
+    if context.host.platform == "linux" and context.host.is_root:
+        name = f"wnm{suffix_of(context)}"
+        return SystemFile(crontabs.SYSTEM_FOLDER / name, database, _removal(context))
+    return UserTable(context.host.user, database, _removal(context))
 
 
-def suffix_of(run: Context) -> str:
+def suffix_of(context: Context) -> str:
     """What tells the files of a database other than the default one apart; no dots, cron passes over such names."""
-    return "" if _is_default(run) else f"-{hashlib.sha256(os.fsencode(run.database_path)).hexdigest()[:8]}"
+    return (
+        ""
+        if _is_default(context)
+        else f"-{hashlib.sha256(os.fsencode(context.database_path)).hexdigest()[:8]}"
+    )
 
 
-def _is_default(run: Context) -> bool:
-    return run.database_path == os.path.realpath(f"{data_folder(run.host)}/{DATABASE_NAME}")
+def _is_default(context: Context) -> bool:
+    return context.database_path == os.path.realpath(f"{data_folder(context.host)}/{DATABASE_NAME}")
 
 
-def _removal(run: Context) -> str:
-    option = "" if _is_default(run) else f" --dbpath {shlex.quote(run.database_path)}"
+def _removal(context: Context) -> str:
+    option = "" if _is_default(context) else f" --dbpath {shlex.quote(context.database_path)}"
     return f"wnm{option} cron remove"
 
 
@@ -180,28 +184,28 @@ class Found(Struct, frozen=True, kw_only=True):
     daemon_runs: bool | None
 
 
-def cron(run: Context) -> Report:
+def cron(context: Context) -> Report:
     """Run the verb that was asked for."""
-    return _VERBS[run.asked.cron_verb or "show"](run)
+    return _VERBS[context.asked.cron_verb or "show"](context)
 
 
-def remove_cron_of(run: Context) -> bool:
+def remove_cron_of(context: Context) -> bool:
     """Return when cron no longer starts cycles for this run's database; False if it did not.
 
     What wnm did not write stays. NeedsOperator if the crontab cannot be read or written.
     """
     try:
-        return place_of(run).remove()
+        return place_of(context).remove()
     except NotOurs:
         return False
 
 
-def forget_schedule(run: Context) -> None:
+def forget_schedule(context: Context) -> None:
     """After a teardown: take away the line, and the log of cycles where it is kept in its usual place."""
-    remove_cron_of(run)
-    if run.asked.log_file is not None:
+    remove_cron_of(context)
+    if context.asked.log_file is not None:
         return
-    log = Path(log_file_of(run))
+    log = Path(log_file_of(context))
     for file in (log, log.with_name(f"{log.name}.1")):
         file.unlink(missing_ok=True)
     if log.parent == SYSTEM_LOGS:
@@ -226,14 +230,14 @@ def suspended_schedule(place: Place) -> Iterator[None]:
         raise
 
 
-def wanted_line(run: Context, place: Place) -> str:
+def wanted_line(context: Context, place: Place) -> str:
     """The line as `install` writes it. NeedsOperator if cron could not start this wnm."""
     return schedule_line(
         Start(
             program=own_program(),
-            database=run.database_path,
-            log_file=log_file_of(run),
-            config=_config_of(run),
+            database=context.database_path,
+            log_file=log_file_of(context),
+            config=_config_of(context),
         ),
         place.user,
     )
@@ -248,11 +252,11 @@ def own_program() -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", "wnm")
 
 
-def log_file_of(run: Context) -> str:
+def log_file_of(context: Context) -> str:
     """Where the log of cycles goes: what is given, else where an operator of the platform looks first."""
-    if run.asked.log_file is not None:
-        return log_path(run.asked.log_file)
-    return f"{_log_folder(run.host)}/wnm{suffix_of(run)}.log"
+    if context.asked.log_file is not None:
+        return log_path(context.asked.log_file)
+    return f"{_log_folder(context.host)}/wnm{suffix_of(context)}.log"
 
 
 def is_there(program: str) -> bool:
@@ -268,30 +272,30 @@ def passing_folder(program: str, home: str) -> str | None:
     )
 
 
-def _install(run: Context) -> Report:
-    if not os.path.lexists(run.database_path):
-        raise missing(run.database_path)
-    place = place_of(run)
-    line = wanted_line(run, place)
-    if run.asked.dry_run:
+def _install(context: Context) -> Report:
+    if not os.path.lexists(context.database_path):
+        raise missing(context.database_path)
+    place = place_of(context)
+    line = wanted_line(context, place)
+    if context.asked.dry_run:
         if place.line() == line:
             return Report(text=f"{place.described} would stay as it is")
         return Report(text=f"would write in {place.described}:\n{place.text_with(line).rstrip()}")
-    _check_program(run)
+    _check_program(context)
     new = place.install(line)
     text = (
         f"{'written' if new else 'it is there already'}: {place.described} starts a cycle every minute\n"
-        f"it logs to {log_file_of(run)}; take it away with: {place.removal}"
+        f"it logs to {log_file_of(context)}; take it away with: {place.removal}"
     )
-    return Report(text=text, notes=tuple(_warnings(run)))
+    return Report(text=text, notes=tuple(_warnings(context)))
 
 
-def _check_program(run: Context) -> None:
+def _check_program(context: Context) -> None:
     """Start it as cron does. NeedsOperator if that does not work."""
     program = own_program()
     try:
         said = run_program(
-            (*program, "--version"), _PATIENCE, {"PATH": SAFE_PATH, "HOME": run.host.home}
+            (*program, "--version"), _PATIENCE, {"PATH": SAFE_PATH, "HOME": context.host.home}
         ).stdout
     except CommandFailed as error:
         raise NeedsOperator(f"cron could not start wnm: {error}", remedy="install wnm anew") from error
@@ -299,14 +303,14 @@ def _check_program(run: Context) -> None:
         raise NeedsOperator(f"{program[0]} is not wnm", remedy="install wnm anew, and start it from there")
 
 
-def _warnings(run: Context) -> Iterator[str]:
+def _warnings(context: Context) -> Iterator[str]:
     """What does not keep cron from starting wnm now, but may later."""
     try:
-        make_log_folder(log_file_of(run))
+        make_log_folder(log_file_of(context))
     except OSError as error:
-        yield f"there is no folder for the log file {log_file_of(run)} ({error.strerror})"
+        yield f"there is no folder for the log file {log_file_of(context)} ({error.strerror})"
     program = own_program()[0]
-    folder = passing_folder(program, run.host.home)
+    folder = passing_folder(program, context.host.home)
     if folder is not None:
         yield (
             f"{program} lies in {folder}, which is emptied now and then: install wnm elsewhere, then run {INSTALL}"
@@ -315,33 +319,35 @@ def _warnings(run: Context) -> Iterator[str]:
         yield f"no cron seems to run on this machine: {START_CRON}"
 
 
-def _remove(run: Context) -> Report:
-    place = place_of(run)
-    if run.asked.dry_run:
+def _remove(context: Context) -> Report:
+    place = place_of(context)
+    if context.asked.dry_run:
         found = place.line()
         gone = None if found is None else f"would take out of {place.described}:\n{found}"
     else:
         gone = f"taken out of {place.described}" if place.remove() else None
-    return Report(text=gone or _nothing_in(place, run))
+    return Report(text=gone or _nothing_in(place, context))
 
 
-def _nothing_in(place: Place, run: Context) -> str:
-    return f"nothing to remove: {place.described} has no line for {run.database_path}"
+def _nothing_in(place: Place, context: Context) -> str:
+    return f"nothing to remove: {place.described} has no line for {context.database_path}"
 
 
-def _show(run: Context) -> Report:
-    place, now = place_of(run), run.clock.now()
-    found = _look(run, place)
-    as_json = run.asked.report_format == "json"
+def _show(context: Context) -> Report:
+    place, now = place_of(context), context.clock.now()
+    found = _look(context, place)
+    as_json = context.asked.report_format == "json"
     return Report(
-        text=write_json(_payload(run, place, found, now)) if as_json else _text(run, place, found, now)
+        text=write_json(_payload(context, place, found, now))
+        if as_json
+        else _text(context, place, found, now)
     )
 
 
-def _look(run: Context, place: Place) -> Found:
+def _look(context: Context, place: Place) -> Found:
     line, line_unread = _told(place.line)
-    wanted, not_wanted_because = _told(lambda: wanted_line(run, place))
-    last_cycle, no_cycle_because = _told(lambda: _last_cycle(run.database_path))
+    wanted, not_wanted_because = _told(lambda: wanted_line(context, place))
+    last_cycle, no_cycle_because = _told(lambda: _last_cycle(context.database_path))
     return Found(
         line=line,
         line_unread=line_unread,
@@ -368,13 +374,13 @@ def _last_cycle(database_path: str) -> CycleRecord | None:
         return next(iter(Timeline(database).cycles(1)), None)
 
 
-def _payload(run: Context, place: Place, found: Found, now: datetime) -> Payload:
+def _payload(context: Context, place: Place, found: Found, now: datetime) -> Payload:
     program = None if found.line is None else program_of(found.line)
     cycle = found.last_cycle
     return envelope(
         now,
         {
-            "database": run.database_path,
+            "database": context.database_path,
             "place": place.described,
             "installed": None if found.line_unread else found.line is not None,
             "line": found.line,
@@ -382,7 +388,7 @@ def _payload(run: Context, place: Place, found: Found, now: datetime) -> Payload
             "up_to_date": found.line is not None and found.line == found.wanted,
             "program": program,
             "program_exists": None if program is None else is_there(program),
-            "log_file": log_file_of(run),
+            "log_file": log_file_of(context),
             "last_cycle": None
             if cycle is None
             else {
@@ -400,14 +406,14 @@ def _payload(run: Context, place: Place, found: Found, now: datetime) -> Payload
     )
 
 
-def _text(run: Context, place: Place, found: Found, now: datetime) -> str:
+def _text(context: Context, place: Place, found: Found, now: datetime) -> str:
     daemon = {True: "seems to run", False: f"does not seem to run: {START_CRON}", None: "may run or not"}
     rows = [
-        ("database", run.database_path),
+        ("database", context.database_path),
         ("place", place.described),
         ("line", found.line_unread or found.line or f"none: write it with {INSTALL}"),
         *_differences(found),
-        ("log file", log_file_of(run)),
+        ("log file", log_file_of(context)),
         ("last cycle", found.no_cycle_because or _cycle_text(found.last_cycle, now)),
         ("cron", daemon[found.daemon_runs]),
     ]
@@ -433,11 +439,11 @@ def _cycle_text(cycle: CycleRecord | None, now: datetime) -> str:
     return f"{cycle.number}, {relative(cycle.started_at, now)}, {end}"
 
 
-def _config_of(run: Context) -> str | None:
-    config = run.asked.config
+def _config_of(context: Context) -> str | None:
+    config = context.asked.config
     if config is None:
         return None
-    expanded = f"{run.host.home}/{config[2:]}" if config.startswith("~/") else config
+    expanded = f"{context.host.home}/{config[2:]}" if config.startswith("~/") else config
     return os.path.abspath(expanded)  # noqa: PTH100 - links stay as they are
 
 

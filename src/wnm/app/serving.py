@@ -1,4 +1,4 @@
-"""`wnm serve`: the status page on this machine's own address, read only, until it is ended.
+"""Runs `wnm serve`: shows the status page on this machine's own address, read only, until it is ended.
 
 Nothing is asked of whoever connects: every account of this machine may look, and nobody else can reach it. From
 another machine it is read through `ssh -L 8966:127.0.0.1:8966 HOST`.
@@ -56,8 +56,8 @@ def plain(code: int, line: str) -> Answer:
 class Views:
     """The answers by path. May be asked from threads; the database is read for one of them at a time."""
 
-    def __init__(self, run: Context, clock: Clock) -> None:
-        self._run = run
+    def __init__(self, context: Context, clock: Clock) -> None:
+        self._context = context
         self._clock = clock
         self._alone = threading.Lock()
         self._kept: dict[str, tuple[float, Answer]] = {}
@@ -78,12 +78,12 @@ class Views:
 
     def check(self) -> None:
         """Read everything once. NeedsOperator if there is no database that can be read."""
-        with open_for_reading(self._run.database_path) as database:
+        with open_for_reading(self._context.database_path) as database:
             self._material(database)
 
     def _made(self, make: Callable[[Material, Database], Answer]) -> Answer:
         try:
-            with open_for_reading(self._run.database_path) as database:
+            with open_for_reading(self._context.database_path) as database:
                 return make(self._material(database), database)
         except WnmError as error:
             log.warning("%s", error)
@@ -94,7 +94,7 @@ class Views:
             return plain(500, "this is a bug in wnm: it is told where wnm serve was started")
 
     def _material(self, database: Database) -> Material:
-        resolved = self._run.resolve(Ledger(database).layers())
+        resolved = self._context.resolve(Ledger(database).layers())
         return material(database, resolved, self._clock.now())
 
 
@@ -131,18 +131,18 @@ ENDED_BY = frozenset({signal.SIGTERM, signal.SIGINT})
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
-def serve(run: Context, tell: Callable[[str], None]) -> Report:
+def serve(context: Context, tell: Callable[[str], None]) -> Report:
     """Answer until SIGTERM or SIGINT comes; `tell` gets the address as soon as it answers.
 
     NeedsOperator without a database, or where the port is taken.
     """
     # A run that lasts has to look for cycles of references, other than the short ones.
     gc.enable()
-    views = Views(run, SystemClock())
+    views = Views(context, SystemClock())
     views.check()
     # Signals wait until they are asked for, in every thread: so ending is a normal return.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDED_BY)
-    with _Server(PORT if run.asked.port is None else run.asked.port, views) as server:
+    with _Server(PORT if context.asked.port is None else context.asked.port, views) as server:
         tell(f"wnm: the status page is at http://{ADDRESS}:{server.port}/")
         answering = threading.Thread(target=server.serve_forever, name="answering")
         answering.start()

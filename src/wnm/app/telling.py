@@ -1,12 +1,11 @@
-"""What a cycle says: one line when all is well, and one more for everything that went wrong or needs somebody."""
+"""Logs a cycle: one line when all is well, and one more for everything that went wrong or needs somebody."""
 
 import logging
 from collections.abc import Sequence
 
 from wnm.core.action import StopNode, node_of
 from wnm.core.cycle import Cycle
-from wnm.core.decide.forced import BY_HAND
-from wnm.core.decision import Conclusion
+from wnm.core.decision import BY_HAND, Conclusion
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
 from wnm.core.outcome import Outcome, Result

@@ -1,4 +1,4 @@
-"""Tells what a terminal can show, and puts lines with tones into colours."""
+"""Finds out what a terminal can show: its size, and whether it has characters outside of ASCII."""
 
 import os
 import shutil

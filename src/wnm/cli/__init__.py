@@ -1,1 +1,1 @@
-"""From argv to an exit code."""
+"""Turns argv into an exit code."""

@@ -1,4 +1,4 @@
-"""The part of an ordinary user's cycle that runs as root; started by wnm itself through sudo, never by people."""
+"""Carries out as root what an ordinary user asked for; wnm itself starts it through sudo, people never do."""
 
 import os
 import stat
@@ -29,37 +29,37 @@ def main() -> NoReturn:
 def _act() -> Report:
     if os.geteuid() != 0 or sys.stdin.isatty():
         raise BadInput(f"{MODULE} is started by wnm itself through sudo")
-    run = read(sys.stdin.read(LARGEST_HANDOVER), wiring)
-    set_up_logging(run.asked.loglevel, run.asked.log_format)
-    owner = owner_of(run.host.user)
+    context = read(sys.stdin.read(LARGEST_HANDOVER), wiring)
+    set_up_logging(context.asked.loglevel, context.asked.log_format)
+    owner = owner_of(context.host.user)
     try:
-        return _carry_out(run)
+        return _carry_out(context)
     finally:
-        _give_back(run, owner)
+        _give_back(context, owner)
 
 
-def _carry_out(run: Context) -> Report:
-    match run.asked.command:
+def _carry_out(context: Context) -> Report:
+    match context.asked.command:
         case Command.INIT:
             from wnm.app.init import take_over
 
-            return take_over(run)
+            return take_over(context)
         case Command.UNDO_MIGRATION:
             from wnm.app.init import undo_migration
 
-            return undo_migration(run)
+            return undo_migration(context)
         case _:
             from wnm.app.run_cycle import act_here
 
-            return act_here(run)
+            return act_here(context)
 
 
-def _give_back(run: Context, owner: tuple[int, int]) -> None:
+def _give_back(context: Context, owner: tuple[int, int]) -> None:
     """What was made beside the user's database is the user's, so that reports need no sudo.
 
     Only in a folder of the user's own, and only what was looked at: the user may put something else in its place.
     """
-    database, lock = Path(run.database_path), Path(run.lock_path)
+    database, lock = Path(context.database_path), Path(context.lock_path)
     with suppress(OSError), _opened(database.parent, os.O_DIRECTORY) as folder:
         if os.fstat(folder).st_uid != owner[0]:
             return

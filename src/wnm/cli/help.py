@@ -1,4 +1,4 @@
-"""The text of `wnm --help`, generated from the options and settings."""
+"""Writes the text of `wnm --help` from the options and settings."""
 
 import textwrap
 

@@ -13,8 +13,8 @@ from wnm.core.decide.gauges import disk_gauge, gauges, in_crisis
 from wnm.core.decide.growth import NodeCost, after_starting, node_cost, one_more
 from wnm.core.decide.ladder import MISSING_STORAGE
 from wnm.core.decide.pressure import excess, high_gauges, must_shed, short_file_systems
-from wnm.core.decide.rank import is_stopped
 from wnm.core.decide.releases import halted, held_by_halt
+from wnm.core.decide.selection import is_stopped
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen

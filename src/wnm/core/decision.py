@@ -6,6 +6,9 @@ from wnm.core.reasons import Blocked, Reason
 from wnm.core.release import Release
 from wnm.core.values import Value
 
+BY_HAND = "by hand"
+"""The rule of a decision that was asked for, in the place of a rung of the ladder."""
+
 
 class Conclusion(Value, frozen=True, kw_only=True):
     """A node as it is from now on, because of what was seen; `before` is how it was remembered."""

@@ -12,8 +12,6 @@ from wnm.core.values import Value
 type Platform = Literal["linux", "darwin"]
 
 SYSTEM_DATA = "/var/antctl"
-SYSTEM_SERVICES = "systemd"
-"""The process manager under which nodes are services of the whole system and run as an account of their own."""
 
 
 class Host(Value, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""How a node's remembered state follows from what is seen of it."""
+"""Computes a node's remembered state from what is seen of it and from what is done to it."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,14 +6,28 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.action import AddNode, NodeAction, UpgradeNode
+from wnm.core.action import (
+    AddNode,
+    DisableNode,
+    EnableNode,
+    NodeAction,
+    ProgramChoice,
+    RemoveNode,
+    RestartNode,
+    RetireNode,
+    RollBackNode,
+    StartNode,
+    StopNode,
+    UpgradeNode,
+)
 from wnm.core.backoff import backoff
-from wnm.core.node import Node, ProcessState, Reachability, Status
+from wnm.core.health_gate import Failed, NotApplicable, Passed, Waits, assess, not_applicable, runs_former
+from wnm.core.node import TRANSITIONS, Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import Blocked, BlockKind, Task
+from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
-from wnm.core.trial import Failed, Moot, Passed, Waits, judge, moot, runs_former
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -127,7 +141,7 @@ def conclude(
     if node.trial is not None and node.trial_failure is None and runs(seen.reading):
         return _tried(node, seen.reading, now, settings, pid_before=pid_before, cut_off=cut_off)
     if is_gone(seen.reading):
-        return _without_process(node, seen.reading, now, expected=cut_off is not None)
+        return _without_process(node, seen.reading, now, cut_off)
     if runs(seen.reading) and node.trial is None:
         return _with_process(node, seen.reading, now, settings)
     return node
@@ -166,7 +180,7 @@ def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node
     """The node, off its trial if the program that it has on disk is another one than it was to try."""
     if node.trial is None:
         return node
-    void = moot(node, reading)
+    void = not_applicable(node, reading)
     if void is None:
         return node
     own = node.binary_version
@@ -175,7 +189,7 @@ def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node
         if not is_gone(reading):
             return node
         back = replace(node, failed_version=node.trial, trial=None, trial_failure=None)
-        return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}")
+        return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}", crashed=True)
     # That it has its own program as its former one says that there is no other to go back to.
     node = replace(node, trial=None, trial_failure=None, former_version=own)
     if runs(reading) and node.status in (Status.UPGRADING, Status.RESTARTING):
@@ -198,7 +212,7 @@ def _tried(
     if cut_off is not None or lacks_restart(node, reading, now, pid_before=pid_before, cut_off=cut_off):
         # When wnm itself was at work on it, it is not known since when it runs: its trial begins with this look.
         return replace(node, status_since=now)
-    match judge(node, reading, now, settings, pid_before=pid_before):
+    match assess(node, reading, now, settings, pid_before=pid_before):
         case Passed(because=because):
             passed = moved(node, Status.RUNNING, now, because)
             return replace(
@@ -212,7 +226,7 @@ def _tried(
             )
         case Failed(because=because):
             return _failed_trial(node, now, because)
-        case Moot() | Waits():
+        case NotApplicable() | Waits():
             return node
 
 
@@ -292,15 +306,17 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     if runs(reading):
         return moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
     if is_gone(reading):
-        return moved(node, Status.STOPPED, now, "the machine was restarted")
+        return moved(node, Status.STOPPED, now, "the machine was restarted", crashed=True)
     return replace(node, status_since=now)
 
 
-def _without_process(node: Node, reading: NodeReading, now: datetime, *, expected: bool) -> Node:
+def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
     if node.status is Status.STOPPED:
         return node
-    if expected:
-        return moved(node, Status.STOPPED, now, "left stopped by an action that was interrupted")
+    if cut_off is not None:
+        crashed = node.crashed or isinstance(cut_off, RestartNode | UpgradeNode | RollBackNode)
+        because = "left stopped by an action that was interrupted"
+        return moved(node, Status.STOPPED, now, because, crashed=crashed)
     ended = "its process ended unexpectedly"
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
@@ -309,7 +325,7 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, *, expecte
         return node if node.trial_failure is not None else _failed_trial(node, now, words)
     failures = node.failures + 1
     return replace(
-        moved(node, Status.STOPPED, now, words),
+        moved(node, Status.STOPPED, now, words, crashed=True),
         failures=failures,
         retry_at=retry_at(failures, now),
         last_error=words,
@@ -352,8 +368,178 @@ def _minutes(span: timedelta) -> str:
     return f"{span.total_seconds() / 60:.1f} minutes"
 
 
-def moved(node: Node, status: Status, now: datetime, because: str) -> Node:
+def moved(node: Node, status: Status, now: datetime, because: str, *, crashed: bool = False) -> Node:
     """The node in this state since now; unchanged if it is in it already."""
     if node.status is status:
         return node
-    return replace(node, status=status, status_since=now, because=because)
+    return replace(node, status=status, status_since=now, because=because, crashed=crashed)
+
+
+def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
+    """The row to write before the deed, so that an interruption at any moment leaves a trace that is true.
+
+    `node` is the present row; None only for AddNode, whose row this creates.
+    """
+    because = sentence(action.because)
+    match action:
+        case AddNode():
+            return _restarting(action.node, now, because, restarted=False)
+        case _ if node is None:
+            raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
+        case StartNode(program=program):
+            starting = _restarting(node, now, because, restarted=False)
+            return starting if program is None else _on_trial(starting, program)
+        case RestartNode() | RollBackNode():
+            return _restarted(node, now, because)
+        case UpgradeNode(program=program):
+            upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=because)
+            return _on_trial(upgrading, program)
+        case RemoveNode() if node.status is Status.DEAD:
+            return node
+        case RetireNode() | RemoveNode():
+            return replace(node, status=Status.REMOVING, status_since=now, because=because)
+        case DisableNode():
+            return replace(node, status=Status.DISABLED, status_since=now, because=because)
+        case StopNode() | EnableNode():
+            return node
+
+
+def _restarted(node: Node, now: datetime, because: str) -> Node:
+    if node.trial is not None and node.status in TRANSITIONS:
+        # It stays in the transition that it is in, and takes up no other place than it does.
+        return replace(node, status_since=now, because=because, restarted=True)
+    return _restarting(node, now, because, restarted=True)
+
+
+def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> Node:
+    return replace(node, status=Status.RESTARTING, status_since=now, because=because, restarted=restarted)
+
+
+def _on_trial(node: Node, program: ProgramChoice) -> Node:
+    """A node that is given another version than it has; without one to go back to there is nothing to try."""
+    # One that is on trial already can only go back to the program from before that.
+    former = node.binary_version if node.trial is None else node.former_version
+    if former == program.version:
+        return replace(node, trial=None, trial_failure=None, former_version=former)
+    if former is None:
+        return replace(node, trial=None, trial_failure=None, former_version=None)
+    return replace(node, trial=program.version, trial_failure=None, former_version=former)
+
+
+def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
+    """The row to write after the deed; None when the node is gone.
+
+    `node` is the row written by `during`, `before` the one before that (None for AddNode).
+    """
+    if outcome.result is not Result.DONE:
+        return _not_done(outcome, node, before)
+    at = outcome.ended_at
+    match outcome.action:
+        case RemoveNode():
+            return None
+        case StopNode():
+            because = sentence(outcome.action.because)
+            return moved(replace(node, silent_since=None), Status.STOPPED, at, because)
+        case EnableNode():
+            return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
+        case RestartNode(silent=True):
+            return replace(_started(node, at), silent_since=at, silence_restarts=node.silence_restarts + 1)
+        case RestartNode() | StartNode(program=None):
+            return _started(node, at)
+        case (
+            AddNode(program=program)
+            | UpgradeNode(program=program)
+            | StartNode(program=ProgramChoice() as program)
+        ):
+            return replace(_started(node, at), binary_version=program.version)
+        case RollBackNode():
+            return replace(
+                _started(node, at),
+                binary_version=node.former_version,
+                failed_version=node.trial,
+                trial=None,
+                trial_failure=None,
+            )
+        case _:
+            return replace(node, status_since=at)
+
+
+def _not_done(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
+    match outcome.result:
+        case Result.UNFINISHED:
+            return _still_under_way(outcome, node)
+        case Result.DEFERRED:
+            return before
+        case _:
+            return _after_failure(outcome, node, before)
+
+
+def _started(node: Node, at: datetime) -> Node:
+    """Its new process has not been seen yet."""
+    return replace(node, status_since=at, version=None, silent_since=None, pid=None, process_started_at=None)
+
+
+def _still_under_way(outcome: Outcome, node: Node) -> Node:
+    """What takes longer than a cycle has failed as far as its turn is concerned: others come first next time."""
+    failures = node.failures + 1
+    pause_until = retry_at(failures, outcome.ended_at, outcome.retry)
+    return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
+
+
+def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
+    if before is None:
+        # The compensation of a failed addition removed everything, unless a process could not be ended. Where
+        # that cannot be told, the row stays: a later cycle sees.
+        if outcome.running_after is False:
+            return None
+        before = node
+    failures = before.failures + 1
+    failed = replace(
+        before,
+        failures=failures,
+        retry_at=retry_at(failures, outcome.ended_at, outcome.retry),
+        last_error=outcome.error,
+        # It may have been started again on the way, which is no failure of its own.
+        pid=None,
+        process_started_at=None,
+    )
+    if outcome.program_failed:
+        failed = _went_back(failed, node, outcome)
+    if isinstance(outcome.action, RollBackNode) and outcome.retry is Retry.LATE:
+        # There is nothing to go back to: it goes on with what it has, and a newer version may help it.
+        # Nor does it rest before it does.
+        failed = replace(
+            failed,
+            failed_version=node.trial,
+            trial=None,
+            trial_failure=None,
+            former_version=None,
+            retry_at=None,
+        )
+    goes_back = isinstance(outcome.action, RollBackNode | UpgradeNode | StartNode)
+    if failed.trial_failure is not None and goes_back:
+        # Until it is back on its former program it stays in its transition.
+        return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
+    if isinstance(outcome.action, RemoveNode):
+        # A removal that has begun goes on in a later cycle: the node may not be started again.
+        return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
+    if outcome.running_after is True:
+        return moved(failed, Status.RUNNING, outcome.ended_at, outcome.error or "")
+    if outcome.running_after is False:
+        # What it ran before, or was to run again, is started again; what was at rest waits for growth.
+        crashed = before.crashed or before.status is not Status.STOPPED
+        stopped = moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "", crashed=crashed)
+        return replace(stopped, crashed=crashed and not isinstance(outcome.action, StopNode | AddNode))
+    return failed
+
+
+def _went_back(failed: Node, node: Node, outcome: Outcome) -> Node:
+    """A node that could not be started on the program on trial in `node`, its row during the action."""
+    if node.trial is None:
+        return failed
+    if outcome.running_after is True:
+        return replace(failed, failed_version=node.trial, trial=None, trial_failure=None)
+    # It may be that its former program does not start either, or that it is not there again: a later cycle sees.
+    return replace(
+        failed, trial=node.trial, former_version=node.former_version, trial_failure=outcome.error or ""
+    )

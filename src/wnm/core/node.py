@@ -47,6 +47,7 @@ class Node(Value, frozen=True, kw_only=True):
     """One node: what was decided for it at birth, and what is remembered of it since.
 
     `restarted` tells a RESTARTING node that ran before from one that was stopped: their delays differ.
+    `crashed` is true while a node that ran is down though nobody stopped it, and until it runs again.
     `trial` is the version that the node was given and has not passed the gate of, `former_version` the one that it
     can go back to, and `trial_failure` why it has to. `failed_version` is one that it has gone back from.
     `command` are the arguments of its program as they were found, for a node that was taken over; it goes on with
@@ -73,6 +74,7 @@ class Node(Value, frozen=True, kw_only=True):
     status_since: Moment
     because: str = ""
     restarted: bool = False
+    crashed: bool = False
     pid: int | None = None
     process_started_at: Moment | None = None
     version: str | None = None

@@ -43,6 +43,8 @@ class ReasonKind(StrEnum):
     SHUNNED = "shunned"
     NODES_SHUNNED = "nodes-shunned"
     STOPPED = "stopped"
+    CRASHED = "crashed"
+    NODES_CRASHED = "nodes-crashed"
     CAPACITY = "capacity"
     PORT_CHANGED = "port-changed"
     PORT_WITHOUT_NODE = "port-without-node"
@@ -114,6 +116,7 @@ class BlockKind(StrEnum):
     NOT_MADE_HERE = "not-made-here"
     KEYS_NOT_KEPT = "keys-not-kept"
     ADDITIONS_FAIL = "additions-fail"
+    STARTS_FAIL = "starts-fail"
     NOT_APPLICABLE = "not-applicable"
 
 
@@ -125,6 +128,7 @@ class TaskKind(StrEnum):
     ADD_UP_TO = "add-up-to"
     ADD_MORE = "add-more"
     START = "start"
+    START_CRASHED = "start-crashed"
     START_STOPPED = "start-stopped"
     STOP = "stop"
     RESTART = "restart"
@@ -154,6 +158,7 @@ class RemedyKind(StrEnum):
 
     LEGACY = "legacy"
     FIX_REMOVAL = "fix-removal"
+    FIX_START = "fix-start"
     PROVIDE_PROGRAM = "provide-program"
     PROVIDE_PINNED = "provide-pinned"
     PROVIDE_NEWER = "provide-newer"

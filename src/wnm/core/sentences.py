@@ -49,6 +49,8 @@ _REASONS: dict[ReasonKind, str] = {
     ReasonKind.SHUNNED: "shunned {count} times within a day{lately} (shun_limit {limit})",
     ReasonKind.NODES_SHUNNED: "{nodes} shunned too often",
     ReasonKind.STOPPED: "stopped{colon_text}",
+    ReasonKind.CRASHED: "crashed{colon_text}",
+    ReasonKind.NODES_CRASHED: "{count} node(s) whose process ended",
     ReasonKind.CAPACITY: "the machine has room",
     ReasonKind.PORT_CHANGED: "{name} uses port {count}",
     ReasonKind.PORT_WITHOUT_NODE: "there is no node {name}",
@@ -123,6 +125,7 @@ _WAITS: dict[BlockKind, str] = {
     BlockKind.NOT_MADE_HERE: "the operator: wnm has not made it",
     BlockKind.KEYS_NOT_KEPT: "keep_keys: no key is deleted for this without a copy",
     BlockKind.ADDITIONS_FAIL: "additions to succeed: {text}",
+    BlockKind.STARTS_FAIL: "{waits_on} to start: {count} nodes do not, {waits_on} because: {text}",
     BlockKind.NOT_APPLICABLE: "a node that it applies to",
 } | {BlockKind(f"storage-{key}"): text for key, text in _STORAGE.items()}
 
@@ -132,6 +135,7 @@ _TASKS: dict[TaskKind, str] = {
     TaskKind.ADD_UP_TO: "add up to {count} node(s)",
     TaskKind.ADD_MORE: "add {count} more",
     TaskKind.START: "start {first}",
+    TaskKind.START_CRASHED: "start {nodes}",
     TaskKind.START_STOPPED: "start {count} stopped node(s)",
     TaskKind.STOP: "stop a node",
     TaskKind.RESTART: "restart {nodes}",
@@ -159,6 +163,7 @@ _TASKS: dict[TaskKind, str] = {
 _REMEDIES: dict[RemedyKind, str] = {
     RemedyKind.LEGACY: "{text}",
     RemedyKind.FIX_REMOVAL: "mend what keeps {nodes} from being removed: {text}",
+    RemedyKind.FIX_START: "mend what keeps {count} nodes from starting: {text}",
     RemedyKind.PROVIDE_PROGRAM: "put a working node program at {path} or set antnode_path",
     RemedyKind.PROVIDE_PINNED: "put version {version} at {path}, or change or clear node_version",
     RemedyKind.PROVIDE_NEWER: "put a newer version at {path}, or try {version} again with wnm --force_action upgrade",

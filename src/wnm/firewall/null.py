@@ -1,4 +1,4 @@
-"""The firewall of machines that need none, or where somebody else looks after it."""
+"""Leaves the firewall alone: for machines that need none, or where somebody else looks after it."""
 
 from wnm.core.observation import FirewallReading
 

@@ -1,4 +1,4 @@
-"""The firewall of Ubuntu and Debian: opens nodes' ports by `ufw allow`, each under a comment that names its node.
+"""Opens nodes' ports in the firewall of Ubuntu and Debian: `ufw allow`, each under a comment that names its node.
 
 While ufw is switched off nothing is done: it does not show its rules then. The first cycle after it was switched
 on opens what is missing.
@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
-from wnm.core.decide.ports import node_in_comment
+from wnm.core.decide.firewall import node_in_comment
 from wnm.core.errors import NeedsOperator, Permanent, Transient, WnmError
 from wnm.core.node import id_in_name
 from wnm.core.observation import FirewallReading, Unseen

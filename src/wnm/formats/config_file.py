@@ -1,4 +1,4 @@
-"""wnm's config files: `key = value` lines, as ConfigArgParse's default syntax reads them."""
+"""Writes wnm's config files: `key = value` lines, as ConfigArgParse's default syntax reads them."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Lines of cron tables: the one that starts wnm, and the marked block that it stands in among lines of others.
+"""Writes and finds the line of a cron table that starts wnm, in a marked block among lines of others.
 
 A text is taken apart at its line feeds only, so that whatever else it holds comes out as it went in.
 """

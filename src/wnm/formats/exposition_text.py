@@ -1,4 +1,4 @@
-"""Metrics in the text format that Prometheus and its node_exporter read."""
+"""Writes metrics in the text format that Prometheus and its node_exporter read."""
 
 import math
 import re

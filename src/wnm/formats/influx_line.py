@@ -1,4 +1,4 @@
-"""Points in the line protocol of InfluxDB, as its database and Telegraf read it."""
+"""Writes points in the line protocol of InfluxDB, as its database and Telegraf read it."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Texts of Linux' /proc and cgroup files, as far as wnm reads them (see proc(5))."""
+"""Reads texts of Linux' /proc and cgroup files, as far as wnm needs them (see proc(5))."""
 
 import re
 from collections.abc import Callable

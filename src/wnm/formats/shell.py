@@ -1,4 +1,4 @@
-"""Assignments that a POSIX shell takes over with `eval`, whatever the values are."""
+"""Writes assignments that a POSIX shell takes over with `eval`, whatever the values are."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What ufw says of its rules, and which of them are ours (`ufw status numbered`, in English).
+"""Reads what ufw says of its rules, and which of them are ours (`ufw status numbered`, in English).
 
 The numbered form is read because its lines can be told apart: a comment may hold any text, line ends included.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from wnm.core.decide.ports import node_in_comment
+from wnm.core.decide.firewall import node_in_comment
 from wnm.core.observation import FirewallReading, PortRule, Unseen
 
 SWITCHED_OFF = "ufw is switched off, so no port needs to be opened"

@@ -1,4 +1,4 @@
-"""ant-node, the node program of Autonomi's second network."""
+"""Describes ant-node, the node program of Autonomi's second network."""
 
 import re
 
@@ -92,7 +92,7 @@ ANT_NODE = NodeKind(
     program_name=NAME,
     companion_files=("bootstrap_peers.toml",),
     identity_file_name="node_identity.key",
-    last_words_file=None,
+    failure_file=None,
     has_metrics=False,
     store_files=("chunks.mdb/data.mdb", "chunks"),
     log_files="ant-node.*.log",

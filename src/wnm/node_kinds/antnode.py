@@ -1,4 +1,4 @@
-"""antnode, the node program of Autonomi's first network."""
+"""Describes antnode, the node program of Autonomi's first network."""
 
 import re
 
@@ -97,7 +97,7 @@ ANTNODE = NodeKind(
     program_name=NAME,
     companion_files=(),
     identity_file_name="secret-key",
-    last_words_file="critical_failure.log",
+    failure_file="critical_failure.log",
     has_metrics=True,
     store_files=("record_store",),
     log_files="antnode.log",

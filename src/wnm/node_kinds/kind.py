@@ -57,7 +57,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     and so is `environment`, in which what was decided for the node wins. `reserved_options` may not be given as
     extra arguments, because wnm sets them; `options_with_value` are all that are followed by a value.
 
-    `identity_file_name` lies in a node's root directory. `last_words_file` lies in its log directory, where a
+    `identity_file_name` lies in a node's root directory. `failure_file` lies in its log directory, where a
     node that ends itself says why; None for a kind that only prints it. `has_metrics` is False for a kind whose
     metrics port nothing listens on. `store_files` are the files and folders below the root directory in which
     data is kept: they change while a node works, and how much they take up is what is allocated, not their
@@ -69,7 +69,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     program_name: str
     companion_files: tuple[str, ...]
     identity_file_name: str
-    last_words_file: str | None
+    failure_file: str | None
     has_metrics: bool
     store_files: tuple[str, ...]
     log_files: str

@@ -1,4 +1,4 @@
-"""Every kind of node program that wnm can run."""
+"""Lists the kinds of node program that wnm can run."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What the last lines of a node's log tell about its health."""
+"""Reads from the last lines of a node's log how it is."""
 
 import json
 import re

@@ -10,10 +10,10 @@ from posixpath import basename, dirname
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.asking import Answer, Target
 from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.node import Node, ProcessState, Status, id_in_name
 from wnm.core.observation import (
+    Answer,
     Claim,
     FileSystem,
     MachineReading,
@@ -24,6 +24,7 @@ from wnm.core.observation import (
     ProcessReading,
     ProgramReading,
     Storage,
+    Target,
     Unseen,
 )
 from wnm.core.rates import Counters, rates
@@ -37,7 +38,7 @@ from wnm.sensors.node_files import (
     LogReading,
     StoreReading,
     critical_failure,
-    last_words,
+    end_message,
     read_node_files,
 )
 from wnm.sensors.node_http import ask_all
@@ -219,7 +220,7 @@ def _reading(
         critical_failure=critical_failure(node, kind) if node.trial is not None else None,
         has_pages=kind.has_metrics,
         stored_at=stored_at,
-        last_words=last_words(node, kind)
+        last_words=end_message(node, kind)
         if node.trial is not None or _is_another(process, node) or _has_gone(process, node)
         else None,
     )

@@ -244,7 +244,7 @@ class LaunchdDriver:
                 self._path(label).unlink(missing_ok=True)
             except OSError as error:
                 raise Transient(f"cannot remove {self._path(label)}: {error.strerror}") from error
-            # Whoever uses this label next would wonder why it does not start.
+            # The next user of this label would wonder why it does not start.
             self._launchctl.enable(self._launchctl.domain(), label)
 
     @property

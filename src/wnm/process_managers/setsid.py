@@ -1,4 +1,4 @@
-"""Nodes as plain background processes, each in a session of its own: needs no service manager and no root."""
+"""Runs nodes as plain background processes, each in a session of its own: needs no service manager and no root."""
 
 import os
 import pwd

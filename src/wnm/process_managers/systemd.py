@@ -11,8 +11,7 @@ from wnm.core.contracts import Clock, Unit
 from wnm.core.errors import NeedsOperator, Permanent, Transient, WnmError
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
-from wnm.formats.systemctl_show import PROPERTIES, Shown, read_units
-from wnm.formats.systemd_unit import Scope, service_name
+from wnm.formats.systemd_unit import PROPERTIES, Scope, Shown, read_units, service_name
 from wnm.process_managers.systemd_files import UnitFiles, search_path
 from wnm.process_managers.unit_processes import (
     LAST_OUTPUT_LINES,

@@ -1,4 +1,4 @@
-"""The unit files and boot links of systemd: which are ours, which are taken, and how ours come and go."""
+"""Writes and deletes unit files and boot links of systemd, and tells ours from those of others."""
 
 import os
 import stat
@@ -142,7 +142,7 @@ class UnitFiles:
         """Let it no longer start with the machine; True if it would have."""
         links = [self._links / service_name(unit)]
         if unit.found:
-            # Whoever enabled it may have done so for another target.
+            # It may have been enabled for another target.
             links += sorted(self._folder.glob(f"*.wants/{service_name(unit)}"))
         linked = False
         for link in links:

@@ -1,4 +1,4 @@
-"""Finds, describes and ends the processes of a unit, whoever started them; and quotes what a unit printed last."""
+"""Finds, describes and ends the processes of a unit, and quotes what it printed last."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The machine as Linux tells it in /proc and /sys, without the cost of importing psutil."""
+"""Reads the machine from /proc and /sys of Linux, without the cost of importing psutil."""
 
 import os
 from datetime import datetime

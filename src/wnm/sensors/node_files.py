@@ -207,7 +207,7 @@ LOGGED_LINES = 2
 START_SLACK = timedelta(seconds=30)
 
 
-def last_words(node: Node, kind: NodeKind) -> str | None:
+def end_message(node: Node, kind: NodeKind) -> str | None:
     """Why the node ended, if it said so before it ended itself, else what its program printed last.
 
     What was written before this process of the node began is not its own: one that is killed says nothing.
@@ -250,11 +250,11 @@ def critical_failure(node: Node, kind: NodeKind, since: datetime | None = None) 
     and not every release need do so. For a kind without such a file it is the last
     fatal line of its log.
     """
-    if kind.last_words_file is None:
+    if kind.failure_file is None:
         log = read_node_files(kind, node.root_dir, node.log_dir).log
         fatal = log.health.fatal if isinstance(log, LogReading) else None
         return fatal[:LONGEST] if fatal else None
-    path = join(node.log_dir, kind.last_words_file)
+    path = join(node.log_dir, kind.failure_file)
     if not _written_since(path, since or _beginning(node)):
         return None
     reason = last_lines(path, 1)

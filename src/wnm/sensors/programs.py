@@ -1,4 +1,4 @@
-"""Node programs on disk: which file it is, and what it says it is when asked once."""
+"""Reads which node program a file is, asking it once what it is."""
 
 import os
 import pwd

@@ -10,11 +10,10 @@ from msgspec import Struct
 from wnm import __version__
 from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
 from wnm.core.decision import Decision
-from wnm.core.deeds import after, during
 from wnm.core.errors import Bug
 from wnm.core.identity import Identity
 from wnm.core.layers import Layer
-from wnm.core.lifecycle import after_additions
+from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import (
     FirewallReading,

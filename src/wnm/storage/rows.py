@@ -141,7 +141,8 @@ def node_of_row(row: Row) -> Node:
             values[name] = ()
         elif text is not None:
             values[name] = json_of(kind, text, f"node {values['id']}: {name}")
-    values["no_upnp"], values["restarted"] = bool(values["no_upnp"]), bool(values["restarted"])
+    for name in ("no_upnp", "restarted", "crashed"):
+        values[name] = bool(values[name])
     try:
         return msgspec.convert(values, Node)
     except msgspec.ValidationError as error:

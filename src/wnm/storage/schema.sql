@@ -73,6 +73,7 @@ CREATE TABLE node (
     former_version TEXT,
     failed_version TEXT,
     command TEXT, -- JSON
+    crashed BOOLEAN DEFAULT '0' NOT NULL,
     CONSTRAINT pk_node PRIMARY KEY (id)
 );
 

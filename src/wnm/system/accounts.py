@@ -1,4 +1,4 @@
-"""Accounts of the system that nodes run as: looked up, made when missing, and removed if wnm made them."""
+"""Looks up accounts that nodes run as, makes them when missing, and removes those that wnm made."""
 
 import fcntl
 import grp

@@ -1,4 +1,4 @@
-"""The one door to other programs: run one to its end, or start one that outlives us."""
+"""Runs other programs, the only module that does: one to its end, or one that outlives us."""
 
 import errno
 import os
@@ -243,7 +243,7 @@ def _collect(
         for stream, text in streams.items():
             selector.register(stream, selectors.EVENT_READ, text)
         while True:
-            # Whoever it left behind may keep the streams open: its own end counts, and what it wrote until then.
+            # A child that it left behind may keep the streams open: its own end counts, and what it wrote until then.
             over = process.poll() is not None
             ready = selector.select(0 if over else min(max(deadline - time.monotonic(), 0), 0.05))
             for key, _ in ready:

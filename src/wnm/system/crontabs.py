@@ -1,4 +1,4 @@
-"""Cron as this machine has it: the user's table behind the program `crontab`, files in cron.d, and the daemon.
+"""Reads and writes cron's tables: the user's behind the program `crontab`, files in cron.d; and finds the daemon.
 
 Texts are taken and given back byte for byte: what is not UTF-8 survives as surrogate escapes.
 """

@@ -1,4 +1,4 @@
-"""The drop-ins beside a unit file of systemd."""
+"""Reads the drop-ins beside a unit file of systemd."""
 
 import os
 from collections.abc import Sequence

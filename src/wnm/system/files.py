@@ -1,4 +1,4 @@
-"""Files that are there completely or not at all, and never readable by others by accident."""
+"""Writes files that are there completely or not at all, and are never readable by others by accident."""
 
 import errno
 import os

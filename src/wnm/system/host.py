@@ -1,4 +1,4 @@
-"""Facts of the machine and the account that runs wnm, read without starting any program."""
+"""Reads facts of the machine and of the account that runs wnm, without starting any program."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""One cycle at a time: a lock that the kernel holds, so that any death of its holder frees it."""
+"""Locks a database for one cycle at a time; the kernel holds the lock, so any death of its holder frees it."""
 
 import errno
 import fcntl
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wnm.core.errors import BadInput, Busy, NeedsOperator
 
-# Whoever asks for the holder takes the lock for an instant, and must not turn away a cycle by that.
+# Asking for the holder takes the lock for an instant, and must not turn away a cycle by that.
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.01
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

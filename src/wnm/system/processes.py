@@ -1,4 +1,4 @@
-"""The process table, read in one pass, and signals that never reach a wrong process."""
+"""Reads the process table in one pass, and sends signals that never reach a wrong process."""
 
 import os
 import re

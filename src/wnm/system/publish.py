@@ -1,4 +1,4 @@
-"""A file that other programs read: replaced as a whole, also in a folder that belongs to somebody else."""
+"""Replaces a file that other programs read as a whole, also in a folder that belongs to somebody else."""
 
 import os
 import stat

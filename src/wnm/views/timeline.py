@@ -5,12 +5,13 @@ from datetime import datetime, tzinfo
 
 from msgspec import Struct
 
-from wnm.core.decide.forced import BY_HAND
 from wnm.core.decide.gauges import Gauge, gauges
+from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ant_text
 from wnm.core.node import Status, node_name
-from wnm.core.observation import MachineReading, NodeSeen, Unseen
+from wnm.core.observation import NodeSeen, Unseen
 from wnm.core.outcome import Result
+from wnm.core.readings import READINGS
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
@@ -204,7 +205,7 @@ def _told(each: Event, zone: tzinfo | None, width: int, *, with_names: bool) -> 
 
 
 class Chronicle(Struct, frozen=True, kw_only=True):
-    """Everything since `since`, oldest first; `earlier` happenings are left out.
+    """Everything since `since`, oldest first; `earlier` events are left out.
 
     `node` is the name of the only node that it is about, and then there are no trends.
     """
@@ -234,7 +235,7 @@ def history_payload(chronicle: Chronicle) -> Payload:
 
 
 def history_lines(chronicle: Chronicle, zone: tzinfo | None, width: int, *, dots: bool) -> list[Line]:
-    """The happenings by day, then the charts."""
+    """The events by day, then the charts."""
     about = "" if chronicle.node is None else f" to {chronicle.node}"
     span = "day" if chronicle.days == 1 else f"{chronicle.days} days"
     first = chronicle.happened[0].at if chronicle.happened else None
@@ -284,7 +285,7 @@ class Story(Struct, frozen=True, kw_only=True):
     """The input of a story. `seen` is None when the node is gone, `happened` is oldest first.
 
     `stop` is the last time that it came to rest, `stop_cycle` and `stop_sample` what was recorded then, None where
-    that is not kept. `earlier` happenings are left out. `kept_days` is how far back anything is remembered.
+    that is not kept. `earlier` events are left out.
     """
 
     name: str
@@ -429,44 +430,34 @@ def _until(story: Story, stop: Event, zone: tzinfo | None) -> str:
 
 def _readings(story: Story, width: int) -> list[Line]:
     """The machine when it was stopped: from the recorded cycle, else from the sample that was kept of it."""
-    cycle, sample = story.stop_cycle, story.stop_sample
-    if cycle is not None and cycle.seen is not None:
-        rows = _gauge_rows(cycle.seen.machine, limits_then(cycle, story.material.settings))
+    then, sample = _gauges_then(story), story.stop_sample
+    if then is not None:
         head = line("  ", part("the machine in that cycle, against the limits of that time", Tone.QUIET))
-        return [head, *columns(rows, right=(1, 2, 3), indent=4)]
+        return [head, *columns(_gauge_rows(then), right=(1, 2, 3), indent=4)]
     if sample is None:
         return [line(part("  the readings of that cycle are no longer kept", Tone.QUIET))]
     return hanging(line("  ", part(f"{'machine':<12}", Tone.QUIET)), _sample_words(sample), width)
 
 
-def gauges_then(cycle: CycleView, settings: Settings) -> tuple[Gauge, ...]:
-    """Every reading that had a limit in that cycle; none if the cycle is not recorded."""
-    if cycle.seen is None:
-        return ()
-    wished = limits_then(cycle, settings)
-    return _gauges(cycle.seen.machine, wished)
-
-
-def _gauges(machine: MachineReading, wished: Settings) -> tuple[Gauge, ...]:
+def _gauges_then(story: Story) -> list[Gauge] | None:
+    """Every reading that had a limit in the cycle in which it was stopped; None if that is not recorded."""
+    cycle = story.stop_cycle
+    if cycle is None or cycle.seen is None:
+        return None
+    machine, wished = cycle.seen.machine, limits_then(cycle, story.material.settings)
     every = (*gauges(machine, wished), *(gauge for _, gauge in disks_of(machine, wished)))
-    return tuple(gauge for gauge in every if gauge.is_on)
+    return [gauge for gauge in every if gauge.is_on]
 
 
-def _gauge_rows(machine: MachineReading, wished: Settings) -> list[tuple[Line, ...]]:
+def _gauge_rows(then: Iterable[Gauge]) -> list[list[Line]]:
     head = ("reading", "then", "grows below", "sheds above", "")
-    rows = [tuple(part(each, Tone.QUIET) for each in head)]
-    for gauge in _gauges(machine, wished):
+    rows = [[part(each, Tone.QUIET) for each in head]]
+    for gauge in then:
         tone = Tone.BAD if gauge.too_high else Tone.PLAIN
         value = "not seen" if isinstance(gauge.value, Unseen) else gauge.shown(gauge.value)
-        mark = "too high" if gauge.too_high else ""
-        cells = (
-            printable(gauge.name)[:24],
-            value,
-            limit(gauge, gauge.allow),
-            limit(gauge, gauge.remove),
-            mark,
-        )
-        rows.append(tuple(part(each, tone) for each in cells))
+        limits = (limit(gauge, gauge.allow), limit(gauge, gauge.remove))
+        cells = (printable(gauge.name)[:24], value, *limits, "too high" if gauge.too_high else "")
+        rows.append([part(each, tone) for each in cells])
     return rows
 
 
@@ -476,18 +467,15 @@ def _sample_words(sample: SampleRecord) -> str:
 
     loads = [sample.load1, sample.load5, sample.load15]
     load = "not seen" if None in loads else " ".join(f"{each:.2f}" for each in loads)
-    rates = {
-        "network read": sample.netio_read_bytes_per_second,
-        "network write": sample.netio_write_bytes_per_second,
-        "disk read": sample.hdio_read_bytes_per_second,
-        "disk write": sample.hdio_write_bytes_per_second,
-    }
+    rates = [
+        (each.name, getattr(sample, each.sample)) for each in READINGS if each.sample and each.unit == "B/s"
+    ]
     words = [
         f"cpu {percent(sample.cpu_percent)}",
         f"memory {percent(sample.memory_percent)}",
         f"load {load}",
         f"fullest disk {percent(sample.disk_used_percent)}",
-        *(f"{name} {size(round(value))}/s" for name, value in rates.items() if value is not None),
+        *(f"{name} {size(round(value))}/s" for name, value in rates if value is not None),
     ]
     return f"{', '.join(words)}; {sample.nodes_running} of {sample.nodes_total} nodes ran after it"
 
@@ -495,9 +483,11 @@ def _sample_words(sample: SampleRecord) -> str:
 def _stop_payload(story: Story) -> Payload | None:
     if story.stop is None:
         return None
-    readings: Payload | None = None
-    if story.stop_cycle is not None and story.stop_cycle.seen is not None:
-        readings = {
+    then = _gauges_then(story)
+    readings = (
+        None
+        if then is None
+        else {
             gauge.name: {
                 "unit": gauge.unit,
                 "value": None if isinstance(gauge.value, Unseen) else round(gauge.value, 3),
@@ -505,8 +495,9 @@ def _stop_payload(story: Story) -> Payload | None:
                 "remove": gauge.remove,
                 "too_high": gauge.too_high,
             }
-            for gauge in gauges_then(story.stop_cycle, story.material.settings)
+            for gauge in then
         }
+    )
     sample = story.stop_sample
     return {
         **event_payload(story.stop),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from wnm.core.decide.forced import BY_HAND
+from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ATTOS_PER_ANT, ant_text
 
 NOTHING = "-"

@@ -1,4 +1,4 @@
-"""Rules 3 and 4: what became of nodes by itself. They never use up a cycle; what they conclude holds for every rule."""
+"""Concludes what became of nodes by itself: versions, delays, interruptions; it holds for every rule of the cycle."""
 
 from datetime import datetime
 
@@ -14,16 +14,16 @@ from wnm.core.action import (
     RollBackNode,
     node_of,
 )
-from wnm.core.decide.budget import is_resting_removal
 from wnm.core.decide.releases import release_news
+from wnm.core.decide.selection import is_resting_removal
 from wnm.core.decision import Conclusion
+from wnm.core.health_gate import Waits, assess
 from wnm.core.lifecycle import backing_off, backs_off, conclude, delay_of, is_gone, lacks_restart, runs
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
-from wnm.core.trial import Waits, judge
 from wnm.core.values import Value
 
 UNDER_WAY = frozenset({Status.UPGRADING, Status.RESTARTING})
@@ -157,7 +157,7 @@ def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Blocked:
         return Blocked(kind=BlockKind.THIS_CYCLE, action=action, until=node.retry_at)
     if node.trial is not None and runs(each.reading):
         action = Task(kind=TaskKind.PASS_GATE, nodes=nodes, version=node.trial)
-        verdict = judge(node, each.reading, now, settings, pid_before=node.pid)
+        verdict = assess(node, each.reading, now, settings, pid_before=node.pid)
         if isinstance(verdict, Waits):
             return Blocked(kind=verdict.kind, action=action, than=verdict.than, until=verdict.until)
         return Blocked(kind=BlockKind.NEXT_OBSERVATION, action=action)

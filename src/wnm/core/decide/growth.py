@@ -1,18 +1,17 @@
-"""Rule 7: start stopped nodes and add new ones while the machine stays below its limits afterwards."""
+"""Starts stopped nodes and adds new ones while the machine stays below its limits afterwards."""
 
 from statistics import fmean
 
 from msgspec.structs import replace
 
-from wnm.core.action import AddNode, NodeAction, ProgramChoice, StartNode
+from wnm.core.action import AddNode, NodeAction, StartNode
 from wnm.core.backoff import holds
 from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
-from wnm.core.decide.budget import free_slots
+from wnm.core.decide.crashed import shared_cause
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.decide.pressure import excess, must_shed
-from wnm.core.decide.rank import ids_of, is_stopped, oldest_first
-from wnm.core.decide.releases import way_back
-from wnm.core.decide.upgrades import may_be_renewed, program_for_new, target
+from wnm.core.decide.selection import free_slots, has_crashed, ids_of, is_stopped, oldest_first
+from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import LONGEST_PAUSE, backing_off, backs_off
 from wnm.core.node import Status
@@ -44,7 +43,7 @@ UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
 
 def grow(seen: Observation, settings: Settings) -> Proposal:
     """Start the oldest stopped nodes, then add new ones, as slots, limits and the prediction allow."""
-    stopped = [each for each in oldest_first(seen.nodes) if is_stopped(each)]
+    stopped = [each for each in oldest_first(seen.nodes) if is_stopped(each) and not each.node.crashed]
     room = max(0, -excess(seen, settings))
     if not stopped and not room:
         return Proposal()
@@ -84,6 +83,9 @@ def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], ro
     shedding = must_shed(task, seen, settings)
     if shedding is not None:
         return shedding
+    cause = shared_cause(seen)
+    if cause is not None and not cause.over:
+        return cause.block(task)
     for gauge in gauges(seen.machine, settings):
         if not gauge.allows_growth:
             return too_high(task, gauge)
@@ -113,40 +115,22 @@ def _plan_starts(
         if isinstance(fallback, Blocked) and isinstance(each.reading.program, Unseen):
             plan = plan.but(replace(fallback, action=task))
             continue  # It has no copy of its own, and there is none to give it.
-        queue = Task(kind=TaskKind.START, nodes=ids_of(stopped[place:]))
-        if plan.left <= 0:
-            return plan.but(Blocked(kind=BlockKind.START_SLOT, action=queue), full=True)
         machine = one_more(plan.machine, cost, None)
-        limit = _machine_limit(queue, machine, settings)
+        limit = _machine_limit(task, machine, settings)
+        if plan.left <= 0:
+            limit = Blocked(kind=BlockKind.START_SLOT, action=task)
         if limit is not None:
-            return plan.but(limit, full=True)
+            queue = replace(task, nodes=ids_of(stopped[place:]))
+            return plan.but(replace(limit, action=queue), full=True)
         own = None if node.mount_point is None else _disk_limit(task, machine, node.mount_point, settings)
         if own is not None:
             plan = plan.but(own)
             continue  # Another node's disk may have room.
-        renewed = _renewed(each, program, fallback, seen, settings, trying=trying)
+        renewed = program_for_start(each, program, fallback, seen, settings, trying=trying)
         trying = trying or renewed is program
         because = Reason(kind=ReasonKind.STOPPED, text=node.because or None)
         plan = plan.plus(StartNode(node=node.id, program=renewed, because=because), machine)
     return plan
-
-
-def _renewed(
-    each: NodeSeen,
-    program: ProgramChoice | Blocked,
-    fallback: ProgramChoice | Blocked,
-    seen: Observation,
-    settings: Settings,
-    *,
-    trying: bool,
-) -> ProgramChoice | None:
-    """The program that a stopped node is given before it is started; None if it keeps its own."""
-    if isinstance(each.reading.program, Unseen):
-        return None if isinstance(fallback, Blocked) else fallback
-    older = way_back(each, seen, settings)
-    if older is not None or isinstance(program, Blocked):
-        return older
-    return program if may_be_renewed(each, program, seen, settings, trying=trying) else None
 
 
 def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: int, cost: NodeCost) -> _Plan:
@@ -256,8 +240,10 @@ def node_cost(seen: Observation) -> NodeCost:
 
 
 def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
-    """The machine when what is reserved, and the nodes that are still starting, have taken their share."""
-    starting = sum(each.node.status in (Status.RESTARTING, Status.UPGRADING) for each in seen.nodes)
+    """The machine when what is reserved, and the nodes that are starting or will come back, have taken their share."""
+    starting = sum(
+        each.node.status in (Status.RESTARTING, Status.UPGRADING) or has_crashed(each) for each in seen.nodes
+    )
     machine = _with_reservations(seen)
     for _ in range(starting):
         machine = one_more(machine, cost, None)

@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from wnm.core.action import Resurvey, node_of
+from wnm.core.action import Action, Resurvey, node_of
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
+from wnm.core.decide.crashed import start_crashed
+from wnm.core.decide.firewall import with_ports
 from wnm.core.decide.growth import grow
-from wnm.core.decide.healing import restart_silent
-from wnm.core.decide.mend import with_ports
 from wnm.core.decide.pressure import relieve_pressure
-from wnm.core.decide.shunning import deal_with_shunned
 from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
+from wnm.core.decide.unwell import deal_with_shunned, restart_silent
 from wnm.core.decide.upgrades import upgrade_outdated
 from wnm.core.decision import Decision, Proposal
-from wnm.core.node import NodeId
+from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
@@ -23,17 +23,19 @@ type Rule = Callable[[Observation, Settings], Proposal]
 
 
 def after_reboot(seen: Observation, settings: Settings) -> Proposal:
-    """Rule 1: the machine started again, so nothing remembered of processes holds."""
+    """The machine started again, so nothing remembered of processes holds."""
     if not seen.rebooted:
         return Proposal()
     because = Reason(kind=ReasonKind.REBOOTED)
     return Proposal(actions=(Resurvey(because=because),), because=because)
 
 
+CRASHED = "crashed nodes"
 LADDER: tuple[tuple[str, Rule], ...] = (
     ("reboot", after_reboot),
     ("dead nodes", remove_dead),
     ("pressure", relieve_pressure),
+    (CRASHED, start_crashed),
     ("upgrades", upgrade_outdated),
     ("silent nodes", restart_silent),
     ("shunned nodes", deal_with_shunned),
@@ -51,34 +53,54 @@ def decide(seen: Observation, settings: Settings) -> Decision:
     if missing:
         return _stand_still(seen, settled, missing)
     view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
+    latest = _latest(settled.nodes, view.nodes)
     rule, because = IDLE, Reason(kind=ReasonKind.NOTHING_TO_DO)
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
     chosen: Proposal | None = None
     held: list[Blocked] = list(settled.held)
     taken = {node_of(action) for action in settled.actions}
+    first: list[Action] = list(settled.actions)
     for name, propose in LADDER:
         proposal = _without_taken(propose(view, settings), taken)
         held.extend(proposal.held)
         if not proposal.actions:
             continue
-        if chosen is None:
+        if name == CRASHED:
+            # Healing is no turn of its own: what comes below it decides beside it, and counts it as started.
+            first.extend(proposal.actions)
+            view = _with_starting(view, proposal)
+            if rule == IDLE:
+                rule, because = name, proposal.because or because
+        elif chosen is None:
             chosen, rule, because = proposal, name, proposal.because or because
+            taken |= {node_of(action) for action in proposal.actions if not isinstance(action, Resurvey)}
+            first.extend(proposal.actions)
         else:
             held.append(_behind(rule, name, proposal))
     if rule == IDLE and held:
         because = Reason(kind=ReasonKind.ALL_BLOCKED)
-    actions = settled.actions + (chosen.actions if chosen else ())
-    latest = _latest(settled.nodes, view.nodes)
     decision = Decision(
         rule=rule,
         because=because,
         conclusions=conclusions(seen.nodes, latest),
-        actions=actions,
+        actions=tuple(first),
         held=tuple(held),
         releases=settled.releases,
     )
     return with_ports(decision, seen, settings, (each.node for each in latest))
+
+
+def _with_starting(view: Observation, healing: Proposal) -> Observation:
+    """The view of the rules below: crashed nodes that are started count as starting."""
+    ids = {node_of(action) for action in healing.actions if not isinstance(action, Resurvey)}
+    nodes = tuple(
+        replace(each, node=replace(each.node, status=Status.RESTARTING, status_since=view.now))
+        if each.node.id in ids
+        else each
+        for each in view.nodes
+    )
+    return replace(view, nodes=nodes)
 
 
 def _behind(first: str, name: str, proposal: Proposal) -> Blocked:

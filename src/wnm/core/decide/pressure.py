@@ -1,11 +1,10 @@
-"""Rule 5: shed when a reading is above its removal limit or there are more nodes than the cap."""
+"""Stops or removes nodes when a reading is above its removal limit or there are more nodes than the cap."""
 
 from datetime import datetime, timedelta
 
 from wnm.core.action import RetireNode, StopNode
-from wnm.core.decide.budget import free_slots
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
-from wnm.core.decide.rank import ids_of, removal_order, youngest_first
+from wnm.core.decide.selection import free_slots, ids_of, removal_order, youngest_first
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backs_off, runs
 from wnm.core.node import NodeId, Status
@@ -35,17 +34,31 @@ def must_shed(task: Task, seen: Observation, settings: Settings) -> Blocked | No
     """What keeps this task back because something has to be stopped or removed first; None when nothing has to."""
     if excess(seen, settings) > 0:
         return Blocked(kind=BlockKind.OVER_CAP, action=task, count=counted(seen), limit=settings.node_cap)
-    short = short_file_systems(seen, settings)
-    if short:
-        why = _shortage(short[0], settings)
-        kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
-        return Blocked(
-            kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
-        )
+    full = short_file_systems(seen, settings)
+    return short(task, full[0], settings) if full else high_reading(task, seen, settings)
+
+
+def high_reading(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
+    """What is not done because a reading of the machine, disks apart, is above its removal limit."""
     high = high_gauges(seen, settings)
-    if high:
-        return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
-    return None
+    if not high:
+        return None
+    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=high[0].against(high[0].remove))
+
+
+def short(task: Task, system: FileSystem, settings: Settings) -> Blocked:
+    """What is not done because a file system is too full."""
+    why = _shortage(system, settings)
+    kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
+    return Blocked(
+        kind=kind, action=task, reading=why.reading, path=why.path, count=why.count, limit=why.limit
+    )
+
+
+def cap_removes(seen: Observation, settings: Settings) -> frozenset[NodeId]:
+    """The nodes that have to go for the cap."""
+    over = max(0, excess(seen, settings))
+    return frozenset(ids_of(_removable(seen)[:over])) if over else frozenset()
 
 
 def counted(seen: Observation) -> int:
@@ -82,11 +95,7 @@ def short_file_systems(seen: Observation, settings: Settings) -> tuple[FileSyste
 
 
 def _remove(seen: Observation, settings: Settings) -> Proposal:
-    candidates = [
-        each
-        for each in removal_order(seen.nodes)
-        if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
-    ]
+    candidates = _removable(seen)
     wanted: dict[int, RetireNode] = {}
     held: list[Blocked] = []
     over = Reason(kind=ReasonKind.OVER_CAP, count=counted(seen), limit=settings.node_cap)
@@ -107,6 +116,15 @@ def _remove(seen: Observation, settings: Settings) -> Proposal:
         held.append(Blocked(kind=BlockKind.REMOVAL_SLOT, action=more))
     because = next(iter(wanted.values())).because
     return Proposal(actions=actions, held=tuple(held), because=because)
+
+
+def _removable(seen: Observation) -> list[NodeSeen]:
+    """The nodes that may be removed, the one that is missed least first."""
+    return [
+        each
+        for each in removal_order(seen.nodes)
+        if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
+    ]
 
 
 def _pick_for_disk(

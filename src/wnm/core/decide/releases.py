@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from wnm.core.action import ProgramChoice, Resurvey, node_of
 from wnm.core.decision import Decision
+from wnm.core.health_gate import patience
 from wnm.core.lifecycle import CLOCK_SLACK
 from wnm.core.node import Node, NodeId, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading
 from wnm.core.reasons import Blocked, BlockKind, Remedy, RemedyKind, Task
 from wnm.core.release import Release, release_of
 from wnm.core.settings import Settings
-from wnm.core.trial import patience
 from wnm.core.values import Value
 from wnm.core.version import is_older
 

@@ -1,4 +1,4 @@
-"""Rule 2: nodes whose folder is gone are removed; nodes whose whole disk is gone are not."""
+"""Removes nodes whose folder is gone, and stands still when their whole disk is."""
 
 from datetime import datetime
 from posixpath import dirname

@@ -1,13 +1,11 @@
-"""Rule 6: bring running nodes to the available version, oldest first, each through a gate, never downwards."""
+"""Brings running nodes to the available version, oldest first, each through a gate, never downwards."""
 
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from wnm.core.action import ProgramChoice, UpgradeNode
-from wnm.core.decide.budget import free_slots, is_resting_removal
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.rank import ids_of, oldest_first
 from wnm.core.decide.releases import (
     at_hand,
     halted,
@@ -20,13 +18,14 @@ from wnm.core.decide.releases import (
     way_back,
     why_it_failed,
 )
+from wnm.core.decide.selection import free_slots, ids_of, is_resting_removal, oldest_first
 from wnm.core.decision import Proposal
+from wnm.core.health_gate import patience
 from wnm.core.lifecycle import backing_off, backs_off, runs
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
-from wnm.core.trial import patience
 from wnm.core.version import comparable, is_older
 
 KERNEL_TICKS = timedelta(milliseconds=100)
@@ -314,6 +313,24 @@ def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Bl
     if older is not None:
         return older
     return program if halt is None else held_by_halt(Task(kind=TaskKind.ADD), halt, settings)
+
+
+def program_for_start(
+    each: NodeSeen,
+    program: ProgramChoice | Blocked,
+    fallback: ProgramChoice | Blocked,
+    seen: Observation,
+    settings: Settings,
+    *,
+    trying: bool,
+) -> ProgramChoice | None:
+    """The program that a stopped node is given before it is started; None if it keeps its own."""
+    if isinstance(each.reading.program, Unseen):
+        return None if isinstance(fallback, Blocked) else fallback
+    older = way_back(each, seen, settings)
+    if older is not None or isinstance(program, Blocked):
+        return older
+    return program if may_be_renewed(each, program, seen, settings, trying=trying) else None
 
 
 def _started_before_its_program(each: NodeSeen) -> bool:

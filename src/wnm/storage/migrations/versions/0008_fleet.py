@@ -13,6 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("node", sa.Column("crashed", sa.Boolean(), nullable=False, server_default="0"))
     _move_settings_into_rows()
     _identify_machine()
     _give_operations_a_subject()

@@ -1,4 +1,4 @@
-"""The gate that a node has to pass after its program was replaced, judged from what is seen of it."""
+"""Judges from what is seen whether a node passes the gate after its program was replaced."""
 
 from datetime import datetime, timedelta
 
@@ -28,8 +28,8 @@ class Failed(Value, frozen=True, kw_only=True):
     because: str
 
 
-class Moot(Value, frozen=True, kw_only=True):
-    """There is nothing to judge: the node does not run the program that it was to try."""
+class NotApplicable(Value, frozen=True, kw_only=True):
+    """There is nothing to assess: the node does not run the program that it was to try."""
 
     because: str
 
@@ -42,10 +42,10 @@ class Waits(Value, frozen=True, kw_only=True):
     until: Moment
 
 
-type Verdict = Passed | Failed | Moot | Waits
+type Verdict = Passed | Failed | NotApplicable | Waits
 
 
-def judge(
+def assess(
     node: Node, reading: NodeReading, now: datetime, settings: Settings, *, pid_before: int | None
 ) -> Verdict:
     """How a node on trial, whose process was seen running, stands.
@@ -53,7 +53,7 @@ def judge(
     `pid_before` is its process as seen earlier in this trial, None if this is the first time.
     """
     trial = node.trial or ""
-    void = moot(node, reading)
+    void = not_applicable(node, reading)
     if void is not None:
         return void
     if reading.critical_failure:
@@ -81,8 +81,8 @@ def patience(settings: Settings) -> timedelta:
     return max(settings.delay_upgrade * PATIENCE_IN_DELAYS, LEAST_PATIENCE)
 
 
-def moot(node: Node, reading: NodeReading) -> Moot | None:
-    """Why there is nothing to judge, running or not: its program was seen, and it is not the one on trial."""
+def not_applicable(node: Node, reading: NodeReading) -> NotApplicable | None:
+    """Why there is nothing to assess, running or not: its program was seen, and it is not the one on trial."""
     program, trial = reading.program, node.trial
     # What was remembered is no proof: an interrupted upgrade may have replaced the program since.
     if not isinstance(program, ProgramReading) or not isinstance(program.version, str):
@@ -90,8 +90,8 @@ def moot(node: Node, reading: NodeReading) -> Moot | None:
     if program.version == trial:
         return None
     if is_older(trial, program.version):
-        return Moot(because=f"it has upgraded itself to {program.version}")
-    return Moot(because=f"the upgrade to {trial} was interrupted before its program was replaced")
+        return NotApplicable(because=f"it has upgraded itself to {program.version}")
+    return NotApplicable(because=f"the upgrade to {trial} was interrupted before its program was replaced")
 
 
 def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:

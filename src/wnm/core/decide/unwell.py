@@ -1,15 +1,15 @@
-"""What is done about running nodes that their peers shun: said, or within a budget a day restarted or given up."""
+"""Restarts silent nodes, and does what the policy says about shunned ones."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from wnm.core.action import RestartNode, RetireNode
-from wnm.core.decide.budget import free_slots
+from wnm.core.backoff import backoff
 from wnm.core.decide.gauges import gauges
 from wnm.core.decide.growth import too_high
 from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.rank import ids_of, oldest_first
+from wnm.core.decide.selection import free_slots, ids_of, oldest_first
 from wnm.core.decide.upgrades import program_for_new
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backing_off, backs_off, runs
@@ -17,6 +17,58 @@ from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ShunAct, ShunRates
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
+
+LONGEST_PATIENCE = 1024
+"""A node that stays silent is restarted ever less often, but once in so many times `unresponsive_restart`."""
+
+
+def restart_silent(seen: Observation, settings: Settings) -> Proposal:
+    """Restart the nodes that have been silent longest; each further pause is twice the one before."""
+    if settings.unresponsive_restart <= timedelta(0):
+        return Proposal()
+    silent = [
+        (due, each)
+        for each in seen.nodes
+        if each.node.status is Status.RUNNING and (due := _due(each, settings)) is not None
+    ]
+    ready = [
+        each
+        for due, each in sorted(silent, key=lambda pair: (pair[0], pair[1].node.id))
+        if due <= seen.now and runs(each.reading) and not backs_off(each.node, seen.now)
+    ]
+    held = [
+        Blocked(kind=BlockKind.SILENCE, action=Task(kind=TaskKind.RESTART, nodes=(each.node.id,)), until=due)
+        for due, each in silent
+        if due > seen.now
+    ]
+    every = Task(kind=TaskKind.RESTART_SILENT, nodes=ids_of(ready), count=len(ready))
+    obstacle = must_shed(every, seen, settings) if ready else None
+    if obstacle is not None:
+        return Proposal(held=(*held, obstacle))
+    chosen = ready[: free_slots(seen.nodes, settings, seen.now).starts]
+    if len(chosen) < len(ready):
+        rest = ids_of(ready[len(chosen) :])
+        more = Task(kind=TaskKind.RESTART_MORE, nodes=rest, count=len(rest))
+        held.append(Blocked(kind=BlockKind.START_SLOT, action=more))
+    actions = tuple(
+        RestartNode(
+            node=each.node.id,
+            silent=True,
+            because=Reason(kind=ReasonKind.SILENT, at=each.node.silent_since),
+        )
+        for each in chosen
+    )
+    because = Reason(kind=ReasonKind.NODES_SILENT, count=len(ready), nodes=ids_of(ready))
+    return Proposal(actions=actions, held=tuple(held), because=because)
+
+
+def _due(each: NodeSeen, settings: Settings) -> datetime | None:
+    since = each.node.silent_since
+    if since is None:
+        return None
+    first = settings.unresponsive_restart
+    return since + backoff(each.node.silence_restarts + 1, first=first, longest=first * LONGEST_PATIENCE)
+
 
 DAY = timedelta(days=1)
 """What a node's shuns are counted over, what the budget is for, and how long a node is left alone afterwards."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wnm.formats.http_response import Head, Unusable, read_head
+from wnm.sensors.node_http import Head, Unusable, read_head
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCONTENT-length:  12 \r\n\r\nhello"
 

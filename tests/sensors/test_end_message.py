@@ -9,7 +9,7 @@ from tests.builders import row
 
 from wnm.core.node import Node, output_log
 from wnm.node_kinds.kinds import KINDS
-from wnm.sensors.node_files import critical_failure, last_words
+from wnm.sensors.node_files import critical_failure, end_message
 
 PANIC = "thread 'main' panicked at src/main.rs:1:2:\nboom\n"
 ANTNODE = KINDS["antnode"]
@@ -37,7 +37,7 @@ def test_what_was_printed_before_this_process_began_is_not_its_own(
 ) -> None:
     node = node_in(tmp_path)
     write(output_log(node), PANIC, minutes)
-    assert last_words(node, ANTNODE) == expected
+    assert end_message(node, ANTNODE) == expected
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(3, "disk full"), (0, "disk full"), (-3, None)])
@@ -47,25 +47,25 @@ def test_a_critical_failure_that_nobody_cleared_is_that_of_an_earlier_process(
     node = node_in(tmp_path)
     write(f"{node.log_dir}/critical_failure.log", "disk full\n", minutes)
     assert critical_failure(node, ANTNODE) == expected
-    assert last_words(node, ANTNODE) == expected
+    assert end_message(node, ANTNODE) == expected
 
 
 def test_a_refused_argument_is_the_reason_and_not_the_panic_before_it(tmp_path: Path) -> None:
     node = node_in(tmp_path)
     refusal = "error: unexpected argument '--no-upnp' found"
     write(output_log(node), f"{PANIC}{refusal}\n\nUsage: antnode [OPTIONS]\n", 1)
-    assert last_words(node, ANTNODE) == refusal
+    assert end_message(node, ANTNODE) == refusal
 
 
 @pytest.mark.parametrize(("minutes", "expected"), [(3, "its log ends: two | three"), (-3, None)])
 def test_one_that_printed_nothing_has_its_log(tmp_path: Path, minutes: float, expected: str | None) -> None:
     node = node_in(tmp_path)
     write(f"{node.log_dir}/antnode.log", "one\ntwo\nthree\n", minutes)
-    assert last_words(node, ANTNODE) == expected
+    assert end_message(node, ANTNODE) == expected
 
 
 def test_what_its_log_says_to_have_ended_it_comes_first(tmp_path: Path) -> None:
     node = node_in(tmp_path)
     ended = "[2026-03-01T12:00:01.000000Z ERROR ant_node 1] Node terminated due to: HardDiskWriteError"
     write(f"{node.log_dir}/antnode.log", f"{ended}\nand so on\n", 1)
-    assert last_words(node, ANTNODE) == "HardDiskWriteError"
+    assert end_message(node, ANTNODE) == "HardDiskWriteError"
