@@ -1,7 +1,6 @@
 """Writes the reference page of all settings, generated from their declarations."""
 
-from wnm.core.setting import Spec
-from wnm.core.settings import GROUPS, SPECS
+from wnm.core.settings import GROUPS, SPECS, Spec
 
 _INTRODUCTION = """\
 # Settings

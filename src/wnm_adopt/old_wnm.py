@@ -18,8 +18,7 @@ from wnm.app.context import Context
 from wnm.core.forms import plain
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
-from wnm.core.setting import REQUIRED
-from wnm.core.settings import SPECS, read, render
+from wnm.core.settings import REQUIRED, SPECS, read, render
 from wnm.core.suggest import shortened
 from wnm.node_kinds.kinds import KINDS
 from wnm.storage.old_database import OldMachine, OldValue, files_of, read_old_colony

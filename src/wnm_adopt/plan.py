@@ -10,8 +10,7 @@ from wnm.core.errors import BadInput
 from wnm.core.host import Host
 from wnm.core.layers import check_together
 from wnm.core.node import Node
-from wnm.core.setting import REQUIRED
-from wnm.core.settings import SPECS, Settings, read, render
+from wnm.core.settings import REQUIRED, SPECS, Settings, read, render
 from wnm.views.words import printable
 from wnm_adopt.classify import Adopted, Refused
 from wnm_adopt.takeover_folder import TakeoverFolder

@@ -18,8 +18,7 @@ from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.forms import BOOLEAN_WORDS, TRUE_WORDS
 from wnm.core.host import Host
 from wnm.core.layers import Layer
-from wnm.core.setting import PREFIX
-from wnm.core.settings import NAMES, SPECS
+from wnm.core.settings import NAMES, PREFIX, SPECS
 from wnm.core.suggest import did_you_mean, shortened
 
 COMMAND_LINE = "command line"

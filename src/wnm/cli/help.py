@@ -4,8 +4,7 @@ import textwrap
 
 from wnm.app.invocation import SUBCOMMANDS
 from wnm.app.run_options import RUN_OPTIONS
-from wnm.core.setting import Spec
-from wnm.core.settings import GROUPS, SPECS
+from wnm.core.settings import GROUPS, SPECS, Spec
 
 _WIDTH = 80
 _USAGE = """\

@@ -1,4 +1,4 @@
-"""From layers of text to settings: which layer wins, what changed, and what is refused."""
+"""Resolves layers of text into settings: which layer wins, what changed, and what is refused."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -7,8 +7,7 @@ from typing import Any
 from wnm.core.errors import BadInput
 from wnm.core.forms import PORTS_PER_BLOCK
 from wnm.core.host import Host, for_manager
-from wnm.core.setting import REQUIRED, Spec
-from wnm.core.settings import NAMES, SECRET, SPECS, Settings
+from wnm.core.settings import NAMES, REQUIRED, SECRET, SPECS, Settings, Spec
 from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.values import Value
 

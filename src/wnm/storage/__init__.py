@@ -1,1 +1,1 @@
-"""Remembers: the only package that speaks SQL."""
+"""Stores what wnm remembers, in one SQLite file: the only package that speaks SQL."""

@@ -1,4 +1,4 @@
-"""Where a database is: apart from the rest, because the lock beside it is taken before SQLAlchemy is imported."""
+"""Finds the database file: apart from the rest, because the lock beside it is taken before anything heavy is loaded."""
 
 import os
 import re
