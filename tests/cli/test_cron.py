@@ -327,6 +327,7 @@ def test_what_doctor_says(settled: User) -> None:
     assert (nothing["ok"], nothing["remedy"]) == (None, "run wnm cron install")
     settled.table.write_text("*/2 * * * * flock /tmp/x wnm\n")
     assert doctor(settled) == {
+        "kind": "cron",
         "name": "cron",
         "ok": True,
         "detail": "*/2 * * * * flock /tmp/x wnm",

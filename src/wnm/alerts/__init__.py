@@ -1,1 +1,1 @@
-"""Alerts: deciding when to send, and sending."""
+"""Decides when alerts are sent, and sends them."""

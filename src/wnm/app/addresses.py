@@ -1,4 +1,4 @@
-"""The checksum of wallet addresses (EIP-55)."""
+"""Checks the checksum of wallet addresses (EIP-55)."""
 
 
 def checksum_error(address: str) -> str | None:

@@ -47,8 +47,8 @@ def run_cycle(context: Context) -> Report:
     Busy while another one runs; NeedsOperator without a database.
     """
     asked = context.asked
-    require_database(context.database_path)
     if asked.force_action == TEARDOWN and not asked.dry_run:
+        require_database(context.database_path)
         from wnm.app.teardown import tear_down
 
         return tear_down(context)
@@ -74,6 +74,7 @@ def with_rights(context: Context) -> Report:
     """Carry it out in this process, or in one of root's if nodes are services of the system."""
     if context.host.is_root:
         return act_here(context)
+    require_database(context.database_path)
     from wnm.app.elevate import act_as_root, needs_root
 
     return act_as_root(context) if needs_root(context) else act_here(context)

@@ -1,4 +1,4 @@
-"""Alerts as values: a condition that holds, its episode from start to end, the messages about it and who gets them.
+"""Defines alerts as values: conditions, their episodes from start to end, messages about them and who gets them.
 
 `wnm.core.alert_rules` finds the conditions, `wnm.storage.alerts` keeps episodes and messages, `wnm.alerts` sends.
 """

@@ -1,4 +1,4 @@
-"""An alert as receivers get it: JSON for webhooks and commands, a title and a text for people."""
+"""Writes an alert as receivers get it: JSON for webhooks and commands, a title and a text for people."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Alerts as they are remembered, and the outbox: an alert and its messages are written in one transaction."""
+"""Keeps alerts and their outbox: an alert and its messages are written in one transaction."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What the live view shows, read anew whenever a cycle has written something down."""
+"""Reads what the live view shows, anew whenever a cycle has written something down."""
 
 from pathlib import Path
 
@@ -70,14 +70,7 @@ class Source:
         try:
             return self.first()
         except WnmError as error:
-            return Found(
-                number=last.number,
-                material=last.material,
-                extras=last.extras,
-                overview=last.overview,
-                cycles=last.cycles,
-                problem=str(error),
-            )
+            return replace(last, problem=str(error))
 
     def story(self, found: Found, name: str) -> Story:
         """All that is remembered of a node; what it is now is as it was found."""
