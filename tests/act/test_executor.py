@@ -235,7 +235,7 @@ def crashed(number: int) -> StartNode:
     return StartNode(node=NodeId(number), program=None, because=Reason(kind=ReasonKind.CRASHED))
 
 
-@pytest.mark.parametrize("slots", [1, 2, 12])
+@pytest.mark.parametrize("slots", [1, 2, 10])
 def test_crashed_nodes_have_slots_of_their_own_and_the_next_begins_when_one_is_done(
     bench: Bench, slots: int
 ) -> None:
