@@ -17,21 +17,27 @@ from tests.builders import (
     limits,
     node,
     proven,
+    reading,
     reasons,
+    row,
     seen,
     settings,
 )
 
-from wnm.core.action import RestartNode, StopNode
+from wnm.core.action import RestartNode, StartNode, StopNode
 from wnm.core.decide.ladder import decide
+from wnm.core.lifecycle import after, during
 from wnm.core.node import NodeId, ProcessState, Status
-from wnm.core.observation import NodeSeen
+from wnm.core.observation import NodeSeen, Remembered, Unseen
+from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import BlockKind, legacy
 from wnm.core.sentences import remedy
 
 GONE, STOPPED = ProcessState.STOPPED, Status.STOPPED
 ENOUGH: dict[str, Any] = {"node_cap": 9, **limits(9)}
 STOP = StopNode(node=NodeId(1), shed=True, because=legacy("-"))
+UNSEEN = Unseen(reason="no answer")
+NOTHING_TO_FREE = Remembered(last_freed_bytes=1, last_freed_at=ago(60), last_freed_mount_point="/")
 
 
 def crashed(number: int, **changes: Any) -> NodeSeen:
@@ -86,11 +92,17 @@ def test_one_that_is_being_started_takes_no_place_of_others() -> None:
     assert briefly(decision) == "start 2"
 
 
+def test_one_version_is_tried_by_one_node_of_those_that_heal_and_those_that_rested() -> None:
+    nodes = [node(1, STOPPED, crashed=True), node(2, STOPPED)]
+    decision = decide(seen(nodes, available=available(NEWER)), settings(**{**ENOUGH, "node_cap": 2}))
+    assert briefly(decision) == f"start 1 with {NEWER}, start 2"
+
+
 def test_they_come_back_after_a_reboot_once_every_node_was_looked_at() -> None:
     nodes = [crashed(1), crashed(2)]
     decision = decide(seen(nodes, rebooted=True, cpu=75.0), settings(node_cap=2, **limits(1)))
     assert (decision.rule, briefly(decision)) == ("reboot", "resurvey")
-    after = [node(number, STOPPED, crashed=row.crashed) for number, row in concluded(decision).items()]
+    after = [node(number, STOPPED, crashed=each.crashed) for number, each in concluded(decision).items()]
     assert briefly(decide(seen(after, cpu=75.0), settings(node_cap=2, **limits(1)))) == "start 1, start 2"
 
 
@@ -100,6 +112,10 @@ def test_they_come_back_after_a_reboot_once_every_node_was_looked_at() -> None:
         "one whose process ended": (crashed(1), (), True),
         "one that wnm stopped": (node(1, STOPPED), (), False),
         "one whose stop was interrupted": (crashed(1), (STOP,), False),
+        "one that was healing when it was stopped": (
+            node(1, Status.RESTARTING, state=GONE, crashed=True), (STOP,), False,
+        ),
+        "one that was stopped again": (down(1), (STOP,), False),
         "one whose restart was interrupted": (
             crashed(1), (RestartNode(node=NodeId(1), silent=False, because=legacy("-")),), True,
         ),
@@ -147,7 +163,9 @@ def test_nothing_is_added_beside_nodes_that_cannot_start() -> None:
 
 
 def test_while_one_is_tried_the_others_wait() -> None:
-    busy = node(1, Status.RESTARTING, status_since=NOW, crashed=True, failures=3)
+    busy = node(
+        1, Status.RESTARTING, status_since=NOW, crashed=True, failures=3, last_error="Illegal instruction"
+    )
     decision = decide(seen([busy, *map(down, range(2, 5))], cpu=75.0), settings(**ENOUGH))
     assert briefly(decision) == ""
 
@@ -164,3 +182,68 @@ def test_one_or_two_of_many_are_no_shared_cause(failing: int) -> None:
     nodes = [*map(down, range(1, failing + 1)), node(8), node(9)]
     decision = decide(seen(nodes, cpu=75.0), settings(**ENOUGH))
     assert briefly(decision) == ", ".join(f"start {number}" for number in range(1, failing + 1))
+
+
+@cases(
+    "nodes, weather, expected",
+    {
+        "its disk is full": (
+            [down(1), down(2, mount_point="/mnt/2"), down(3, mount_point="/mnt/2")],
+            {"disks": (disk(used=85.0), disk("/mnt/2")), "remembered": NOTHING_TO_FREE},
+            "start 2",
+        ),
+        "its folder is not seen": ([down(1, sees={"root_dir_present": UNSEEN}), down(2), down(3)], {}, "start 2"),
+        "its program is gone, and there is no other": (
+            [down(1, sees={"program": UNSEEN}), down(2), down(3)], {"available": UNSEEN}, "start 2",
+        ),
+        "it is one too many": ([down(1), down(2), down(3), down(4, retry_at=ago(9))], {}, "retire 4, start 1"),
+    },
+)  # fmt: skip
+def test_nobody_waits_for_one_that_cannot_be_tried(
+    nodes: list[NodeSeen], weather: dict[str, Any], expected: str
+) -> None:
+    decision = decide(seen(nodes, **weather), settings(**{**ENOUGH, "node_cap": 3}))
+    assert briefly(decision) == expected, reasons(decision)
+
+
+@cases(
+    "errors, expected",
+    {
+        "three errors": (
+            ("ended at once: disk corrupt", "port 55002 is in use", "no such flag: --relay"),
+            "start 1, start 2, start 3",
+        ),
+        "one error of several nodes": ([f"/n/{each}: port 5500{each} is in use" for each in "123"], "start 1"),
+        "one error, sooner and later": (
+            ("it ended while starting: no such flag", "a ended at once: no such flag", "b ended: no such flag"),
+            "start 1",
+        ),
+    },
+)  # fmt: skip
+def test_only_what_fails_alike_has_a_shared_cause(errors: tuple[str, ...], expected: str) -> None:
+    failing = [down(number, last_error=text) for number, text in enumerate(errors, 1)]
+    assert briefly(decide(seen([*failing, node(4)], cpu=75.0), settings(**ENOUGH))) == expected
+
+
+def test_a_crash_loop_backs_off_although_a_node_was_started_after_it_began() -> None:
+    works = node(4, process_started_at=ago(10))
+    rows = {
+        each: row(each, STOPPED, crashed=True, failures=3, retry_at=ahead(2), status_since=ago(30))
+        for each in (1, 2, 3)
+    }
+    started = []
+    for minute in range(5):
+        now = ahead(minute)
+        view = seen([*(NodeSeen(node=each, reading=reading(each)) for each in rows.values()), works], now=now)
+        decision = decide(view, settings(**{**ENOUGH, "node_cap": 4}))
+        started.append(briefly(decision))
+        for action in decision.actions:
+            assert isinstance(action, StartNode)
+            before = rows[action.node]
+            failed = Outcome(
+                action=action, result=Result.FAILED, ended_at=now, error="-", running_after=False
+            )
+            written = after(failed, during(action, before, now), before)
+            assert written is not None
+            rows[action.node] = written
+    assert started == ["start 1, start 2, start 3", "", "", "", "start 1"]

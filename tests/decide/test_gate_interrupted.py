@@ -36,6 +36,7 @@ from tests.decide.trials import (
 from wnm.core.action import (
     DisableNode,
     NodeAction,
+    ProgramChoice,
     RestartNode,
     RollBackNode,
     StartNode,
@@ -226,6 +227,31 @@ def test_killed_while_an_upgrade_that_failed_was_taken_back(known: NodeSeen, fai
     assert row.trial_failure == failure
     assert briefly(decision) == (BACK if failure else "")
     assert any(each.failures for each in decision.releases) is (failure is not None)
+
+
+@cases(
+    "state, brings, failed",
+    {
+        "it does not run": (GONE, None, True),
+        "it runs": (RUNS, None, True),
+        "it runs, and was to bring its program": (RUNS, choice(NEWER), True),
+        "it may never have been given its program": (GONE, choice(NEWER), False),
+    },
+)
+def test_killed_while_a_start_that_failed_was_taken_back(
+    state: ProcessState, brings: ProgramChoice | None, failed: bool
+) -> None:
+    known = tried(
+        minutes=1,
+        status=Status.RESTARTING,
+        state=state,
+        crashed=True,
+        sees={"program": shown(VERSION), "page": NodePage(version=VERSION)},
+    )
+    decision = look(known, actions=(StartNode(node=ONE, program=brings, because=legacy("-")),))
+    assert (after(decision, known).trial_failure is not None) is failed
+    assert any(each.failures for each in decision.releases) is failed
+    assert (briefly(decision) == BACK) is failed
 
 
 def test_after_a_reboot_nobody_knows_whether_it_failed() -> None:

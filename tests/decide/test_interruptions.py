@@ -85,7 +85,13 @@ QUIET = 75.0
             Status.RESTARTING,
         ),
         "a stop that got through is a stopped node": (STOP, node(1, state=ENDED), "", Status.STOPPED),
-        "a stop that did not is a running node": (STOP, node(1), "", Status.RUNNING),
+        "a stop that did not is done again": (STOP, node(1), "shed 1", Status.RUNNING),
+        "a stop of one that was disabled since is not": (
+            STOP,
+            node(1, Status.DISABLED, state=RUNS),
+            "",
+            Status.DISABLED,
+        ),
         "a restart between its halves is a crashed node": (
             RESTART,
             node(1, Status.RESTARTING, state=ENDED, restarted=True, status_since=JUST),

@@ -88,6 +88,11 @@ THREE = (node(1), node(2), node(3))
             "retire 2",
         ),
         "a node that pauses is passed over": ([node(1), node(2), node(3, retry_at=ahead(1))], {}, "retire 2"),
+        "a stopped one that pauses is not": (
+            [node(1), node(2), node(3, Status.STOPPED, crashed=True, failures=5, retry_at=ahead(20))],
+            {},
+            "retire 3",
+        ),
         "a node whose pause is over is not": ([node(1), node(2), node(3, retry_at=NOW)], {}, "retire 3"),
         "disabled nodes are neither counted nor removed": (
             [node(1), node(2), node(3, Status.DISABLED)],

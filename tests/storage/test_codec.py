@@ -127,6 +127,7 @@ type Spoil = Callable[[dict[str, Any]], object]
         (lambda data: data.update(status=[1]), "at `$.status`"),
         (lambda data: data.update(born="2025-03-01"), "at `$.born`"),
         (lambda data: data.update(born="yesterday"), "at `$.born`"),
+        (lambda data: data.update(born="\ud800"), "surrogates not allowed"),
         (lambda data: data.update(start_args="ab"), "at `$.start_args`"),
         (lambda data: data.update(start_args=["a", 7]), "at `$.start_args[1]`"),
         (lambda data: data.update(environment=[["A"]]), "at `$.environment[0]`"),

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,11 @@ from msgspec.structs import replace
 from tests.builders import HOST, NOW, choice, limits, node, row, seen, settings
 from tests.views.builders import colony, cycle, healthy, held, material, stopped
 
+from wnm import wiring
+from wnm.app.context import Context
+from wnm.app.invocation import Command, Invocation
+from wnm.app.read import read
+from wnm.app.terminal import Terminal
 from wnm.core.action import Action, AddNode, Resurvey, StopNode, UpgradeNode
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Conclusion, Decision
@@ -16,7 +22,7 @@ from wnm.core.errors import BadInput
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.core.node import NodeId, ProcessState
 from wnm.core.observation import Observation
-from wnm.core.reasons import legacy
+from wnm.core.reasons import Blocked, BlockKind, Figure, Task, TaskKind, legacy
 from wnm.views.registry import render
 from wnm.views.replay import LARGEST_BYTES, compare, load_exported
 
@@ -85,6 +91,18 @@ def test_anything_else_is_refused_in_one_printable_line(text: str) -> None:
     line = str(refused.value)
     assert line.isprintable()
     assert len(line) < 400
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59"])
+def test_a_time_that_no_clock_shows_is_refused(moment: str, tmp_path: Path) -> None:
+    view = json.loads(exported())["observation"]
+    view["nodes"][0]["reading"]["born"] = view["now"] = moment
+    file = tmp_path / "cycle.json"
+    file.write_text(spoilt(observation=view))
+    asked = Invocation(command=Command.REPLAY, file=str(file))
+    context = Context(asked=asked, layers=(), host=HOST, began=0.0, wiring=wiring)
+    with pytest.raises(BadInput, match="a time that no clock shows"):
+        read(context, Terminal(width=80))
 
 
 def test_an_export_after_its_recording_was_dropped_says_so() -> None:
@@ -163,6 +181,29 @@ def test_a_difference_is_one_line(recorded: Decision, again: Decision, line: str
 def test_a_node_that_would_be_made_otherwise_is_noticed() -> None:
     (line,) = compare(decided(add(4)), decided(add(4, port=56004)))
     assert line.startswith("add antnode0004: node was ")
+
+
+HALF_TOLD: dict[str, dict[str, Any]] = {
+    "nobody is waited for": {
+        "held": (Blocked(kind=BlockKind.STARTS_FAIL, action=Task(kind=TaskKind.START)),)
+    },
+    "no reading": {"held": (Blocked(kind=BlockKind.READING_HIGH, action=Task(kind=TaskKind.START)),)},
+    "a reading that wnm does not know": {
+        "held": (
+            Blocked(
+                kind=BlockKind.READING_HIGH,
+                action=Task(kind=TaskKind.START),
+                reading=Figure(key="phase of the moon"),
+            ),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("recorded", HALF_TOLD.values(), ids=HALF_TOLD)
+def test_a_reason_that_does_not_tell_all_is_a_difference_too(recorded: dict[str, Any]) -> None:
+    (line,) = compare(decided(**recorded), decided())
+    assert "?" in line
 
 
 @pytest.mark.parametrize("decision", [decided(), decided(stop(1), held=(held(until=NOW + timedelta(1)),))])

@@ -98,12 +98,13 @@ def _replay(context: Context) -> Report:
         raise BadInput(f"cycle {exported.cycle} was asked for by hand: there is nothing to plan again")
     stored = Layer(name=DATABASE, values=exported.settings_texts)
     settings = resolve((stored,), context.host).settings
-    again = decide(exported.seen, settings)
-    differences = replay.compare(exported.recorded, again)
-    lines = [
-        explain.plan_text(exported.seen, again, settings).rstrip("\n"),
-        *(f"differs from the record: {difference}" for difference in differences),
-    ]
+    try:
+        again = decide(exported.seen, settings)
+        differences = replay.compare(exported.recorded, again)
+        plan = explain.plan_text(exported.seen, again, settings).rstrip("\n")
+    except OverflowError:
+        raise BadInput("not an exported cycle: it holds a time that no clock shows") from None
+    lines = [plan, *(f"differs from the record: {difference}" for difference in differences)]
     return Report(text="\n".join(lines), exit_code=1 if differences else 0)
 
 

@@ -50,13 +50,13 @@ def decode(kind: Any, data: object) -> Any:
     """
     try:
         return msgspec.convert(data, kind, builtin_types=())
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         newer = _with_typed_reasons(data)
         if newer == data:
             raise _refused(kind, error) from None
     try:
         return msgspec.convert(newer, kind, builtin_types=())
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         raise _refused(kind, error) from None
 
 
@@ -121,7 +121,7 @@ def _legacy(kind: str, text: object) -> dict[str, Any]:
     return {"is": kind, "kind": "legacy", "text": text}
 
 
-def _refused(kind: Any, error: msgspec.ValidationError) -> BadInput:
+def _refused(kind: Any, error: Exception) -> BadInput:
     name = getattr(kind, "__name__", None) or str(kind)
     complaint = " ".join(str(error).split())[:LONGEST_COMPLAINT]
     return BadInput(f"not a {name}: {complaint}")

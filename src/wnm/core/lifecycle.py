@@ -167,11 +167,19 @@ def _was_taken_back(
 
     A node is stopped after its program was replaced: one that has its former program and was stopped has it again.
     """
-    if not isinstance(cut_off, UpgradeNode) or node.trial is None or node.trial_failure is not None:
+    if (
+        not isinstance(cut_off, UpgradeNode | StartNode)
+        or node.trial is None
+        or node.trial_failure is not None
+    ):
         return False
     program, process = reading.program, reading.process
     if not isinstance(program, ProgramReading) or program.version != node.former_version:
         return False
+    if isinstance(cut_off, StartNode):
+        # It did not run before. Without a program to bring it had the one on trial in place; else, gone as before,
+        # it may never have been given it.
+        return runs(reading) or (is_gone(reading) and cut_off.program is None)
     pid = process.pid if isinstance(process, ProcessReading) else None
     return is_gone(reading) or (runs(reading) and None not in (pid, pid_before) and pid != pid_before)
 
@@ -311,6 +319,8 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
 
 
 def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
+    if isinstance(cut_off, StopNode):
+        node = replace(node, crashed=False)  # Whatever it was: now somebody wants it to rest.
     if node.status is Status.STOPPED:
         return node
     if cut_off is not None:
@@ -439,7 +449,9 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
             return None
         case StopNode():
             because = sentence(outcome.action.because)
-            return moved(replace(node, silent_since=None), Status.STOPPED, at, because)
+            return replace(
+                moved(replace(node, silent_since=None), Status.STOPPED, at, because), crashed=False
+            )
         case EnableNode():
             return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
         case RestartNode(silent=True):
@@ -486,6 +498,10 @@ def _still_under_way(outcome: Outcome, node: Node) -> Node:
     return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
 
 
+_TO_REST = StopNode | DisableNode | RetireNode | AddNode
+"""After these a node that does not run is not started again for that."""
+
+
 def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
     if before is None:
         # The compensation of a failed addition removed everything, unless a process could not be ended. Where
@@ -503,6 +519,9 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         pid=None,
         process_started_at=None,
     )
+    if isinstance(outcome.action, StartNode):
+        # It has tried now: what started since is what started after this.
+        failed = replace(failed, status_since=outcome.ended_at)
     if outcome.program_failed:
         failed = _went_back(failed, node, outcome)
     if isinstance(outcome.action, RollBackNode) and outcome.retry is Retry.LATE:
@@ -529,7 +548,7 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         # What it ran before, or was to run again, is started again; what was at rest waits for growth.
         crashed = before.crashed or before.status is not Status.STOPPED
         stopped = moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "", crashed=crashed)
-        return replace(stopped, crashed=crashed and not isinstance(outcome.action, StopNode | AddNode))
+        return replace(stopped, crashed=crashed and not isinstance(outcome.action, _TO_REST))
     return failed
 
 

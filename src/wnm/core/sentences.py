@@ -255,7 +255,10 @@ class _Words(dict[str, str]):
 
     def __missing__(self, key: str) -> str:
         make = _MAKERS.get(key)
-        return str(getattr(self._of, key)) if make is None else make(self._of, self._names)
+        try:
+            return str(getattr(self._of, key)) if make is None else make(self._of, self._names)
+        except (AttributeError, LookupError):
+            return "?"  # A file that anybody may have written need not tell all that its kind does.
 
 
 _MAKERS: dict[str, Callable[[Any, Names], str]] = {

@@ -12,6 +12,7 @@ from wnm.core.action import (
     RestartNode,
     RetireNode,
     RollBackNode,
+    StopNode,
     node_of,
 )
 from wnm.core.decide.releases import release_news
@@ -101,6 +102,21 @@ def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tu
     )
 
 
+def _to_do_again(each: NodeSeen, cut_off: NodeAction | None, seen: Observation) -> NodeAction | None:
+    """What ends an interrupted action that did not get through: an addition is undone, the others are done again."""
+    node = each.node
+    match cut_off:
+        case AddNode() if each.reading.root_dir_present is False:
+            return RemoveNode(node=node.id, because=Reason(kind=ReasonKind.ADDITION_INTERRUPTED))
+        case RemoveNode():
+            return RemoveNode(node=node.id, because=Reason(kind=ReasonKind.REMOVAL_INTERRUPTED))
+        case DisableNode() if not is_gone(each.reading):
+            return DisableNode(node=node.id, because=Reason(kind=ReasonKind.DISABLING_INTERRUPTED))
+        case StopNode() if runs(each.reading) and not seen.rebooted and node.status not in LEFT_ALONE:
+            return cut_off  # Where it only takes longer than a cycle, its end would else count as a crash.
+    return None
+
+
 def _to_finish(
     each: NodeSeen,
     cut_off: NodeAction | None,
@@ -112,12 +128,9 @@ def _to_finish(
     """What makes this node's state whole: a removal that is due or was interrupted, a stop that did not happen."""
     node = each.node
     absent = each.reading.root_dir_present is False
-    if isinstance(cut_off, AddNode) and absent:
-        return RemoveNode(node=node.id, because=Reason(kind=ReasonKind.ADDITION_INTERRUPTED))
-    if isinstance(cut_off, RemoveNode):
-        return RemoveNode(node=node.id, because=Reason(kind=ReasonKind.REMOVAL_INTERRUPTED))
-    if isinstance(cut_off, DisableNode) and not is_gone(each.reading):
-        return DisableNode(node=node.id, because=Reason(kind=ReasonKind.DISABLING_INTERRUPTED))
+    again = _to_do_again(each, cut_off, seen)
+    if again is not None:
+        return again
     if node.trial_failure is not None and node.status not in LEFT_ALONE:
         return None if backs_off(node, seen.now) or absent else _roll_back(node)
     if backs_off(node, seen.now) or seen.rebooted:

@@ -1,5 +1,7 @@
 """Starts crashed nodes again, at once: nodes that ran and whose process ended, though nobody stopped them."""
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -19,6 +21,8 @@ from wnm.core.values import Value
 FAILURES_OF_A_START = 2
 """A crash counts as one failure; another one means that the node could not be started again."""
 SEVERAL = 3
+_WITH_NUMBER = re.compile(r"\S*\d\S*")
+"""A moment, a port, a peer, a path of one node: what differs between errors of one kind."""
 STARTING = Task(kind=TaskKind.START_CRASHED)
 
 
@@ -79,14 +83,14 @@ class SharedCause(Value, frozen=True, kw_only=True):
         )
 
 
-def shared_cause(seen: Observation) -> SharedCause | None:
-    """What keeps several nodes, or all of two, from starting; None if nothing does, or some node started since."""
-    failing = [
+def shared_cause(seen: Observation, settings: Settings) -> SharedCause | None:
+    """What keeps several nodes, or all of two, from starting alike; None if nothing does."""
+    failing = _alike(
         each
         for each in oldest_first(seen.nodes)
         if each.node.crashed and each.node.failures >= FAILURES_OF_A_START
         if each.node.status in (Status.STOPPED, Status.RESTARTING)
-    ]
+    )
     managed = [each for each in seen.nodes if each.node.status is not Status.DISABLED]
     if len(failing) < SEVERAL and not 1 < len(failing) == len(managed):
         return None
@@ -94,8 +98,35 @@ def shared_cause(seen: Observation) -> SharedCause | None:
     over = any(_started_well(each, latest) for each in seen.nodes)
     # One that is being started is the one that is tried, else the one that may be first.
     busy = [each for each in failing if is_healing(each.node)]
-    first = busy[0] if busy else min(failing, key=lambda each: (each.node.retry_at or seen.now, each.node.id))
+    able = _may_be_tried(failing, seen, settings) or failing
+    first = busy[0] if busy else min(able, key=lambda each: (each.node.retry_at or seen.now, each.node.id))
     return SharedCause(over=over, nodes=ids_of(failing), tried=first.node.id, text=first.node.last_error)
+
+
+def _alike(failing: Iterable[NodeSeen]) -> list[NodeSeen]:
+    """The most of them that last failed with the same words, but for their names and words with numbers."""
+    groups: dict[str, list[NodeSeen]] = {}
+    for each in failing:
+        error = each.node.last_error or ""
+        # What comes before the colon says when it ended: at once, or a little later.
+        words = (error.partition(": ")[2] or error).replace(each.node.name, "")
+        groups.setdefault(" ".join(_WITH_NUMBER.sub("", words).split()), []).append(each)
+    return max(groups.values(), key=len, default=[])
+
+
+def _may_be_tried(nodes: list[NodeSeen], seen: Observation, settings: Settings) -> list[NodeSeen]:
+    """Those that nothing but the cause keeps down: one that cannot be tried is nothing to wait for."""
+    full = {each.mount_point for each in short_file_systems(seen, settings)}
+    removed = cap_removes(seen, settings)
+    without = isinstance(program_for_new(seen, settings), Blocked)
+    return [
+        each
+        for each in nodes
+        if each.reading.root_dir_present is True
+        and each.node.mount_point not in full
+        and each.node.id not in removed
+        and not (without and isinstance(each.reading.program, Unseen))
+    ]
 
 
 def _started_well(each: NodeSeen, since: datetime) -> bool:
@@ -117,7 +148,7 @@ class _Stops(Value, frozen=True, kw_only=True):
 
 
 def _stops(seen: Observation, settings: Settings) -> _Stops:
-    cause = shared_cause(seen)
+    cause = shared_cause(seen, settings)
     return _Stops(
         removed=cap_removes(seen, settings),
         over_cap=Blocked(

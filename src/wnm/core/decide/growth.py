@@ -83,7 +83,7 @@ def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], ro
     shedding = must_shed(task, seen, settings)
     if shedding is not None:
         return shedding
-    cause = shared_cause(seen)
+    cause = shared_cause(seen, settings)
     if cause is not None and not cause.over:
         return cause.block(task)
     for gauge in gauges(seen.machine, settings):

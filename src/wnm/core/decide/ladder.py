@@ -14,7 +14,8 @@ from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
 from wnm.core.decide.unwell import deal_with_shunned, restart_silent
 from wnm.core.decide.upgrades import upgrade_outdated
 from wnm.core.decision import Decision, Proposal
-from wnm.core.node import NodeId, Status
+from wnm.core.lifecycle import during
+from wnm.core.node import NodeId
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
@@ -93,10 +94,10 @@ def decide(seen: Observation, settings: Settings) -> Decision:
 
 def _with_starting(view: Observation, healing: Proposal) -> Observation:
     """The view of the rules below: crashed nodes that are started count as starting."""
-    ids = {node_of(action) for action in healing.actions if not isinstance(action, Resurvey)}
+    starts = {node_of(action): action for action in healing.actions if not isinstance(action, Resurvey)}
     nodes = tuple(
-        replace(each, node=replace(each.node, status=Status.RESTARTING, status_since=view.now))
-        if each.node.id in ids
+        replace(each, node=during(starts[each.node.id], each.node, view.now))
+        if each.node.id in starts
         else each
         for each in view.nodes
     )

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from wnm.core.action import RetireNode, StopNode
 from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
-from wnm.core.decide.selection import free_slots, ids_of, removal_order, youngest_first
+from wnm.core.decide.selection import free_slots, ids_of, is_stopped, removal_order, youngest_first
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backs_off, runs
 from wnm.core.node import NodeId, Status
@@ -123,7 +123,7 @@ def _removable(seen: Observation) -> list[NodeSeen]:
     return [
         each
         for each in removal_order(seen.nodes)
-        if each.node.status not in UNCOUNTED and not backs_off(each.node, seen.now)
+        if each.node.status not in UNCOUNTED and (is_stopped(each) or not backs_off(each.node, seen.now))
     ]
 
 
