@@ -1,4 +1,4 @@
-"""What the hands promise: a normal return means that it is so; everything else is an error."""
+"""Defines the interfaces of backends: a normal return means that it is done; everything else is an error."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What nodes earned, from counters that begin again with every process; amounts are whole attos."""
+"""Computes the earnings of nodes from counters that begin again with every process; amounts are whole attos."""
 
 from datetime import date, datetime
 

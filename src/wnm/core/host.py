@@ -1,4 +1,4 @@
-"""What a default may depend on: the machine, the account that runs wnm, and where things go on it."""
+"""Describes the host that defaults depend on: the machine, the account that runs wnm, and its folders."""
 
 from collections.abc import Mapping
 from posixpath import join

@@ -1,4 +1,4 @@
-"""What became of the actions of a cycle."""
+"""Defines the outcome of an action: its result and error, and when it may be tried again."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""What earlier cycles remember, as the ledger hands it to the next one."""
+"""Defines the records that one cycle loads from the ledger: nodes, interrupted actions, counters and more."""
 
 from wnm.core.foreign import ForeignReading, Reservation
 from wnm.core.node import Node

@@ -1,4 +1,4 @@
-"""What this machine knows of a version of the node program: when it came, who passed its gate, and who failed."""
+"""Keeps the record of each version of the node program: when it came, which nodes passed its gate, and which failed."""
 
 from collections.abc import Iterable
 from datetime import datetime

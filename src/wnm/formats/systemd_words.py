@@ -1,4 +1,4 @@
-"""How systemd takes a value apart into words, and what it puts in for specifiers and variables."""
+"""Splits a value into words as systemd does, and expands specifiers and variables."""
 
 import re
 from collections.abc import Iterator, Mapping

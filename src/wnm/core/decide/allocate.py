@@ -1,4 +1,4 @@
-"""What a new node gets: an id, ports, a folder and a wallet."""
+"""Allocates an id, ports, a folder and a wallet to a new node."""
 
 from datetime import datetime
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What an operator asks for by hand: the same actions, chosen by name or by the ladder's own ranking."""
+"""Plans the actions that an operator asks for by hand, chosen by name or by the ladder's own ranking."""
 
 from collections.abc import Callable
 from enum import StrEnum

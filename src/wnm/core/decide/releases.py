@@ -1,4 +1,4 @@
-"""What is known of versions, and what follows from it: proven ones, halted ones, and when a new one may be taken."""
+"""Tracks node versions: marks them as proven or halted, and decides when a new one may be taken."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
