@@ -44,7 +44,7 @@ class Backends(Struct, frozen=True, kw_only=True):
 
 
 class Performed(Struct, frozen=True, kw_only=True):
-    """What doing an action brought to light."""
+    """Details that carrying out an action brought to light."""
 
     freed_bytes: int | None = None
     note: str | None = None
@@ -70,7 +70,7 @@ def carry_out_actions(
 
 
 def at_once(settings: Settings, usable_cores: float) -> int:
-    """How many actions are carried out at one moment: at least as many as nodes may be started again in a cycle."""
+    """Return how many actions run at one time: at least as many as nodes may be started again in a cycle."""
     return max(MOST_AT_ONCE, settings.max_concurrent_starts, int(usable_cores))
 
 
@@ -101,7 +101,7 @@ def _outcome(action: NodeAction, ending: Ending[Performed]) -> Outcome:
 
 
 def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
-    """Do it and return when it is so. What fails half-way is taken back before the error goes on."""
+    """Do it and return when it is so. An action that fails half-way is undone before the error goes on."""
     match action:
         case AddNode():
             return _add(action, backends)
@@ -155,7 +155,7 @@ def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
 
 
 def _place(program: ProgramChoice, node: Node, backends: Backends) -> None:
-    """Replace the node's program. What is kept beside it is one that worked, not one that was on trial itself."""
+    """Replace the node's program. The copy kept beside it is one that worked, not one that was in its gate."""
     if node.trial is not None and node.binary_version not in (node.former_version, program.version):
         backends.manager.restore_program(node)
     backends.manager.place_program(node, program.path)

@@ -1,4 +1,4 @@
-"""Judges from what is seen whether a node passes the gate after its program was replaced."""
+"""Assesses whether a node passes the health gate after its program was replaced."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from wnm.core.version import is_older
 PATIENCE_IN_DELAYS = 3
 LEAST_PATIENCE = timedelta(seconds=60)
 START_SLACK = timedelta(seconds=5)
-"""How much later than wnm started it a node's process may seem to have begun."""
+"""The tolerance by which a process may seem to have begun later than wnm started it."""
 PROGRAM_SLACK = timedelta(seconds=2)
 
 
@@ -48,9 +48,9 @@ type Verdict = Passed | Failed | NotApplicable | Waits
 def assess(
     node: Node, reading: NodeReading, now: datetime, settings: Settings, *, pid_before: int | None
 ) -> Verdict:
-    """How a node on trial, whose process was seen running, stands.
+    """Assess a node in its gate, whose process was seen running.
 
-    `pid_before` is its process as seen earlier in this trial, None if this is the first time.
+    `pid_before` is its process as seen earlier in this gate, None if this is the first time.
     """
     trial = node.trial or ""
     void = not_applicable(node, reading)
@@ -77,7 +77,7 @@ def assess(
 
 
 def patience(settings: Settings) -> timedelta:
-    """How long a node on trial may lack what can still come."""
+    """Return how long a node in its gate may lack readings that can still come."""
     return max(settings.delay_upgrade * PATIENCE_IN_DELAYS, LEAST_PATIENCE)
 
 
@@ -95,7 +95,7 @@ def not_applicable(node: Node, reading: NodeReading) -> NotApplicable | None:
 
 
 def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
-    """Whether the process of a node on trial is still the one from before: its upgrade lacks the restart."""
+    """Whether the process of a node in its gate is still the one from before: its upgrade lacks the restart."""
     process, program, page = reading.process, reading.program, reading.page
     if not isinstance(process, ProcessReading) or not isinstance(program, ProgramReading):
         return False
@@ -109,9 +109,9 @@ def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
 
 
 class _Missing(Value, frozen=True, kw_only=True):
-    """What speaks against a node, and what it waits for until then.
+    """A missing proof of health, and what the node waits for until then.
 
-    `final` is what no waiting mends; `forgiven` what is waited for, and not held against it if it never comes.
+    `final` is what no waiting repairs; `forgiven` what is waited for, and not held against it if it never comes.
     """
 
     words: str
@@ -122,7 +122,7 @@ class _Missing(Value, frozen=True, kw_only=True):
 
 
 def _elapsed(node: Node, reading: NodeReading, now: datetime) -> timedelta:
-    """How long it has been on trial; the age of its process is right even when the clock was set forward."""
+    """Return how long the node has been in its gate; a process's age is right even when the clock was set forward."""
     since, process = node.status_since, reading.process
     if isinstance(process, ProcessReading) and process.started_at is not None and process.started_at <= now:
         since = max(since, process.started_at)

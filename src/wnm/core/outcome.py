@@ -7,7 +7,7 @@ from wnm.core.values import Moment, Value
 
 
 class Result(StrEnum):
-    """How an action ended. DEFERRED was never begun; UNFINISHED outlived the cycle and is resolved by the next."""
+    """The result of an action. DEFERRED was never begun; UNFINISHED outlived the cycle and is resolved by the next."""
 
     DONE = "done"
     FAILED = "failed"

@@ -8,7 +8,7 @@ from wnm.core.values import Moment, Value
 
 
 class Recall(Value, frozen=True, kw_only=True):
-    """The last cycle's legacy; None where there was no cycle yet.
+    """The records of the last cycle; None where there was no cycle yet.
 
     `firewall_note` is what the last cycle found to say of the firewall.
     """

@@ -140,7 +140,7 @@ def _mount_point(place: Path) -> Path:
 
 
 def read_with_timeout[T](read: Callable[[], T], seconds: float, *, what: str = "reading") -> T | Unseen:
-    """What `read` returns, or Unseen when it fails with an OSError or is not done within `seconds`.
+    """Return the result of `read`, or Unseen when it fails with an OSError or takes longer than `seconds`.
 
     `what` names the thing in the reason. A reading that hangs goes on in a daemon thread that nobody waits
     for, so `read` must change nothing. Every other exception is raised here.

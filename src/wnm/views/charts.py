@@ -31,7 +31,7 @@ type Values = Sequence[float | None]
 def area(values: Values, *, top: float, rows: int, dots: bool) -> list[str]:
     """An area from 0 up to each value, `rows` lines from the top down, two values for each column of dots.
 
-    What is above `top` fills the whole height; the smallest value above 0 is one dot.
+    A value above `top` fills the whole height; the smallest value above 0 is one dot.
     """
     heights = [_height(value, top, rows * DOTS_PER_ROW) for value in values]
     if len(heights) % DOTS_PER_COLUMN:
@@ -71,7 +71,7 @@ def _lettered(left: int | None, right: int | None, row: int, rows: int) -> str:
 
 
 def _filled(height: int | None, row: int, rows: int) -> int:
-    """How many of a row's dots are below the height, counted from the ground."""
+    """Return how many of a row's dots are below the height, counted from the ground."""
     above_ground = (rows - 1 - row) * DOTS_PER_ROW
     return 0 if height is None else max(0, min(DOTS_PER_ROW, height - above_ground))
 
@@ -92,7 +92,7 @@ _ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20)
 _GUTTER = 10
 _FIGURES = 13
 _UNWATCHED, _WIDTH_OF_PIPES = 10_000, 80
-"""Where nobody looks at a terminal, and lines are as long as they like, charts stay as wide as most terminals."""
+"""The width of charts where nobody looks at a terminal and lines may be any length: that of most terminals."""
 _PERCENT = 100.0
 
 _CHARTED = {
@@ -104,7 +104,7 @@ _CHARTED = {
 """The readings that have a chart, by their keys, with its title."""
 
 type Days = Mapping[date, int]
-"""What was earned on each day (in UTC), in attos."""
+"""The earnings of each day (in UTC), in attos."""
 
 
 class Trends(Struct, frozen=True, kw_only=True):
@@ -141,7 +141,7 @@ def range_named(name: str) -> Range:
 def trend_lines(
     trends: Trends, settings: Settings, zone: tzinfo | None, width: int, *, dots: bool
 ) -> list[Line]:
-    """The charts, as many beside each other as there is room for, and a time axis below.
+    """The charts, as many beside each other as fit, and a time axis below.
 
     Where one alone is too wide two of its columns become one.
     """
@@ -202,7 +202,7 @@ def _of(
 
 
 def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:
-    """What the whole day of each bucket brought, in ANT; None before the first day of which anything is known."""
+    """Return the earnings of the whole day of each bucket, in ANT; None before the first known day."""
     first = min(earned, default=None)
     return [
         None if first is None or day < first else earned.get(day, 0) / ATTOS_PER_ANT

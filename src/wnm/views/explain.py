@@ -57,7 +57,7 @@ def explain(material: Material) -> str:
 
 
 def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
-    """What a cycle that sees this would conclude, do and hold back, for people."""
+    """Return what a cycle that sees this would conclude, do and hold back, for people."""
     names = names_of((each.node for each in seen.nodes), decision)
     sections: list[_Section] = [
         ("would conclude", _conclusions(decision)),
@@ -72,7 +72,7 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
 
 
 def held_words(held: Blocked, now: datetime, names: Names) -> list[str]:
-    """What is held back, what it waits for and until when; what to do about it on a line of its own."""
+    """Return what is held back, what it waits for and until when; the remedy on a line of its own."""
     line = f"{printable(what(held, names))}: waits for {printable(waiting_for(held, names))}"
     if held.until is not None:
         line += f", until {both(held.until, now)}"

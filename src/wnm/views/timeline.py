@@ -325,7 +325,7 @@ def story_payload(story: Story) -> Payload:
 
 
 def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
-    """What it is now, why it was last stopped with the readings of that time, and its story, newest first."""
+    """Return its present state, its last stop with the readings of that time, and its story, newest first."""
     lines = _now(story, zone, width)
     lines += [line(), *_stop(story, zone, width)]
     first = story.happened[0].at if story.happened else None
@@ -341,7 +341,7 @@ def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
 
 
 def waits_of(story: Story) -> tuple[Blocked, ...]:
-    """What the latest cycle held back about this very node."""
+    """Return the tasks on this very node that the latest cycle held back."""
     cycle = story.material.cycle
     if cycle is None or story.seen is None:
         return ()

@@ -113,7 +113,7 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
 
 
 def no_place(seen: Observation, settings: Settings) -> Blocked:
-    """Why no storage folder takes a new node."""
+    """Return why no storage folder takes a new node."""
     adding = Task(kind=TaskKind.ADD)
     unseen = [path for path in settings.node_storage if file_system_of(path, seen) is None]
     if unseen:

@@ -110,7 +110,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
 
 
 def _require_storages(seen: Observation, settled: Settled) -> None:
-    """What lies on a disk that is away would stay behind, with keys that nobody has a copy of."""
+    """Refuse while a disk is away: its nodes would stay behind, with keys that nobody has a copy of."""
     missing = missing_storage(seen, settled.seen)
     if missing:
         raise NeedsOperator(
@@ -124,7 +124,7 @@ def _names(settled: Settled) -> Names:
 
 
 def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:
-    """What is newly known of versions; an upgrade by hand forgives the one that it brings nodes to."""
+    """Return the changed records of versions; an upgrade by hand forgives the version that it brings nodes to."""
     if request.action is not ForcedAction.UPGRADE:
         return settled.releases
     known = settled.seen.remembered.releases
@@ -134,7 +134,7 @@ def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> 
 
 
 def _besides(actions: tuple[Action, ...], seen: Observation, settled: Settled) -> tuple[Action, ...]:
-    """What was interrupted or is due is finished as in any cycle, unless it is about one of the same nodes."""
+    """Return the actions that finish interrupted or due work as in any cycle, except those on the same nodes."""
     if missing_storage(seen, settled.seen):
         return ()
     chosen = {node_of(action) for action in actions if not isinstance(action, Resurvey)}
@@ -203,7 +203,7 @@ _RANKING: dict[ForcedAction, Ranking] = {
 
 
 def _named(seen: Observation, settings: Settings, request: Request) -> list[NodeSeen]:
-    """The nodes that were named. What is disabled is left alone until it is enabled, by hand too."""
+    """The nodes that were named. A disabled one is left alone until it is enabled, by hand too."""
     found = [_by_name(seen, name) for name in dict.fromkeys(request.names)]
     if request.action is ForcedAction.ENABLE:
         return _room_for([each for each in found if _is_disabled(each)], seen, settings)

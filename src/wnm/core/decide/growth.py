@@ -31,7 +31,7 @@ SETTLED_AFTER_SECONDS = 60
 
 
 class NodeCost(Value, frozen=True, kw_only=True):
-    """What one more node takes: share of one core, memory, and disk at once."""
+    """The cost of one more node: share of one core, memory, and disk at once."""
 
     cores: float
     memory_bytes: float
@@ -60,7 +60,7 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
 
 
 class _Plan(Value, frozen=True, kw_only=True):
-    """What has been planned so far, and the machine as it would be afterwards."""
+    """The plan so far, and the machine as it would be afterwards."""
 
     machine: MachineReading
     left: int
@@ -93,7 +93,7 @@ def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], ro
 
 
 def too_high(task: Task, gauge: Gauge) -> Blocked:
-    """What is not done before a reading falls below the limit for growth."""
+    """Return the task as blocked until a reading falls below the limit for growth."""
     return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=gauge.against(gauge.allow))
 
 
@@ -125,7 +125,7 @@ def _plan_starts(
         own = None if node.mount_point is None else _disk_limit(task, machine, node.mount_point, settings)
         if own is not None:
             plan = plan.but(own)
-            continue  # Another node's disk may have room.
+            continue  # Another node's disk may have free space.
         renewed = program_for_start(each, program, fallback, seen, settings, trying=trying)
         trying = trying or renewed is program
         because = Reason(kind=ReasonKind.STOPPED, text=node.because or None)
@@ -185,7 +185,7 @@ def _place(
             adding, machine, mount_point, settings
         )
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
-            # Nodes differ in size, and below crisis_bytes a node is removed at once: room for one more stays.
+            # Nodes differ in size, and below crisis_bytes a node is removed at once: the space of one more stays free.
             limit = Blocked(kind=BlockKind.CAPACITY_RESERVE, action=adding, path=mount_point)
         if limit is None:
             return place, machine
@@ -194,13 +194,13 @@ def _place(
 
 
 def _machine_limit(task: Task, then: MachineReading, settings: Settings) -> Blocked | None:
-    """What would no longer be below its limit on the machine as it would be."""
+    """Return the task as blocked by a reading that would not be below its limit on the machine as it would be."""
     high = next((gauge for gauge in gauges(then, settings) if not gauge.allows_growth), None)
     return None if high is None else _would(task, high)
 
 
 def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Settings) -> Blocked | None:
-    """The same for the disk that the node's data lies on; a disk that was not seen has no room."""
+    """The same for the disk that the node's data lies on; a disk that was not seen has no free space."""
     if not any(each.mount_point == mount_point for each in then.file_systems):
         return Blocked(kind=BlockKind.DISK_UNSEEN, action=task, path=mount_point)
     disk = _disk(then, mount_point)
@@ -269,7 +269,7 @@ def _with_reservations(seen: Observation) -> MachineReading:
 
 
 def _mount_point_of(path: str, machine: MachineReading) -> str | None:
-    """Where the file system of a path is mounted, among those that were seen; None if on none of them."""
+    """Return the mount point of a path, among those that were seen; None if it is on none of them."""
     found = [
         each.mount_point
         for each in machine.file_systems

@@ -29,11 +29,11 @@ from wnm.core.settings import Settings
 from wnm.core.version import comparable, is_older
 
 KERNEL_TICKS = timedelta(milliseconds=100)
-"""How much earlier than it was a process may seem to have started: its birth is counted in ticks since boot."""
+"""The tolerance for a process that seems to have started earlier: its birth is counted in ticks since boot."""
 
 
 def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
-    """Upgrade the oldest running nodes that are older than the available program: first one, on trial, then more.
+    """Upgrade the oldest running nodes that are older than the available program: first one as the canary, then more.
 
     Every node has to pass a gate after its upgrade; the first one's decides whether the others follow.
     """
@@ -138,7 +138,7 @@ def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Blocked, ...]
 def _ready(
     outdated: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings
 ) -> tuple[list[Blocked], list[NodeSeen]]:
-    """What holds single nodes back, and those that nothing does: urgent ones first, else in their order."""
+    """Return the blocks of single nodes, and the unblocked ones: urgent ones first, else in their order."""
     version = program.version
     held: list[Blocked] = []
     patient: list[NodeSeen] = []
@@ -178,7 +178,7 @@ def _first_of(
     if on_trial(program.version, seen, settings):
         return []
     fit = [each for each in ready if is_healthy(each)]
-    # What never answers here may be mended by the very version that waits for an answer.
+    # The version that waits may be the very one that makes silent nodes answer again.
     fit = fit or [each for each in ready if _silent_for_long(each, seen.now, settings)]
     return fit[: min(free, 1)]
 
@@ -195,7 +195,7 @@ def _queued(
     seen: Observation,
     settings: Settings,
 ) -> Blocked:
-    """What those that do not go now wait for: a slot, or the canary."""
+    """Return what the nodes that do not go now wait for: a slot, or the canary."""
     task = Task(kind=TaskKind.UPGRADE, nodes=left, version=version)
     if is_proven(version, seen):
         return Blocked(kind=BlockKind.UPGRADE_SLOT, action=task)
@@ -347,7 +347,7 @@ def _within_pin(version: str, pin: str) -> bool:
 
 
 def _later(task: Task, version: str, seen: Observation, settings: Settings) -> Blocked | None:
-    """What keeps upgrades that are not urgent back: a removal under way, this machine's turn, the hour."""
+    """Return why upgrades that are not urgent wait: a removal under way, this machine's turn, the hour."""
     removing = [
         each.node.id
         for each in seen.nodes

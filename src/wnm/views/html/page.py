@@ -115,7 +115,7 @@ def _deed(operation: OperationRecord, names: Names) -> Markup:
 
 
 MARKER = "<!-- Written by wnm -->"
-"""What the page begins with after its doctype: a file that holds it may be replaced by a newer page."""
+"""The text after the page's doctype: a file that holds it may be replaced by a newer page."""
 
 _SYMBOLS = {State.FINE: "✓", State.NOTE: "i", State.BAD: "!"}
 _COLOURS = {State.FINE: "#11702f", State.NOTE: "#8a5300", State.BAD: "#b3201c"}
@@ -144,7 +144,7 @@ def render(subject: Subject) -> str:
 
 
 def policy() -> str:
-    """What the page may do, as a Content-Security-Policy: its own style and script, and nothing else."""
+    """Return the page's Content-Security-Policy: its own style and script, and nothing else."""
     return (
         "default-src 'none'; "
         f"script-src '{_digest('page.js')}'; style-src '{_digest('page.css')}'; img-src data:; "
