@@ -130,10 +130,8 @@ def conclude(
         return moved(node, Status.STOPPED, now, "its folder is back") if back else node
     if _was_taken_back(node, seen.reading, pid_before=pid_before, cut_off=None if rebooted else cut_off):
         words = f": {seen.reading.last_words}" if seen.reading.last_words else ""
-        return _failed_trial(
-            node, now, f"it did not start, and wnm was interrupted while it went back{words}"
-        )
-    node = _without_void_trial(node, seen.reading, now)
+        return _gate_failed(node, now, f"it did not start, and wnm was interrupted while it went back{words}")
+    node = _without_void_gate(node, seen.reading, now)
     if rebooted:
         return _after_reboot(node, seen.reading, now)
     if node.status is Status.REMOVING:
@@ -176,8 +174,8 @@ def _was_taken_back(
     return is_gone(reading) or (runs(reading) and None not in (pid, pid_before) and pid != pid_before)
 
 
-def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node:
-    """The node, off its trial if the program that it has on disk is another one than it was to try."""
+def _without_void_gate(node: Node, reading: NodeReading, now: datetime) -> Node:
+    """The node, out of its gate if the program that it has on disk is another one than it was to try."""
     if node.trial is None:
         return node
     void = not_applicable(node, reading)
@@ -225,12 +223,12 @@ def _tried(
                 last_error=None,
             )
         case Failed(because=because):
-            return _failed_trial(node, now, because)
+            return _gate_failed(node, now, because)
         case NotApplicable() | Waits():
             return node
 
 
-def _failed_trial(node: Node, now: datetime, because: str) -> Node:
+def _gate_failed(node: Node, now: datetime, because: str) -> Node:
     """It stays in its transition until it is back on its former program."""
     words = f"failed the gate of {node.trial}: {because}"
     return replace(node, trial_failure=because, because=words, last_error=words)
@@ -322,7 +320,7 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
         ended = f"its process ended while {node.status.value.lower()}"
     words = f"{ended}: {reading.last_words}" if reading.last_words else ended
     if node.trial is not None:
-        return node if node.trial_failure is not None else _failed_trial(node, now, words)
+        return node if node.trial_failure is not None else _gate_failed(node, now, words)
     failures = node.failures + 1
     return replace(
         moved(node, Status.STOPPED, now, words, crashed=True),
@@ -388,12 +386,12 @@ def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
             raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
         case StartNode(program=program):
             starting = _restarting(node, now, because, restarted=False)
-            return starting if program is None else _on_trial(starting, program)
+            return starting if program is None else _entering_gate(starting, program)
         case RestartNode() | RollBackNode():
             return _restarted(node, now, because)
         case UpgradeNode(program=program):
             upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=because)
-            return _on_trial(upgrading, program)
+            return _entering_gate(upgrading, program)
         case RemoveNode() if node.status is Status.DEAD:
             return node
         case RetireNode() | RemoveNode():
@@ -415,7 +413,7 @@ def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> 
     return replace(node, status=Status.RESTARTING, status_since=now, because=because, restarted=restarted)
 
 
-def _on_trial(node: Node, program: ProgramChoice) -> Node:
+def _entering_gate(node: Node, program: ProgramChoice) -> Node:
     """A node that is given another version than it has; without one to go back to there is nothing to try."""
     # One that is in its gate already can only go back to the program from before that.
     former = node.binary_version if node.trial is None else node.former_version

@@ -264,11 +264,11 @@ class _Round:
             for fetch in asked.fetches.values():
                 fetch.sock.close()
 
-    def _has_room(self) -> bool:
+    def _has_free_sockets(self) -> bool:
         return self._sockets + len(_PATHS) <= self._most_sockets
 
     def _begin_due(self) -> None:
-        while self._waiting and self._has_room():
+        while self._waiting and self._has_free_sockets():
             now = self._clock.monotonic()
             if now < self._next_start:
                 return
@@ -277,7 +277,7 @@ class _Round:
 
     def _until_next(self) -> float:
         moments = [self._asked[0].deadline] if self._asked else []
-        if self._waiting and self._has_room():
+        if self._waiting and self._has_free_sockets():
             moments.append(self._next_start)
         return max(min(moments, default=0.0) - self._clock.monotonic(), 0.0)
 

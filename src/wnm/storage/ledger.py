@@ -406,12 +406,12 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
     by_node = {node_of(item.action): item for item in intention.intended}
     kept: list[Node] = []
     gone: list[int] = []
-    judged: list[tuple[Node, Outcome]] = []
+    finished: list[tuple[Node, Outcome]] = []
     for outcome in outcomes:
         item = by_node.pop(node_of(outcome.action), None)
         if item is None or type(item.action) is not type(outcome.action):
             raise Bug(f"{type(outcome.action).__name__} of node {node_of(outcome.action)} was never intended")
-        judged.append((item.during, outcome))
+        finished.append((item.during, outcome))
         row = after(outcome, item.during, item.before)
         if row is None:
             gone.append(node_of(outcome.action))
@@ -419,7 +419,7 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
             kept.append(row)
         _write_outcome(connection, item.operation_id, outcome)
     known = _releases_of(machine_row(connection))
-    _keep_releases(connection, after_outcomes(known, judged))
+    _keep_releases(connection, after_outcomes(known, finished))
     write_nodes(connection, kept)
     _delete_nodes(connection, gone)
 

@@ -145,13 +145,13 @@ def trend_lines(
 
     Where one alone is too wide two of its columns become one.
     """
-    room = width if width < _UNWATCHED else _WIDTH_OF_PIPES
+    limit = width if width < _UNWATCHED else _WIDTH_OF_PIPES
     for joined in (1, 2):
         blocks = [_block(each, joined, dots=dots) for each in _charts(trends, settings)]
         whole = max(each.cell_len for block in blocks for each in block)
-        if whole <= room:
+        if whole <= limit:
             break
-    across = max(1, min(3, (room + 2) // (whole + 2)))
+    across = max(1, min(3, (limit + 2) // (whole + 2)))
     lines = [line(part(f"the last {trends.range.name}", Tone.STRONG))]
     for first in range(0, len(blocks), across):
         beside = zip_longest(*blocks[first : first + across], fillvalue=line())
@@ -284,6 +284,6 @@ def _axis(trends: Trends, zone: tzinfo | None, width: int) -> Line:
     form = "%H:%M" if trends.range.length <= timedelta(days=1) else "%m-%d"
     begin, middle = (local(each, zone) for each in (trends.since, trends.since + trends.range.length / 2))
     left, centre, right = f"{begin:{form}}", f"{middle:{form}}", "now"
-    room = width - len(left) - len(centre) - len(right)
-    words = f"{left}{' ' * (room // 2)}{centre}{' ' * (room - room // 2)}{right}"
+    gaps = width - len(left) - len(centre) - len(right)
+    words = f"{left}{' ' * (gaps // 2)}{centre}{' ' * (gaps - gaps // 2)}{right}"
     return line(" " * _GUTTER, part(words, Tone.QUIET))

@@ -49,7 +49,7 @@ def explain(material: Material) -> str:
     sections: list[_Section] = []
     if decision is not None:
         sections.append(("concluded", _conclusions(decision)))
-    sections.append(("did", _deeds(cycle, names)))
+    sections.append(("did", _results(cycle, names)))
     if decision is not None and decision.ports:
         sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
     sections.append(("held back", [line for held in cycle.held for line in held_words(held, now, names)]))
@@ -170,7 +170,7 @@ def _planned(action: Any, names: Names) -> str:
     return f"{printable(words_of(action, names))}, because: {printable(sentence(action.because, names))}"
 
 
-def _deeds(cycle: CycleView, names: Names) -> list[str]:
+def _results(cycle: CycleView, names: Names) -> list[str]:
     """Every action with its reason and its end; a node has at most one action in a cycle."""
     ends = {outcome.node: outcome for outcome in cycle.outcomes}
     lines = []

@@ -87,7 +87,7 @@ def events_of(events: Events, names: Names) -> tuple[Event, ...]:
     """Everything, oldest first; in a cycle the changes come before the actions."""
     found = [((each.cycle, 0, each.id), _of_change(each, events)) for each in events.changes]
     found += [((each.cycle, 1, each.id), _of_operation(each, events, names)) for each in events.operations]
-    return tuple(happening for _, happening in sorted(found, key=lambda pair: pair[0]))
+    return tuple(event for _, event in sorted(found, key=lambda pair: pair[0]))
 
 
 def latest_events(operations: Mapping[int, OperationRecord], names: Names) -> Mapping[int, Event]:

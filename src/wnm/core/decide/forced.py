@@ -165,10 +165,10 @@ def _choose(seen: Observation, settings: Settings, request: Request) -> list[Nod
         program = _program(seen, settings)
         ranked = [each for each in ranked if is_outdated(each, program, settings)]
     ranked = ranked[: request.count or 1]
-    return _room_for(ranked, seen, settings) if request.action is ForcedAction.ENABLE else ranked
+    return _within_cap(ranked, seen, settings) if request.action is ForcedAction.ENABLE else ranked
 
 
-def _room_for(enabled: list[NodeSeen], seen: Observation, settings: Settings) -> list[NodeSeen]:
+def _within_cap(enabled: list[NodeSeen], seen: Observation, settings: Settings) -> list[NodeSeen]:
     """The same nodes; BadInput if they would not fit: the next cycle would remove as many, with their data."""
     over = counted(seen) + len(enabled) - settings.node_cap
     if over > 0:
@@ -206,7 +206,7 @@ def _named(seen: Observation, settings: Settings, request: Request) -> list[Node
     """The nodes that were named. A disabled one is left alone until it is enabled, by hand too."""
     found = [_by_name(seen, name) for name in dict.fromkeys(request.names)]
     if request.action is ForcedAction.ENABLE:
-        return _room_for([each for each in found if _is_disabled(each)], seen, settings)
+        return _within_cap([each for each in found if _is_disabled(each)], seen, settings)
     disabled = next((each.node.name for each in found if _is_disabled(each)), None)
     if disabled is not None and request.action not in (ForcedAction.DISABLE, ForcedAction.REMOVE):
         raise BadInput(
@@ -297,10 +297,10 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
     program = program_for_new(seen, settings)
     if isinstance(program, Blocked):
         raise _unusable(program)
-    room = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
-    if count > room:
+    free = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
+    if count > free:
         raise BadInput(
-            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(room, 0)}; raise node_cap"
+            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(free, 0)}; raise node_cap"
         )
     ids = free_ids(seen, settings, count)
     if len(ids) < count:

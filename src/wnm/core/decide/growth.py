@@ -44,10 +44,10 @@ UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
 def grow(seen: Observation, settings: Settings) -> Proposal:
     """Start the oldest stopped nodes, then add new ones, as slots, limits and the prediction allow."""
     stopped = [each for each in oldest_first(seen.nodes) if is_stopped(each) and not each.node.crashed]
-    room = max(0, -excess(seen, settings))
-    if not stopped and not room:
+    below_cap = max(0, -excess(seen, settings))
+    if not stopped and not below_cap:
         return Proposal()
-    obstacle = _obstacle(seen, settings, stopped, room)
+    obstacle = _obstacle(seen, settings, stopped, below_cap)
     if obstacle is not None:
         return Proposal(held=(obstacle,))
     cost = node_cost(seen)
@@ -55,7 +55,7 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     plan = _Plan(machine=after_starting(seen, cost), left=free)
     plan = _plan_starts(plan, seen, settings, stopped, cost)
     if not plan.full:
-        plan = _plan_additions(plan, seen, settings, room, cost)
+        plan = _plan_additions(plan, seen, settings, below_cap, cost)
     return Proposal(actions=plan.actions, held=plan.held, because=Reason(kind=ReasonKind.CAPACITY))
 
 
@@ -75,9 +75,11 @@ class _Plan(Value, frozen=True, kw_only=True):
         return replace(self, held=(*self.held, held), full=self.full or full)
 
 
-def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], room: int) -> Blocked | None:
+def _obstacle(
+    seen: Observation, settings: Settings, stopped: list[NodeSeen], below_cap: int
+) -> Blocked | None:
     """The first thing that keeps any growth back."""
-    task = Task(kind=TaskKind.ADD_UP_TO, count=room)
+    task = Task(kind=TaskKind.ADD_UP_TO, count=below_cap)
     if stopped:
         task = Task(kind=TaskKind.START_STOPPED, nodes=ids_of(stopped), count=len(stopped))
     shedding = must_shed(task, seen, settings)
@@ -133,8 +135,10 @@ def _plan_starts(
     return plan
 
 
-def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: int, cost: NodeCost) -> _Plan:
-    if not room:
+def _plan_additions(
+    plan: _Plan, seen: Observation, settings: Settings, below_cap: int, cost: NodeCost
+) -> _Plan:
+    if not below_cap:
         return plan
     adding = Task(kind=TaskKind.ADD)
     program = program_for_new(seen, settings)
@@ -152,7 +156,7 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
         )
     if plan.left <= 0:
         return plan.but(Blocked(kind=BlockKind.START_SLOT, action=adding))
-    wanted = min(room, plan.left)
+    wanted = min(below_cap, plan.left)
     ids = free_ids(seen, settings, wanted)
     if len(ids) < wanted:
         plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
@@ -165,8 +169,8 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
         plan = plan.plus(
             AddNode(node=node, program=program, because=Reason(kind=ReasonKind.CAPACITY)), machine
         )
-    if room > wanted:
-        more = Task(kind=TaskKind.ADD_MORE, count=room - wanted)
+    if below_cap > wanted:
+        more = Task(kind=TaskKind.ADD_MORE, count=below_cap - wanted)
         plan = plan.but(Blocked(kind=BlockKind.START_SLOT, action=more))
     return plan
 

@@ -152,8 +152,8 @@ def is_healthy(each: NodeSeen) -> bool:
     return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
 
 
-def on_trial(version: str, seen: Observation, settings: Settings) -> list[NodeId]:
-    """The ids of the nodes that are on trial with this version, and of those that soon will be again."""
+def nodes_in_gate(version: str, seen: Observation, settings: Settings) -> list[NodeId]:
+    """The ids of the nodes that are in the gate of this version, and of those that soon will be again."""
     return [
         each.node.id
         for each in seen.nodes

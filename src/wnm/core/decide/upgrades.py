@@ -13,8 +13,8 @@ from wnm.core.decide.releases import (
     is_healthy,
     is_proven,
     is_urgent,
+    nodes_in_gate,
     not_yet,
-    on_trial,
     way_back,
     why_it_failed,
 )
@@ -175,7 +175,7 @@ def _first_of(
         return ready[:free]
     if urgent:
         return urgent[:free]
-    if on_trial(program.version, seen, settings):
+    if nodes_in_gate(program.version, seen, settings):
         return []
     fit = [each for each in ready if is_healthy(each)]
     # The version that waits may be the very one that makes silent nodes answer again.
@@ -199,7 +199,7 @@ def _queued(
     task = Task(kind=TaskKind.UPGRADE, nodes=left, version=version)
     if is_proven(version, seen):
         return Blocked(kind=BlockKind.UPGRADE_SLOT, action=task)
-    canaries = tuple(on_trial(version, seen, settings)) or chosen
+    canaries = tuple(nodes_in_gate(version, seen, settings)) or chosen
     if canaries:
         return Blocked(kind=BlockKind.CANARY, action=task, version=version, waits_on=canaries)
     return Blocked(kind=BlockKind.CANARY_CANDIDATE, action=task)
@@ -298,7 +298,7 @@ def may_be_renewed(
     canary = any(
         other.node.status is Status.RUNNING and is_outdated(other, program, settings) for other in seen.nodes
     )
-    return not (trying or canary or on_trial(version, seen, settings))
+    return not (trying or canary or nodes_in_gate(version, seen, settings))
 
 
 def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Blocked:
