@@ -19,7 +19,7 @@ def asked(pyproject: str) -> list[Requirement]:
 
 
 def complaints(pyproject: str, lock: str) -> list[str]:
-    """What is wrong with the text of a lock, one line each; empty when it is right."""
+    """Return the faults in the text of a lock, one line each; empty when it is right."""
     found: list[str] = []
     pins: dict[str, str] = {}
     for line in lock.splitlines():

@@ -4,7 +4,7 @@ import socket
 import sys
 
 NODES = 10
-"""How many nodes a sandbox should have room for, in case its cap is raised by hand."""
+"""The number of nodes that a sandbox has ports for, in case its cap is raised by hand."""
 
 # Below the ports that systems hand out by themselves (32768 on Linux), away from the defaults (13, 55).
 NODE_STARTS = range(21, 32)

@@ -245,7 +245,7 @@ class Court:
 
 
 def _copy_checkout(to: Path) -> None:
-    """What the judges need; so the checkout may be worked on meanwhile."""
+    """Copy the files that the tests need, so that the checkout may be worked on meanwhile."""
     for name in ("src", "tests"):
         shutil.copytree(CHECKOUT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(CHECKOUT / "pyproject.toml", to / "pyproject.toml")

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 FEW = 3
-"""How many failing tests are given a second try."""
+"""The number of failing tests that are run a second time."""
 
 TESTS_FAILED = 1
 """pytest's exit status when all went on to the end and some tests failed."""

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What run_sandbox.sh and stop_sandbox.sh share; sourced by both from inside the checkout.
+# Variables and functions that run_sandbox.sh and stop_sandbox.sh share; sourced by both from inside the checkout.
 
 checkout=$(pwd -P)
 sandbox=$checkout/.sandbox

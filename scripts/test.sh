@@ -39,7 +39,7 @@ start_machine() {
     machines+=("$(scripts/container.sh start)")
 }
 
-# What is not marked for such a machine runs with the ordinary tests.
+# Tests that are not marked for such a machine run with the ordinary tests.
 run_in() {
     docker exec "$1" python scripts/run_tests.py "${strictly[@]}" -m systemd "${@:2}"
 }
@@ -61,7 +61,7 @@ contracts() {
     docker exec -u operator "$1" python scripts/run_tests.py "${strictly[@]}" -m systemd tests/contracts
 }
 
-# What stands in the name of each file; what is in none of these goes together.
+# The files by the words in their names; the others go together.
 takeovers=() lives=() others=()
 for file in tests/systemd/test_*.py; do
     case $file in

@@ -44,7 +44,7 @@ PURPOSES: Mapping[str, str] = {
     "disk_level": "How much of each disk was free over the last days, for the forecast of when it is full.",
     "alert_clock": "One row: the time of day against the time since boot, so that a changed clock makes no alert.",
 }
-"""What each table is for, by its name."""
+"""The purpose of each table, by its name."""
 
 
 def schema_markdown() -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Backend[T](Struct, frozen=True, kw_only=True):
-    """How to build one, and what is so with it on this machine.
+    """A backend: its constructor, and its constraints on this machine.
 
     `why_not_here` returns the error that keeps it from working, None if nothing does; `refuse_folder` raises
     ValueError, with the reason, for a folder that its files cannot name.
@@ -53,7 +53,7 @@ def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
 def _no_system_services() -> NeedsOperator | None:
     from wnm.process_managers.systemd import why_not_here
 
-    # Who is not root has the cycle carried out by root: see wnm.app.elevate.
+    # Root carries out the cycle of an ordinary user: see wnm.app.elevate.
     return why_not_here("system", user_id=0)
 
 
@@ -95,7 +95,7 @@ def _ufw(clock: Clock) -> Firewall:
     return UfwFirewall()
 
 
-# What decisions have to know of a process manager is in the row of the same name in wnm.core.backends.
+# The traits of a process manager that decisions depend on are in the row of the same name in wnm.core.backends.
 DRIVERS: Mapping[str, Backend[UnitDriver]] = {
     "systemd": Backend(
         build=_systemd("system"), why_not_here=_no_system_services, refuse_folder=_refuse_in_units
@@ -120,7 +120,7 @@ def run_once(asked: Invocation | None = None) -> Report:
 
 
 def context_of(asked: Invocation) -> Context:
-    """What a command works with on this machine. Its log goes to the file that was asked for, from here on."""
+    """Return the context that a command works with on this machine. From here on its log goes to the file asked for."""
     from wnm import wiring  # itself, as a value
 
     context = build_context(asked, wiring)

@@ -15,7 +15,7 @@ from wnm_adopt.bash_texts import Known, read_assignments
 from wnm_adopt.discover import NodeMemory
 
 CRON = "/etc/cron.d/anm"
-"""What starts anm every minute."""
+"""The cron file that starts anm every minute."""
 SCRIPT = "/usr/bin/anms.sh"
 DATA = "/var/antctl"
 CONFIG = f"{DATA}/config"

@@ -330,7 +330,7 @@ def _plain(found: Known) -> str:
 
 
 def _port_problem(text: str) -> str:
-    """Why a port base cannot be one; empty if it can."""
+    """Return why a port base is invalid; empty if it is valid."""
     if not _PORT_BASE.fullmatch(text.strip()) or int(text) > _LAST_PORT_BASE:
         return f"it is no whole number from 1 to {_LAST_PORT_BASE}"
     if int(text) == _METRICS_BASE:

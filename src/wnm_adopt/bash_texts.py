@@ -99,11 +99,11 @@ def place_of(file: str, number: int, line: str) -> Place:
 
 
 class _NotPlainError(ValueError):
-    """Why a line is no plain assignment."""
+    """A line is no plain assignment; the message says why."""
 
 
 class _UnknownError(ValueError):
-    """Why a value cannot be told, though its line is understood."""
+    """A value cannot be told, though its line is understood; the message says why."""
 
 
 class _Reader:
@@ -192,7 +192,7 @@ class _Reader:
         )
 
     def _inside(self, text: str) -> str:
-        """What is between double quotes."""
+        """Return the text between double quotes."""
         parts: list[str] = []
         at = 0
         while at < len(text):
@@ -297,7 +297,7 @@ class AnmScript(Struct, frozen=True, kw_only=True):
     delays: tuple[SetDelay, ...]
 
     def delay(self, name: str, cores: int) -> Known | Unknown | None:
-        """What the script itself says of a delay on a machine with that many cores, whatever the config says."""
+        """Return the delay that the script itself sets on a machine with that many cores, whatever the config says."""
         setting = [
             (each, each.cores()[0])
             for each in self.delays

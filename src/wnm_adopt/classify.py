@@ -122,7 +122,7 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
 
 
 def validate(read: Understood, conflict: str | None, around: Surroundings) -> tuple[str, str] | None:
-    """Why a unit cannot be adopted, and what would make it possible, empty where the reason says it.
+    """Return why a unit cannot be adopted, and the remedy, which is empty where the reason says it.
 
     None if it can. `conflict` is why it cannot be kept beside another one.
     """
@@ -151,7 +151,7 @@ def _program(read: Understood) -> str:
 
 
 def _seen(path: str, around: Surroundings) -> FolderFacts | None:
-    """What is there, if it could be looked at."""
+    """Return the facts of a path, None if it could not be looked at."""
     facts = around.facts.get(path)
     return facts if facts is not None and facts.unseen is None else None
 

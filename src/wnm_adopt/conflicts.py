@@ -24,7 +24,7 @@ _FOLDERS_OF_THE_SYSTEM = frozenset(
 _NEVER_STORAGE = frozenset({"/usr", "/run", "/snap", "/lost+found", "/Library", "/Volumes", "/private"})
 _HOMES = ("/home", "/Users", "/var/home")
 _HOME_OF_ROOT = frozenset({"/root", "/var/root", "/private/var/root"})
-# What nodes of both kinds keep in their folders, and what an account leaves in its home, which it may be.
+# Files that nodes of both kinds keep in their folders, and that an account leaves in its home, which it may be.
 _OF_A_NODE = re.compile(
     r"(record_store|historic_quoting_metrics|bootstrap|chunks|logs?|network|upgrade|wallet|node_)[\w.-]*"
     r"|[\w-]+\.mdb|\.(local|cache|config)|lost\+found"
@@ -43,7 +43,7 @@ def is_general(path: str, homes: Collection[str]) -> bool:
 
 
 def path_problem(path: str, name: str, homes: Collection[str]) -> str | None:
-    """Why a tidy path cannot be the root directory of the node of this name; a sentence that begins with `its`."""
+    """Return why a tidy path cannot be the node's root directory; a sentence that begins with `its`."""
     shown = f"its root directory {shortened(path)}"
     if not path.startswith("/"):
         return f"{shown} is not a full path"
@@ -63,7 +63,7 @@ def path_problem(path: str, name: str, homes: Collection[str]) -> str | None:
 
 
 def storage_problem(folder: str) -> str | None:
-    """Why a folder cannot be one that holds nodes; a sentence that begins with `the`."""
+    """Return why a folder cannot be one that holds nodes; a sentence that begins with `the`."""
     shown = f"the folder {shortened(folder)} that holds its root directory cannot be a storage folder"
     if folder == "/":
         return f"{shown}: that would be the whole file system"
@@ -79,7 +79,7 @@ def storage_problem(folder: str) -> str | None:
 
 
 def folder_problem(facts: FolderFacts, user: str, name: str, homes: Collection[str]) -> str | None:
-    """Why a folder that was seen is not the node's own; a sentence that begins with `its`.
+    """Return why a folder that was seen is not the node's own; a sentence that begins with `its`.
 
     A file that no node has is no reason: what wnm deletes is decided when it deletes.
     """
@@ -150,7 +150,7 @@ def conflicts(
     *,
     able: Collection[int],
 ) -> Mapping[int, str]:
-    """Why units cannot be kept beside another one, which is named, by their places; those without are left out.
+    """Return why units cannot be kept beside another one, which is named, by their places; others are left out.
 
     Two that could both be kept (`able`) cannot have one port. A port of one that cannot be kept anyway is in nobody's
     way: an old unit that was left behind must not cost a node its manager.

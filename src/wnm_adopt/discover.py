@@ -60,7 +60,7 @@ class FoundUnit(Struct, frozen=True, kw_only=True):
 
 
 class FolderFacts(Struct, frozen=True, kw_only=True):
-    """What is known of a path that a unit names.
+    """The facts about a path that a unit names.
 
     `unseen` says why it cannot be looked at, such as a disk that does not answer; then nothing else counts. `exists`
     is also true for a link that leads nowhere. `real` is where the path leads when all links are followed, None if
@@ -79,14 +79,14 @@ class FolderFacts(Struct, frozen=True, kw_only=True):
 
 
 class NodeMemory(Struct, frozen=True, kw_only=True):
-    """What the old manager remembered of a node; nothing of it is relied on."""
+    """The values that the old manager remembered of a node; none of them is relied on."""
 
     peer_id: str | None = None
     version: str | None = None
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
-    """What else decides whether a unit can be adopted.
+    """The other facts that decide whether a unit can be adopted.
 
     `facts` are those of the paths that units name, by path. New nodes get `port_start` and `metrics_port_start`
     thousand plus their number. `account` is the one that wnm runs as; `homes` are the home folders of all accounts.
@@ -111,7 +111,7 @@ _SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", 
 
 
 class _UnclearError(ValueError):
-    """Why a property list cannot be used."""
+    """A property list cannot be used; the message says why."""
 
 
 def read_agent(content: bytes, *, file_name: str, place: str) -> FoundUnit:
@@ -214,7 +214,7 @@ LARGEST_BYTES = 4 * 1024 * 1024
 DISK_PATIENCE_SECONDS = 2.0
 MOST_NAMES = 50
 _OF_NODES = re.compile(r"antnode|ant-node|safenode")
-# What a node itself reads; all else in its environment was there for whoever started it.
+# Variables that a node itself reads; all else in its environment was there for whoever started it.
 _OF_A_NODE = re.compile(r"(ANT|EVM|RUST)_[A-Z0-9_]+")
 _ROOT_FLAG = next(iter(KINDS.values())).fingerprint("")[0]
 
@@ -305,7 +305,7 @@ def process_unit(
 
 
 def look_at_folders(paths: Iterable[str]) -> Mapping[str, FolderFacts]:
-    """What is there at each path; a disk that does not answer hides no other."""
+    """Return the facts of each path; a disk that does not answer hides no other."""
     facts = {}
     for path in dict.fromkeys(paths):
         seen = read_with_timeout(partial(_facts, path), DISK_PATIENCE_SECONDS, what=path)
@@ -314,7 +314,7 @@ def look_at_folders(paths: Iterable[str]) -> Mapping[str, FolderFacts]:
 
 
 def _listed(folder: str, *, inside: bool = False) -> list[Path]:
-    """What has to do with nodes, by its name; or by what it holds too, if it is asked to look `inside` of units."""
+    """Return the files about nodes, by their names; also units by their content, if it is asked to look `inside`."""
     try:
         return sorted(
             path
@@ -381,7 +381,7 @@ def _unit(path: Path, manager: str, folders: Sequence[str], systemd: _Systemd) -
 def _process(process: Process, storages: Sequence[str]) -> FoundUnit:
     problem = _why_not_ours(process, storages)
     if problem is not None:
-        # What is somebody else's takes up nothing of ours: it may even be on another machine's disk.
+        # A process of somebody else takes up nothing of ours: it may even be on another machine's disk.
         place = f"process {process.pid}"
         return FoundUnit(manager=SETSID, name=place, place=place, problem=problem, inert=True)
     argv = _without_interpreter(process.argv)

@@ -89,7 +89,7 @@ def given_by_hand(run: Context) -> Mapping[str, str]:
 
 
 def units_of(manager: str, host: Host, storage: str | None) -> list[FoundUnit]:
-    """What a process manager has of nodes; of running processes those in the storage folders (as text, if given)."""
+    """Return a process manager's units of nodes; of processes those in the storage folders (as text, if given)."""
     match manager:
         case "systemd":
             return units_in(UNITS, SYSTEMD, OTHER_UNITS, loaded=True)
@@ -119,7 +119,7 @@ def classified(units: Sequence[FoundUnit], run: Context) -> Classified:
 
 
 def surroundings(units: Sequence[FoundUnit], run: Context) -> Surroundings:
-    """What else decides whether these units can be adopted, looked at now."""
+    """Return the other facts that decide whether these units can be adopted, as of now."""
     given = given_by_hand(run)
 
     def start(name: str, default: int) -> int:
@@ -173,7 +173,7 @@ def firewall_for(manager: str, run: Context) -> dict[str, str]:
 
 
 def _live_anm() -> str | None:
-    """What starts anm, or the process that it is at this moment; None if nothing does."""
+    """Return the file that starts anm, or the process that it is at this moment; None if there is none."""
     tables = {**cron_tables(), CRON: read_text(CRON) or ""}
     found = [path for path in sorted(tables) if starts_anm(tables[path])]
     return next(iter((*found, *(f"process {pid}" for pid in running_anms()))), None)

@@ -45,7 +45,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """What is remembered of a node whose unit is adopted; None is not known."""
+    """The values remembered of a node whose unit is adopted; None is not known."""
 
     status: Status
     born: datetime | None = None
@@ -190,7 +190,7 @@ class _Taken:
         self.numbers = {*running, *(each.id for each in refused if each.id is not None)}
 
     def why(self, row: OldNode) -> str | None:
-        """Why a row cannot be a node of its own beside the others, None if it can."""
+        """Return why a row cannot be a node of its own beside the others, None if it can."""
         if row.name is not None and row.name in self.reasons:
             return f"its service is not adopted: {self.reasons[row.name]}"
         if row.id in self.numbers:
@@ -205,7 +205,7 @@ class _Taken:
 
 
 def why_not_stopped(row: OldNode, folders: Mapping[str, FolderFacts], machine: Machine) -> str | None:
-    """Why a row cannot be adopted as a node without a process under setsid, None if it can."""
+    """Return why a row cannot be adopted as a node without a process under setsid, None if it can."""
     if machine.manager != SETSID or row.manager not in _MANAGERS_THERE:
         return "it has no service and no process"
     if row.id is None or row.name is None or id_in_name(row.name) != row.id:

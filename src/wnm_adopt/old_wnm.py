@@ -46,7 +46,7 @@ _PORTS = ("node_cap", "port_start", "metrics_port_start")
 _NEEDED = ("rewards_address", "process_manager", "port_start", "node_storage")
 # A default in place of these would pay somebody else, or leave the nodes to nobody.
 _NO_DEFAULT = ("rewards_address", "process_manager")
-# What wnm has under the same name, if not in the same unit.
+# Settings that wnm has under the same name, if not in the same unit.
 _CARRIED = (
     *("rewards_address", "donate_address", "node_cap"),
     *("cpu_less_than", "cpu_remove", "mem_less_than", "mem_remove", "hd_less_than", "hd_remove"),
@@ -176,7 +176,7 @@ def _text(name: str, value: OldValue, host: Host, *, minutes: bool) -> str:
 
 
 def _note(reader: _Reader, name: str, value: OldValue, *, minutes: bool) -> None:
-    """What a person should know of a value that is carried over."""
+    """Note for people how the meaning of a value that is carried over may differ."""
     carried = reader.given[name]
     if name in _DELAYS and not minutes and isinstance(value, int) and 0 < value < 60:
         reader.notes.append(
@@ -246,7 +246,7 @@ def manager_of(name: str, host: Host) -> str | None:
 
 
 def why_not(name: str, host: Host) -> str | None:
-    """Why nodes under that process manager cannot be taken over, None if they can."""
+    """Return why nodes under that process manager cannot be taken over, None if they can."""
     name = name.strip().lower()
     base = name.partition("+")[0]
     if base == "antctl":
@@ -334,7 +334,7 @@ class FromOldWnm(Source):
         return node if memory is None else remember(node, memory)
 
     def _copy(self, folder: TakeoverFolder | None) -> str:
-        """Where the older database is to be read: once it was moved away, from its copies."""
+        """Return the path to read the older database from: once it was moved away, that of its copies."""
         if os.path.lexists(self._path) or folder is None:
             return self._path
         # SQLite finds the files that belong together by their names.

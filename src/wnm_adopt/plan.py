@@ -96,7 +96,7 @@ class SettingsReader:
         return {name: render(name, self.default(name)) for name in names}
 
     def contradiction(self, names: Sequence[str], origins: Mapping[str, str]) -> str | None:
-        """Why some settings that were found cannot be together, everything else being as by default."""
+        """Return why some settings that were found contradict each other, everything else being as by default."""
         values: dict[str, Any] = {
             name: () if spec.default is REQUIRED else self.default(name) for name, spec in SPECS.items()
         }
@@ -194,7 +194,7 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
 
 
 def refused_line(refused: Refused) -> str:
-    """What is left alone, why, and what can be done about it."""
+    """Return the line of what is left alone, why, and what can be done about it."""
     remedy = f"; {refused.remedy}" if refused.remedy else ""
     return f"{refused.name} ({refused.place}): {refused.reason}{remedy}"
 

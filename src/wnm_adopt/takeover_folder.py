@@ -200,7 +200,7 @@ class TakeoverFolder:
         _sync(Path(path).parent)
 
     def _move_out(self, path: str, kept: Kept) -> None:
-        """On the same disk the very file is moved: it comes back even if there is no room for a copy."""
+        """On the same disk the very file is moved: it comes back even if the disk is too full for a copy."""
         moved = self._moved(kept)
         if moved is not None:
             make_private_dir(str(moved.parent))
@@ -290,7 +290,7 @@ class TakeoverFolder:
         _copy_back(self.path / COPIES / (kept.copy or ""), kept)
 
     def content(self, path: str) -> bytes | None:
-        """What a path held before; None if it was no file."""
+        """Return what a path held before; None if it was no file."""
         kept = self.manifest.kept_at(path)
         if kept is None or kept.sort is not Sort.FILE:
             return None

@@ -39,7 +39,7 @@ from wnm_adopt.plan import Source, TakeoverPlan, plan_text
 from wnm_adopt.takeover_folder import Manifest, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say
 
-# What cron has just begun may take this long to show.
+# A process that cron has just begun may take this long to show.
 QUIET_FOR = timedelta(seconds=3)
 PATIENCE = timedelta(minutes=5)
 LOOK_EVERY = timedelta(seconds=0.5)
@@ -123,7 +123,7 @@ def give_back(folder: TakeoverFolder, clock: Clock) -> None:
     for kept in [*(each for each in manifest.kept if each.sort is Sort.FOLDER), *made]:
         try:
             folder.restore(kept)
-        except WnmError as error:  # such as a disk without room: the nodes need a manager all the same
+        except WnmError as error:  # such as a full disk: the nodes need a manager all the same
             problems.append(error)
     for path in manifest.taken_out:
         kept_out = manifest.kept_at(path)
@@ -294,7 +294,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
     )
 
     def write(final: TakeoverPlan) -> None:
-        # Where a database was lost, nodes may be there that wnm added: the old manager does not know those.
+        # After the loss of a database there may be nodes that wnm added: the old manager does not know those.
         anew = folder.manifest.has(Step.WRITTEN)
         names = (*(each.row.name for each in final.adopted), *(node.name for node in final.rows))
         folder.write(folder.manifest if anew else replace(folder.manifest, units=names))

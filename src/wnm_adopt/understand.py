@@ -59,7 +59,7 @@ class Named(Struct, frozen=True, kw_only=True):
 
 
 class _NoNodeError(ValueError):
-    """Why a command line is none that a node can be kept with."""
+    """No node can be kept with a command line; the message says why."""
 
 
 def kind_of_command(argv: Sequence[str]) -> GuessedKind | None:
@@ -85,7 +85,7 @@ def kind_of_command(argv: Sequence[str]) -> GuessedKind | None:
 def read_arguments(
     kind_name: str, argv: Sequence[str], environment: Sequence[tuple[str, str]] = ()
 ) -> NodeArguments | str:
-    """What a node of this kind was told, program first in `argv`; or why it is none that can be kept.
+    """Return the arguments of a node of this kind, program first in `argv`; or why it cannot be kept with them.
 
     Options may come in any order, as `--option value` or `--option=value`, and after the payment network too. The
     reason reads on after the node's name.
@@ -101,7 +101,7 @@ def read_arguments(
 
 
 def named_by(argv: Sequence[str]) -> Named:
-    """What a command line of any kind names for itself, also one that no node can be kept with."""
+    """Return what a command line of any kind names for itself, also one that no node can be kept with."""
     found: dict[str, str] = {}
     for position, word in enumerate(argv[:MOST_WORDS]):
         option, equals, value = word.partition("=")
@@ -327,7 +327,7 @@ def understand(unit: FoundUnit) -> Understood:
 def _command_problem(
     unit: FoundUnit, kind: GuessedKind | None, found: NodeArguments | str | None
 ) -> str | None:
-    """Why no node can be kept with its command line, None if one can."""
+    """Return why no node can be kept with its command line, None if one can."""
     problem = unit.problem
     if problem is None and unit.argv is None:
         problem = "its command line is not known"
@@ -369,7 +369,7 @@ def _own_name(unit: FoundUnit) -> tuple[str, str | None]:
 
 
 def _name_problem(unit: FoundUnit, name: str, not_run: str | None) -> tuple[str | None, str]:
-    """Why wnm cannot keep a node of this name, and what can be done about that; (None, "") if it can."""
+    """Return why wnm cannot keep a node of this name, and the remedy; (None, "") if it can."""
     if not_run is not None:
         return not_run, _REMEDIES.get(not_run, "")
     program = posixpath.basename(unit.argv[0]) if unit.argv else ""

@@ -132,7 +132,7 @@ def require_restorable(folder: TakeoverFolder) -> None:
 
 
 def _changed_since(run: Context, folder: TakeoverFolder) -> list[str]:
-    """What the files of the old manager do not know: nodes that are in another state than it left them in."""
+    """Return a line for each node that was removed, or is in another state than the old manager left it in."""
     before = set(folder.manifest.running)
     rows = _nodes(run)
     lines = []
@@ -190,7 +190,7 @@ def _refuse_new_nodes(run: Context, folder: TakeoverFolder) -> None:
 
 
 def _take_back_traces(run: Context) -> None:
-    """What wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
+    """Remove what wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
     nodes = _nodes(run)
     if not nodes:
         return
@@ -261,7 +261,7 @@ def _put_log_away(run: Context, folder: TakeoverFolder) -> None:
             shutil.move(file, folder.path / file.name)
         except FileNotFoundError:
             continue
-        except OSError as error:  # it may be another disk, without room
+        except OSError as error:  # it may be another disk, a full one
             log.warning("%s stays: %s", file, error.strerror)
     with suppress(OSError):  # the log of another database may be in it
         log_file.parent.rmdir()

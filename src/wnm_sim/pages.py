@@ -28,7 +28,7 @@ _TIME_FRAMES: dict[str, float] = {
 
 
 class History(NamedTuple):
-    """What a node remembers of its earlier processes."""
+    """The values that a node keeps of its earlier processes."""
 
     payments: int
     lived_seconds: int

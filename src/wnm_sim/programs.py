@@ -170,7 +170,7 @@ class NodeFolder:
                 self._pid_file.unlink()
 
     def read_history(self) -> History:
-        """What earlier processes left; a missing or damaged file means a new node."""
+        """Read what earlier processes left; a missing or damaged file means a new node."""
         try:
             payments, lived_seconds = json.loads(self._history_file.read_text("utf-8"))
             return History(payments=int(payments), lived_seconds=int(lived_seconds))

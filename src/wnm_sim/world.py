@@ -137,7 +137,7 @@ class World(Struct):
         return own if self.disks[own].mounted else ROOT
 
     def used_bytes(self, mount_point: str) -> int:
-        """What is stored on a disk."""
+        """Return the bytes that are used on a disk."""
         nodes = sum(each.data_bytes for each in self.folders.values() if each.disk == mount_point)
         return min(self.disks[mount_point].total_bytes, self.disks[mount_point].other_bytes + nodes)
 

@@ -49,7 +49,7 @@ class Job[T](Struct, frozen=True, kw_only=True):
 
 
 class Ending[T](Struct, frozen=True, kw_only=True):
-    """How a job ended.
+    """The result of a job.
 
     `value` is what `run` returned. After a failure `error` is one line, `running_after` what `probe` said, and
     `program_failed` tells that the subject could not be started on the program that the job gave it.

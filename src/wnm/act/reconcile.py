@@ -24,8 +24,8 @@ def reconcile(
 ) -> tuple[str, ...]:
     """Carry out what changes in the firewall and let the service manager settle; returns what failed, a line each.
 
-    `passed` are nodes that passed their gate: the program that they could have gone back to is deleted. What there
-    is no time for is seen again by the next cycle, or is replaced by the next upgrade.
+    `passed` are nodes that passed their gate: the program that they could have gone back to is deleted. Work without
+    time left is seen again by the next cycle, or is replaced by the next upgrade.
     """
     problems = []
     for node in passed:

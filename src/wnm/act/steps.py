@@ -45,7 +45,7 @@ class Backends(Struct, frozen=True, kw_only=True):
 
 
 class Performed(Struct, frozen=True, kw_only=True):
-    """What doing an action brought to light."""
+    """Details that carrying out an action brought to light."""
 
     freed_bytes: int | None = None
     note: str | None = None
@@ -76,7 +76,7 @@ def carry_out_actions(
 
 
 def healing_slots(settings: Settings, usable_cores: float) -> int:
-    """How many crashed nodes may be being started at one moment, whatever else is done."""
+    """Return how many crashed nodes are started at one moment, whatever else is done."""
     return max(settings.max_concurrent_starts, int(usable_cores))
 
 
@@ -109,7 +109,7 @@ def _outcome(action: NodeAction, ending: Ending[Performed]) -> Outcome:
 
 
 def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
-    """Do it and return when it is so. What fails half-way is taken back before the error goes on."""
+    """Do it and return when it is so. An action that fails half-way is undone before the error goes on."""
     match action:
         case AddNode():
             return _add(action, backends)
@@ -163,7 +163,7 @@ def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
 
 
 def _place(program: ProgramChoice, node: Node, backends: Backends) -> None:
-    """Replace the node's program. What is kept beside it is one that worked, not one that was on trial itself."""
+    """Replace the node's program. The copy kept beside it is one that worked, not one that was in its gate."""
     if node.trial is not None and node.binary_version not in (node.former_version, program.version):
         backends.manager.restore_program(node)
     backends.manager.place_program(node, program.path)

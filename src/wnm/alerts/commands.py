@@ -27,7 +27,7 @@ type Resolve = Callable[[Sequence[Layer]], Settings]
 
 
 def show(database_path: str, resolve: Resolve, *, as_json: bool) -> str:
-    """What is open, what was, and which messages wait. Nothing is written."""
+    """Show the open alerts, the past ones, and the waiting messages. Nothing is written."""
     now = SystemClock().now()
     failure = read_fallback(database_path).failure
     with open_for_reading(database_path) as database:
@@ -52,7 +52,7 @@ def send_test(database_path: str, resolve: Resolve, *, as_json: bool) -> tuple[s
         with open_for_reading(database_path) as database:
             stored = Ledger(database).layers()
     except NeedsOperator:
-        # What tells of a database that cannot be read is worth a test, too.
+        # The channels that tell of a database that cannot be read are worth a test, too.
         kept = dict(read_fallback(database_path).settings)
         if not kept:
             raise

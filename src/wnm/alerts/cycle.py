@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SENDER = "wnm.alerts.sender"
 LONGEST_REASON = 500
-# Where a whole group of processes is ended together with its first one, as by a timer of systemd, nothing would
+# If a whole group of processes is ended together with its first one, as by a timer of systemd, nothing would
 # ever be sent if nobody waited at all.
 WAIT_SECONDS = 1.5
 LOOK_EVERY_SECONDS = 0.02

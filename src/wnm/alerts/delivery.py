@@ -28,13 +28,13 @@ SECONDS_FOR_A_MESSAGE = 15.0
 NO_ANSWER = f"no answer within {SECONDS_FOR_A_MESSAGE:g} s"
 AGENT = f"wnm/{__version__}"
 LONGEST_WORDS = 100
-# What an address or an argument is made of; shorter ones are no secrets, and would take apart what is said.
+# The words of an address or an argument; shorter ones are no secrets, and would take the message apart.
 _WORD = re.compile(r"[^\s/?&=:@,;#\"']{6,}")
 INSTALL_APPRISE = "install it beside wnm: pipx inject wnm apprise, or pip install apprise where wnm is"
 
 
 class Sent(Struct, frozen=True, kw_only=True):
-    """What became of a message, by its place in the queue of its channel; `error` is None if it arrived."""
+    """The result of sending a message, by its place in the queue of its channel; `error` is None if it arrived."""
 
     channel: Channel
     place: int
@@ -86,7 +86,7 @@ def begin_ping(url: str) -> Callable[[], str | None]:
 
 
 def _silence_libraries() -> None:
-    """What they log may hold the address, and with it the token."""
+    """Keep the libraries from logging: their lines may hold the address, and with it the token."""
     for name in ("apprise", "urllib3", "requests"):
         logger = logging.getLogger(name)
         logger.addHandler(logging.NullHandler())
@@ -104,7 +104,7 @@ def _in_turn(
 
 
 def _failure(work: Callable[[], None], secrets: Sequence[str]) -> str | None:
-    """Why the work failed, without the secrets, else None."""
+    """Return why the work failed, without the secrets, else None."""
     try:
         work()
     except WnmError as error:
@@ -132,7 +132,7 @@ def _send(channel: Channel, message: Message, host: str) -> None:
 
 
 def without_secrets(said: str, secrets: Sequence[str]) -> str:
-    """What a receiver said, without what it repeats of an address or of the arguments of a program."""
+    """Return a receiver's words without the parts of an address or of a program's arguments that they repeat."""
     words = {word for text in secrets for word in _WORD.findall(text)}
     # One of them may be the beginning of another.
     for word in sorted(words, key=lambda word: (-len(word), word)):
@@ -141,7 +141,7 @@ def without_secrets(said: str, secrets: Sequence[str]) -> str:
 
 
 def _secrets(channel: Channel) -> Sequence[str]:
-    """What nobody may be told: all but the name of the program."""
+    """Return the secret parts of a channel: everything but the name of the program."""
     return channel.target[1:] if channel.kind is Kind.COMMAND else channel.target
 
 
@@ -198,7 +198,7 @@ def _parts(url: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _why(error: BaseException) -> str:
-    """Why a request failed, by the error at the bottom: those above it repeat the address."""
+    """Return why a request failed, by the error at the bottom: those above it repeat the address."""
     if isinstance(error, ValueError):
         return "the address is not one that can be asked for"
     while (deeper := error.__cause__ or error.__context__) is not None:
@@ -213,7 +213,7 @@ def _why(error: BaseException) -> str:
 
 
 def _plain(text: object) -> str:
-    """What somebody said, on one line and not too much of it."""
+    """Return a text on one line, shortened."""
     line = "".join(char if char.isprintable() else " " for char in str(text))
     return " ".join(line.split())[:LONGEST_WORDS]
 

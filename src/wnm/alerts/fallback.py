@@ -19,12 +19,12 @@ def fallback_path(database_path: str) -> str:
 
 
 def lock_path(database_path: str) -> str:
-    """What the sender of messages holds, so that there is one at a time; gone when it has ended."""
+    """Return the path of the sender's lock, so that one sender runs at a time; gone when it has ended."""
     return f"{database_path}.alerting"
 
 
 def read_fallback(database_path: str) -> FallbackState:
-    """What the file says; nothing at all if it is not there, or not of our making."""
+    """Return the content of the file; an empty state if it is not there, or not of our making."""
     try:
         descriptor = os.open(fallback_path(database_path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

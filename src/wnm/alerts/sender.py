@@ -38,7 +38,7 @@ from wnm.system.lock import only_one
 from wnm.system.logs import set_up_logging
 
 GOOD, DONE, BAD = "good", "done", "bad"
-"""How the cycle ended: with exit code 0, with another one, or without having been carried out."""
+"""The ways in which a cycle ends: with exit code 0, with another one, or without having been carried out."""
 
 LIFE_SECONDS = 300
 WRITE_ATTEMPTS = 12
@@ -178,7 +178,7 @@ def _deliver(job: Job) -> None:
 
 
 def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
-    """What became of a message. Whoever keeps the database from being written to is waited for."""
+    """Record the result of sending a message. A database that cannot be written to yet is tried again."""
     clock, problem = SystemClock(), ""
     for _ in range(WRITE_ATTEMPTS):
         try:

@@ -85,7 +85,7 @@ def build_context(asked: Invocation, wiring: Wiring) -> Context:
 
 
 def _working_folder() -> Path | None:
-    """Where .env is looked for; None when the folder that we were started in has been removed."""
+    """Return the folder in which .env is looked for; None when the folder that we were started in has been removed."""
     try:
         return Path.cwd()
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Hands an ordinary user's run over services of the whole system to one process under `sudo -n`.
+"""Passes an ordinary user's run over services of the whole system to one process under `sudo -n`.
 
-sudo is asked once and for exactly one command line, the one that a line of sudoers can allow. What was given to wnm
+sudo is asked once and for exactly one command line, the one that a line of sudoers can allow. The input of wnm
 goes along as data, so that nothing of the user's environment decides what runs as root.
 """
 
@@ -32,7 +32,7 @@ MODULE = "wnm.cli.elevated"
 # sudo itself ends with 1 when it refuses, so what wnm ends with is moved out of the way.
 CODE_OFFSET = 100
 LARGEST_HANDOVER = 1_000_000
-# What a cycle may take is measured inside; this is for a sudo that hangs.
+# The cycle itself measures its time; this is for a sudo that hangs.
 BEYOND_THE_CYCLE = timedelta(seconds=10)
 DEFAULT_CYCLE = timedelta(seconds=50)
 
@@ -133,7 +133,7 @@ def _texts(values: object) -> dict[str, str]:
 
 
 def _cycle_timeout(context: Context) -> timedelta:
-    """What is given for this run, else what is stored; a text that is none is refused by whoever resolves it."""
+    """Return the value given for this run, else the stored one; `resolve` refuses an invalid text later."""
     layers = [*context.layers, Layer(name="", values=stored_settings(context.database_path))]
     text = next((layer.values["cycle_timeout"] for layer in layers if "cycle_timeout" in layer.values), None)
     try:
@@ -163,7 +163,7 @@ def lacks_rights(context: Context) -> bool:
     if context.asked.command is Command.UNDO_MIGRATION:
         from wnm_adopt.takeover_folder import PREFIX
 
-        # What root has taken over only root can even look at.
+        # Only root can read a takeover that root has made.
         folders = Path(dirname(context.database_path)).glob(f"{PREFIX}*")
         return needs_root(context) or any(folder.lstat().st_uid == 0 for folder in folders)
     return context.asked.migrate_anm or traits_of(_manager_by_hand(context)).system_services

@@ -73,7 +73,7 @@ def undo_migration(context: Context) -> Report:
 
 
 def _absent(context: Context, settings: Settings) -> list[str]:
-    """What the machine lacks now and wnm is going to make, so that a teardown can take it away again."""
+    """Return the things that the machine lacks now and wnm is going to make, so that a teardown can remove them."""
     folders = absent_folders([dirname(context.database_path), *context.wiring.folders(settings)])
     return folders + (
         absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []

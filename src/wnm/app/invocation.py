@@ -47,7 +47,7 @@ _NODE = re.compile(r"(antnode)?([0-9]{1,9})(\.service)?", re.ASCII)
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """What is to be shown, None or False where nothing was said.
+    """The view to be shown; fields are None or False where nothing was given.
 
     `node` is a name as it was written, perhaps only a number; `every` is in seconds.
     """
@@ -127,7 +127,7 @@ if TYPE_CHECKING:
 
 
 class Command(StrEnum):
-    """What one run of wnm does; exactly one of these."""
+    """The thing that one run of wnm does; exactly one of these."""
 
     CYCLE = "cycle"
     INIT = "--init"
@@ -328,7 +328,7 @@ def _refuse_if(wrong: bool, option: str, belongs_to: str) -> None:
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What a use case has to tell: a text or lines for stdout, lines for stderr, and the exit code."""
+    """The result of a use case: a text or lines for stdout, lines for stderr, and the exit code."""
 
     text: "str | Sequence[Line] | None" = None
     notes: Sequence[str] = ()

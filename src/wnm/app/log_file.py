@@ -24,7 +24,7 @@ from wnm.core.errors import Transient
 from wnm.system.files import trim_log
 
 MOST_BYTES = 10 * 1024 * 1024
-# What only reads changes no byte anywhere, and its output is a result, not a log.
+# A command that only reads changes no byte anywhere, and its output is a result, not a log.
 LOGGED = frozenset({Command.CYCLE, Command.FORCE})
 
 

@@ -43,7 +43,7 @@ def in_hand(cycle: Cycle, nodes: Sequence[Node], resolved: Resolved, now: dateti
 
 
 def _outcomes(cycle: Cycle, names: Names) -> tuple[OutcomeView, ...]:
-    """What is recorded of each action: one that goes on after its cycle has no result yet."""
+    """Return what is recorded of each action: one that goes on after its cycle has no result yet."""
     ends: dict[int, Outcome] = {node_of(each.action): each for each in cycle.outcomes}
     views = []
     for action in cycle.plan.decision.actions:

@@ -47,7 +47,7 @@ SHOWN_ON_TERMINAL = 40
 FEWEST_EVENTS = 6
 _WIDTH_OF_PIPES = 80
 _ROWS_OF_HEAD = 32
-"""What stands above and around the events of a node; with fewer rows than that the fewest events are shown."""
+"""The lines above and around the events of a node; with fewer rows than that the fewest events are shown."""
 
 
 def read(context: Context, terminal: Terminal) -> Report:
@@ -151,7 +151,7 @@ def status_of(
 
 
 def extras_of(database: Database, found: Material) -> Extras:
-    """What is known of the nodes besides their rows and readings."""
+    """Return the facts about the nodes besides their rows and readings."""
     names = {int(each.node.id): each.node.name for each in found.nodes}
     today = found.generated_at.astimezone(UTC).date()
     return Extras(
@@ -183,7 +183,7 @@ def _history(context: Context, database: Database, settings: Settings, terminal:
 def chronicle_of(
     database: Database, settings: Settings, view: View, wanted: str | None, now: datetime
 ) -> Chronicle:
-    """What happened over the days of the view, to the wanted node or to all, and the charts of all.
+    """Return the events within the days of the view, of the wanted node or of all, and the charts of all.
 
     BadInput, naming it, if nothing was ever known of the wanted node.
     """
@@ -228,7 +228,7 @@ def _latest[T: (Chronicle, Story)](told: T, most: int) -> T:
     return replace(told, happened=told.happened[surplus:], earlier=told.earlier + surplus)
 
 
-# Why a cycle did what it did, or the story of a node: wnm explain
+# wnm explain: the reasons of a cycle, or the story of a node
 
 
 def _cycle(context: Context, database: Database, found: Material, terminal: Terminal) -> Report:

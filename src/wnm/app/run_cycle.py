@@ -62,7 +62,7 @@ def run_cycle(context: Context) -> Report:
     try:
         report = with_rights(context)
     except Exception as error:
-        # Who asks for something by hand sees what comes of it.
+        # An operator who asks for something by hand sees the result.
         if is_cycle and not isinstance(error, Busy):
             send_failure(context.database_path, error, log_file)
         raise
@@ -227,7 +227,7 @@ def _rehearse(context: Context) -> Report:
 
 
 def _choice(context: Context) -> "Choose":
-    """What decides: the ladder, or that exactly what was asked for by hand is done."""
+    """Return the function that decides: the ladder, or one that does exactly what was asked for by hand."""
     asked = context.asked
     if asked.command is not Command.FORCE:
         from wnm.core.decide.ladder import decide
@@ -265,7 +265,7 @@ def time_limit(began: float, settings: "Settings") -> "TimeLimit":
 def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
     """3 when only the operator can make something go on, 1 when an action failed otherwise, else 0.
 
-    What the ladder had no time for comes again by itself; what was asked for by hand does not.
+    Actions that the ladder had no time for come again by themselves; those asked for by hand do not.
     """
     from wnm.core.decision import BY_HAND
     from wnm.core.outcome import Result, Retry
@@ -288,7 +288,7 @@ def require_database(path: str) -> None:
 class Watchdog:
     """Ends this process `seconds` after the run began, unless it is called off before: nothing may hang for good.
 
-    What it was doing stays written down as begun, and the next cycle finishes or undoes it.
+    Its action stays written down as begun, and the next cycle finishes or undoes it.
     """
 
     def __init__(self, context: Context, seconds: float) -> None:

@@ -12,7 +12,7 @@ from wnm.core.suggest import did_you_mean, shortened
 
 
 class Takes(Enum):
-    """What may follow an option."""
+    """The kind of value that an option takes."""
 
     NOTHING = "nothing"
     VALUE = "a value"
@@ -34,8 +34,8 @@ class Option(Struct, frozen=True, kw_only=True):
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SHORT = {"-c": "config", "-h": "help"}
 
-# What makes wnm act, or act otherwise, never comes from an environment or a file: a variable that some other
-# software set must not remove nodes every minute. Making a run harmless is the one exception.
+# An option that makes wnm act, or act otherwise, never comes from an environment or a file: no variable that other
+# software set may remove nodes every minute. Making a run harmless is the one exception.
 RUN_OPTIONS: Mapping[str, Option] = {
     option.name: option
     for option in (
@@ -147,7 +147,7 @@ def known_commands() -> list[str]:
 
 
 def takes(name: str) -> Takes | None:
-    """What may follow the option of that snake_case name; None if there is no such option."""
+    """Return the kind of value of the option with that snake_case name; None if there is no such option."""
     if name in RUN_OPTIONS:
         return RUN_OPTIONS[name].takes
     if name in NAMES:

@@ -50,7 +50,7 @@ class Place(Protocol):
     removal: str
 
     def line(self) -> str | None:
-        """What is scheduled there for this database, None if nothing is."""
+        """Return the line that is scheduled there for this database, None if there is none."""
 
     def text_with(self, line: str) -> str:
         """The text, for people, that `install` writes."""
@@ -63,7 +63,7 @@ class Place(Protocol):
 
 
 def place_of(context: Context) -> Place:
-    """Where the line for this run's database belongs."""
+    """Return the place for the line of this run's database."""
     database = context.database_path
     if context.host.platform == "linux" and context.host.is_root:
         name = f"wnm{suffix_of(context)}"
@@ -72,7 +72,7 @@ def place_of(context: Context) -> Place:
 
 
 def suffix_of(context: Context) -> str:
-    """What tells the files of a database other than the default one apart; no dots, cron passes over such names."""
+    """Return a suffix for the files of a database other than the default one; no dots, cron passes over such names."""
     return (
         ""
         if _is_default(context)
@@ -173,7 +173,7 @@ _PASSING = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/private/tmp", "/var/folder
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """How things stand. Each is a text or record where it could be told, and None or a reason where not."""
+    """The present state. Each field is a text or record where it could be read, and None or a reason where not."""
 
     line: str | None
     line_unread: str | None
@@ -192,7 +192,7 @@ def cron(context: Context) -> Report:
 def remove_cron_of(context: Context) -> bool:
     """Return when cron no longer starts cycles for this run's database; False if it did not.
 
-    What wnm did not write stays. NeedsOperator if the crontab cannot be read or written.
+    Lines that wnm did not write stay. NeedsOperator if the crontab cannot be read or written.
     """
     try:
         return place_of(context).remove()
@@ -217,7 +217,7 @@ def forget_schedule(context: Context) -> None:
 def suspended_schedule(place: Place) -> Iterator[None]:
     """Cron starts no cycle meanwhile, nor afterwards: one between two attempts at a teardown would build up again.
 
-    What is refused before anything was done gets its line back.
+    A teardown that is refused before anything was done gets its line back.
     """
     line, _ = _told(place.line)
     if line is not None:
@@ -253,7 +253,7 @@ def own_program() -> tuple[str, ...]:
 
 
 def log_file_of(context: Context) -> str:
-    """Where the log of cycles goes: what is given, else where an operator of the platform looks first."""
+    """Return the log file of cycles: the given one, else the place where an operator of the platform looks first."""
     if context.asked.log_file is not None:
         return log_path(context.asked.log_file)
     return f"{_log_folder(context.host)}/wnm{suffix_of(context)}.log"
@@ -304,7 +304,7 @@ def _check_program(context: Context) -> None:
 
 
 def _warnings(context: Context) -> Iterator[str]:
-    """What does not keep cron from starting wnm now, but may later."""
+    """Yield problems that do not keep cron from starting wnm now, but may later."""
     try:
         make_log_folder(log_file_of(context))
     except OSError as error:
@@ -360,7 +360,7 @@ def _look(context: Context, place: Place) -> Found:
 
 
 def _told[T](look: Callable[[], T | None]) -> tuple[T | None, str | None]:
-    """What there is, or why it cannot be told: one thing that is wrong must not hide the others."""
+    """Return what `look` finds, or the error that kept it from it: one problem must not hide the others."""
     try:
         return look(), None
     except WnmError as error:

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a request gets: the code of HTTP, the media type, and the text."""
+    """The answer to a request: the HTTP code, the media type, and the text."""
 
     code: int
     kind: str
@@ -171,7 +171,7 @@ class _Server(ThreadingMixIn, TCPServer):
         return int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever hung up in the middle is no error; anything else is a line."""
+        """Log an error, but not a client that hung up in the middle."""
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError | TimeoutError):
             log.error("a request could not be answered: %s: %s", type(error).__name__, error)
@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(self._answer(), with_text=False)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What the standard library refuses by itself; a method that it finds no function for is one of them."""
+        """Answer a request that the standard library refuses by itself, also one with a method that has no function."""
         if code == 501:
             self._send(plain(405, "this only shows: use GET"), with_text=True)
         else:

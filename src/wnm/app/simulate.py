@@ -23,7 +23,7 @@ def simulate(context: Context) -> Report:
 
 
 def _settings(context: Context) -> Settings:
-    """What is given, over what the database holds, over the defaults."""
+    """Return the given settings, over the stored ones, over the defaults."""
     if not os.path.lexists(context.database_path):
         return resolve((*context.layers, ANY_WALLET), context.host).settings
     with open_for_reading(context.database_path) as database:

@@ -81,7 +81,7 @@ def _expanded(path: str, host: Host) -> str:
 
 
 def _from_environment(entries: Texts, origin: str, *, own_file: bool = False) -> _Source:
-    """What variables say. A name without prefix that other software uses too counts only in a file of wnm's own."""
+    """Read settings from variables. A name without prefix that others use too counts only in a file of wnm's own."""
     settings: dict[str, str] = {}
     run: dict[str, str] = {}
     names = {**_PLAIN, **_OURS} if own_file else _OURS

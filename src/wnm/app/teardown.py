@@ -38,7 +38,7 @@ def forget_everything(database_path: str) -> None:
 
 
 def clear_away(absent_before: Sequence[str], lock_path: str | None = None) -> None:
-    """What was made for nodes that are gone goes too: the lock first, its folder at the very end."""
+    """Remove the things that were made for nodes that are gone: the lock first, its folder at the very end."""
     if lock_path is not None:
         release_stale(lock_path)
     for problem in removal.clear_away(absent_before):

@@ -12,7 +12,7 @@ NARROWEST = 40
 
 
 class Terminal(Struct, frozen=True, kw_only=True):
-    """What can be shown: columns, rows (None where nobody looks at a terminal), and dots and blocks."""
+    """The abilities of a terminal: columns, rows (None where nobody looks at it), and dots and blocks."""
 
     width: int
     rows: int | None = None
@@ -20,7 +20,7 @@ class Terminal(Struct, frozen=True, kw_only=True):
 
 
 def terminal_of(stream: IO[str] | None) -> Terminal:
-    """What the stream can show."""
+    """Return the abilities of the stream."""
     return Terminal(width=width_of(stream), rows=height_of(stream), drawings=has_drawings(stream))
 
 

@@ -13,7 +13,7 @@ from wnm.storage.ledger import Ledger
 
 
 class Taken(Struct, frozen=True, kw_only=True):
-    """What became of wishes: `refused` says why by name; `is_outdated` if a later revision is there already."""
+    """The result of storing wishes: `refused` says why by name; `is_outdated` if a later revision is there already."""
 
     refused: Mapping[str, str]
     is_outdated: bool

@@ -55,7 +55,7 @@ def _carry_out(context: Context) -> Report:
 
 
 def _give_back(context: Context, owner: tuple[int, int]) -> None:
-    """What was made beside the user's database is the user's, so that reports need no sudo.
+    """Give the files that were made beside the user's database to the user, so that reports need no sudo.
 
     Only in a folder of the user's own, and only what was looked at: the user may put something else in its place.
     """

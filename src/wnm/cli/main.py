@@ -46,7 +46,7 @@ def finish(code: int) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Everything expected to go wrong is one line on stderr."""
-    # A run is short and makes few cycles of references: looking for them costs a tenth of its CPU time.
+    # A run is short and makes few cycles of references: searching for them costs a tenth of its CPU time.
     gc.disable()
     return guarded(lambda: _report(parse(sys.argv[1:] if argv is None else argv)))
 
@@ -66,7 +66,7 @@ def guarded(work: Callable[[], Report]) -> int:
         print("wnm: interrupted; the next cycle goes on from here", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; nothing more may be written, at exit neither.
+        # The reader of our output has closed it; nothing more may be written, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

@@ -94,7 +94,7 @@ _REQUESTS = {
 
 
 def parse(argv: Sequence[str]) -> Invocation:
-    """What the words after `wnm` ask for. BadInput, in one line, for anything that is not understood.
+    """Return what the words after `wnm` ask for. BadInput, in one line, for anything that is not understood.
 
     The texts of settings are taken as they are; `wnm.core.layers.resolve` reads them.
     """
@@ -158,7 +158,7 @@ def _port(text: str) -> int:
 
 
 def _meant(word: str) -> str:
-    """What a word may be that is no command; people who come from other managers type `start` and `init`."""
+    """Suggest a command for a word that is none; people who come from other managers type `start` and `init`."""
     if word in FORCED_ACTIONS:
         return f"did you mean --force_action {word}?"
     if word in RUN_OPTIONS:

@@ -36,7 +36,7 @@ _CAPACITY_RULES = frozenset({Key.PRESSURE, Key.NO_GROWTH})
 
 
 class DiskLevel(Value, frozen=True, kw_only=True):
-    """How much was free on a file system at some time."""
+    """The free bytes of a file system at some time."""
 
     mount_point: str
     at: Moment
@@ -61,7 +61,7 @@ class Look(Value, frozen=True, kw_only=True):
 
 
 def find(look: Look, settings: Settings) -> Findings:
-    """Everything that is wrong, and the rules that could not be judged this time."""
+    """Everything that is wrong, and the rules that could not be evaluated this time."""
     found = (
         *_halted(look, settings),
         *_pressure(look, settings),

@@ -35,14 +35,14 @@ _ANY_HOST = Host(platform="linux", is_root=False, user="", home="/", environ={},
 
 
 class Severity(StrEnum):
-    """How bad it is: a warning can wait until somebody is awake."""
+    """The severity of an alert: a warning can wait until somebody is awake."""
 
     WARNING = "warning"
     CRITICAL = "critical"
 
 
 class Event(StrEnum):
-    """What a message tells of an alert."""
+    """The event of an alert that a message tells."""
 
     START = "start"
     END = "end"
@@ -137,7 +137,7 @@ class Episode(Value, frozen=True, kw_only=True):
 
 
 class Advance(Value, frozen=True, kw_only=True):
-    """What is different now. `started` and `ended`, of which somebody is told, are among `changed`."""
+    """The changes of the episodes. `started` and `ended`, of which somebody is told, are among `changed`."""
 
     changed: tuple[Episode, ...] = ()
     dropped: tuple[Episode, ...] = ()
@@ -148,7 +148,7 @@ class Advance(Value, frozen=True, kw_only=True):
 def advance(
     episodes: Iterable[Episode], findings: Findings, now: datetime, rules: Mapping[str, Rule] = RULES
 ) -> Advance:
-    """What this cycle's findings make of the episodes: those that have not ended, and the last ended ones.
+    """Advance the episodes by this cycle's findings: those that have not ended, and the last ended ones.
 
     An episode starts once and ends once; there is one at a time for a key and a subject.
     """
@@ -217,7 +217,7 @@ def _lasted(since: datetime, sightings: int, long_enough: timedelta, now: dateti
 
 
 class Message(Value, frozen=True, kw_only=True):
-    """What is sent. `id` is the same every time that this message is sent, and no other message has it.
+    """A message that is sent. `id` is the same every time that it is sent, and no other message has it.
 
     `since` is when the alert started, `at` when this was written.
     """
@@ -303,7 +303,7 @@ class GivenUp(Value, frozen=True, kw_only=True):
 
 
 def due(waiting: Iterable[Waiting], now: datetime) -> dict[str, tuple[Waiting, ...]]:
-    """What to send now by channel, oldest first.
+    """Return the messages to send now by channel, oldest first.
 
     The oldest message of a channel decides for all behind it: an end never overtakes its start.
     """
@@ -316,7 +316,7 @@ def due(waiting: Iterable[Waiting], now: datetime) -> dict[str, tuple[Waiting, .
 
 
 def retry_pause(attempts: int) -> timedelta:
-    """How long a message waits after so many failed attempts."""
+    """Return how long a message waits after so many failed attempts."""
     return backoff(attempts, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
 
 
@@ -350,7 +350,7 @@ class CycleFailure(Value, frozen=True, kw_only=True, tag="Trouble"):
         return bool(self.told) or self.sightings >= ENOUGH_SIGHTINGS
 
     def event_for(self, channel: str, now: datetime) -> Event | None:
-        """What the channel of that name still has to be told now."""
+        """Return the event that the channel of that name still has to be told now."""
         if not is_due(self.next_try_at, now):
             return None
         if self.ended_at is not None:
@@ -411,7 +411,7 @@ def after_success(failure: CycleFailure | None, now: datetime) -> CycleFailure |
 
 
 class FallbackState(Value, frozen=True, kw_only=True, tag="Notes"):
-    """What is kept beside the database, for when it cannot be read: settings of alerts as (name, text), the failing
+    """The values kept beside the database, for when it cannot be read: settings of alerts as (name, text), the failing
     of cycles, and when a failed request for `dead_man_url` was logged."""
 
     settings: tuple[tuple[str, str], ...] = ()
@@ -420,7 +420,7 @@ class FallbackState(Value, frozen=True, kw_only=True, tag="Notes"):
 
 
 class Kind(StrEnum):
-    """How a message is handed over."""
+    """The way in which a message is delivered."""
 
     WEBHOOK = "webhook"
     APPRISE = "apprise"
@@ -447,7 +447,7 @@ class Addresses(Value, frozen=True, kw_only=True):
 
 
 def addresses(urls: Sequence[str], command: Sequence[str], dead_man_url: str | None) -> Addresses:
-    """What the settings of the same names say."""
+    """Return the channels of the settings of the same names."""
     found = [_of_url(url) for url in urls]
     if command:
         name = f"command {basename(command[0])} #{_mark(shlex.join(command))}"
@@ -470,7 +470,7 @@ def _of_url(url: str) -> Channel:
     if parts.scheme.lower() in ("http", "https"):
         name = f"{parts.scheme.lower()}://{parts.hostname}/… #{_mark(url)}"
         return Channel(kind=Kind.WEBHOOK, target=(url,), name=name)
-    # What looks like the host of such an address is often the token.
+    # The apparent host of such an address is often the token.
     return Channel(kind=Kind.APPRISE, target=(url,), name=f"{parts.scheme}://… #{_mark(url)}")
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Traits(Struct, frozen=True, kw_only=True):
-    """What is so with a process manager.
+    """The capabilities of a process manager.
 
     `system_services`: nodes are services of the whole system, in the system's folders, and only root may change
     them. `runs_as_account`: nodes run as an account of their own.

@@ -93,7 +93,7 @@ def _not_finite(text: str) -> float:
 
 
 def _with_typed_reasons(data: Any) -> Any:
-    """What was written when reasons were sentences, with reasons that carry these."""
+    """Return data from the time when reasons were sentences, with typed reasons that hold these sentences."""
     if isinstance(data, list):
         return [_with_typed_reasons(each) for each in data]
     if not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""What the hands promise: a normal return means that it is so; everything else is an error."""
+"""Defines the interfaces of backends: a normal return means that it is done; everything else is an error."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ class Unit(Value, frozen=True, kw_only=True):
 
 
 class UnitDriver(Protocol):
-    """What differs between systemd, launchd and setsid. Everything is idempotent and may be called from threads."""
+    """The part that differs between systemd, launchd and setsid. Everything is idempotent; threads may call it."""
 
     name: str
     restarts: bool
@@ -64,7 +64,7 @@ class UnitDriver(Protocol):
     def start(self, unit: Unit) -> None:
         """Return when exactly one process of the unit runs, and will again after a reboot where that is possible.
 
-        What is missing of an own unit is installed again. Transient, with its last words, if it ends at once.
+        Missing parts of an own unit are installed again. Transient, with its last words, if it ends at once.
         """
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:

@@ -34,7 +34,7 @@ class Decision(Value, frozen=True, kw_only=True):
 
 
 class Proposal(Value, frozen=True, kw_only=True):
-    """What one rule would do and what it waits for."""
+    """The actions that one rule would take and what it waits for."""
 
     actions: tuple[Action, ...] = ()
     held: tuple[Blocked, ...] = ()

@@ -1,4 +1,4 @@
-"""What nodes earned, from counters that begin again with every process; amounts are whole attos."""
+"""Computes the earnings of nodes from counters that begin again with every process; amounts are whole attos."""
 
 from datetime import date, datetime
 
@@ -7,10 +7,10 @@ from wnm.core.values import Value
 
 ATTOS_PER_ANT = 10**18
 FULL_COUNTER_ATTOS = 2**63 - 1
-"""Where a node's counter stays (9.22 ANT): what it earns above that is not counted until it is restarted."""
+"""The highest value of a node's counter (9.22 ANT): earnings above it are not counted until the node restarts."""
 PROCESS_AGE_SLACK_SECONDS = 5
 OF_THE_CLOCK = "started-at-"
-"""How the boot id begins where a system only says when it was started: that shifts when its clock is set."""
+"""The prefix of a boot id made from the start time of a system, which shifts when its clock is set."""
 
 
 class CounterSeen(Value, frozen=True, kw_only=True):
@@ -23,11 +23,11 @@ class CounterSeen(Value, frozen=True, kw_only=True):
 
 
 FROM_ZERO = CounterSeen(attos=0)
-"""What is known of a node that was just made: whatever its first process counts was earned under wnm."""
+"""The counter of a node that was just made: everything that its first process counts was earned under wnm."""
 
 
 class EarningRecord(Value, frozen=True, kw_only=True):
-    """What was credited to a wallet by a node on a day, in attos.
+    """The amount credited to a wallet by a node on a day, in attos.
 
     `day` is in UTC; None stands for what was on the counter of a node when it was first seen, which it had
     earned before wnm looked.
@@ -66,7 +66,7 @@ def _pid_behind(page: NodePage, process: ProcessReading | Unseen, now: datetime)
 
 
 def earned(before: CounterSeen | None, now: CounterSeen) -> int:
-    """What was credited since the counter was last seen, in attos; never negative.
+    """Return the amount credited since the counter was last seen, in attos; never negative.
 
     A counter that was never seen is a baseline: nobody knows when it was earned. A process that is not the one
     from before counts from zero.
@@ -79,7 +79,7 @@ def earned(before: CounterSeen | None, now: CounterSeen) -> int:
 def is_same_process(before: CounterSeen, now: CounterSeen) -> bool:
     """Whether nothing speaks for another process than the one from before.
 
-    A process's start time is not asked: it shifts when the clock is set. What was not seen says nothing.
+    A process's start time is not asked: it shifts when the clock is set. An unseen value says nothing.
     """
     if now.attos < before.attos:
         return False
@@ -90,7 +90,7 @@ def is_same_process(before: CounterSeen, now: CounterSeen) -> bool:
 
 
 def to_remember(before: CounterSeen | None, now: CounterSeen) -> CounterSeen | None:
-    """What the next cycle has to compare with; None if what is remembered still serves.
+    """Return the counter for the next cycle to compare with; None if the remembered one still serves.
 
     A growing uptime is no news by itself, or every cycle would write down every node. It is written down when it
     has doubled: often enough to tell a process from a later one with the same pid.

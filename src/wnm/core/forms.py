@@ -21,7 +21,7 @@ BOOLEAN_WORDS = TRUE_WORDS | frozenset({"false", "no", "off", "0"})
 
 
 class Form[T](Value, frozen=True, kw_only=True):
-    """How a value is written: `parse(render(value)) == value`; `render(parse(text))` is the canonical text.
+    """The format of a value: `parse(render(value)) == value`; `render(parse(text))` is the canonical text.
 
     `parse` raises ValueError with the reason. `accepts` says in words what it takes, bounds included.
     `clearable` forms take the empty text. `addresses` lists the wallet addresses in a value.

@@ -1,4 +1,4 @@
-"""Judges from what is seen whether a node passes the gate after its program was replaced."""
+"""Assesses whether a node passes the health gate after its program was replaced."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from wnm.core.version import is_older
 PATIENCE_IN_DELAYS = 3
 LEAST_PATIENCE = timedelta(seconds=60)
 START_SLACK = timedelta(seconds=5)
-"""How much later than wnm started it a node's process may seem to have begun."""
+"""The tolerance by which a process may seem to have begun later than wnm started it."""
 PROGRAM_SLACK = timedelta(seconds=2)
 
 
@@ -48,11 +48,11 @@ type Verdict = Passed | Failed | NotApplicable | Waits
 def assess(
     node: Node, reading: NodeReading, now: datetime, settings: Settings, *, pid_before: int | None
 ) -> Verdict:
-    """How a node on trial, whose process was seen running, stands.
+    """Assess a node in its gate, whose process was seen running.
 
-    `pid_before` is its process as seen earlier in this trial, None if this is the first time.
+    `pid_before` is its process as seen earlier in this gate, None if this is the first time.
     """
-    trial = node.trial or ""
+    expected = node.trial or ""
     void = not_applicable(node, reading)
     if void is not None:
         return void
@@ -63,39 +63,39 @@ def assess(
         return Failed(because=f"its process ended and was started again{words}")
     elapsed = _elapsed(node, reading, now)
     delay = settings.delay_upgrade
-    missing = _missing(node, reading, trial)
+    missing = _missing(node, reading, expected)
     if missing is None and elapsed >= delay:
-        return Passed(because=f"passed the gate for {trial}: {_evidence(reading)}")
+        return Passed(because=f"passed the gate for {expected}: {_evidence(reading)}")
     if missing is None:
         return Waits(kind=BlockKind.DELAY, until=now - elapsed + delay)
     longest = delay if missing.final else patience(settings)
     if elapsed < longest:
         return Waits(kind=missing.wish, than=missing.than, until=now - elapsed + longest)
     if missing.forgiven:
-        return Passed(because=f"passed the gate for {trial}: {_evidence(reading)}, though {missing.words}")
+        return Passed(because=f"passed the gate for {expected}: {_evidence(reading)}, though {missing.words}")
     return Failed(because=missing.words)
 
 
 def patience(settings: Settings) -> timedelta:
-    """How long a node on trial may lack what can still come."""
+    """Return how long a node in its gate may lack readings that can still come."""
     return max(settings.delay_upgrade * PATIENCE_IN_DELAYS, LEAST_PATIENCE)
 
 
 def not_applicable(node: Node, reading: NodeReading) -> NotApplicable | None:
-    """Why there is nothing to assess, running or not: its program was seen, and it is not the one on trial."""
-    program, trial = reading.program, node.trial
-    # What was remembered is no proof: an interrupted upgrade may have replaced the program since.
+    """Return why there is nothing to assess, running or not: the program seen is not the one in the gate."""
+    program, expected = reading.program, node.trial
+    # A remembered version is no proof: an interrupted upgrade may have replaced the program since.
     if not isinstance(program, ProgramReading) or not isinstance(program.version, str):
         return None
-    if program.version == trial:
+    if program.version == expected:
         return None
-    if is_older(trial, program.version):
+    if is_older(expected, program.version):
         return NotApplicable(because=f"it has upgraded itself to {program.version}")
-    return NotApplicable(because=f"the upgrade to {trial} was interrupted before its program was replaced")
+    return NotApplicable(because=f"the upgrade to {expected} was interrupted before its program was replaced")
 
 
 def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
-    """Whether the process of a node on trial is still the one from before: its upgrade lacks the restart."""
+    """Whether the process of a node in its gate is still the one from before: its upgrade lacks the restart."""
     process, program, page = reading.process, reading.program, reading.page
     if not isinstance(process, ProcessReading) or not isinstance(program, ProgramReading):
         return False
@@ -109,9 +109,9 @@ def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
 
 
 class _Missing(Value, frozen=True, kw_only=True):
-    """What speaks against a node, and what it waits for until then.
+    """A missing proof of health, and what the node waits for until then.
 
-    `final` is what no waiting mends; `forgiven` what is waited for, and not held against it if it never comes.
+    `final` is what no waiting repairs; `forgiven` what is waited for, and not held against it if it never comes.
     """
 
     words: str
@@ -122,7 +122,7 @@ class _Missing(Value, frozen=True, kw_only=True):
 
 
 def _elapsed(node: Node, reading: NodeReading, now: datetime) -> timedelta:
-    """How long it has been on trial; the age of its process is right even when the clock was set forward."""
+    """Return how long the node has been in its gate; a process's age is right even when the clock was set forward."""
     since, process = node.status_since, reading.process
     if isinstance(process, ProcessReading) and process.started_at is not None and process.started_at <= now:
         since = max(since, process.started_at)
@@ -140,14 +140,14 @@ def _was_restarted(node: Node, reading: NodeReading, pid_before: int | None) -> 
     return process.started_at is not None and process.started_at > node.status_since + START_SLACK
 
 
-def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
+def _missing(node: Node, reading: NodeReading, expected: str) -> _Missing | None:
     if not reading.has_pages:
-        return _missing_in_files(node, reading, trial)
+        return _missing_in_files(node, reading, expected)
     page = reading.page
     if reading.reachable is not Reachability.ANSWERS or not isinstance(page, NodePage):
         return _Missing(words="it does not answer", wish=BlockKind.GATE_ANSWER)
-    if page.version is not None and page.version != trial:
-        words = f"it says that it is {page.version} and not {trial}"
+    if page.version is not None and page.version != expected:
+        words = f"it says that it is {page.version} and not {expected}"
         return _Missing(words=words, wish=BlockKind.GATE_VERSION, than=page.version, final=True)
     if page.connected_peers == 0:
         return _Missing(words="it has no peers", wish=BlockKind.GATE_PEERS)
@@ -159,13 +159,13 @@ def _missing(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
     return None
 
 
-def _missing_in_files(node: Node, reading: NodeReading, trial: str) -> _Missing | None:
+def _missing_in_files(node: Node, reading: NodeReading, expected: str) -> _Missing | None:
     """For a node that answers nobody: it must have stayed up, with its key, and have stored something."""
     if reading.born is None:
         return _Missing(words="its key is not there", wish=BlockKind.GATE_KEY)
     said = reading.page.version if isinstance(reading.page, NodePage) else None
-    if said is not None and said != trial:
-        words = f"its log says that it is {said} and not {trial}"
+    if said is not None and said != expected:
+        words = f"its log says that it is {said} and not {expected}"
         return _Missing(words=words, wish=BlockKind.GATE_VERSION, than=said, final=True)
     if reading.stored_at is None or reading.stored_at <= node.status_since:
         return _Missing(words="its store has not grown", wish=BlockKind.GATE_STORE)

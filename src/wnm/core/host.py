@@ -1,4 +1,4 @@
-"""What a default may depend on: the machine, the account that runs wnm, and where things go on it."""
+"""Describes the host that defaults depend on: the machine, the account that runs wnm, and its folders."""
 
 from collections.abc import Mapping
 from posixpath import join
@@ -42,26 +42,26 @@ def for_manager(host: Host, process_manager: str) -> Host:
 
 
 def data_folder(host: Host) -> str:
-    """Where the database and the lock file are."""
+    """Return the folder of the database and the lock file."""
     if host.platform == "darwin":
         return join(host.home, "Library/Application Support/autonomi")
     return SYSTEM_DATA if host.is_root else join(host.home, ".local/share/autonomi")
 
 
 def node_folder(host: Host) -> str:
-    """Where each node has its root directory, unless `node_storage` says otherwise."""
+    """Return the folder with the root directories of the nodes, unless `node_storage` says otherwise."""
     return f"{SYSTEM_DATA}/services" if _in_system_folders(host) else f"{data_folder(host)}/node"
 
 
 def log_folder(host: Host) -> str:
-    """Where each node has its log folder, unless `log_storage` says otherwise."""
+    """Return the folder with the log folders of the nodes, unless `log_storage` says otherwise."""
     if host.platform == "darwin":
         return join(host.home, "Library/Logs/autonomi")
     return "/var/log/antnode" if _in_system_folders(host) else f"{data_folder(host)}/logs"
 
 
 def key_folder(host: Host) -> str:
-    """Where the secret keys of removed nodes are kept, unless `key_storage` says otherwise."""
+    """Return the folder for the secret keys of removed nodes, unless `key_storage` says otherwise."""
     return f"{SYSTEM_DATA if _in_system_folders(host) else data_folder(host)}/keys"
 
 

@@ -66,7 +66,7 @@ class Resolved(Value, frozen=True, kw_only=True):
         return SPECS[name].form.render(getattr(self.settings, name))
 
     def initial_texts(self) -> Mapping[str, str]:
-        """What --init stores, as canonical texts: what was given, what is fixed from now on, and defaults that
+        """Return what --init stores, as canonical texts: given values, values fixed from now on, and defaults that
         another shell or number of cores would change (a cron job has another PATH than its operator).
         """
         return {
@@ -99,7 +99,7 @@ def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck 
 
 
 def wish_refusal(name: str, text: str, own: Sequence[Layer], host: Host) -> str | None:
-    """Why a fleet's wish for a setting does not count at a machine with these layers, None if it does.
+    """Return why a fleet's wish for a setting does not count on a machine with these layers, None if it does.
 
     Thresholds may only be moved towards caution.
     """
@@ -239,7 +239,7 @@ def _check_addresses(spec: Spec, given: _Given, stored: Layer | None, check: Add
             raise BadInput(f"{spec.name} cannot be {shortened(address)} ({origin}): {wrong}")
 
 
-# What settings have to be together, beyond each one's own bounds
+# Constraints between settings, beyond each one's own bounds
 
 HIGHEST_PORT = 65_535
 

@@ -40,7 +40,7 @@ def retry_at(failures: int, now: datetime, retry: Retry = Retry.SOON) -> datetim
     """When a node that failed `failures` times in a row may be tried again; None means at once.
 
     The first failure costs nothing, then 1, 2, 4 … minutes, at most an hour; what only the operator can
-    mend is tried once an hour.
+    repair is tried once an hour.
     """
     if retry is not Retry.SOON:
         return now + LONGEST_PAUSE
@@ -50,7 +50,7 @@ def retry_at(failures: int, now: datetime, retry: Retry = Retry.SOON) -> datetim
 
 
 def after_additions(failures: int, outcomes: Iterable[Outcome], now: datetime) -> dict[str, Any]:
-    """How additions go on, as fields of `Remembered`: one step back for a cycle in which any failed, however many did.
+    """Return the fields of `Remembered` for the pace of additions: one step back for a cycle in which any failed.
 
     `failures` is how many cycles in a row failed before; empty when nothing was added.
     """
@@ -73,7 +73,7 @@ def backs_off(node: Node, now: datetime) -> bool:
 
 
 def backing_off(node: Node, action: Task) -> Blocked:
-    """What is not done to a node because an earlier failure keeps actions away from it."""
+    """Return the task as blocked by the backoff of the node after an earlier failure."""
     return Blocked(kind=BlockKind.BACKOFF, action=action, text=node.last_error, until=node.retry_at)
 
 
@@ -98,7 +98,7 @@ def is_well(reading: NodeReading) -> bool:
 
 
 def delay_of(node: Node, settings: Settings) -> timedelta:
-    """How long a node stays in the transition that it is in; zero when it is in none."""
+    """Return how long a node stays in the transition that it is in; zero when it is in none."""
     match node.status:
         case Status.RESTARTING:
             return settings.delay_restart if node.restarted else settings.delay_start
@@ -130,10 +130,8 @@ def conclude(
         return moved(node, Status.STOPPED, now, "its folder is back") if back else node
     if _was_taken_back(node, seen.reading, pid_before=pid_before, cut_off=None if rebooted else cut_off):
         words = f": {seen.reading.last_words}" if seen.reading.last_words else ""
-        return _failed_trial(
-            node, now, f"it did not start, and wnm was interrupted while it went back{words}"
-        )
-    node = _without_void_trial(node, seen.reading, now)
+        return _gate_failed(node, now, f"it did not start, and wnm was interrupted while it went back{words}")
+    node = _without_void_gate(node, seen.reading, now)
     if rebooted:
         return _after_reboot(node, seen.reading, now)
     if node.status is Status.REMOVING:
@@ -150,7 +148,7 @@ def conclude(
 def lacks_restart(
     node: Node, reading: NodeReading, now: datetime, *, pid_before: int | None, cut_off: NodeAction | None
 ) -> bool:
-    """Whether a node on trial has its new program and still runs the former one: its upgrade was interrupted."""
+    """Whether a node in its gate has its new program and still runs the former one: its upgrade was interrupted."""
     if node.trial is None or node.trial_failure is not None or not runs(reading):
         return False
     process = reading.process
@@ -184,8 +182,8 @@ def _was_taken_back(
     return is_gone(reading) or (runs(reading) and None not in (pid, pid_before) and pid != pid_before)
 
 
-def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node:
-    """The node, off its trial if the program that it has on disk is another one than it was to try."""
+def _without_void_gate(node: Node, reading: NodeReading, now: datetime) -> Node:
+    """The node, out of its gate if the program that it has on disk is another one than it was to try."""
     if node.trial is None:
         return node
     void = not_applicable(node, reading)
@@ -198,7 +196,7 @@ def _without_void_trial(node: Node, reading: NodeReading, now: datetime) -> Node
             return node
         back = replace(node, failed_version=node.trial, trial=None, trial_failure=None)
         return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}", crashed=True)
-    # That it has its own program as its former one says that there is no other to go back to.
+    # Its own program as its former one means that there is no other to go back to.
     node = replace(node, trial=None, trial_failure=None, former_version=own)
     if runs(reading) and node.status in (Status.UPGRADING, Status.RESTARTING):
         return moved(node, Status.RUNNING, now, void.because)
@@ -214,11 +212,11 @@ def _tried(
     pid_before: int | None,
     cut_off: NodeAction | None,
 ) -> Node:
-    """A node on trial whose process was seen running."""
+    """A node in its gate whose process was seen running."""
     if node.status not in (Status.UPGRADING, Status.RESTARTING):
         return replace(moved(node, Status.UPGRADING, now, f"runs on trial with {node.trial}"), pid=node.pid)
     if cut_off is not None or lacks_restart(node, reading, now, pid_before=pid_before, cut_off=cut_off):
-        # When wnm itself was at work on it, it is not known since when it runs: its trial begins with this look.
+        # When wnm itself was at work on it, it is not known since when it runs: its gate begins with this observation.
         return replace(node, status_since=now)
     match assess(node, reading, now, settings, pid_before=pid_before):
         case Passed(because=because):
@@ -233,12 +231,12 @@ def _tried(
                 last_error=None,
             )
         case Failed(because=because):
-            return _failed_trial(node, now, because)
+            return _gate_failed(node, now, because)
         case NotApplicable() | Waits():
             return node
 
 
-def _failed_trial(node: Node, now: datetime, because: str) -> Node:
+def _gate_failed(node: Node, now: datetime, because: str) -> Node:
     """It stays in its transition until it is back on its former program."""
     words = f"failed the gate of {node.trial}: {because}"
     return replace(node, trial_failure=because, because=words, last_error=words)
@@ -332,7 +330,7 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
         ended = f"its process ended while {node.status.value.lower()}"
     words = f"{ended}: {reading.last_words}" if reading.last_words else ended
     if node.trial is not None:
-        return node if node.trial_failure is not None else _failed_trial(node, now, words)
+        return node if node.trial_failure is not None else _gate_failed(node, now, words)
     failures = node.failures + 1
     return replace(
         moved(node, Status.STOPPED, now, words, crashed=True),
@@ -365,7 +363,7 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
 
 
 def _after_calm(node: Node, reading: NodeReading, now: datetime) -> Node:
-    """What went wrong once is forgotten when the node has answered for as long as the longest pause."""
+    """Forget a node's failures when it has answered for as long as the longest pause."""
     troubled = node.failures or node.retry_at or node.last_error
     if not troubled or not is_well(reading):
         return node
@@ -386,7 +384,7 @@ def moved(node: Node, status: Status, now: datetime, because: str, *, crashed: b
 
 
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
-    """The row to write before the deed, so that an interruption at any moment leaves a trace that is true.
+    """The row to write before the action, so that an interruption at any moment leaves a trace that is true.
 
     `node` is the present row; None only for AddNode, whose row this creates.
     """
@@ -398,12 +396,12 @@ def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
             raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
         case StartNode(program=program):
             starting = _restarting(node, now, because, restarted=False)
-            return starting if program is None else _on_trial(starting, program)
+            return starting if program is None else _entering_gate(starting, program)
         case RestartNode() | RollBackNode():
             return _restarted(node, now, because)
         case UpgradeNode(program=program):
             upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=because)
-            return _on_trial(upgrading, program)
+            return _entering_gate(upgrading, program)
         case RemoveNode() if node.status is Status.DEAD:
             return node
         case RetireNode() | RemoveNode():
@@ -425,9 +423,9 @@ def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> 
     return replace(node, status=Status.RESTARTING, status_since=now, because=because, restarted=restarted)
 
 
-def _on_trial(node: Node, program: ProgramChoice) -> Node:
+def _entering_gate(node: Node, program: ProgramChoice) -> Node:
     """A node that is given another version than it has; without one to go back to there is nothing to try."""
-    # One that is on trial already can only go back to the program from before that.
+    # One that is in its gate already can only go back to the program from before that.
     former = node.binary_version if node.trial is None else node.former_version
     if former == program.version:
         return replace(node, trial=None, trial_failure=None, former_version=former)
@@ -437,7 +435,7 @@ def _on_trial(node: Node, program: ProgramChoice) -> Node:
 
 
 def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
-    """The row to write after the deed; None when the node is gone.
+    """The row to write after the action; None when the node is gone.
 
     `node` is the row written by `during`, `before` the one before that (None for AddNode).
     """
@@ -492,7 +490,7 @@ def _started(node: Node, at: datetime) -> Node:
 
 
 def _still_under_way(outcome: Outcome, node: Node) -> Node:
-    """What takes longer than a cycle has failed as far as its turn is concerned: others come first next time."""
+    """Count work that outlives the cycle as failed for the order of turns: others come first next time."""
     failures = node.failures + 1
     pause_until = retry_at(failures, outcome.ended_at, outcome.retry)
     return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
@@ -545,7 +543,7 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
     if outcome.running_after is True:
         return moved(failed, Status.RUNNING, outcome.ended_at, outcome.error or "")
     if outcome.running_after is False:
-        # What it ran before, or was to run again, is started again; what was at rest waits for growth.
+        # A node that ran before, or was to run again, is started again; one at rest waits for growth.
         crashed = before.crashed or before.status is not Status.STOPPED
         stopped = moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "", crashed=crashed)
         return replace(stopped, crashed=crashed and not isinstance(outcome.action, _TO_REST))
@@ -553,7 +551,7 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
 
 
 def _went_back(failed: Node, node: Node, outcome: Outcome) -> Node:
-    """A node that could not be started on the program on trial in `node`, its row during the action."""
+    """A node that could not be started on the program whose gate it is in, in `node`, its row during the action."""
     if node.trial is None:
         return failed
     if outcome.running_after is True:

@@ -9,7 +9,7 @@ NodeId = NewType("NodeId", int)
 
 
 class Status(StrEnum):
-    """What wnm holds a node to be; see "Node states" in the reference."""
+    """The state in which wnm keeps a node; see "Node states" in the reference."""
 
     RUNNING = "RUNNING"
     STOPPED = "STOPPED"
@@ -27,7 +27,7 @@ TRANSITIONS = frozenset({Status.UPGRADING, Status.RESTARTING, Status.REMOVING})
 
 
 class ProcessState(StrEnum):
-    """What the process manager says of a node's process."""
+    """The state of a node's process as the process manager reports it."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -36,7 +36,7 @@ class ProcessState(StrEnum):
 
 
 class Reachability(StrEnum):
-    """How a node's metrics port behaved when it was asked."""
+    """The behaviour of a node's metrics port when it was asked."""
 
     ANSWERS = "answers"
     REFUSES = "refuses"

@@ -94,7 +94,7 @@ class FirewallReading(Value, frozen=True, kw_only=True):
 
 
 class ShunRates(Value, frozen=True, kw_only=True):
-    """How many times peers shunned a node's process within the time before; None where its page does not say it."""
+    """The number of times that peers shunned a node's process in each period; None where its page does not say it."""
 
     last_ten_minutes: int | None = None
     last_hour: int | None = None
@@ -104,7 +104,7 @@ class ShunRates(Value, frozen=True, kw_only=True):
 
 
 class NodePage(Value, frozen=True, kw_only=True):
-    """What a node says of itself; None where its pages do not say it. Rewards are this process's, in attos."""
+    """The values that a node reports; None where its pages lack them. Rewards are this process's, in attos."""
 
     version: str | None = None
     peer_id: str | None = None
@@ -131,10 +131,10 @@ class ProgramReading(Value, frozen=True, kw_only=True):
 
 
 class NodeReading(Value, frozen=True, kw_only=True):
-    """What was seen of one node in this cycle.
+    """The facts seen of one node in this cycle.
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
-    `critical_failure` is what a running node has written of one, looked for while it is on trial. `has_pages` is
+    `critical_failure` is what a running node has written of one, searched for while it is in its gate. `has_pages` is
     False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when its store
     last changed.
     """
@@ -182,7 +182,7 @@ class ShunAct(Value, frozen=True, kw_only=True):
 
 
 class Remembered(Value, frozen=True, kw_only=True):
-    """What earlier cycles left behind that decisions depend on."""
+    """The records of earlier cycles that decisions depend on."""
 
     last_shed_at: Moment | None = None
     last_freed_bytes: int | None = None
@@ -219,7 +219,7 @@ class Observation(Value, frozen=True, kw_only=True):
 
     @property
     def utc_offset(self) -> timedelta:
-        """How far local time is ahead of UTC now."""
+        """The difference between local time and UTC now; positive when local time is ahead."""
         return timedelta(seconds=self.utc_offset_seconds)
 
 
@@ -232,7 +232,7 @@ class Target(Value, frozen=True, kw_only=True):
 
 
 class Answer(Value, frozen=True, kw_only=True):
-    """What a node's metrics port said. The texts are whole pages, None where a page did not come whole.
+    """The answer of a node's metrics port. The texts are whole pages, None where a page did not come whole.
 
     ANSWERS: at least one page came; what it says is another question. TIMES_OUT: nothing whole in time.
     REFUSES: the port is closed, or what listens there does not answer as a metrics server does.

@@ -1,4 +1,4 @@
-"""What became of the actions of a cycle."""
+"""Defines the outcome of an action: its result and error, and when it may be tried again."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from wnm.core.values import Moment, Value
 
 
 class Result(StrEnum):
-    """How an action ended. DEFERRED was never begun; UNFINISHED outlived the cycle and is resolved by the next."""
+    """The result of an action. DEFERRED was never begun; UNFINISHED outlived the cycle and is resolved by the next."""
 
     DONE = "done"
     FAILED = "failed"

@@ -5,7 +5,7 @@ from wnm.core.values import Moment, Value
 
 
 class Counters(Value, frozen=True, kw_only=True):
-    """What a machine counted from its start until `taken_at`; None where it does not count.
+    """The counters of a machine from its start until `taken_at`; None where it does not count.
 
     CPU seconds are summed over all cores; `cpu_busy_seconds` is what was neither idle nor waiting for a disk.
     """
@@ -32,7 +32,7 @@ class Rates(Value, frozen=True, kw_only=True):
 
 
 def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 0.0) -> Rates:
-    """What happened between `before` and `after`.
+    """Compute the rates between `before` and `after`.
 
     `own_cpu_seconds` is CPU time between the two that is not to be counted: an instrument should not see
     itself. A single counter that went backwards is Unseen; a restart of the machine or a window that is

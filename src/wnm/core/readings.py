@@ -99,7 +99,7 @@ READINGS: tuple[Reading, ...] = (
     _flow("hdio_read", "disk read", "disk_read", "Disk reading"),
     _flow("hdio_write", "disk write", "disk_write", "Disk writing"),
 )
-"""Every reading but how full the file systems are, in the order in which they are shown and judged."""
+"""Every reading but how full the file systems are, in the order in which they are shown and compared."""
 
 DISK = Reading(
     key="disk_used_percent",
@@ -119,7 +119,7 @@ BY_KEY = {each.key: each for each in (*READINGS, DISK)}
 
 
 def value_of(reading: Reading, machine: MachineReading) -> float | Unseen:
-    """What was seen of a reading (not the disks')."""
+    """Return the value of a reading (not the disks')."""
     field, _, part = reading.source.partition(".")
     value: float | Load | Unseen = getattr(machine, field)
     if isinstance(value, Load):

@@ -11,7 +11,7 @@ from wnm.core.values import Moment, Value
 
 
 class ReasonKind(StrEnum):
-    """Why something is done, or why a cycle was decided as it was."""
+    """The kind of a reason for an action, or for the decision of a cycle."""
 
     LEGACY = "legacy"
     """Written before reasons were values: `text` is the sentence."""
@@ -53,7 +53,7 @@ class ReasonKind(StrEnum):
 
 
 class BlockKind(StrEnum):
-    """What keeps something from being done."""
+    """The kind of an obstacle that keeps something from being done."""
 
     LEGACY = "legacy"
     """Written before reasons were values: `text` is what is waited for."""
@@ -121,7 +121,7 @@ class BlockKind(StrEnum):
 
 
 class TaskKind(StrEnum):
-    """What is not done."""
+    """The kind of a task that is not done."""
 
     LEGACY = "legacy"
     ADD = "add"
@@ -154,7 +154,7 @@ class TaskKind(StrEnum):
 
 
 class RemedyKind(StrEnum):
-    """What only the operator can do."""
+    """The kind of a remedy that only the operator can apply."""
 
     LEGACY = "legacy"
     FIX_REMOVAL = "fix-removal"
@@ -180,7 +180,7 @@ class Figure(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Details(Value, frozen=True, kw_only=True, omit_defaults=True):
-    """What a reason may tell besides its kind; each kind uses some of it.
+    """The details of a reason besides its kind; each kind uses some of them.
 
     `version` is the one that it is about, `than` another version or kind of program, `minimum` the oldest that the
     network takes. `count` and `limit` are nodes, bytes or events; `recent` is the part of `count` from the last
@@ -204,14 +204,14 @@ class Details(Value, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reason(Details, frozen=True, kw_only=True, omit_defaults=True):
-    """Why an action is done, or a cycle was decided so. `nodes` are those that it is about besides its own."""
+    """The reason for an action or for a cycle's decision. `nodes` are those that it is about besides its own."""
 
     kind: ReasonKind
     nodes: tuple[NodeId, ...] = ()
 
 
 class Task(Details, frozen=True, kw_only=True, omit_defaults=True):
-    """What is not done, and to which nodes. `reason` is why it would be."""
+    """A task that is not done, and its nodes. `reason` is why it would be."""
 
     kind: TaskKind
     nodes: tuple[NodeId, ...] = ()
@@ -220,7 +220,7 @@ class Task(Details, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Remedy(Details, frozen=True, kw_only=True, omit_defaults=True):
-    """What the operator can do. `reason` is why somebody has to."""
+    """An operation for the operator. `reason` is why somebody has to act."""
 
     kind: RemedyKind
     nodes: tuple[NodeId, ...] = ()
@@ -251,7 +251,7 @@ def legacy(text: str) -> Reason:
 
 
 def legacy_blocked(what: str, waiting_for: str, until: datetime | None, remedy: str | None) -> Blocked:
-    """What is not done, of which only the sentences are known."""
+    """Return a blocked task of which only the sentences are known."""
     return Blocked(
         kind=BlockKind.LEGACY,
         action=Task(kind=TaskKind.LEGACY, text=what),

@@ -1,4 +1,4 @@
-"""What earlier cycles remember, as the ledger hands it to the next one."""
+"""Defines the records that one cycle loads from the ledger: nodes, interrupted actions, counters and more."""
 
 from wnm.core.foreign import ForeignReading, Reservation
 from wnm.core.node import Node
@@ -8,7 +8,7 @@ from wnm.core.values import Moment, Value
 
 
 class Recall(Value, frozen=True, kw_only=True):
-    """The last cycle's legacy; None where there was no cycle yet.
+    """The records of the last cycle; None where there was no cycle yet.
 
     `firewall_note` is what the last cycle found to say of the firewall.
     """

@@ -1,4 +1,4 @@
-"""What this machine knows of a version of the node program: when it came, who passed its gate, and who failed."""
+"""Keeps the record of each version of the node program: when it came, which nodes passed its gate, and which failed."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -44,7 +44,7 @@ class Release(Value, frozen=True, kw_only=True):
 
 
 def release_of(releases: Iterable[Release], version: str, now: datetime) -> Release:
-    """What is known of a version; a fresh record if nothing is."""
+    """Return the record of a version; a fresh one if there is none."""
     known = next((each for each in releases if each.version == version), None)
     return known or Release(version=version, first_seen_at=now)
 
@@ -52,7 +52,7 @@ def release_of(releases: Iterable[Release], version: str, now: datetime) -> Rele
 def after_outcomes(
     releases: Iterable[Release], outcomes: Iterable[tuple[Node, Outcome]]
 ) -> tuple[Release, ...]:
-    """The records that change because nodes could not be started on the program that they had on trial.
+    """The records that change because nodes could not be started on the program whose gate they were in.
 
     Each outcome comes with the node's row during the action.
     """

@@ -174,12 +174,12 @@ _REMEDIES: dict[RemedyKind, str] = {
 
 
 def sentence(reason: Reason, names: Names = NO_NAMES) -> str:
-    """Why something is done: `cpu is 83.1 % (limit 80.0 %)`."""
+    """Return the sentence of a reason: `cpu is 83.1 % (limit 80.0 %)`."""
     return _REASONS[reason.kind].format_map(_Words(reason, names))
 
 
 def what(blocked: Blocked, names: Names = NO_NAMES) -> str:
-    """What is not done: `upgrade antnode0002 to antnode0006 to 0.4.18`."""
+    """Return the sentence of the task that is not done: `upgrade antnode0002 to antnode0006 to 0.4.18`."""
     return task(blocked.action, names)
 
 
@@ -189,12 +189,12 @@ def task(action: Task, names: Names = NO_NAMES) -> str:
 
 
 def waiting_for(blocked: Blocked, names: Names = NO_NAMES) -> str:
-    """What it waits for: `antnode0001 to pass the gate of 0.4.18`."""
+    """Return the sentence of what it waits for: `antnode0001 to pass the gate of 0.4.18`."""
     return _WAITS[blocked.kind].format_map(_Words(blocked, names))
 
 
 def remedy(blocked: Blocked, names: Names = NO_NAMES) -> str | None:
-    """What the operator can do; None where nobody has to."""
+    """Return the sentence of the operator's remedy; None where nobody has to act."""
     found: Remedy | None = blocked.remedy
     return None if found is None else _REMEDIES[found.kind].format_map(_Words(found, names))
 

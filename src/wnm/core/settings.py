@@ -42,7 +42,7 @@ REQUIRED = object()
 """The default of a setting that has none: the operator has to give it."""
 
 PREFIX = "WNM_"
-"""What every environment name of wnm may start with; see `environment_names`."""
+"""The prefix that every environment name of wnm may have; see `environment_names`."""
 
 
 class Spec(Struct, frozen=True, kw_only=True):

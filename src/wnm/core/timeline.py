@@ -20,7 +20,7 @@ class Recording(Value, frozen=True, kw_only=True):
 
 
 class CycleRecord(Value, frozen=True, kw_only=True):
-    """One cycle. What is None was never written: the cycle was killed, or still runs.
+    """One cycle. A field that is None was never written: the cycle was killed, or still runs.
 
     `counts` is nodes by status at its end. `recording` is None when it was not asked for or no longer kept.
     """
@@ -101,7 +101,7 @@ MEASURES = (
 
 
 class Range(Value, frozen=True, kw_only=True):
-    """How far back a summary goes, and into how many buckets of the same length it is cut."""
+    """The period of a summary, and the number of buckets of the same length that it is cut into."""
 
     name: str
     length: timedelta
@@ -120,7 +120,7 @@ RANGES = (
 
 
 class Spread(Value, frozen=True, kw_only=True):
-    """What a reading was during a bucket: its lowest and highest value, and the mean."""
+    """The values of a reading during a bucket: the lowest, the highest, and the mean."""
 
     low: float
     mean: float

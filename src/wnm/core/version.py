@@ -60,7 +60,7 @@ def _order(text: str) -> "tuple[str, Version] | None":
         return None
     series = "nightly" if tidy.startswith("nightly ") else "numbered"
     try:
-        # What follows a plus sign names a build and has no order.
+        # The part after a plus sign names a build and has no order.
         place = Version(tidy.removeprefix("nightly ").partition("+")[0])
     except InvalidVersion:
         return None

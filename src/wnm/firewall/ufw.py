@@ -41,7 +41,7 @@ class UfwFirewall:
     """Implements `wnm.core.contracts.Firewall` by ufw.
 
     `ufw` is the program, by name or path. `settings_files` are those in which ufw finds out whether it looks
-    after IPv6. What `read` saw is kept, and kept up to date with own changes, until the next `read`.
+    after IPv6. The result of `read` is kept, and kept up to date with own changes, until the next `read`.
     """
 
     name = "ufw"

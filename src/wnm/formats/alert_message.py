@@ -11,8 +11,8 @@ def as_json(message: Message, host: str) -> str:
     """One object in ASCII.
 
     `{"schema": 1, "id", "event": "start"|"end"|"test", "key", "subject", "severity": "warning"|"critical", "text",
-    "remedy": text or null, "host", "since", "at"}`, times as ISO 8601 in UTC. Whoever gets an `id` twice got the
-    same message twice.
+    "remedy": text or null, "host", "since", "at"}`, times as ISO 8601 in UTC. An `id` that
+    arrives twice is the same message twice.
     """
     return json.dumps(
         {
@@ -38,7 +38,7 @@ def title(message: Message, host: str) -> str:
 
 
 def text(message: Message) -> str:
-    """What happened, what to do about it, and the id, a line each."""
+    """Return the event, the remedy, and the id, a line each."""
     lines = [message.text]
     if message.remedy:
         lines.append(f"What to do: {message.remedy}")

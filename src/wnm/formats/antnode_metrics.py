@@ -24,7 +24,7 @@ _BYTES_PER_MB = 1_000_000
 
 
 def parse_page(metadata: str | None, metrics: str | None) -> NodePage | Unseen:
-    """What the two pages say of their node; a page that did not come is None.
+    """Parse the two pages of a node; a page that did not come is None.
 
     A figure that cannot be right (negative, not a number, too long) is None by itself. Unseen when nothing
     in the pages is antnode's. Any text is safe to give; the time is linear in its length.
@@ -137,7 +137,7 @@ _SHOWN_AS = {
     "shunned_closedgroup": "ant_networking_shunned_by_close_group",
     "shunned_oldclosedgroup": "ant_networking_shunned_by_old_close_group",
 }
-"""What is shown under which name of NTracking's dashboards, all of it counts."""
+"""The metric of each figure of NTracking's dashboards, by the figure's name; all of it counts."""
 
 FIGURES = tuple(_SHOWN_AS)
 """The names of all figures."""

@@ -24,7 +24,7 @@ _NAMES_WNM = re.compile(r"(?<![\w-])wnm(?![\w-])")
 
 
 class Start(Struct, frozen=True, kw_only=True):
-    """What cron shall start; all paths are absolute. `config` is a file of settings that was asked for by name."""
+    """The command that cron shall start; all paths are absolute. `config` is a settings file asked for by name."""
 
     program: tuple[str, ...]
     database: str
@@ -77,7 +77,7 @@ def is_ours(text: str) -> bool:
 
 
 def lines_of_file(text: str) -> str:
-    """What is scheduled in a table of wnm's own."""
+    """Return the scheduled lines of a table of wnm's own."""
     return "\n".join(line for line in text.split("\n") if line.strip() and not line.startswith("#"))
 
 
@@ -112,7 +112,7 @@ def without_block(text: str, database: str) -> str:
 
 
 def line_in_block(text: str, database: str) -> str | None:
-    """What is scheduled in the blocks for this database; None if there is none. NeedsOperator as in `with_block`."""
+    """Return the scheduled line in the blocks for this database; None without one. NeedsOperator as in `with_block`."""
     pieces = text.split("\n")
     spans = _blocks(pieces, database)
     inside = [line.rstrip("\r") for first, last in spans for line in pieces[first + 1 : last]]
@@ -134,7 +134,7 @@ def others_naming_wnm(text: str) -> list[str]:
 
 
 def _blocks(pieces: Sequence[str], database: str) -> list[tuple[int, int]]:
-    """Where the blocks of a database begin and end, both included. NeedsOperator for a begin without its end."""
+    """Return where the blocks of a database begin and end, inclusive. NeedsOperator for a begin without its end."""
     begin, end = f"{_BEGIN}{database}", f"{_END}{database}"
     found: list[tuple[int, int]] = []
     open_since: int | None = None

@@ -17,7 +17,7 @@ from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent
 
 type Session = Literal["Aqua", "Background"]
-"""Where an agent lives: in the graphical session of its user, or beside it."""
+"""The session of an agent: the graphical one of its user, or the background."""
 
 LABEL_PREFIX = "com.autonomi."
 OWN_KEY = "com.autonomi.wnm"
@@ -35,7 +35,7 @@ _NUMBERED_LABEL = re.compile(r"(.*[^0-9])-(0|[1-9][0-9]*)")
 
 
 class Written(Struct, frozen=True, kw_only=True):
-    """What a property list says of itself; `unit` and `working_dir` are None if wnm did not write it."""
+    """The content of a property list; `unit` and `working_dir` are None if wnm did not write it."""
 
     label: str | None
     argv: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def plist_bytes(unit: Unit, label: str, session: Session) -> bytes:
 
 
 def read_plist(content: bytes) -> Written | None:
-    """What a property list says of itself; None if it is not one."""
+    """Parse a property list; None if it is not one."""
     try:
         found = plistlib.loads(content)
     except (ValueError, ExpatError, AttributeError, LookupError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What systemd runs for an `ExecStart=`: the program and its arguments."""
+"""Parses an `ExecStart=` as systemd does, into the program and its arguments."""
 
 import posixpath
 import re

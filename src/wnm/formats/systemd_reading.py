@@ -19,7 +19,7 @@ _YES = frozenset({"1", "yes", "y", "true", "t", "on"})
 
 
 class UnitFound(Struct, frozen=True, kw_only=True):
-    """What a service unit says, with its drop-ins.
+    """The content of a service unit, with its drop-ins.
 
     `argv` is exactly what the process gets, program first; None if `problem` says why it cannot be told. The
     problem reads on after `it`. `environment` are the variables of its own by name, the last one wins; values that
@@ -42,7 +42,7 @@ class UnitFound(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True, kw_only=True)
 class _Reading:
-    """What has been read so far."""
+    """The values that have been read so far."""
 
     specifiers: Mapping[str, str]
     commands: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class _Reading:
 def read_unit(
     text: bytes, drop_ins: Sequence[tuple[str, bytes]] = (), *, name: str | None = None
 ) -> UnitFound:
-    """What the unit means, together with its drop-ins (file name and content), which count in the order of their names.
+    """Read the unit with its drop-ins (file name and content), which count in the order of their names.
 
     `name` is the unit's own, such as `antnode0001.service`, for `%n`, `%N` and `%p`. Never raises.
     """
@@ -206,7 +206,7 @@ def _command(reading: _Reading) -> tuple[str, ...]:
             raise Unclear(f"runs in a root of its own ({option}=), where its paths mean something else")
     if reading.values.get("DynamicUser", "").lower() in _YES:
         raise Unclear("runs as an account that systemd makes up (DynamicUser=)")
-    # What is in a file wins over what the unit says.
+    # A value in a file wins over one in the unit.
     known = {} if reading.files else _left(reading)
     return argv_of(reading.commands[0], known, reading.specifiers)
 

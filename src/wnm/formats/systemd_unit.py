@@ -70,7 +70,7 @@ def environment(name: str, value: str) -> str:
 
 
 def unquoted(text: str) -> str | None:
-    """What `quoted` was given; None if this is not what it wrote."""
+    """Return the text that `quoted` was given; None if this is not its output."""
     inner = re.fullmatch(r'"((?:[^"\\]|\\.)*)"', text)
     if inner is None:
         return None
@@ -113,7 +113,7 @@ def _require_text(text: str) -> None:
 
 
 def _require_visible(text: str) -> None:
-    """What would need an escape where there is none."""
+    """Raise ValueError for a text that would need an escape where there is none."""
     _require_text(text)
     for char in text:
         if unicodedata.category(char) in ("Cc", "Zl", "Zp"):
@@ -141,7 +141,7 @@ StopWhenUnneeded=yes
 [Slice]
 """
 
-# What needs no mount namespace and no privilege: a user's own manager cannot count on either, and a unit that asks
+# These need no mount namespace and no privilege: a user's own manager cannot count on either, and a unit that asks
 # for more than it can have does not start at all.
 _SHUT_IN_ANYWHERE = (
     "NoNewPrivileges=yes",
@@ -191,7 +191,7 @@ def unit_text(unit: Unit, *, scope: Scope, behind_links: Collection[str] = ()) -
 
 
 def service_name(unit: Unit) -> str:
-    """What systemd calls it, and its file. Permanent if its name is more than a name."""
+    """Return the name of the unit's service and file. Permanent if the unit's name is more than a name."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", unit.name):
         raise Permanent(f"{unit.name!r} cannot be the name of a unit: only letters, digits, - and _")
     return f"{unit.name}.service"
@@ -240,7 +240,7 @@ def _service(unit: Unit, scope: Scope) -> list[str]:
         # One that put a newer program in its place ends with code 0, and is to come back too.
         "Restart=always",
         "RestartSec=2",
-        # What it started itself, a successor too, ends with it: systemd starts the next one.
+        # Its own children, a successor too, end with it: systemd starts the next one.
         "KillMode=control-group",
         f"TimeoutStopSec={max(unit.stop_grace.total_seconds(), 0.001):.3f}",  # 0 would be for ever
         "StandardInput=null",
@@ -311,7 +311,7 @@ PROPERTIES = (
     "ExecMainStatus",
     "FragmentPath",
 )
-# What systemd itself ends a process with before the program has run, as systemd.exec(5) has them.
+# Exit codes of systemd itself for a process whose program has not run, as systemd.exec(5) has them.
 _BEFORE_IT_RAN: Mapping[int, str] = {
     200: "200/CHDIR (its folder cannot be entered)",
     203: "203/EXEC (it cannot be run)",
@@ -340,7 +340,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> ProcessState:
-        """What it is doing, for a node that is to run without pause."""
+        """Return the process state, for a node that is to run without pause."""
         if self.active in ("active", "reloading", "refreshing", "deactivating"):
             return ProcessState.RUNNING
         if self.active == "activating" and not self.sub.startswith("auto-restart"):
@@ -349,7 +349,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     @property
     def ending(self) -> str:
-        """How its last process ended, for people."""
+        """Return how its last process ended, for people."""
         if self.code in _KILLED:
             return f"signal {self.status}"
         return f"code {_BEFORE_IT_RAN.get(self.status, self.status)}"

@@ -60,7 +60,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _logical_lines(text: str) -> tuple[Sequence[str], bool]:
-    """What is left of the lines when comments are gone and continued ones are put together."""
+    """Return the lines without comments, with continued lines joined."""
     lines = _LINE_END.split(text)
     open_end = bool(lines[-1].strip(_BLANK)) and not lines[-1].lstrip(_BLANK).startswith(("#", ";"))
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""How systemd takes a value apart into words, and what it puts in for specifiers and variables."""
+"""Splits a value into words as systemd does, and expands specifiers and variables."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Unclear(ValueError):
-    """What a unit means cannot be told from its text; the message says why, and reads on after `it`."""
+    """The meaning of a unit cannot be told from its text; the message says why, and reads on after `it`."""
 
 
 class _BadEscapeError(ValueError):
@@ -35,7 +35,7 @@ class _BadEscapeError(ValueError):
 
 
 def skip_separators(value: bytes, at: int) -> int:
-    """Where the next word begins, or the end of the value."""
+    """Return where the next word begins, or the end of the value."""
     found = _SEPARATOR.match(value, at)
     return found.end() if found else at
 
@@ -148,7 +148,7 @@ def _extract(value: bytes, at: int, *, lenient: bool) -> tuple[bytes, int]:
 
 
 def _escape(value: bytes, at: int, *, lenient: bool) -> tuple[bytes, int]:
-    """What the backslash at `at` and what follows it stand for, and where they end."""
+    """Return what the backslash at `at` and its characters stand for, and where they end."""
     found = _ESCAPE.match(value, at)
     meant = _meant(found) if found else None
     if found and meant is not None:

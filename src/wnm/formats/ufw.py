@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"\[ *([0-9]{1,9})\] ")
 _ACTION = re.compile(r" (ALLOW|DENY|REJECT|LIMIT) (IN|OUT|FWD) ")
 _FLAGS = re.compile(r" \(([a-z, -]+)\)\Z")
 _UDP_PORT = re.compile(r"([1-9][0-9]{0,4})/udp( \(v6\))?")
-# What a failed call of iptables leaves on stderr although ufw ends with code 0. Warnings of Python and of ufw,
+# A failed call of iptables leaves this on stderr although ufw ends with code 0. Warnings of Python and of ufw,
 # which are nothing to us, begin otherwise.
 _LIVE_FAILURE = re.compile(
     r"^(?:ip6?tables\b|Another app is currently holding the xtables lock).*", re.MULTILINE
@@ -161,7 +161,7 @@ def is_whole(rules: Iterable[UfwRule], *, ipv6: bool) -> bool:
 
 
 def looks_after_ipv6(*settings_files: str) -> bool:
-    """What the texts of ufw's settings files, in the order in which ufw reads them, say of IPv6."""
+    """Whether ufw looks after IPv6, by the texts of its settings files, in the order in which ufw reads them."""
     wanted = False
     for text in settings_files:
         for line in text.splitlines():
@@ -179,6 +179,6 @@ def wants_root(stderr: str) -> bool:
 
 
 def live_failure(stderr: str) -> str | None:
-    """Why a rule was written down but is not in force; ufw ends with code 0 in this case too."""
+    """Return why a rule was stored but is not in force; ufw ends with code 0 in this case too."""
     found = _LIVE_FAILURE.search(stderr)
     return found[0] if found else None

@@ -58,7 +58,7 @@ def _names(node: Node, given: frozenset[str], options: tuple[str, ...]) -> bool:
 
 
 def environment(node: Node) -> tuple[tuple[str, str], ...]:
-    """What was decided for the node, and what switches its log on.
+    """Return the node's decided environment, and the variables that switch its log on.
 
     By option it would be a risk: releases that were built without logging end with code 2 when they are given
     one of those options, and ignore the variables.

@@ -73,7 +73,7 @@ def _names_network(node: Node) -> bool:
 
 
 def environment(node: Node) -> tuple[tuple[str, str], ...]:
-    """What was decided for the node and nothing else."""
+    """Return the node's decided environment and nothing else."""
     return node.environment
 
 

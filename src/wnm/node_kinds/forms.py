@@ -15,7 +15,7 @@ NETWORKS = frozenset(
 
 
 class Form(Struct, frozen=True, kw_only=True):
-    """How one kind writes what both have, by the long names of its options.
+    """The syntax of one kind for what both have, by the long names of its options.
 
     `log` is what names the log folder, unless it is one of `no_log_folder`, and `log_variable` does the same.
     `network` are options that choose the payment network, `network_variables` the variables, `subcommands` the words

@@ -15,7 +15,7 @@ def options_in(words: Sequence[str]) -> frozenset[str]:
 
 
 def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int | None:
-    """Where the first word is that is neither an option nor the value of one; None if there is none.
+    """Return the place of the first word that is neither an option nor the value of one; None if there is none.
 
     `with_value` are the options that have a value.
     """
@@ -49,7 +49,7 @@ class CommandLine(Protocol):
 
 
 class NodeKind(Struct, frozen=True, kw_only=True):
-    """How a kind of node program is started and recognised.
+    """The way in which a kind of node program is started and recognised.
 
     `program_name` is the file name of a node's own copy; `companion_files` lie beside the program that is
     installed and must lie beside every copy of it. `parse_version_output` takes what `--version` printed and
@@ -86,7 +86,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
         return f"{root_dir}/{self.identity_file_name}"
 
     def problem_with(self, start_args: Sequence[str]) -> str | None:
-        """What is wrong with extra arguments that no node of this kind can be started with, else None."""
+        """Return why no node of this kind can be started with the extra arguments, else None."""
         for word in start_args:
             option = word.partition("=")[0]
             if not option.startswith("--"):

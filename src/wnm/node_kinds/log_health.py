@@ -18,12 +18,12 @@ _LINE = re.compile(
     r"(?:TRACE|DEBUG|INFO|WARN|ERROR) (?P<rest>.*)"
 )
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# What programs written in Rust print when they give up; none of it is a log line.
+# Output of programs written in Rust when they give up; none of it is a log line.
 _ENDINGS = (
     re.compile(r"The application panicked"),
     re.compile(r"thread '[^']*'(?: \([0-9]+\))? panicked at"),
     re.compile(r"Error:"),
-    # How arguments are refused; other lines that begin so may belong to a message.
+    # Refused arguments; other lines that begin so may belong to a message.
     re.compile(r"error: (?:unexpected|unrecognized|invalid|the following required|a value is required)\b"),
 )
 # Since Rust 1.73 the reason is on the next line.
@@ -32,7 +32,7 @@ _CAUSE = re.compile(r"\s{0,8}0: (?P<cause>.*)")
 
 
 class LogHealth(Struct, frozen=True, kw_only=True):
-    """What a log tells about the process that wrote its last lines; what it does not tell is None or False.
+    """The health that a log shows of the process that wrote its last lines; None or False where it does not say.
 
     `last_line_at` is when the last line that bears a time was written, `started_at` when the process began,
     with the `version` it named then. `listens` is True once its port is open. `refuses_data` is True from the
@@ -68,7 +68,7 @@ class LogWords(Struct, frozen=True, kw_only=True):
     fatal: re.Pattern[str]
 
     def read(self, lines: Sequence[str]) -> LogHealth:
-        """What these lines tell, oldest first. Any text is safe to give; the time is linear in its length."""
+        """Read the health from these lines, oldest first. Any text is safe; the time is linear in its length."""
         health = LogHealth()
         cause_follows, opening = False, ""
         for raw in lines:
@@ -96,7 +96,7 @@ class LogWords(Struct, frozen=True, kw_only=True):
 
     def _after(self, health: LogHealth, time: datetime | None, message: str) -> LogHealth:
         if started := self.started.search(message):
-            # What an earlier process wrote says nothing about this one.
+            # The lines of an earlier process say nothing about this one.
             version = started.groupdict().get("version")
             named = tidy_version(version) if version else None
             return LogHealth(last_line_at=time, started_at=time, version=named)

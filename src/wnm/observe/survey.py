@@ -136,7 +136,7 @@ PROGRAM_PATIENCE = timedelta(seconds=3)
 
 
 class NodeFiles(Struct, frozen=True, kw_only=True):
-    """What a node's folders show; programs are asked for their version only when their file changed."""
+    """The content of a node's folders; programs are asked for their version only when their file changed."""
 
     root_dir_present: bool | Unseen
     born: datetime | None
@@ -227,7 +227,7 @@ def _reading(
 
 
 def _from_files(files: FilesReading, kind: NodeKind) -> tuple[NodePage | Unseen, datetime | None]:
-    """What the log of a node that answers nobody tells of it, and when its store last changed."""
+    """Return the health from the log of a node that does not answer, and when its store last changed."""
     stored_at = files.store.changed_at if isinstance(files.store, StoreReading) else None
     if not isinstance(files.log, LogReading):
         reason = (
@@ -364,7 +364,7 @@ def _claimed_by_processes(
 ) -> Iterable[Claim]:
     """Ids that programs in our folders run under. Not looked for at the cap, where no id is given away.
 
-    What runs elsewhere on the machine may have the same name; it claims no more than its ports.
+    A process elsewhere on the machine may have the same name; it claims no more than its ports.
     """
     if len(nodes) >= settings.node_cap:
         return

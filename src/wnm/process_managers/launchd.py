@@ -40,7 +40,7 @@ NOT_THERE = frozenset({NO_SUCH_PROCESS, NO_DOMAIN, NO_SERVICE, NOT_IN_THIS_DOMAI
 
 
 class Domain(Struct, frozen=True, kw_only=True):
-    """Where agents are loaded: its name, the kind of session that it is, and what is loaded there by label."""
+    """A launchd domain: its name, the kind of session that it is, and the agents loaded there by label."""
 
     name: str
     session: Session
@@ -55,7 +55,7 @@ class Launchctl:
         self._patience = patience
         self._domains: Mapping[str, Session] = {
             f"gui/{user_id}": "Aqua",
-            # What is started here outlives the graphical session, but is not loaded again after a reboot.
+            # An agent started here outlives the graphical session, but is not loaded again after a reboot.
             f"user/{user_id}": "Background",
         }
 
@@ -95,7 +95,7 @@ class Launchctl:
         self._run("enable", f"{domain.name}/{label}")
 
     def disable(self, domain: Domain, label: str) -> None:
-        """Keep it from being loaded until it is enabled, reboots included. What runs goes on."""
+        """Keep it from being loaded until it is enabled, reboots included. A running process goes on."""
         self._run("disable", f"{domain.name}/{label}")
 
     def bootstrap(self, domain: Domain, path: str) -> None:
@@ -164,7 +164,7 @@ class LaunchdDriver:
         self._locks_lock = threading.Lock()
 
     def why_not_here(self) -> NeedsOperator | None:
-        """Why this machine or account cannot have agents; None if it can."""
+        """Return why this machine or account cannot have agents; None if it can."""
         if not os.access(self._program, os.X_OK):
             return NeedsOperator(
                 f"the launchd process manager works only on macOS: there is no {self._program} here",
@@ -365,7 +365,7 @@ class LaunchdDriver:
             raise Transient(f"launchd does not load {unit.name}: {failure}") from failure
 
     def _ended_at_once(self, unit: Unit, label: str, domain: Domain) -> str | None:
-        """How a program that was just loaded ended; None if it runs. Transient if launchd does not even start it."""
+        """Return how a just loaded program ended; None if it runs. Transient if launchd does not even start it."""
         for patience in PATIENCE_FOR_PROCESS:
             if patience is not PATIENCE_FOR_PROCESS[0]:
                 # It has been seen to load an agent and forget to start it.
@@ -386,7 +386,7 @@ class LaunchdDriver:
         return self._last_end(label) or "an unknown code"
 
     def _last_end(self, label: str) -> str | None:
-        """How the last process of a loaded agent ended; None if it runs, or has not ended yet."""
+        """Return how the last process of a loaded agent ended; None if it runs, or has not ended yet."""
         found = self._launchctl.domain().services.get(label)
         if found is None or found.pid or found.status is None:
             return None

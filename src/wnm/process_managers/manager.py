@@ -33,7 +33,7 @@ PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """What the settings allow the manager: where nodes lie and what is kept of them.
+    """The limits that the settings give the manager: where nodes lie and what is kept of them.
 
     Nothing outside of `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
     `self_upgrade` lets nodes replace their own program; `stop_grace` is what one has to end before it is killed.
@@ -73,7 +73,7 @@ class NodeManager:
     def create_node(self, node: Node, program: str) -> None:
         """Make folders (0700), program copy and unit; goes on where an interrupted attempt ended.
 
-        What it made is gone again when it fails.
+        Its own files are gone again when it fails.
         Permanent if a name or path is not allowed, or the root directory holds anything but our program copy.
         """
         self._require_ours(node)
@@ -318,7 +318,7 @@ def _plain_name(node: Node) -> str:
 
 
 def _with_home(node: Node, environment: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """What a node with an account of its own keeps in its home goes to its folder: such an account has no home."""
+    """Put the home of a node with an account of its own in its folder: such an account has no home."""
     if node.user is None or any(name == "HOME" for name, _ in environment):
         return environment
     return (("HOME", node.root_dir), *environment)

@@ -42,7 +42,7 @@ class Systemctl:
         self._read_changes = 0
 
     def __call__(self, *arguments: str, timeout: timedelta = SHORTLY) -> str:
-        """What `systemctl ARGUMENTS` writes."""
+        """Return the output of `systemctl ARGUMENTS`."""
         return self._run(arguments, timeout, MOST_BYTES_PER_UNIT)
 
     def show(self, service: str) -> Shown:
@@ -107,12 +107,12 @@ def is_unknown(error: CommandFailed) -> bool:
 
 
 def runtime_folder(user_id: int) -> str:
-    """Where an account's own systemd has its sockets."""
+    """Return the folder with the sockets of an account's own systemd."""
     return f"/run/user/{user_id}"
 
 
 def _own_manager() -> Mapping[str, str]:
-    """How to reach it from where nobody logged in, like cron; what is exported there may be another account's."""
+    """Return the variables to reach it without a login, as from cron; inherited ones may be another account's."""
     folder = runtime_folder(os.geteuid())
     return {"XDG_RUNTIME_DIR": folder, "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"}
 
@@ -308,7 +308,7 @@ class SystemdDriver:
         return shown is not None
 
     def _foreign(self, unit: Unit, shown: Shown | None, process: Process | None, *, ours: bool) -> str | None:
-        """What is wrong if systemd has another unit under this name: judged by its file, else by its process."""
+        """Return why another unit of systemd has this name, by its file, else by its process."""
         if ours:
             stranger = shown.fragment if shown and shown.fragment != str(self._files.path(unit)) else ""
         else:
@@ -324,7 +324,7 @@ class SystemdDriver:
 
 
 def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -> NeedsOperator | None:
-    """Why systemd cannot run nodes here, None if it can: judged by a few files below `root`, no program is run.
+    """Return why systemd cannot run nodes here, None if it can, by a few files below `root`; no program is run.
 
     `user_id` is the account in question, else the effective one.
     """

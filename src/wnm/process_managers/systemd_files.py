@@ -42,7 +42,7 @@ class UnitFiles:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Where files and links are written."""
+        """The folders that files and links are written to."""
         return (str(self._folder), str(self._links))
 
     def path(self, unit: Unit) -> Path:
@@ -185,7 +185,7 @@ class UnitFiles:
 
 
 def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
-    """Where systemd looks for units, the first place first, as systemd.unit(5) has it."""
+    """Return the folders in which systemd looks for units, the first place first, as systemd.unit(5) has it."""
     if scope == "system":
         config, volatile, data = ["/etc/systemd/system"], "/run/systemd", []
         shared = ["/run/systemd/system", "/run/systemd/system.attached"]

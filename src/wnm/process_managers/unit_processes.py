@@ -101,7 +101,7 @@ def reading_of(process: Process, clock: Clock, cores: float) -> ProcessReading:
 
 
 def log_bytes(unit: Unit) -> int:
-    """How long the unit's log is now; 0 if there is none."""
+    """Return the length of the unit's log now; 0 if there is none."""
     try:
         return Path(unit.log_file).stat().st_size
     except OSError:
@@ -109,7 +109,7 @@ def log_bytes(unit: Unit) -> int:
 
 
 def last_output(unit: Unit, *, since: int) -> str:
-    """What the unit's log ends with, in one line, of what was written after its first `since` bytes."""
+    """Return the end of the unit's log, in one line, of what was written after its first `since` bytes."""
     return quoted(last_lines(unit.log_file, LAST_OUTPUT_LINES, since=since))
 
 

@@ -103,17 +103,17 @@ def file_system_of(path: str) -> FileSystem | Unseen:
     try:
         place = _nearest(Path(path))
         mount_point = _mount_point(place)
-        room = os.statvfs(place)
+        status = os.statvfs(place)
     except (OSError, ValueError, RuntimeError) as error:
         return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
-    used = room.f_blocks - room.f_bfree
-    if used + room.f_bavail <= 0:
+    used = status.f_blocks - status.f_bfree
+    if used + status.f_bavail <= 0:
         return Unseen(reason=f"{path}: its file system has no size")
     return FileSystem(
         mount_point=str(mount_point),
-        total_bytes=room.f_blocks * room.f_frsize,
-        free_bytes=room.f_bavail * room.f_frsize,
-        used_percent=100 * used / (used + room.f_bavail),
+        total_bytes=status.f_blocks * status.f_frsize,
+        free_bytes=status.f_bavail * status.f_frsize,
+        used_percent=100 * used / (used + status.f_bavail),
     )
 
 
@@ -140,7 +140,7 @@ def _mount_point(place: Path) -> Path:
 
 
 def read_with_timeout[T](read: Callable[[], T], seconds: float, *, what: str = "reading") -> T | Unseen:
-    """What `read` returns, or Unseen when it fails with an OSError or is not done within `seconds`.
+    """Return the result of `read`, or Unseen when it fails with an OSError or takes longer than `seconds`.
 
     `what` names the thing in the reason. A reading that hangs goes on in a daemon thread that nobody waits
     for, so `read` must change nothing. Every other exception is raised here.

@@ -25,7 +25,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class StoreReading(Struct, frozen=True, kw_only=True):
-    """What a node keeps: the bytes it takes up on its disk, None where counting would take too long.
+    """The data that a node keeps: the bytes on its disk, None where counting would take too long.
 
     `changed_at` is when anything in it was last written, added or removed.
     """
@@ -208,9 +208,9 @@ START_SLACK = timedelta(seconds=30)
 
 
 def end_message(node: Node, kind: NodeKind) -> str | None:
-    """Why the node ended, if it said so before it ended itself, else what its program printed last.
+    """Return why the node ended, if it said so before it ended itself, else its program's last output.
 
-    What was written before this process of the node began is not its own: one that is killed says nothing.
+    Lines from before this process of the node began are not its own: one that is killed says nothing.
     """
     reason = critical_failure(node, kind)
     if reason:
@@ -230,7 +230,7 @@ def _printed(node: Node, kind: NodeKind) -> str | None:
 
 
 def _logged(node: Node, kind: NodeKind) -> str | None:
-    """What the node's own log ends with: that is all there is where its service manager keeps what it prints."""
+    """Return the end of the node's own log: it is the only trace where its service manager keeps the output."""
     log = read_node_files(kind, node.root_dir, node.log_dir).log
     if not isinstance(log, LogReading):
         return None
@@ -244,9 +244,9 @@ def _logged(node: Node, kind: NodeKind) -> str | None:
 
 
 def critical_failure(node: Node, kind: NodeKind, since: datetime | None = None) -> str | None:
-    """What a node wrote of a failure that ends it; only if that was written at or after `since`.
+    """Return the failure that ended a node, as it wrote it; only if it was written at or after `since`.
 
-    That is when its process began, unless given. A node clears its file when it starts, unless it fails before that,
+    The default is when its process began. A node clears its file when it starts, unless it fails before that,
     and not every release need do so. For a kind without such a file it is the last
     fatal line of its log.
     """

@@ -31,7 +31,7 @@ class Unusable(Transient):
 
 
 class Head(Struct, frozen=True, kw_only=True):
-    """Where the body begins among the received bytes, and its length; None means until the end."""
+    """The start of the body among the received bytes, and its length; None means until the end."""
 
     body_at: int
     body_bytes: int | None
@@ -104,7 +104,7 @@ class PageFetch:
         except BlockingIOError:
             return False
         except OSError as error:
-            # What macOS says while a connection is still being made, and after that has failed.
+            # macOS says this while a connection is still being made, and after that has failed.
             if error.errno != errno.ENOTCONN:
                 raise
             code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -243,7 +243,7 @@ class _Round:
         self._address = cache(self._find_address)
 
     def _rounds(self, count: int, poll_timeout: timedelta) -> int:
-        """How many times the sockets have to be used again if every node keeps its own until the end."""
+        """Return how many times the sockets have to be used again if every node keeps its own until the end."""
         at_once = count
         if self._delay > 0:
             at_once = min(count, int(poll_timeout.total_seconds() / self._delay) + 1)
@@ -264,11 +264,11 @@ class _Round:
             for fetch in asked.fetches.values():
                 fetch.sock.close()
 
-    def _has_room(self) -> bool:
+    def _has_free_sockets(self) -> bool:
         return self._sockets + len(_PATHS) <= self._most_sockets
 
     def _begin_due(self) -> None:
-        while self._waiting and self._has_room():
+        while self._waiting and self._has_free_sockets():
             now = self._clock.monotonic()
             if now < self._next_start:
                 return
@@ -277,7 +277,7 @@ class _Round:
 
     def _until_next(self) -> float:
         moments = [self._asked[0].deadline] if self._asked else []
-        if self._waiting and self._has_room():
+        if self._waiting and self._has_free_sockets():
             moments.append(self._next_start)
         return max(min(moments, default=0.0) - self._clock.monotonic(), 0.0)
 

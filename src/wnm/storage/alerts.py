@@ -45,7 +45,7 @@ class ClockNote(Struct, frozen=True, kw_only=True):
 
 
 class Memory(Struct, frozen=True, kw_only=True):
-    """What rules need of the past: when cycles began, newest first, levels of disks, and the clock."""
+    """The past values that rules need: when cycles began, newest first, levels of disks, and the clock."""
 
     starts: tuple[datetime, ...]
     levels: tuple[DiskLevel, ...]
@@ -53,7 +53,7 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 
 class News(Struct, frozen=True, kw_only=True):
-    """What a cycle adds: `disks` and `clock` are remembered if they say something new. `channels` are names."""
+    """The news of a cycle: `disks` and `clock` are remembered if they say something new. `channels` are names."""
 
     findings: Findings
     now: datetime
@@ -78,7 +78,7 @@ class Alerts:
         self._database = database
 
     def memory(self, now: datetime, *, began: datetime) -> Memory:
-        """What is remembered; the cycle that began at `began`, if it is written down already, is not part of it."""
+        """Return what is remembered, without the cycle that began at `began` if it is written down already."""
         return self._database.read(lambda connection: _memory(connection, now, began))
 
     def take_note(self, news: News) -> tuple[Advance, tuple[GivenUp, ...]]:
@@ -104,7 +104,7 @@ class Alerts:
     def begin(self, messages: Iterable[Waiting], now: datetime) -> None:
         """Write down that these are about to be sent: only after their pause they will be tried again.
 
-        What is cut short, or cannot be written down afterwards, is not sent anew by every cycle.
+        A message that is cut short, or cannot be written down afterwards, is not sent anew by every cycle.
         """
 
         def work(connection: Connection) -> None:

@@ -35,10 +35,10 @@ class Database(Protocol):
     path: str
 
     def read[T](self, work: Callable[[Connection], T]) -> T:
-        """What `work` reads. It may be called more than once."""
+        """Return what `work` reads. It may be called more than once."""
 
     def write[T](self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, after everything that it wrote is safely on disk."""
+        """Return the result of `work`, after everything that it wrote is safely on disk."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -121,7 +121,7 @@ def stored_absent(path: str) -> tuple[str, ...]:
 
 
 def _look_in_passing[T](path: str, work: Callable[[Connection], T]) -> T | None:
-    """What `work` reads of a database of any revision. None if it cannot: who opens the file says why."""
+    """Return what `work` reads of a database of any revision. None if it cannot: opening the file tells why."""
 
     def look_through(uri: str) -> T:
         with closing(connect(uri)) as connection:
@@ -230,7 +230,7 @@ type _Stamps = tuple[_Stamp | None, _Stamp | None]
 
 
 def look[T](path: str, work: Callable[[str], T]) -> T:
-    """What `work` makes of a URI under which the database stands still, without changing one byte beside it.
+    """Return what `work` makes of a URI under which the database stands still, without changing one byte beside it.
 
     `work` is called again when a cycle wrote to the database meanwhile, so it must only read. It gets the
     file itself, opened without locks and helper files, when nothing waits in its write-ahead log; else
@@ -275,7 +275,7 @@ def _copy(path: str) -> Iterator[Path]:
 
 
 def _stamps(path: str) -> _Stamps:
-    """What changes when the file or its write-ahead log is written to; an empty log is no log."""
+    """Return values that change when the file or its write-ahead log is written to; an empty log is no log."""
     log = _stamp(f"{path}-wal")
     return _stamp(path), None if log is not None and log[1] == 0 else log
 
@@ -292,7 +292,7 @@ def _stamp(path: str) -> _Stamp | None:
 
 
 def revision_of(path: str, schema: Schema) -> str:
-    """The schema revision of the database at `path`, one of `schema.revisions`; looking changes nothing.
+    """The schema revision of the database at `path`, one of `schema.revisions`; the look-up changes nothing.
 
     Raises NeedsOperator when there is none, when it is not ours or damaged, or when a newer wnm wrote it.
     """

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Earnings:
-    """What was earned on one machine since wnm looks after it, nodes that are gone included."""
+    """The earnings on one machine since wnm looks after it, nodes that are gone included."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,8 +49,8 @@ def note(connection: Connection, seen: Observation) -> None:
     """Book what the nodes' counters show since they were last seen, and remember them.
 
     It has to be in the same transaction as the rest of what a cycle writes down, so that nothing is ever booked
-    twice. A counter that was not seen stays as it is remembered. What one cycle sees counts for the day on which
-    it looked.
+    twice. A counter that was not seen stays as it is remembered. Earnings that a cycle sees count for the day on
+    which it looked.
     """
     counters = counters_of(seen)
     if not counters:
@@ -83,7 +83,7 @@ def begin(connection: Connection, nodes: Iterable[Node]) -> None:
 
 
 def forget(connection: Connection, ids: Sequence[int]) -> None:
-    """The counters of nodes that are gone: what gets their id counts anew. What they earned stays."""
+    """The counters of nodes that are gone: what gets their id counts anew. Their earnings stay."""
     connection.execute(f"DELETE FROM counter WHERE node_id IN ({rows.marks(ids)})", ids)
 
 

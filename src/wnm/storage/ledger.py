@@ -1,4 +1,4 @@
-"""Keeps what wnm remembers from cycle to cycle: written before the deed, concluded after it."""
+"""Keeps what wnm remembers from cycle to cycle: written before the action, concluded after it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -38,13 +38,13 @@ INTERRUPTED = "interrupted"
 KEPT_IDLE_RECORDINGS = 120
 KEPT_ACTING_RECORDINGS = 2000
 KEPT_FOR_FLEET = timedelta(days=30)
-"""How much longer than `history_days` a cycle is kept that a fleet has not fetched."""
+"""The extra time beyond `history_days` that a cycle is kept if a fleet has not fetched it."""
 # A cycle after a long rest must not be slow; the next ones go on with the rest.
 FORGOTTEN_PER_CYCLE = 50
 
 
 class Intended(Struct, frozen=True, kw_only=True):
-    """One action that was written down: its operation, and its node's row before the deed and during it.
+    """One action that was written down: its operation, and its node's row before the action and during it.
 
     `before` holds what was concluded of the node in the same cycle; None when it had no row.
     """
@@ -70,7 +70,7 @@ class Intention(Struct, frozen=True, kw_only=True):
 
 
 class Ending(Struct, frozen=True, kw_only=True):
-    """What is known at the end of a cycle besides its outcomes; `counters` are those the next one compares with."""
+    """The facts at the end of a cycle besides its outcomes; `counters` are those that the next one compares with."""
 
     ended_at: datetime
     exit_code: int
@@ -286,7 +286,7 @@ def _remembered(connection: Connection, machine: Row) -> Remembered:
 
 
 def _releases_of(machine: Row) -> tuple[Release, ...]:
-    """What is known of versions; none if an older wnm wrote it differently."""
+    """Return the records of versions; none if an older wnm wrote them differently."""
     return rows.remembered_value(tuple[Release, ...], machine["releases"]) or ()
 
 
@@ -406,12 +406,12 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
     by_node = {node_of(item.action): item for item in intention.intended}
     kept: list[Node] = []
     gone: list[int] = []
-    judged: list[tuple[Node, Outcome]] = []
+    finished: list[tuple[Node, Outcome]] = []
     for outcome in outcomes:
         item = by_node.pop(node_of(outcome.action), None)
         if item is None or type(item.action) is not type(outcome.action):
             raise Bug(f"{type(outcome.action).__name__} of node {node_of(outcome.action)} was never intended")
-        judged.append((item.during, outcome))
+        finished.append((item.during, outcome))
         row = after(outcome, item.during, item.before)
         if row is None:
             gone.append(node_of(outcome.action))
@@ -419,7 +419,7 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
             kept.append(row)
         _write_outcome(connection, item.operation_id, outcome)
     known = _releases_of(machine_row(connection))
-    _keep_releases(connection, after_outcomes(known, judged))
+    _keep_releases(connection, after_outcomes(known, finished))
     write_nodes(connection, kept)
     _delete_nodes(connection, gone)
 

@@ -26,7 +26,7 @@ from wnm.storage.schema import Schema
 def migrate(path: str, revision: str, schema: Schema) -> str:
     """Replace the database by a migrated copy and return the path of the copy of what was there.
 
-    That copy carries the time of the last change. The caller holds the cycle's lock, so nobody writes
+    The copy carries the time of the last change. The caller holds the cycle's lock, so nobody writes
     meanwhile. Raises NeedsOperator when anything fails; the database is then as it was, and no copy is left,
     lest a minutely cron fill the disk with them.
     """

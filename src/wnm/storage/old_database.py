@@ -24,7 +24,7 @@ ATTEMPTS = 20
 _HELPERS = ("-wal", "-journal")
 _DIGITS = re.compile(r"[0-9]{1,6}")
 
-# What tells the tables of that tool from others of the same names; the first version wrote `NodeCap`.
+# Columns that tell the tables of that tool from others of the same names; the first version wrote `NodeCap`.
 _MACHINE_HAS = {"nodecap", "nodestorage", "rewardsaddress"}
 _NODE_HAS = {"rootdir", "metricsport", "nodename"}
 
@@ -43,7 +43,7 @@ class OldMachine(Struct, frozen=True, kw_only=True):
 
 
 class OldNode(Struct, frozen=True, kw_only=True):
-    """One row of a node. What is missing there, or is not of the right type, is None.
+    """One row of a node. A value that is missing there, or is not of the right type, is None.
 
     `name` is as in the unit, `antnode0001`. `status` is the word there, `age` when the node was made, in
     seconds since 1970.
@@ -85,7 +85,7 @@ def is_old_colony(path: str) -> bool:
 
 
 def read_old_colony(path: str) -> OldColony:
-    """What the database holds, also what waits in a write-ahead log or has to be rolled back.
+    """Read the database, also what waits in a write-ahead log or has to be rolled back.
 
     Raises NeedsOperator, with the remedy, for a file that is missing, damaged, or not of an older wnm, and
     Transient while somebody keeps writing to it. The file and its folder are left as they are.
@@ -177,7 +177,7 @@ def _open_copy(path: str) -> Iterator[sqlite3.Connection]:
 
 
 def _stamps(path: str) -> Sequence[tuple[int, int, int] | None]:
-    """What changes when the file, its log or its journal is written to."""
+    """Return values that change when the file, its log or its journal is written to."""
     return [_stamp(name) for name in (path, *(f"{path}{suffix}" for suffix in _HELPERS))]
 
 

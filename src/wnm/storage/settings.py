@@ -27,7 +27,7 @@ def layers(connection: Connection) -> tuple[Layer, ...]:
 
 
 def change(connection: Connection, changes: Mapping[str, str | None], at: datetime) -> None:
-    """Keep the operator's settings; None forgets one. What a fleet wishes otherwise is outranked from now on."""
+    """Keep the operator's settings; None forgets one. They outrank other wishes of a fleet from now on."""
     wished = {row[0] for row in connection.execute("SELECT name FROM setting WHERE layer = ?", (FLEET,))}
     outranking = {row[0] for row in connection.execute("SELECT name FROM setting WHERE outranks_fleet")}
     for name, text in changes.items():

@@ -17,7 +17,7 @@ from wnm.system.command import CommandFailed, run
 from wnm.system.files import open_regular
 
 MADE_BY_WNM = "runs nodes for wnm"
-"""What the account file says of an account that wnm made, so that it removes no other one."""
+"""The text in the account file for an account that wnm made, so that it removes no other one."""
 PATIENCE = timedelta(seconds=10)
 LARGEST_UNIT_BYTES = 4 * 1024 * 1024
 LOCK = "/etc/.pwd.lock"
@@ -97,7 +97,7 @@ def _make(name: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """What an administrator's program gets: cron's PATH does not have its folder."""
+    """Return the environment for an administrator's program: cron's PATH does not have its folder."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     return {**os.environ, "LC_ALL": "C", "PATH": path}
 
@@ -157,7 +157,7 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
 def _is_passable(folder: Path, account: Account, *, ours: bool) -> bool:
     """Whether the account can pass through the folder, once it was made, or opened if it is ours.
 
-    What is changed is the folder that was looked at, even if somebody puts another one, or a link, in its place.
+    The change is made to the folder that was looked at, even if somebody puts another one, or a link, in its place.
     """
     try:
         folder.mkdir(0o755)

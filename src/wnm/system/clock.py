@@ -34,7 +34,7 @@ LONGEST_PAUSE_SECONDS = 0.1
 
 
 def until(condition: Callable[[], bool], timeout: timedelta, clock: Clock) -> bool:
-    """Ask `condition` with growing pauses until it holds; False if it does not when `timeout` has passed.
+    """Ask `condition` at growing intervals until it holds; False if it does not when `timeout` has passed.
 
     It is asked at least once, and a last time at the end.
     """

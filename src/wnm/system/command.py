@@ -37,7 +37,7 @@ except OSError as error:
 
 
 class Completed(Struct, frozen=True, kw_only=True):
-    """What a program that ended with code 0 wrote, as text; what is not UTF-8 is replaced."""
+    """The output of a program that ended with code 0, as text; bytes that are not UTF-8 are replaced."""
 
     stdout: str
     stderr: str

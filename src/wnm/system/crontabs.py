@@ -19,7 +19,7 @@ from wnm.system.files import open_regular, write_private
 SYSTEM_FOLDER = Path("/etc/cron.d")
 SYSTEM_TABLE = Path("/etc/crontab")
 PATIENCE = timedelta(seconds=10)
-# What a table of this size is, nobody wrote by hand.
+# Nobody wrote a table of this size by hand.
 LARGEST_BYTES = 1_000_000
 INSTALL_CRON = "install cron (apt install cron), or let a timer run wnm every minute"
 _FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -146,7 +146,7 @@ def daemon_runs() -> bool | None:
             names.add((pid / "comm").read_text(errors="replace").strip())
     if names & set(_DAEMONS):
         return True
-    # Where processes of others are hidden, the first one is, too.
+    # A system that hides processes of others hides the first one, too.
     return False if Path("/proc/1/comm").exists() else None
 
 

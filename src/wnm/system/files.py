@@ -116,7 +116,7 @@ def make_private_dir(path: str) -> None:
 def trim_log(path: str, max_bytes: int) -> bool:
     """Keep a log that others append to below a size: the last `max_bytes` go to PATH.1, the file becomes empty.
 
-    True if it was too large. What is written in the instant between copy and cut is lost; a missing file is fine.
+    True if it was too large. Text written in the instant between copy and cut is lost; a missing file is fine.
     Transient if it cannot be done.
     """
     try:
@@ -196,7 +196,7 @@ def tree_bytes(path: str, *, seconds: float = 60.0) -> int | None:
 
 
 def allocated_bytes(seen: os.stat_result) -> int:
-    """What a file takes up on its disk: `st_blocks` counts 512 bytes whatever the file system's own blocks are."""
+    """Return the bytes that a file takes on its disk: `st_blocks` counts 512 bytes on every file system."""
     return seen.st_blocks * 512
 
 

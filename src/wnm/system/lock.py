@@ -13,7 +13,7 @@ from wnm.core.errors import BadInput, Busy, NeedsOperator
 # Asking for the holder takes the lock for an instant, and must not turn away a cycle by that.
 ATTEMPTS = 4
 PAUSE_SECONDS = 0.01
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def _unusable(path: str, error: OSError) -> NeedsOperator:
         return NeedsOperator(f"the lock file {path} is a symbolic link", remedy="remove it")
     if error.errno == errno.EISDIR:
         return NeedsOperator(f"the lock file {path} is a folder", remedy="remove it")
-    if error.errno in NO_ROOM:
+    if error.errno in DISK_FULL:
         return NeedsOperator(f"there is no room to write {path}", remedy=f"free some space in {folder}")
     return NeedsOperator(
         f"cannot lock {path} ({error.strerror})", remedy=f"let this user write in {folder}, on a local disk"

@@ -29,7 +29,7 @@ def publish(path: str, content: bytes, *, marker: bytes) -> None:
 
 
 def _open_folder(path: str) -> int:
-    # Who owns a folder on the way could have root write somewhere else, by a link; others harm only themselves.
+    # The owner of a folder on the way could make root write somewhere else, by a link; others harm only themselves.
     steps = Path(path).parts if os.geteuid() == 0 else (path,)
     follow = os.O_NOFOLLOW if os.geteuid() == 0 else 0
     folder: int | None = None

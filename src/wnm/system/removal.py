@@ -154,7 +154,7 @@ def _require_unmounted(path: str, descriptor: int, same_device: bool) -> None:
 
 
 def _empty(folder: int, device: int, path: str, deeper: int) -> int:
-    """Remove all that is in an open folder; returns the bytes freed. What vanishes by itself is fine."""
+    """Remove all that is in an open folder; returns the bytes freed. A file that vanishes by itself is fine."""
     if deeper == 0:
         raise Permanent(f"{path} holds folders nested more than {DEEPEST} deep: remove it by hand")
     freed = 0

@@ -192,7 +192,7 @@ class LiveView(App[None]):
             self.chosen[self.showing] = self._ids[place]
 
     def _place(self) -> int:
-        """Where the selected one is in the list; the first place if it is not there any more."""
+        """Return the place of the selected one in the list; the first place if it is not there any more."""
         chosen = self.chosen.get(self.showing)
         return self._ids.index(chosen) if chosen in self._ids else 0
 

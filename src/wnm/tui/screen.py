@@ -33,11 +33,11 @@ _WIDEST_GAUGE = 39
 _BAR = 14
 _ROWS_BEFORE_GAUGES = 12
 _MOST_ALARM = 3
-_ROOM_FOR_PLACE = 12
+_WIDTH_OF_PLACE = 12
 
 
 class Show(StrEnum):
-    """What fills the screen."""
+    """The view that fills the screen."""
 
     NODES = "nodes"
     NODE = "the story of a node"
@@ -53,7 +53,7 @@ _HINTS = {
 
 
 def head(found: Found, show: Show, now: datetime, width: int, height: int, *, dots: bool) -> list[Line]:
-    """What stands above: alarms, the whole machine in a line, its gauges and the last cycle."""
+    """Return the head: alarms, the whole machine in a line, its gauges and the last cycle."""
     lines = _alarm(found, now, width)[: _MOST_ALARM if height > _ROWS_BEFORE_GAUGES else 1]
     lines.append(_headline(found, now, width))
     if show is Show.NODES:
@@ -67,7 +67,7 @@ def head(found: Found, show: Show, now: datetime, width: int, height: int, *, do
 
 
 def _alarm(found: Found, now: datetime, width: int) -> list[Line]:
-    """What one has to know before believing anything that is shown."""
+    """Return the warning to read before believing anything that is shown."""
     if found.problem is not None:
         return hanging(line(), f"CANNOT BE READ: {found.problem}", width, Tone.ALARM)
     cycle = found.material.cycle
@@ -97,8 +97,8 @@ def _age(cycle: CycleView, now: datetime) -> str:
 
 def with_right(left: Line, right: str, width: int) -> Line:
     """A line with something at its right end, for which the left is cut."""
-    room = max(0, width - len(right))
-    return line(*columns([(cut(left, room), part(right, Tone.QUIET))], gap=0, widths=(room,)))
+    left_width = max(0, width - len(right))
+    return line(*columns([(cut(left, left_width), part(right, Tone.QUIET))], gap=0, widths=(left_width,)))
 
 
 def _gauges(found: Found, width: int, *, dots: bool) -> list[Line]:
@@ -148,16 +148,16 @@ def help_lines(width: int) -> list[Line]:
 
 
 def foot(show: Show, order: str, wanted: str, place: str, width: int) -> Line:
-    """How the nodes are arranged, the keys that matter, and `place`: which one of how many is selected."""
+    """Return the foot: the order of the nodes, the keys that matter, and `place`: which one of how many is selected."""
     how = f"by {order}{f'; only {wanted}' if wanted else ''}  " if show is Show.NODES else ""
-    hints = _fitting(_HINTS.get(show, ("up down", "esc back")), width - _ROOM_FOR_PLACE - len(how))
+    hints = _fitting(_HINTS.get(show, ("up down", "esc back")), width - _WIDTH_OF_PLACE - len(how))
     left = line(part(how, Tone.STRONG), part(hints, Tone.QUIET))
     return with_right(left, place, width)
 
 
-def _fitting(hints: Sequence[str], room: int) -> str:
-    """As many of the hints as there is room for, and behind them the ones that nobody can do without."""
+def _fitting(hints: Sequence[str], width: int) -> str:
+    """Return as many hints as fit into the width, followed by the indispensable ones."""
     shown = [*hints, *_ALWAYS]
-    while len("  ".join(shown)) > room and len(shown) > len(_ALWAYS):
+    while len("  ".join(shown)) > width and len(shown) > len(_ALWAYS):
         del shown[-len(_ALWAYS) - 1]
     return "  ".join(shown)

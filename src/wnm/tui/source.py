@@ -79,7 +79,7 @@ class Source:
             return story_of(database, now, name)
 
     def cycle(self, number: int) -> str:
-        """What `wnm explain` says of a cycle."""
+        """Return the text of `wnm explain` for a cycle."""
         with open_for_reading(self._run.database_path) as database:
             return explain(self._material(database, number))
 
@@ -92,7 +92,7 @@ class Source:
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
-    """What changes when the file is written to; None if it is not there or cannot be seen."""
+    """Return values that change when the file is written to; None if it is not there or cannot be seen."""
     try:
         found = file.stat()
     except OSError:

@@ -31,7 +31,7 @@ type Values = Sequence[float | None]
 def area(values: Values, *, top: float, rows: int, dots: bool) -> list[str]:
     """An area from 0 up to each value, `rows` lines from the top down, two values for each column of dots.
 
-    What is above `top` fills the whole height; the smallest value above 0 is one dot.
+    A value above `top` fills the whole height; the smallest value above 0 is one dot.
     """
     heights = [_height(value, top, rows * DOTS_PER_ROW) for value in values]
     if len(heights) % DOTS_PER_COLUMN:
@@ -71,7 +71,7 @@ def _lettered(left: int | None, right: int | None, row: int, rows: int) -> str:
 
 
 def _filled(height: int | None, row: int, rows: int) -> int:
-    """How many of a row's dots are below the height, counted from the ground."""
+    """Return how many of a row's dots are below the height, counted from the ground."""
     above_ground = (rows - 1 - row) * DOTS_PER_ROW
     return 0 if height is None else max(0, min(DOTS_PER_ROW, height - above_ground))
 
@@ -92,7 +92,7 @@ _ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 20)
 _GUTTER = 10
 _FIGURES = 13
 _UNWATCHED, _WIDTH_OF_PIPES = 10_000, 80
-"""Where nobody looks at a terminal, and lines are as long as they like, charts stay as wide as most terminals."""
+"""The width of charts where nobody looks at a terminal and lines may be any length: that of most terminals."""
 _PERCENT = 100.0
 
 _CHARTED = {
@@ -104,7 +104,7 @@ _CHARTED = {
 """The readings that have a chart, by their keys, with its title."""
 
 type Days = Mapping[date, int]
-"""What was earned on each day (in UTC), in attos."""
+"""The earnings of each day (in UTC), in attos."""
 
 
 class Trends(Struct, frozen=True, kw_only=True):
@@ -141,17 +141,17 @@ def range_named(name: str) -> Range:
 def trend_lines(
     trends: Trends, settings: Settings, zone: tzinfo | None, width: int, *, dots: bool
 ) -> list[Line]:
-    """The charts, as many beside each other as there is room for, and a time axis below.
+    """The charts, as many beside each other as fit, and a time axis below.
 
     Where one alone is too wide two of its columns become one.
     """
-    room = width if width < _UNWATCHED else _WIDTH_OF_PIPES
+    limit = width if width < _UNWATCHED else _WIDTH_OF_PIPES
     for joined in (1, 2):
         blocks = [_block(each, joined, dots=dots) for each in _charts(trends, settings)]
         whole = max(each.cell_len for block in blocks for each in block)
-        if whole <= room:
+        if whole <= limit:
             break
-    across = max(1, min(3, (room + 2) // (whole + 2)))
+    across = max(1, min(3, (limit + 2) // (whole + 2)))
     lines = [line(part(f"the last {trends.range.name}", Tone.STRONG))]
     for first in range(0, len(blocks), across):
         beside = zip_longest(*blocks[first : first + across], fillvalue=line())
@@ -202,7 +202,7 @@ def _of(
 
 
 def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:
-    """What the whole day of each bucket brought, in ANT; None before the first day of which anything is known."""
+    """Return the earnings of the whole day of each bucket, in ANT; None before the first known day."""
     first = min(earned, default=None)
     return [
         None if first is None or day < first else earned.get(day, 0) / ATTOS_PER_ANT
@@ -284,6 +284,6 @@ def _axis(trends: Trends, zone: tzinfo | None, width: int) -> Line:
     form = "%H:%M" if trends.range.length <= timedelta(days=1) else "%m-%d"
     begin, middle = (local(each, zone) for each in (trends.since, trends.since + trends.range.length / 2))
     left, centre, right = f"{begin:{form}}", f"{middle:{form}}", "now"
-    room = width - len(left) - len(centre) - len(right)
-    words = f"{left}{' ' * (room // 2)}{centre}{' ' * (room - room // 2)}{right}"
+    gaps = width - len(left) - len(centre) - len(right)
+    words = f"{left}{' ' * (gaps // 2)}{centre}{' ' * (gaps - gaps // 2)}{right}"
     return line(" " * _GUTTER, part(words, Tone.QUIET))

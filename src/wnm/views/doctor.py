@@ -92,7 +92,7 @@ def text(checks: Sequence[Check]) -> str:
 
 
 def checks_of(material: Material) -> tuple[Check, ...]:
-    """What the ledger and the last cycle say about this machine's health."""
+    """Return the checks of the ledger and the last cycle about this machine's health."""
     return (
         *_last_cycle(material),
         *_available(material),
@@ -238,7 +238,7 @@ def _full_counters(material: Material) -> Iterable[Check]:
 
 
 def _remedies(cycle: CycleView | None) -> Iterable[Check]:
-    """What the last cycle could not do without somebody; exit code 3 stands for it."""
+    """Yield the tasks that the last cycle left to the operator; exit code 3 stands for them."""
     check = partial(Check, kind=CheckKind.BLOCKED)
     needed = [] if cycle is None else [held for held in cycle.held if held.remedy is not None]
     names = {} if cycle is None else names_in(cycle)

@@ -107,7 +107,7 @@ def text(records: Records, generated_at: datetime) -> str:
 def as_csv(records: Records, generated_at: datetime) -> str:
     """Every record ever, a line each below a head; `ant` is an exact decimal number.
 
-    What nodes had earned before wnm looked has `before wnm` in the place of its day.
+    Earnings from before wnm looked have `before wnm` in the place of their day.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -118,7 +118,7 @@ def as_csv(records: Records, generated_at: datetime) -> str:
 
 
 def earned_by_day(records: Records) -> dict[date, int]:
-    """What all nodes and wallets earned on each day; what they had before wnm belongs to none."""
+    """Return the earnings of all nodes and wallets on each day; amounts from before wnm belong to no day."""
     days: dict[date, int] = {}
     for each in records:
         if each.day is not None:
@@ -127,7 +127,7 @@ def earned_by_day(records: Records) -> dict[date, int]:
 
 
 def earned_today(records: Records, now: datetime) -> dict[str, int]:
-    """What each node earned today, in UTC and in attos, by its name."""
+    """Return the earnings of each node today, in UTC and in attos, by its name."""
     today = now.astimezone(UTC).date()
     found: dict[str, int] = {}
     for each in records:

@@ -49,7 +49,7 @@ def explain(material: Material) -> str:
     sections: list[_Section] = []
     if decision is not None:
         sections.append(("concluded", _conclusions(decision)))
-    sections.append(("did", _deeds(cycle, names)))
+    sections.append(("did", _results(cycle, names)))
     if decision is not None and decision.ports:
         sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
     sections.append(("held back", [line for held in cycle.held for line in held_words(held, now, names)]))
@@ -57,7 +57,7 @@ def explain(material: Material) -> str:
 
 
 def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
-    """What a cycle that sees this would conclude, do and hold back, for people."""
+    """Return what a cycle that sees this would conclude, do and hold back, for people."""
     names = names_of((each.node for each in seen.nodes), decision)
     sections: list[_Section] = [
         ("would conclude", _conclusions(decision)),
@@ -72,7 +72,7 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
 
 
 def held_words(held: Blocked, now: datetime, names: Names) -> list[str]:
-    """What is held back, what it waits for and until when; what to do about it on a line of its own."""
+    """Return what is held back, what it waits for and until when; the remedy on a line of its own."""
     line = f"{printable(what(held, names))}: waits for {printable(waiting_for(held, names))}"
     if held.until is not None:
         line += f", until {both(held.until, now)}"
@@ -170,7 +170,7 @@ def _planned(action: Any, names: Names) -> str:
     return f"{printable(words_of(action, names))}, because: {printable(sentence(action.because, names))}"
 
 
-def _deeds(cycle: CycleView, names: Names) -> list[str]:
+def _results(cycle: CycleView, names: Names) -> list[str]:
     """Every action with its reason and its end; a node has at most one action in a cycle."""
     ends = {outcome.node: outcome for outcome in cycle.outcomes}
     lines = []

@@ -1,7 +1,7 @@
 """Writes the report influx-resources: points under the field names that the dashboards of NTracking read.
 
-The names are those of the dashboards, `networ_size` included. What wnm does not know (latency, coin prices, wallet
-balances) is left out and never made up.
+The names are those of the dashboards, `networ_size` included. Values that wnm does not know (latency, coin prices,
+wallet balances) are left out and never made up.
 """
 
 import math
@@ -30,7 +30,7 @@ _FIELDS = (
 """The fields of a node in NTracking's order."""
 
 type Figures = Mapping[int, Mapping[str, int]]
-"""What only the dashboards want to know of nodes, by id and name; see `wnm.formats.antnode_metrics`."""
+"""The figures of nodes that only the dashboards show, by id and name; see `wnm.formats.antnode_metrics`."""
 
 
 def text(material: Material, figures: Figures | None = None) -> str:
@@ -53,7 +53,7 @@ def text(material: Material, figures: Figures | None = None) -> str:
 
 
 class _NodePoint:
-    """What the dashboards show of one node."""
+    """The values that the dashboards show of one node."""
 
     def __init__(self, each: NodeSeen, observed_at: datetime | None, figures: Mapping[str, int]) -> None:
         self.facts: NodeFacts = facts_of(each, observed_at)
@@ -92,7 +92,7 @@ class _NodePoint:
         return known if self.is_running else zero
 
     def _megabytes(self) -> float | None:
-        """What the node says of itself counts first: that is what the dashboards have always shown."""
+        """Return the memory that the node reports first: that is what the dashboards have always shown."""
         known = self.facts.memory_bytes if self._page.memory_bytes is None else self._page.memory_bytes
         return None if known is None else known / _BYTES_PER_MB
 
@@ -119,7 +119,7 @@ def _counts(every: Sequence[_NodePoint]) -> Mapping[str, Value | None]:
 
 
 def _disk(every: Sequence[_NodePoint], material: Material) -> Mapping[str, Value | None]:
-    """What the nodes take up, in MiB, and how full the fullest of their disks is, in whole percent, rounded up."""
+    """Return the nodes' space, in MiB, and the use of the fullest of their disks, in whole percent, rounded up."""
     measured = [each.facts.disk_bytes for each in every if each.facts.disk_bytes is not None]
     seen = None if material.cycle is None else material.cycle.seen
     used = [] if seen is None else [system.used_percent for system in seen.machine.file_systems]

@@ -38,7 +38,7 @@ class OutcomeView(Struct, frozen=True, kw_only=True):
 
 
 class CycleView(Struct, frozen=True, kw_only=True):
-    """One cycle as it is remembered. What is None was never written, or is no longer kept.
+    """One cycle as it is remembered. A field that is None was never written, or is no longer kept.
 
     `settings_texts` are the settings that it was decided with, as canonical texts by name.
     """
@@ -190,7 +190,7 @@ def process_state(node: Node, reading: NodeReading, observed_at: datetime | None
 def _uptime_seconds(
     page: NodePage, process: ProcessReading | None, observed_at: datetime | None
 ) -> int | None:
-    """What the node says, else the age of its process when it was looked at."""
+    """Return the age that the node reports, else the age of its process when it was looked at."""
     if page.uptime_seconds is not None:
         return page.uptime_seconds
     if process is None or process.started_at is None or observed_at is None:

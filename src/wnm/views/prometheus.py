@@ -1,6 +1,6 @@
 """Exports the machine, the last cycle and every node as Prometheus metrics in base units, and where nodes are scraped.
 
-What is not known is left out, never 0. Names stay as they are: dashboards and alerts are built on them.
+Unknown values are left out, never 0. Names stay as they are: dashboards and alerts are built on them.
 """
 
 import json

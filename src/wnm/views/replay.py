@@ -72,7 +72,7 @@ def _decoded[T](kind: type[T], data: Mapping[str, Any], key: str) -> T:
 
 
 def compare(recorded: Decision, again: Decision) -> tuple[str, ...]:
-    """What is different now, a line each, for people; empty when the two decisions are the same."""
+    """Return the differences, a line each, for people; empty when the two decisions are the same."""
     names = {**names_of((), recorded), **names_of((), again)}
     if recorded.because.kind is ReasonKind.LEGACY:
         again = in_words(again, names)

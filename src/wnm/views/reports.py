@@ -81,13 +81,13 @@ def _kinds(material: Material) -> list[str]:
 
 
 def health_source(kind: str) -> str:
-    """What the health of nodes of a kind is judged by."""
+    """Return the source that the health of nodes of a kind is assessed by."""
     found = KINDS.get(kind)
     return "process, key, store and log" if found is not None and not found.has_metrics else "metrics pages"
 
 
 def reachability(facts: NodeFacts) -> str:
-    """How a node's metrics port behaved; for one that has none, what stands for it."""
+    """Return the behaviour of a node's metrics port, or what stands for it where there is none."""
     found = KINDS.get(facts.kind)
     if facts.reachable is None and found is not None and not found.has_metrics:
         return "by files"
@@ -252,7 +252,7 @@ def limit(gauge: Gauge, value: float | None) -> str:
 
 
 def disk_line(system: FileSystem, settings: Settings) -> str:
-    """What is left of a disk: `disk /: 600.0 GB free of 1.0 TB`."""
+    """Return the free space of a disk: `disk /: 600.0 GB free of 1.0 TB`."""
     crisis = f", fewer than crisis_bytes {size(settings.crisis_bytes)}" if in_crisis(system, settings) else ""
     return f"disk {printable(system.mount_point)}: {size(system.free_bytes)} free of {size(system.total_bytes)}{crisis}"
 

@@ -94,7 +94,7 @@ def _texts(row: Row) -> list[str]:
 
 
 def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple[Row, ...]:
-    """The rows by this column; numbers begin with the largest, texts with the first. What is not known comes last."""
+    """The rows by this column; numbers begin with the largest, texts with the first. Unknown values come last."""
     key = COLUMNS[column].key
     known = [row for row in rows if key(row) is not None]
     unknown = [row for row in rows if key(row) is None]
@@ -106,9 +106,9 @@ def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple
 
 
 class Layout(Struct, frozen=True, kw_only=True):
-    """The columns that there is room for, in their order, how wide each is, and the gap between them.
+    """The columns that fit, in their order, how wide each is, and the gap between them.
 
-    `why_width` is how wide the reasons to look at nodes may be behind them; None where they have no room.
+    `why_width` is how wide the reasons to look at nodes may be behind them; None where they do not fit.
     """
 
     columns: tuple[Column, ...]
@@ -280,7 +280,7 @@ class Overview(Struct, frozen=True, kw_only=True):
 
 
 def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Overview:
-    """What the status table shows of this material."""
+    """Return the status table's values for this material."""
     every = rows_of(material, extras)
     nodes = _chosen(every, choice)
     summarised = nodes is every and len(every) > choice.most and not choice.every_node
@@ -303,7 +303,7 @@ def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS
 
 
 def _program(material: Material) -> str | None:
-    """What nodes would be given; None while no cycle has seen it. What they run and have is in their rows."""
+    """Return the program that nodes would be given; None before a cycle has seen it. Their own one is in their rows."""
     seen = None if material.cycle is None else material.cycle.seen
     if seen is None:
         return None
@@ -340,7 +340,7 @@ _WITH_BARS = 78
 _LONGEST_GAUGE = 16
 _MOST_DIFFERENT = 6
 _HEADROOM = 1.25
-"""How far beyond its removal limit the bar of a reading without an end goes."""
+"""The end of the bar of a reading without an end, as a multiple of its removal limit."""
 
 
 def status_lines(
@@ -433,7 +433,7 @@ def _gauge(gauge: Gauge, system: FileSystem | None, *, with_bars: bool, dots: bo
 
 
 def share_of(gauge: Gauge) -> tuple[float, list[float]]:
-    """How much of its bar a reading fills, and where its limits are in it; what was not seen fills nothing."""
+    """Return how much of its bar a reading fills, and where its limits are in it; an unseen reading fills nothing."""
     limits = [each for each in (gauge.allow, gauge.remove) if each]
     whole = 100.0 if gauge.unit == "%" else _HEADROOM * max(limits, default=1.0)
     value = 0.0 if isinstance(gauge.value, Unseen) else gauge.value
@@ -478,7 +478,7 @@ def _nodes(found: Overview, choice: Choice, width: int) -> list[Line]:
 
 
 def _programs(rows: Iterable[Row], width: int) -> list[Line]:
-    """What nodes have on disk, where that is another version than the one that they run."""
+    """Return the versions that nodes have on disk, where they differ from the versions that they run."""
     pairs: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         running, own = row.facts.version, row.facts.binary_version
@@ -495,7 +495,7 @@ def _programs(rows: Iterable[Row], width: int) -> list[Line]:
 
 
 def _concerns(found: Overview, choice: Choice, width: int) -> list[Line]:
-    """The reasons to look at nodes, where the table has no room for them."""
+    """The reasons to look at nodes, where they do not fit into the table."""
     shown = layout(found.nodes, None if choice.every_column else width)
     in_table = shown.why_width is not None
     lines: list[Line] = []

@@ -55,7 +55,7 @@ def plain(lines: Iterable["Text"]) -> str:
 def hanging(lead: "Text", text: str, width: int, tone: Tone = Tone.PLAIN) -> list["Text"]:
     """The lead with the text behind it, wrapped so that its other lines begin below its first one.
 
-    Where there is no room behind the lead the text goes below it, indented a little.
+    Where there is no space behind the lead the text goes below it, indented a little.
     """
     shown, indent = part(" ".join(text.split()), tone), lead.cell_len
     if width - indent < min(24, shown.cell_len):

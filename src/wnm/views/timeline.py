@@ -87,7 +87,7 @@ def events_of(events: Events, names: Names) -> tuple[Event, ...]:
     """Everything, oldest first; in a cycle the changes come before the actions."""
     found = [((each.cycle, 0, each.id), _of_change(each, events)) for each in events.changes]
     found += [((each.cycle, 1, each.id), _of_operation(each, events, names)) for each in events.operations]
-    return tuple(happening for _, happening in sorted(found, key=lambda pair: pair[0]))
+    return tuple(event for _, event in sorted(found, key=lambda pair: pair[0]))
 
 
 def latest_events(operations: Mapping[int, OperationRecord], names: Names) -> Mapping[int, Event]:
@@ -325,7 +325,7 @@ def story_payload(story: Story) -> Payload:
 
 
 def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
-    """What it is now, why it was last stopped with the readings of that time, and its story, newest first."""
+    """Return its present state, its last stop with the readings of that time, and its story, newest first."""
     lines = _now(story, zone, width)
     lines += [line(), *_stop(story, zone, width)]
     first = story.happened[0].at if story.happened else None
@@ -341,7 +341,7 @@ def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
 
 
 def waits_of(story: Story) -> tuple[Blocked, ...]:
-    """What the latest cycle held back about this very node."""
+    """Return the tasks on this very node that the latest cycle held back."""
     cycle = story.material.cycle
     if cycle is None or story.seen is None:
         return ()

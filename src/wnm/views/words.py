@@ -6,19 +6,19 @@ from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ATTOS_PER_ANT, ant_text
 
 NOTHING = "-"
-"""What stands in a table where a value is not known."""
+"""The sign in a table for a value that is not known."""
 
 _LONGEST_NAME = 20
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def by_rule(rule: str) -> str:
-    """How a decision came about: `by growth`, `by hand`."""
+    """Return the origin of a decision: `by growth`, `by hand`."""
     return printable(rule if rule == BY_HAND else f"by {rule}")
 
 
 def with_reason(words: str, because: str) -> str:
-    """What was done, and why if that is known."""
+    """Return the action, and its reason if that is known."""
     return f"{words}: {printable(because)}" if because else words
 
 
@@ -129,7 +129,7 @@ def day(moment: datetime, zone: tzinfo | None) -> str:
 
 
 def zone_name(moment: datetime, zone: tzinfo | None, since: datetime | None = None) -> str:
-    """What the clock's time is called then: `CET`, `UTC`; `CET and CEST` where it was another since."""
+    """Return the name of the clock's time then: `CET`, `UTC`; `CET and CEST` where it was another since."""
     here = local(moment, zone)
     name = (here.tzname() or "local time") if here.utcoffset() else "UTC"
     before = name if since is None else zone_name(since, zone)

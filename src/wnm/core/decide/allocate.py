@@ -1,4 +1,4 @@
-"""What a new node gets: an id, ports, a folder and a wallet."""
+"""Allocates an id, ports, a folder and a wallet to a new node."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -113,7 +113,7 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
 
 
 def no_place(seen: Observation, settings: Settings) -> Blocked:
-    """Why no storage folder takes a new node."""
+    """Return why no storage folder takes a new node."""
     adding = Task(kind=TaskKind.ADD)
     unseen = [path for path in settings.node_storage if file_system_of(path, seen) is None]
     if unseen:

@@ -93,7 +93,7 @@ def _without(seen: Observation, staying: tuple[NodeSeen, ...]) -> Observation:
 
 
 def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tuple[Conclusion, ...]:
-    """What is to be written down of the nodes: those that are no longer as they were remembered."""
+    """Return the rows to be written: the nodes that are no longer as they were remembered."""
     known = {each.node.id: each.node for each in before}
     return tuple(
         Conclusion(before=known[each.node.id], after=each.node)
@@ -125,7 +125,7 @@ def _to_finish(
     *,
     pid_before: int | None,
 ) -> NodeAction | None:
-    """What makes this node's state whole: a removal that is due or was interrupted, a stop that did not happen."""
+    """Return the action that completes this node's state: a removal that is due or was interrupted, a missing stop."""
     node = each.node
     absent = each.reading.root_dir_present is False
     again = _to_do_again(each, cut_off, seen)

@@ -59,7 +59,7 @@ def start_crashed(seen: Observation, settings: Settings) -> Proposal:
 
 
 class SharedCause(Value, frozen=True, kw_only=True):
-    """Why several nodes cannot be started: one of them is tried, `tried`, and the others wait for it.
+    """The shared reason why several nodes cannot be started: one of them is tried, `tried`, the others wait for it.
 
     `text` is what that one last failed with. It is `over` when a node was seen to start since: the others follow.
     """
@@ -70,7 +70,7 @@ class SharedCause(Value, frozen=True, kw_only=True):
     text: str | None
 
     def block(self, task: Task) -> Blocked:
-        """What is not done because of it, with what somebody has to do."""
+        """Return the task as blocked by this cause, with the remedy for the operator."""
         count = len(self.nodes)
         remedy = Remedy(kind=RemedyKind.FIX_START, count=count, text=self.text)
         return Blocked(
@@ -84,7 +84,7 @@ class SharedCause(Value, frozen=True, kw_only=True):
 
 
 def shared_cause(seen: Observation, settings: Settings) -> SharedCause | None:
-    """What keeps several nodes, or all of two, from starting alike; None if nothing does."""
+    """Find what keeps several nodes, or all of two, from starting alike, None if nothing does."""
     failing = _alike(
         each
         for each in oldest_first(seen.nodes)
@@ -137,7 +137,7 @@ def _started_well(each: NodeSeen, since: datetime) -> bool:
 
 
 class _Stops(Value, frozen=True, kw_only=True):
-    """What holds crashed nodes: those that the cap removes, readings of the machine and of disks, a shared cause."""
+    """The obstacles of crashed nodes: removals for the cap, readings of the machine and of disks, a shared cause."""
 
     removed: frozenset[NodeId]
     over_cap: Blocked

@@ -29,7 +29,7 @@ def port_changes(
     in_action: Collection[str] = (),
     claimed: Collection[str] = (),
 ) -> tuple[PortChange, ...]:
-    """What makes the firewall fit the nodes, to be done in this order. Empty when there is nothing to see or set up.
+    """Return the steps that make the firewall fit the nodes, in order. Empty when there is nothing to see or set up.
 
     `wanted` is the port of each node whose rule must be there. `in_action` names nodes that an action of this
     cycle is about: it sees to their rules itself. `claimed` names what else is there on the machine under a node's
@@ -67,7 +67,7 @@ def _to_open(
     for name, port in sorted(wanted.items()):
         comment = port_comment(name)
         rules = [rule for rule in staying if rule.port == port]
-        # A port has one rule: where somebody else's is, even a node's of another name, there is no room for ours.
+        # A port has one rule: where somebody else's is, even a node's of another name, ours cannot be added.
         shared = any(rule.comment != comment for rule in rules)
         if name in in_action or port in done or shared or any(rule.whole for rule in rules):
             continue

@@ -1,4 +1,4 @@
-"""What an operator asks for by hand: the same actions, chosen by name or by the ladder's own ranking."""
+"""Plans the actions that an operator asks for by hand, chosen by name or by the ladder's own ranking."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -110,7 +110,7 @@ def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
 
 
 def _require_storages(seen: Observation, settled: Settled) -> None:
-    """What lies on a disk that is away would stay behind, with keys that nobody has a copy of."""
+    """Refuse while a disk is away: its nodes would stay behind, with keys that nobody has a copy of."""
     missing = missing_storage(seen, settled.seen)
     if missing:
         raise NeedsOperator(
@@ -124,7 +124,7 @@ def _names(settled: Settled) -> Names:
 
 
 def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:
-    """What is newly known of versions; an upgrade by hand forgives the one that it brings nodes to."""
+    """Return the changed records of versions; an upgrade by hand forgives the version that it brings nodes to."""
     if request.action is not ForcedAction.UPGRADE:
         return settled.releases
     known = settled.seen.remembered.releases
@@ -134,7 +134,7 @@ def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> 
 
 
 def _besides(actions: tuple[Action, ...], seen: Observation, settled: Settled) -> tuple[Action, ...]:
-    """What was interrupted or is due is finished as in any cycle, unless it is about one of the same nodes."""
+    """Return the actions that finish interrupted or due work as in any cycle, except those on the same nodes."""
     if missing_storage(seen, settled.seen):
         return ()
     chosen = {node_of(action) for action in actions if not isinstance(action, Resurvey)}
@@ -165,10 +165,10 @@ def _choose(seen: Observation, settings: Settings, request: Request) -> list[Nod
         program = _program(seen, settings)
         ranked = [each for each in ranked if is_outdated(each, program, settings)]
     ranked = ranked[: request.count or 1]
-    return _room_for(ranked, seen, settings) if request.action is ForcedAction.ENABLE else ranked
+    return _within_cap(ranked, seen, settings) if request.action is ForcedAction.ENABLE else ranked
 
 
-def _room_for(enabled: list[NodeSeen], seen: Observation, settings: Settings) -> list[NodeSeen]:
+def _within_cap(enabled: list[NodeSeen], seen: Observation, settings: Settings) -> list[NodeSeen]:
     """The same nodes; BadInput if they would not fit: the next cycle would remove as many, with their data."""
     over = counted(seen) + len(enabled) - settings.node_cap
     if over > 0:
@@ -203,10 +203,10 @@ _RANKING: dict[ForcedAction, Ranking] = {
 
 
 def _named(seen: Observation, settings: Settings, request: Request) -> list[NodeSeen]:
-    """The nodes that were named. What is disabled is left alone until it is enabled, by hand too."""
+    """The nodes that were named. A disabled one is left alone until it is enabled, by hand too."""
     found = [_by_name(seen, name) for name in dict.fromkeys(request.names)]
     if request.action is ForcedAction.ENABLE:
-        return _room_for([each for each in found if _is_disabled(each)], seen, settings)
+        return _within_cap([each for each in found if _is_disabled(each)], seen, settings)
     disabled = next((each.node.name for each in found if _is_disabled(each)), None)
     if disabled is not None and request.action not in (ForcedAction.DISABLE, ForcedAction.REMOVE):
         raise BadInput(
@@ -297,10 +297,10 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
     program = program_for_new(seen, settings)
     if isinstance(program, Blocked):
         raise _unusable(program)
-    room = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
-    if count > room:
+    free = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
+    if count > free:
         raise BadInput(
-            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(room, 0)}; raise node_cap"
+            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(free, 0)}; raise node_cap"
         )
     ids = free_ids(seen, settings, count)
     if len(ids) < count:

@@ -71,7 +71,7 @@ def gauges(machine: MachineReading, settings: Settings) -> tuple[Gauge, ...]:
 
 
 def disk_gauge(file_system: FileSystem, settings: Settings) -> Gauge:
-    """How full one file system is."""
+    """Return the gauge that shows how full one file system is."""
     allow, remove = limits_of(DISK, settings)
     return Gauge(
         key=DISK.key,

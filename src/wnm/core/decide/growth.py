@@ -31,7 +31,7 @@ SETTLED_AFTER_SECONDS = 60
 
 
 class NodeCost(Value, frozen=True, kw_only=True):
-    """What one more node takes: share of one core, memory, and disk at once."""
+    """The cost of one more node: share of one core, memory, and disk at once."""
 
     cores: float
     memory_bytes: float
@@ -44,10 +44,10 @@ UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
 def grow(seen: Observation, settings: Settings) -> Proposal:
     """Start the oldest stopped nodes, then add new ones, as slots, limits and the prediction allow."""
     stopped = [each for each in oldest_first(seen.nodes) if is_stopped(each) and not each.node.crashed]
-    room = max(0, -excess(seen, settings))
-    if not stopped and not room:
+    below_cap = max(0, -excess(seen, settings))
+    if not stopped and not below_cap:
         return Proposal()
-    obstacle = _obstacle(seen, settings, stopped, room)
+    obstacle = _obstacle(seen, settings, stopped, below_cap)
     if obstacle is not None:
         return Proposal(held=(obstacle,))
     cost = node_cost(seen)
@@ -55,12 +55,12 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     plan = _Plan(machine=after_starting(seen, cost), left=free)
     plan = _plan_starts(plan, seen, settings, stopped, cost)
     if not plan.full:
-        plan = _plan_additions(plan, seen, settings, room, cost)
+        plan = _plan_additions(plan, seen, settings, below_cap, cost)
     return Proposal(actions=plan.actions, held=plan.held, because=Reason(kind=ReasonKind.CAPACITY))
 
 
 class _Plan(Value, frozen=True, kw_only=True):
-    """What has been planned so far, and the machine as it would be afterwards."""
+    """The plan so far, and the machine as it would be afterwards."""
 
     machine: MachineReading
     left: int
@@ -75,9 +75,11 @@ class _Plan(Value, frozen=True, kw_only=True):
         return replace(self, held=(*self.held, held), full=self.full or full)
 
 
-def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], room: int) -> Blocked | None:
+def _obstacle(
+    seen: Observation, settings: Settings, stopped: list[NodeSeen], below_cap: int
+) -> Blocked | None:
     """The first thing that keeps any growth back."""
-    task = Task(kind=TaskKind.ADD_UP_TO, count=room)
+    task = Task(kind=TaskKind.ADD_UP_TO, count=below_cap)
     if stopped:
         task = Task(kind=TaskKind.START_STOPPED, nodes=ids_of(stopped), count=len(stopped))
     shedding = must_shed(task, seen, settings)
@@ -93,7 +95,7 @@ def _obstacle(seen: Observation, settings: Settings, stopped: list[NodeSeen], ro
 
 
 def too_high(task: Task, gauge: Gauge) -> Blocked:
-    """What is not done before a reading falls below the limit for growth."""
+    """Return the task as blocked until a reading falls below the limit for growth."""
     return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=gauge.against(gauge.allow))
 
 
@@ -125,7 +127,7 @@ def _plan_starts(
         own = None if node.mount_point is None else _disk_limit(task, machine, node.mount_point, settings)
         if own is not None:
             plan = plan.but(own)
-            continue  # Another node's disk may have room.
+            continue  # Another node's disk may have free space.
         renewed = program_for_start(each, program, fallback, seen, settings, trying=trying)
         trying = trying or renewed is program
         because = Reason(kind=ReasonKind.STOPPED, text=node.because or None)
@@ -133,8 +135,10 @@ def _plan_starts(
     return plan
 
 
-def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: int, cost: NodeCost) -> _Plan:
-    if not room:
+def _plan_additions(
+    plan: _Plan, seen: Observation, settings: Settings, below_cap: int, cost: NodeCost
+) -> _Plan:
+    if not below_cap:
         return plan
     adding = Task(kind=TaskKind.ADD)
     program = program_for_new(seen, settings)
@@ -152,7 +156,7 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
         )
     if plan.left <= 0:
         return plan.but(Blocked(kind=BlockKind.START_SLOT, action=adding))
-    wanted = min(room, plan.left)
+    wanted = min(below_cap, plan.left)
     ids = free_ids(seen, settings, wanted)
     if len(ids) < wanted:
         plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
@@ -165,8 +169,8 @@ def _plan_additions(plan: _Plan, seen: Observation, settings: Settings, room: in
         plan = plan.plus(
             AddNode(node=node, program=program, because=Reason(kind=ReasonKind.CAPACITY)), machine
         )
-    if room > wanted:
-        more = Task(kind=TaskKind.ADD_MORE, count=room - wanted)
+    if below_cap > wanted:
+        more = Task(kind=TaskKind.ADD_MORE, count=below_cap - wanted)
         plan = plan.but(Blocked(kind=BlockKind.START_SLOT, action=more))
     return plan
 
@@ -185,7 +189,7 @@ def _place(
             adding, machine, mount_point, settings
         )
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
-            # Nodes differ in size, and below crisis_bytes a node is removed at once: room for one more stays.
+            # Nodes differ in size, and below crisis_bytes a node is removed at once: the space of one more stays free.
             limit = Blocked(kind=BlockKind.CAPACITY_RESERVE, action=adding, path=mount_point)
         if limit is None:
             return place, machine
@@ -194,13 +198,13 @@ def _place(
 
 
 def _machine_limit(task: Task, then: MachineReading, settings: Settings) -> Blocked | None:
-    """What would no longer be below its limit on the machine as it would be."""
+    """Return the task as blocked by a reading that would not be below its limit on the machine as it would be."""
     high = next((gauge for gauge in gauges(then, settings) if not gauge.allows_growth), None)
     return None if high is None else _would(task, high)
 
 
 def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Settings) -> Blocked | None:
-    """The same for the disk that the node's data lies on; a disk that was not seen has no room."""
+    """The same for the disk that the node's data lies on; a disk that was not seen has no free space."""
     if not any(each.mount_point == mount_point for each in then.file_systems):
         return Blocked(kind=BlockKind.DISK_UNSEEN, action=task, path=mount_point)
     disk = _disk(then, mount_point)
@@ -269,7 +273,7 @@ def _with_reservations(seen: Observation) -> MachineReading:
 
 
 def _mount_point_of(path: str, machine: MachineReading) -> str | None:
-    """Where the file system of a path is mounted, among those that were seen; None if on none of them."""
+    """Return the mount point of a path, among those that were seen; None if it is on none of them."""
     found = [
         each.mount_point
         for each in machine.file_systems

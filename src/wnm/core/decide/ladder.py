@@ -48,7 +48,7 @@ MISSING_STORAGE = "missing storage"
 
 
 def decide(seen: Observation, settings: Settings) -> Decision:
-    """What this cycle does and what it holds back, from what was seen and wished alone."""
+    """Decide what this cycle does and what it holds back, from the observation and the settings alone."""
     settled = settle(seen, settings)
     missing = missing_storage(seen, settled.seen)
     if missing:
@@ -105,7 +105,7 @@ def _with_starting(view: Observation, healing: Proposal) -> Observation:
 
 
 def _behind(first: str, name: str, proposal: Proposal) -> Blocked:
-    """What a rule would do in a cycle that an earlier one takes."""
+    """Return the task of a rule as blocked by an earlier rule that takes the cycle."""
     nodes = tuple(node_of(action) for action in proposal.actions if not isinstance(action, Resurvey))
     task = Task(kind=TaskKind.RULE, rule=name, nodes=nodes, reason=proposal.because)
     return Blocked(kind=BlockKind.ANOTHER_RULE, action=task, rule=first)

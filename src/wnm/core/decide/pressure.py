@@ -31,7 +31,7 @@ def relieve_pressure(seen: Observation, settings: Settings) -> Proposal:
 
 
 def must_shed(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
-    """What keeps this task back because something has to be stopped or removed first; None when nothing has to."""
+    """Return why this task waits for a stop or a removal; None when nothing has to be stopped or removed."""
     if excess(seen, settings) > 0:
         return Blocked(kind=BlockKind.OVER_CAP, action=task, count=counted(seen), limit=settings.node_cap)
     full = short_file_systems(seen, settings)
@@ -39,7 +39,7 @@ def must_shed(task: Task, seen: Observation, settings: Settings) -> Blocked | No
 
 
 def high_reading(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
-    """What is not done because a reading of the machine, disks apart, is above its removal limit."""
+    """Return the task as blocked by a machine reading, disks apart, that is above its removal limit."""
     high = high_gauges(seen, settings)
     if not high:
         return None
@@ -47,7 +47,7 @@ def high_reading(task: Task, seen: Observation, settings: Settings) -> Blocked |
 
 
 def short(task: Task, system: FileSystem, settings: Settings) -> Blocked:
-    """What is not done because a file system is too full."""
+    """Return the task as blocked because a file system is too full."""
     why = _shortage(system, settings)
     kind = BlockKind.DISK_CRISIS if why.reading is None else BlockKind.DISK_HIGH
     return Blocked(
@@ -67,7 +67,7 @@ def counted(seen: Observation) -> int:
 
 
 def excess(seen: Observation, settings: Settings) -> int:
-    """How many nodes there are above the cap; negative is room."""
+    """Return how many nodes there are above the cap; negative while nodes may be added."""
     return counted(seen) - settings.node_cap
 
 

@@ -1,4 +1,4 @@
-"""What is known of versions, and what follows from it: proven ones, halted ones, and when a new one may be taken."""
+"""Tracks node versions: marks them as proven or halted, and decides when a new one may be taken."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -48,14 +48,14 @@ def release_news(seen: Observation, settings: Settings, concluded: Iterable[Node
 
 
 class _Late(Value, frozen=True, kw_only=True):
-    """What a node met on a version after it had passed its gate."""
+    """A failure that a node met on a version after it had passed its gate."""
 
     version: str
     reason: str
 
 
 def _late_failure(was: Node, each: NodeSeen, seen: Observation, settings: Settings) -> _Late | None:
-    """What a node met soon after it had passed the gate of its version, while others still wait for theirs.
+    """Return the failure that a node met soon after its version had passed the gate, while others wait for theirs.
 
     None if nothing. To those others such a version is as bad as one that shows it before. `was` is the node's row
     until now.
@@ -114,7 +114,7 @@ def halted(version: str, seen: Observation, settings: Settings) -> Release | Non
 
 
 def why_it_failed(node: Node, version: str, seen: Observation) -> str | None:
-    """Why a node went back from a version, as far as that is still known."""
+    """Return why a node went back from a version, as far as that is still known."""
     record = release_of(seen.remembered.releases, version, seen.now)
     reasons = [each.reason for each in record.failures if each.node == node.name]
     return reasons[-1] if reasons else None
@@ -152,8 +152,8 @@ def is_healthy(each: NodeSeen) -> bool:
     return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
 
 
-def on_trial(version: str, seen: Observation, settings: Settings) -> list[NodeId]:
-    """The ids of the nodes that are on trial with this version, and of those that soon will be again."""
+def nodes_in_gate(version: str, seen: Observation, settings: Settings) -> list[NodeId]:
+    """The ids of the nodes that are in the gate of this version, and of those that soon will be again."""
     return [
         each.node.id
         for each in seen.nodes
@@ -210,7 +210,7 @@ def is_urgent(each: NodeSeen, version: str) -> bool:
 
 
 def not_yet(task: Task, version: str, seen: Observation, settings: Settings) -> Blocked | None:
-    """Why a version is not taken at this hour: its spread, then the window; None if it may be taken now."""
+    """Return why a version is not taken at this hour: its spread, then the window; None if it may be taken now."""
     record = release_of(seen.remembered.releases, version, seen.now)
     due = record.first_seen_at + spread_offset(version, seen.machine_seed, settings.upgrade_spread)
     if seen.now < due:
@@ -226,6 +226,6 @@ def not_yet(task: Task, version: str, seen: Observation, settings: Settings) -> 
 
 
 def spread_offset(version: str, machine_seed: int, spread: timedelta) -> timedelta:
-    """How much later than it appears this machine takes a version: always the same, and another on each machine."""
+    """Return how much later than its release this machine takes a version: constant, and different on each machine."""
     digest = sha256(f"{machine_seed}:{version}".encode()).digest()
     return spread * (int.from_bytes(digest[:8]) / 2**64)

@@ -54,7 +54,7 @@ class Slots(Value, frozen=True, kw_only=True):
 def free_slots(nodes: Iterable[NodeSeen], settings: Settings, now: datetime) -> Slots:
     """The places that the nodes' present transitions leave free.
 
-    What failed on its way out or back and rests for a while takes up none, and neither do crashed nodes that are
+    A node that failed on its way out or back and rests takes up none, and neither do crashed nodes that are
     being started again: those have slots of their own.
     """
     statuses = [

@@ -73,7 +73,7 @@ def missing_storage(remembered: Observation, settled: Observation) -> tuple[Bloc
 
 
 class _Problem(Value, frozen=True, kw_only=True):
-    """What is wrong with a storage folder; one that moved lies on `now`, and lay on `before`."""
+    """A fault of a storage folder; one that moved lies on `now`, and lay on `before`."""
 
     kind: BlockKind
     now: str | None = None
@@ -81,7 +81,7 @@ class _Problem(Value, frozen=True, kw_only=True):
 
 
 def _problem(storage: Storage, node: Node, *, had_folder: bool, has_folder: bool) -> _Problem | None:
-    """What is wrong with the folder that the node should be in, as far as the node's own state does not explain it.
+    """Return the fault of the folder that the node should be in, as far as the node's state does not explain it.
 
     An addition that was cut short may not have made the storage folder yet; a removal may have emptied it.
     """

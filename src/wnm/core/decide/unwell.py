@@ -71,7 +71,7 @@ def _due(each: NodeSeen, settings: Settings) -> datetime | None:
 
 
 DAY = timedelta(days=1)
-"""What a node's shuns are counted over, what the budget is for, and how long a node is left alone afterwards."""
+"""The window in which shuns are counted, the period of the budget, and the rest of a node after an action."""
 REPORT, RESTART, RECYCLE = "report", "restart", "recycle"
 
 
@@ -120,13 +120,13 @@ def is_shunned(each: NodeSeen, settings: Settings) -> bool:
 
 
 def shun_rates(each: NodeSeen) -> ShunRates | None:
-    """What the node says of its shuns; None where it does not."""
+    """Return the shun rates that the node reports; None where it reports none."""
     page = each.reading.page
     return page.shun_rates if isinstance(page, NodePage) else None
 
 
 def why_shunned(each: NodeSeen, settings: Settings) -> Reason:
-    """How often its peers shun it, against the limit."""
+    """Return how often peers shun the node, against the limit."""
     rates = shun_rates(each) or ShunRates()
     return Reason(
         kind=ReasonKind.SHUNNED,
@@ -137,14 +137,14 @@ def why_shunned(each: NodeSeen, settings: Settings) -> Reason:
 
 
 def _acts_of_a_day(seen: Observation) -> tuple[ShunAct, ...]:
-    """What was done for this reason within a day. A clock that was set back must not make it twice as much."""
+    """Return the actions taken for this reason within a day, also when the clock was set back."""
     return tuple(act for act in seen.remembered.shun_acts if abs(seen.now - act.at) < DAY)
 
 
 def _ready(
     shunned: list[NodeSeen], acts: tuple[ShunAct, ...], seen: Observation, settings: Settings
 ) -> tuple[list[Blocked], list[NodeSeen]]:
-    """What holds single nodes back, and those that nothing does."""
+    """Return the blocks of single nodes, and the nodes that are not blocked."""
     held: list[Blocked] = []
     ready: list[NodeSeen] = []
     acted = {act.node: act.at for act in acts}
@@ -177,7 +177,7 @@ def _obstacle(task: Task, acts: tuple[ShunAct, ...], seen: Observation, settings
 
 
 def _no_successor(task: Task, seen: Observation, settings: Settings) -> Blocked | None:
-    """Why growth would not put another node in the place of one that is given up."""
+    """Return why growth would not put another node in the place of one that is given up."""
     if not settings.keep_keys:
         return Blocked(kind=BlockKind.KEYS_NOT_KEPT, action=task)
     program = program_for_new(seen, settings)

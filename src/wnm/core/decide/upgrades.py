@@ -13,8 +13,8 @@ from wnm.core.decide.releases import (
     is_healthy,
     is_proven,
     is_urgent,
+    nodes_in_gate,
     not_yet,
-    on_trial,
     way_back,
     why_it_failed,
 )
@@ -29,11 +29,11 @@ from wnm.core.settings import Settings
 from wnm.core.version import comparable, is_older
 
 KERNEL_TICKS = timedelta(milliseconds=100)
-"""How much earlier than it was a process may seem to have started: its birth is counted in ticks since boot."""
+"""The tolerance for a process that seems to have started earlier: its birth is counted in ticks since boot."""
 
 
 def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
-    """Upgrade the oldest running nodes that are older than the available program: first one, on trial, then more.
+    """Upgrade the oldest running nodes that are older than the available program: first one as the canary, then more.
 
     Every node has to pass a gate after its upgrade; the first one's decides whether the others follow.
     """
@@ -138,7 +138,7 @@ def _above_the_pin(seen: Observation, settings: Settings) -> tuple[Blocked, ...]
 def _ready(
     outdated: list[NodeSeen], program: ProgramChoice, seen: Observation, settings: Settings
 ) -> tuple[list[Blocked], list[NodeSeen]]:
-    """What holds single nodes back, and those that nothing does: urgent ones first, else in their order."""
+    """Return the blocks of single nodes, and the unblocked ones: urgent ones first, else in their order."""
     version = program.version
     held: list[Blocked] = []
     patient: list[NodeSeen] = []
@@ -175,10 +175,10 @@ def _first_of(
         return ready[:free]
     if urgent:
         return urgent[:free]
-    if on_trial(program.version, seen, settings):
+    if nodes_in_gate(program.version, seen, settings):
         return []
     fit = [each for each in ready if is_healthy(each)]
-    # What never answers here may be mended by the very version that waits for an answer.
+    # The version that waits may be the very one that makes silent nodes answer again.
     fit = fit or [each for each in ready if _silent_for_long(each, seen.now, settings)]
     return fit[: min(free, 1)]
 
@@ -195,11 +195,11 @@ def _queued(
     seen: Observation,
     settings: Settings,
 ) -> Blocked:
-    """What those that do not go now wait for: a slot, or the canary."""
+    """Return what the nodes that do not go now wait for: a slot, or the canary."""
     task = Task(kind=TaskKind.UPGRADE, nodes=left, version=version)
     if is_proven(version, seen):
         return Blocked(kind=BlockKind.UPGRADE_SLOT, action=task)
-    canaries = tuple(on_trial(version, seen, settings)) or chosen
+    canaries = tuple(nodes_in_gate(version, seen, settings)) or chosen
     if canaries:
         return Blocked(kind=BlockKind.CANARY, action=task, version=version, waits_on=canaries)
     return Blocked(kind=BlockKind.CANARY_CANDIDATE, action=task)
@@ -298,7 +298,7 @@ def may_be_renewed(
     canary = any(
         other.node.status is Status.RUNNING and is_outdated(other, program, settings) for other in seen.nodes
     )
-    return not (trying or canary or on_trial(version, seen, settings))
+    return not (trying or canary or nodes_in_gate(version, seen, settings))
 
 
 def program_for_new(seen: Observation, settings: Settings) -> ProgramChoice | Blocked:
@@ -347,7 +347,7 @@ def _within_pin(version: str, pin: str) -> bool:
 
 
 def _later(task: Task, version: str, seen: Observation, settings: Settings) -> Blocked | None:
-    """What keeps upgrades that are not urgent back: a removal under way, this machine's turn, the hour."""
+    """Return why upgrades that are not urgent wait: a removal under way, this machine's turn, the hour."""
     removing = [
         each.node.id
         for each in seen.nodes

@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `wnm.storage.migrate` hands over; called by Alembic."""
+"""Runs migrations on the connection that `wnm.storage.migrate` passes; called by Alembic."""
 
 from alembic import context
 

@@ -77,7 +77,7 @@ _EARNED = "earned"
 
 
 class Chart(Struct, frozen=True, kw_only=True):
-    """What one chart shows: its measures with their names, and how a value is written, here and by the script.
+    """The content of one chart: its measures with their names, and the format of a value, here and by the script.
 
     `top` is fixed for percentages, None where it follows the values; `limits` are those of the present settings,
     below which nodes are added and above which they are shed.
@@ -212,7 +212,7 @@ def _over(range_: Range, chart: Chart, past: Past) -> Markup:
 
 
 def _top(chart: Chart, buckets: Sequence[Bucket]) -> float:
-    """The upper end of the scale: room for every value, and for limits that are not far above them."""
+    """Return the upper end of the scale: it holds every value, and limits that are not far above them."""
     if chart.top is not None:
         return chart.top
     highest = max(

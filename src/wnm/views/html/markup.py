@@ -21,7 +21,7 @@ class Markup(Struct, frozen=True):
 
 
 type Child = Markup | str | None
-"""What an element may hold; None is nothing."""
+"""The content that an element may hold; None is nothing."""
 
 
 def element(name: str, /, *children: Child, **attributes: object) -> Markup:

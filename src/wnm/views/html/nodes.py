@@ -103,7 +103,7 @@ def _scale(gauge: Gauge) -> Markup:
 
 
 def _full(gauge: Gauge) -> float:
-    """What the right end of the scale stands for."""
+    """Return the value at the right end of the scale."""
     if gauge.unit == "%":
         return 100.0
     value = 0.0 if isinstance(gauge.value, Unseen) else gauge.value
@@ -299,7 +299,7 @@ def _written(kind: str, value: Any) -> str:
 
 
 def _seen(node: NodeFacts) -> str:
-    """How it answers while its process runs, else what became of its process."""
+    """Return the answer of a node whose process runs, else the state of its process."""
     answer = reachability(node)
     return str(node.process) if node.process is not ProcessState.RUNNING or answer == NOTHING else answer
 

@@ -20,7 +20,7 @@ from wnm.views.html.verdict import State, Subject, Verdict, alerts, verdict
 from wnm.views.words import by_rule, shorten
 
 MOST_ENTRIES = 40
-MOST_DEEDS = 12
+MOST_OPERATIONS = 12
 MOST_HELD = 20
 _LONGEST = 300
 
@@ -65,20 +65,20 @@ type _Group = tuple[tuple[PastCycle, ...], tuple[OperationRecord, ...]]
 
 def _entries(past: Past) -> list[_Group]:
     """Cycles that did something stand alone, idle ones are together while they say the same."""
-    deeds: dict[int, list[OperationRecord]] = {}
+    operations: dict[int, list[OperationRecord]] = {}
     for each in reversed(past.operations):
-        deeds.setdefault(each.cycle, []).append(each)
+        operations.setdefault(each.cycle, []).append(each)
 
     def kind(cycle: PastCycle) -> tuple[object, ...]:
-        if cycle.number in deeds:
+        if cycle.number in operations:
             return (cycle.number,)
         return (cycle.rule, cycle.because if cycle.rule == IDLE else None, cycle.exit_code)
 
     groups = [tuple(group) for _, group in groupby(past.cycles, kind)]
-    return [(group, tuple(deeds.get(group[0].number, ()))) for group in groups[:MOST_ENTRIES]]
+    return [(group, tuple(operations.get(group[0].number, ()))) for group in groups[:MOST_ENTRIES]]
 
 
-def _entry(cycles: tuple[PastCycle, ...], deeds: tuple[OperationRecord, ...], names: Names) -> Markup:
+def _entry(cycles: tuple[PastCycle, ...], operations: tuple[OperationRecord, ...], names: Names) -> Markup:
     latest, first = cycles[0], cycles[-1]
     number = element("span", f" #{latest.number}", class_="quiet")
     head: list[Markup | str] = [time(latest.started_at), number]
@@ -86,16 +86,18 @@ def _entry(cycles: tuple[PastCycle, ...], deeds: tuple[OperationRecord, ...], na
         head += [element("span", f" {len(cycles):,} cycles since ", time(first.started_at), class_="quiet")]
     head += [" ", element("span", latest.rule, class_="rule"), " ", *_ended(latest)]
     because = element("p", shorten(latest.because, _LONGEST)) if latest.because else None
-    lines = [_deed(each, names) for each in deeds[:MOST_DEEDS]]
-    if len(deeds) > MOST_DEEDS:
-        lines.append(element("li", f"and {len(deeds) - MOST_DEEDS:,} more: wnm explain {latest.number}"))
+    lines = [_operation(each, names) for each in operations[:MOST_OPERATIONS]]
+    if len(operations) > MOST_OPERATIONS:
+        lines.append(
+            element("li", f"and {len(operations) - MOST_OPERATIONS:,} more: wnm explain {latest.number}")
+        )
     done = element("ul", *lines) if lines else None
     return element(
         "li",
         element("p", joined(head), class_="when"),
         because,
         done,
-        class_="acted" if deeds else "quiet-cycle",
+        class_="acted" if operations else "quiet-cycle",
     )
 
 
@@ -107,7 +109,7 @@ def _ended(cycle: PastCycle) -> tuple[Markup, ...]:
     return ()
 
 
-def _deed(operation: OperationRecord, names: Names) -> Markup:
+def _operation(operation: OperationRecord, names: Names) -> Markup:
     failed = operation.result not in ("done", "deferred")
     words = shorten(outcome_words(recorded_outcome(operation, names)), _LONGEST)
     because = f", because: {shorten(sentence(operation.action.because, names), _LONGEST)}"
@@ -115,7 +117,7 @@ def _deed(operation: OperationRecord, names: Names) -> Markup:
 
 
 MARKER = "<!-- Written by wnm -->"
-"""What the page begins with after its doctype: a file that holds it may be replaced by a newer page."""
+"""The text after the page's doctype: a file that holds it may be replaced by a newer page."""
 
 _SYMBOLS = {State.FINE: "✓", State.NOTE: "i", State.BAD: "!"}
 _COLOURS = {State.FINE: "#11702f", State.NOTE: "#8a5300", State.BAD: "#b3201c"}
@@ -144,7 +146,7 @@ def render(subject: Subject) -> str:
 
 
 def policy() -> str:
-    """What the page may do, as a Content-Security-Policy: its own style and script, and nothing else."""
+    """Return the page's Content-Security-Policy: its own style and script, and nothing else."""
     return (
         "default-src 'none'; "
         f"script-src '{_digest('page.js')}'; style-src '{_digest('page.css')}'; img-src data:; "

@@ -35,7 +35,7 @@ class Subject(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def checks(self) -> tuple[Check, ...]:
-        """What the ledger and the last cycle say of the machine's health."""
+        """Return the checks of the ledger and the last cycle about the machine's health."""
         return checks_of(self.material)
 
     @cached_property
@@ -77,12 +77,12 @@ def verdict(subject: Subject) -> Verdict:
 
 
 def words_of(alert: Episode) -> str:
-    """What an alert is about and what it says."""
+    """Return the subject and the text of an alert."""
     return printable(f"{alert.subject}: {alert.text}" if alert.subject else alert.text)
 
 
 def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
-    """What somebody was told of is not fine, although all nodes may be."""
+    """Return the verdict of open alerts: the machine is not fine, although all nodes may be."""
     worst, rest = alerts[0], len(alerts) - 1
     return Verdict(
         state=State.BAD if worst.severity is Severity.CRITICAL else State.NOTE,
@@ -186,7 +186,7 @@ def _entry(check: Check) -> Markup:
 
 
 def _remedy(text: str) -> Markup:
-    """What to do, with every option of a command in one piece."""
+    """Return the remedy, with every option of a command in one piece."""
     parts = [
         element("span", part, class_="whole") if at % 2 else part
         for at, part in enumerate(_OPTION.split(text))

@@ -1,4 +1,4 @@
-"""What wnm found missing on the machine and made, and what was said of its firewall."""
+"""Adds what wnm found missing on the machine and made, and the note on its firewall."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What is known of versions, and nodes that have to pass the gate of one."""
+"""Adds the records of versions, and the gate of a version to the nodes."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What nodes earned by day, and the counters that it is told from."""
+"""Adds the earnings of nodes by day, and the counters that they are computed from."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What became of nodes by itself: changes of state that no action made."""
+"""Adds the changes of node states that no action made."""
 
 import sqlalchemy as sa
 from alembic import op
