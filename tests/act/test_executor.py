@@ -15,7 +15,7 @@ from wnm.core.action import AddNode, NodeAction, ProgramChoice, RemoveNode, Star
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import Node, NodeId
 from wnm.core.outcome import Outcome, Result, Retry
-from wnm.core.reasons import legacy
+from wnm.core.reasons import Reason, ReasonKind, legacy
 from wnm.system.clock import SystemClock
 
 CLOCK = SystemClock()
@@ -41,7 +41,7 @@ class Bench:
         patience: float = 5.0,
         starts: float = 5.0,
         pause: timedelta = timedelta(0),
-        at_once: int = MOST_AT_ONCE,
+        healing: int = 1,
     ) -> tuple[Outcome, ...]:
         now = CLOCK.monotonic()
         return carry_out_actions(
@@ -51,7 +51,7 @@ class Bench:
             clock=CLOCK,
             limit=TimeLimit(last_start=now + starts, end=now + patience),
             pause=pause,
-            at_once=at_once,
+            healing=healing,
         )
 
     def fail(self, verb: str, number: int, error: Exception) -> None:
@@ -231,18 +231,35 @@ def test_two_actions_for_one_node_are_refused(bench: Bench, make: Callable[[int]
         bench.carry_out(stop(1), make(1))
 
 
-def test_as_many_starts_at_one_moment_as_are_allowed_and_the_next_when_one_is_done(bench: Bench) -> None:
-    most = 12
-    everyone_is_here = threading.Barrier(most)
+def crashed(number: int) -> StartNode:
+    return StartNode(node=NodeId(number), program=None, because=Reason(kind=ReasonKind.CRASHED))
 
-    def wait_for_all() -> None:
+
+@pytest.mark.parametrize("slots", [1, 2, 10])
+def test_crashed_nodes_have_slots_of_their_own_and_the_next_begins_when_one_is_done(
+    bench: Bench, slots: int
+) -> None:
+    everyone_is_here = threading.Barrier(slots)
+    at_work = threading.Semaphore(slots)
+
+    def start_with_others() -> None:
+        assert at_work.acquire(blocking=False), "more at one moment than there are slots"
         everyone_is_here.wait(10)
+        at_work.release()
 
-    for number in range(1, most + 1):
-        bench.manager.trouble["start", number] = wait_for_all
-    outcomes = bench.carry_out(*(start(number) for number in range(1, 15)), at_once=most)
-    assert {outcome.result for outcome in outcomes} == {Result.DONE}
-    assert bench.manager.busiest == most
+    for number in range(1, 2 * slots + 1):
+        bench.manager.trouble["start", number] = start_with_others
+    outcomes = bench.carry_out(*(crashed(number) for number in range(1, 2 * slots + 1)), healing=slots)
+    assert [outcome.error for outcome in outcomes] == [None] * 2 * slots
+
+
+def test_a_crashed_node_that_hangs_holds_up_nothing_but_its_slot(bench: Bench) -> None:
+    bench.hold("start", 1, 3)
+    outcomes = bench.carry_out(
+        crashed(1), crashed(2), *(stop(number) for number in range(3, 20)), patience=1.0
+    )
+    assert [outcome.result for outcome in outcomes[:2]] == [Result.UNFINISHED, Result.DEFERRED]
+    assert {outcome.result for outcome in outcomes[2:]} == {Result.DONE}
 
 
 def test_jobs_are_about_anything() -> None:

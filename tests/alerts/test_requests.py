@@ -120,6 +120,31 @@ def test_what_is_sent() -> None:
     assert b"Authorization: Basic YWRhOnM6Y3JldA==" in head
 
 
+@pytest.mark.parametrize(
+    ("login", "header"),
+    [
+        ("tok_secret", b"dG9rX3NlY3JldA=="),
+        ("us:p%E2%82%AC", b"dXM6cOKCrA=="),
+        ("us:p%C3%BC", b"dXM6cMO8"),
+    ],
+)
+def test_a_login_may_be_a_token_alone_and_hold_any_character(login: str, header: bytes) -> None:
+    head, _ = sent_to(f"http://{login}@127.0.0.1:{{port}}/hook")
+    assert b"Authorization: Basic " + header in head.split(b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ALL_PROXY", "socks5://127.0.0.1:9"), ("REQUESTS_CA_BUNDLE", "/nonexistent"), ("CURL_CA_BUNDLE", "/x")],
+)
+def test_what_is_meant_for_other_programs_changes_nothing(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    head, _ = sent_to("http://127.0.0.1:{port}/hook")
+    assert head.startswith(b"GET /hook HTTP/1.1\r\n")
+
+
 def test_no_login_is_taken_from_a_file_of_the_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Nobody who goes away, and no signal, stops half-way what has been begun on a machine."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,20 @@ def test_a_full_disk_under_its_output_stops_nothing() -> None:
             [sys.executable, "-c", TALKATIVE], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (ran.returncode, ran.stderr) == (0, "done")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("words", [["--version"], ["--help"]])
+def test_output_that_was_not_written_whole_is_no_success(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "wnm", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            # What is not buffered is noticed anyway.
+            env={name: text for name, text in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        )
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "No space left" in ran.stderr

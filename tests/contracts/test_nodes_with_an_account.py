@@ -1,13 +1,14 @@
 """Nodes that run as an account of their own: what belongs to whom. Their programs are not started here."""
 
+import dataclasses
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.contracts.workbench import Workbench, names_in
 
 from wnm.core.contracts import Unit
@@ -82,7 +83,7 @@ def nobody() -> Account:
 
 
 def owned(bench: Workbench, **changes: object) -> Node:
-    return replace(bench.node(), user="nobody", **changes)  # type: ignore[arg-type]
+    return replace(bench.node(), user="nobody", **changes)
 
 
 def unit_of(bench: Workbench) -> Unit:
@@ -205,7 +206,7 @@ def test_the_superuser_is_refused(bench: Workbench) -> None:
 
 @pytest.mark.parametrize("user", ["nobody", None])
 def test_what_could_not_be_added_leaves_nothing(bench: Workbench, user: str | None) -> None:
-    failing = replace(bench, driver=FailingDriver())
+    failing = dataclasses.replace(bench, driver=FailingDriver())
     node = replace(failing.node(), user=user)
     with pytest.raises(Transient, match="no room"):
         failing.manager().create_node(node, str(bench.program))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
-MUST = "WNM_TESTS_NEED_CHROMIUM"
+MUST = "TESTS_NEED_CHROMIUM"
 """The environment variable with which a missing browser is a failure, not a reason to skip."""
 # The page was written at 12:00:40 of this day; see tests/builders.py.
 SOON_AFTER = "2026-03-01T12:01:30Z"

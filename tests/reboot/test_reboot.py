@@ -10,7 +10,7 @@ from tests.systemd.container import Machine
 # What is asked runs in the machine, as root; the names are those of its lives.
 ASKING = """
 import json, sys
-from msgspec.structs import replace
+from dataclasses import replace
 from tests.systemd.life import UP, added_rules, as_root, do, name, of_a_user, offer
 root = as_root()
 user = replace(of_a_user(), scope="none", wishes={"process_manager": "setsid", "firewall": "null",

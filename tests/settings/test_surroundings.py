@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from sysconfig import get_path
 
+import msgspec
 import pytest
 from msgspec.structs import fields
 from scripts.reference.settings import settings_markdown
@@ -62,6 +63,11 @@ def test_a_home_that_is_no_path_is_replaced_by_the_accounts(home: str) -> None:
     assert host_facts({"HOME": home}, 2.0).home.startswith("/")
     assert host_facts({"HOME": home}, 2.0).home == host_facts({}, 2.0).home
     assert host_facts({"HOME": "/"}, 2.0).home == "/"
+
+
+def test_what_depends_on_the_environment_can_be_handed_to_another_process() -> None:
+    """A cycle of root's is told its host as JSON, and os.environ is no value of ours."""
+    assert msgspec.to_builtins(host_facts(os.environ, 2.0))["environ"] == dict(os.environ)
 
 
 def test_the_facts_of_this_machine() -> None:

@@ -35,9 +35,13 @@ def test_every_field_of_a_node_has_a_column(tmp_path: Path) -> None:
     assert set(columns) == {field.name for field in fields(Node)}
 
 
-def test_the_names_of_the_tables_are_known_without_reading_their_declaration(tmp_path: Path) -> None:
-    tables = {name for name in layout(migrated_from_nothing(tmp_path)) if not name.startswith("ix_")}
+def test_tables_and_columns_are_known_without_reading_their_declaration(tmp_path: Path) -> None:
+    path = migrated_from_nothing(tmp_path)
+    tables = {name for name in layout(path) if not name.startswith("ix_")}
     assert tables == {*TABLES, "alembic_version"}
+    with closing(connect(uri_of(path, "mode=ro"))) as connection:
+        for table, columns in TABLES.items():
+            assert {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} == columns
 
 
 def test_there_is_one_script_per_revision_and_the_newest_is_the_head() -> None:

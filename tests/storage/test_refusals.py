@@ -113,6 +113,8 @@ def test_a_newer_one(opener: Opener, store: Store) -> None:
         "DROP TABLE sample",
         "DELETE FROM machine",
         "ALTER TABLE node DROP COLUMN wallet",
+        "ALTER TABLE cycle DROP COLUMN seconds",
+        "ALTER TABLE alert DROP COLUMN remedy",
     ],
 )
 def test_a_part_is_missing(opener: Opener, damage: str, store: Store) -> None:

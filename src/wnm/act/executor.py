@@ -5,6 +5,7 @@ A job may be about anything: what it is about is a kind and an id, what it does 
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,16 +28,24 @@ class Subject(NamedTuple):
     id: str
 
 
+class Lane(NamedTuple):
+    """Names a sort of job of which at most `most` run at one moment."""
+
+    name: str
+    most: int
+
+
 class Job[T](Struct, frozen=True, kw_only=True):
     """Work on one subject.
 
     `run` returns when it is so, and raises otherwise; both are called from a thread. `probe` says after a failure
-    whether the subject runs, None when that cannot be told.
+    whether the subject runs, None when that cannot be told. A job without a lane is bound by `at_once` alone.
     """
 
     subject: Subject
     run: Callable[[], T]
     probe: Callable[[], bool | None] = lambda: None
+    lane: Lane | None = None
 
 
 class Ending[T](Struct, frozen=True, kw_only=True):
@@ -68,6 +77,7 @@ class _Queue[T]:
 
     waiting: list[tuple[int, Job[T]]]
     begun: set[int] = field(default_factory=set)
+    busy: Counter[str] = field(default_factory=Counter)
     endings: dict[int, Ending[T]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     next_start: float = 0.0
@@ -111,17 +121,23 @@ def _work[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta)
         ending = _isolated(job, clock)
         with queue.lock:
             queue.endings[place] = ending
+            if job.lane is not None:
+                queue.busy[job.lane.name] -= 1
 
 
 def _take[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta) -> tuple[int, Job[T]] | None:
-    """The next job, after the pause since the one before; None when there is none or no time for one."""
+    """The next job, after the pause since the one before; None when there is none or no time for one.
+
+    What waits for its lane alone is left to the workers that are busy in that lane.
+    """
     with queue.lock:
-        if not queue.waiting:
-            return None
         start = max(clock.monotonic(), queue.next_start)
-        if start > limit.last_start:
+        place = next((at for at, (_, job) in enumerate(queue.waiting) if _has_lane(job, queue)), None)
+        if place is None or start > limit.last_start:
             return None
-        taken = queue.waiting.pop(0)
+        taken = queue.waiting.pop(place)
+        if (lane := taken[1].lane) is not None:
+            queue.busy[lane.name] += 1
         queue.next_start = start + pause.total_seconds()
     clock.sleep(max(0.0, start - clock.monotonic()))
     with queue.lock:
@@ -129,6 +145,10 @@ def _take[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta)
             return None
         queue.begun.add(taken[0])
     return taken
+
+
+def _has_lane[T](job: Job[T], queue: _Queue[T]) -> bool:
+    return job.lane is None or queue.busy[job.lane.name] < job.lane.most
 
 
 def _isolated[T](job: Job[T], clock: Clock) -> Ending[T]:

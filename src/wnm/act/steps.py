@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec import Struct
 
-from wnm.act.executor import MOST_AT_ONCE, Ending, Job, Subject, TimeLimit, carry_out
+from wnm.act.executor import MOST_AT_ONCE, Ending, Job, Lane, Subject, TimeLimit, carry_out
 from wnm.core.action import (
     AddNode,
     DisableNode,
@@ -31,6 +31,7 @@ from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, ProcessState
 from wnm.core.observation import ProcessReading
 from wnm.core.outcome import Outcome
+from wnm.core.reasons import ReasonKind
 from wnm.core.settings import Settings
 
 KILLED = "it ignored TERM and had to be killed"
@@ -58,23 +59,28 @@ def carry_out_actions(
     clock: Clock,
     limit: TimeLimit,
     pause: timedelta,
-    at_once: int = MOST_AT_ONCE,
+    healing: int = 1,
 ) -> tuple[Outcome, ...]:
-    """The outcomes in the order of `actions`, always one for each; `nodes` are their rows. See `carry_out`."""
+    """The outcomes in the order of `actions`, always one for each; `nodes` are their rows. See `carry_out`.
+
+    At most `healing` crashed nodes are being started at one moment; these slots are beside those of other actions.
+    """
+    lane = Lane("healing", healing)
     jobs = [
-        _job(action, action.node if isinstance(action, AddNode) else nodes[action.node], backends)
+        _job(action, action.node if isinstance(action, AddNode) else nodes[action.node], backends, lane)
         for action in actions
     ]
+    at_once = MOST_AT_ONCE + (healing if any(job.lane for job in jobs) else 0)
     endings = carry_out(jobs, clock=clock, limit=limit, pause=pause, at_once=at_once)
     return tuple(_outcome(action, ending) for action, ending in zip(actions, endings, strict=True))
 
 
-def at_once(settings: Settings, usable_cores: float) -> int:
-    """Return how many actions run at one time: at least as many as nodes may be started again in a cycle."""
-    return max(MOST_AT_ONCE, settings.max_concurrent_starts, int(usable_cores))
+def healing_slots(settings: Settings, usable_cores: float) -> int:
+    """Return how many crashed nodes may start at one time, whatever else is done."""
+    return max(settings.max_concurrent_starts, int(usable_cores))
 
 
-def _job(action: NodeAction, node: Node, backends: Backends) -> Job[Performed]:
+def _job(action: NodeAction, node: Node, backends: Backends, healing: Lane) -> Job[Performed]:
     def runs() -> bool | None:
         status = backends.manager.get_status(node)
         if not isinstance(status, ProcessReading) or status.state is ProcessState.UNKNOWN:
@@ -82,7 +88,9 @@ def _job(action: NodeAction, node: Node, backends: Backends) -> Job[Performed]:
         return status.state is ProcessState.RUNNING
 
     subject = Subject("node", str(node_of(action)))
-    return Job(subject=subject, run=partial(perform, action, node, backends), probe=runs)
+    is_healing = isinstance(action, StartNode) and action.because.kind is ReasonKind.CRASHED
+    run = partial(perform, action, node, backends)
+    return Job(subject=subject, run=run, probe=runs, lane=healing if is_healing else None)
 
 
 def _outcome(action: NodeAction, ending: Ending[Performed]) -> Outcome:

@@ -6,10 +6,13 @@ import re
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from http.client import HTTPException
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies
 
 from msgspec import Struct
 
@@ -153,23 +156,28 @@ def ask(
     address, for everything else.
     """
     import requests
-    from requests.utils import get_auth_from_url
+    from requests.utils import should_bypass_proxies
 
-    login = get_auth_from_url(url)
     trusted = ssl.get_default_verify_paths()
     try:
+        address, login = _parts(url)
         with requests.Session() as session:
-            session.verify = trusted.cafile or trusted.capath or True
+            session.trust_env = (
+                False  # no login from ~/.netrc, no proxy and no certificates for other programs
+            )
+            if not should_bypass_proxies(address, no_proxy=None):
+                session.proxies = {
+                    name: proxy for name, proxy in getproxies().items() if name in ("http", "https")
+                }
             with session.request(
                 "GET" if body is None else "POST",
-                url,
+                address,
                 data=body,
-                headers=headers,
-                # Without any, requests would take one from ~/.netrc.
-                auth=login if any(login) else lambda request: request,
+                headers={**(headers or {}), **login},
                 timeout=timeout.total_seconds(),
                 allow_redirects=False,
                 stream=True,  # the rest of an answer is not worth waiting for
+                verify=trusted.cafile or trusted.capath or True,
             ) as answer:
                 code, reason = answer.status_code, _plain(answer.reason)
     except (OSError, ValueError) as error:  # every error of requests is an OSError
@@ -177,6 +185,16 @@ def ask(
     if not 200 <= code < 300:
         hint = ": give the address that it leads to" if 300 <= code < 400 else ""
         raise Transient(f"it answers {code} {reason}{hint}".rstrip())
+
+
+def _parts(url: str) -> tuple[str, Mapping[str, str]]:
+    """The address without its login, and the header that says that; a login may be a token alone. ValueError."""
+    parts = urlsplit(url)
+    login, _, place = parts.netloc.rpartition("@")
+    address = urlunsplit(parts._replace(netloc=place))
+    if not login:
+        return address, {}
+    return address, {"Authorization": f"Basic {b64encode(unquote(login).encode()).decode()}"}
 
 
 def _why(error: BaseException) -> str:

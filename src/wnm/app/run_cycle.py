@@ -160,7 +160,7 @@ def _act(
 ) -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
     from wnm.act.reconcile import reconcile
-    from wnm.act.steps import at_once, carry_out_actions
+    from wnm.act.steps import carry_out_actions, healing_slots
     from wnm.core.cycle import Cycle
     from wnm.core.decide.releases import passed_gates
     from wnm.core.settings import SECRET, SPECS
@@ -181,7 +181,7 @@ def _act(
         clock=clock,
         limit=limit,
         pause=settings.pause_between_actions,
-        at_once=at_once(settings, plan.seen.machine.usable_cores),
+        healing=healing_slots(settings, plan.seen.machine.usable_cores),
     )
     failures = reconcile(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
     problems = backends.manager.trim_logs(plan.known)

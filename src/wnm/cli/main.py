@@ -171,6 +171,9 @@ def show(report: Report) -> None:
                 console.print(each, soft_wrap=True)
         else:
             sys.stdout.write(f"{plain(report.text)}\n")
+    if sys.stdout is not None:
+        # Output that was not written whole is no success: a full disk shows only now.
+        sys.stdout.flush()
     for note in report.notes:
         print(f"wnm: {note}", file=sys.stderr)
 

@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 from wnm.core import codec
 from wnm.core.errors import BadInput, Bug, NeedsOperator, Transient
-from wnm.core.node import Node
 from wnm.storage import errors
 from wnm.storage.location import database_path
 from wnm.storage.schema import APPLICATION_ID, SCHEMA, TABLES, Schema
@@ -355,16 +354,14 @@ def _revision_and_lack(uri: str, schema: Schema) -> tuple[str | None, str | None
 
 
 def _lacking_table(connection: Connection) -> str | None:
-    """The first table that is not there; raises sqlite3.Error when one cannot be read.
+    """The first table that is not there or lacks a column; raises sqlite3.Error when one cannot be read.
 
-    Reads the last page or so of each table: damage elsewhere, and columns that are gone, show when they are met.
+    Reads the last page or so of each table: damage elsewhere shows when it is met.
     """
-    for table in TABLES:
-        if not _columns(connection, table):
+    for table, columns in TABLES.items():
+        if not columns <= _columns(connection, table):
             return table
         connection.execute(f'SELECT max(rowid) FROM "{table}"').fetchall()
-    if not set(Node.__struct_fields__) <= _columns(connection, "node"):
-        return "node"
     return None if len(connection.execute("SELECT * FROM machine").fetchall()) == 1 else "machine"
 
 

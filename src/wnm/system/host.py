@@ -24,7 +24,7 @@ def host_facts(environ: Mapping[str, str], usable_cores: float) -> Host:
         is_root=os.geteuid() == 0,
         user=account.pw_name if account is not None else str(os.geteuid()),
         home=home,
-        environ=environ,
+        environ=dict(environ),
         usable_cores=usable_cores,
         program=find_program("antnode", [f"{home}/.local/bin", *_path(environ)]),
     )
