@@ -172,7 +172,7 @@ def show(report: Report) -> None:
         else:
             sys.stdout.write(f"{plain(report.text)}\n")
     if sys.stdout is not None:
-        # What was not written whole is no success: a full disk shows only now.
+        # Output that was not written whole is no success: a full disk shows only now.
         sys.stdout.flush()
     for note in report.notes:
         print(f"wnm: {note}", file=sys.stderr)
