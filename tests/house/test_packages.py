@@ -16,12 +16,12 @@ SOURCE = CHECKOUT / "src"
 # Nothing grows unseen: a capability that needs more raises its number in the commit that needs it, with the reason.
 # The plan of the house is wnm 24,000, wnm_adopt 4,000 and wnm_sim 2,500: a number goes down as soon as the tree does.
 MOST_LINES = {
-    "wnm": 31_500,
-    "wnm_adopt": 5_500,
-    "wnm_sim": 2_700,
-    "wnm/cli": 1_800,
-    "wnm/app": 3_600,
-    "wnm/alerts": 1_600,
+    "wnm": 30_700,
+    "wnm_adopt": 5_250,
+    "wnm_sim": 2_500,
+    "wnm/cli": 600,
+    "wnm/app": 3_550,
+    "wnm/alerts": 800,
 }
 
 
