@@ -185,7 +185,7 @@ def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], sett
     if isinstance(action, DisableNode) or status is Status.DISABLED:
         assert any(isinstance(each, DisableNode) for each in cut_off)
         return
-    if isinstance(action, StopNode):
+    if isinstance(action, StopNode) and not any(isinstance(each, StopNode) for each in cut_off):
         assert too_much(seen, settings)
         last, window = seen.remembered.last_shed_at, seen.machine.window_seconds or 60
         if last is not None and last <= seen.now:
