@@ -310,7 +310,7 @@ def test_cycles_that_did_not_run_and_a_clock_that_was_set(operator: Operator) ->
         operator.good_cycle()
         sql(operator, "UPDATE cycle SET started_at = ?", earlier(2))
         operator.good_cycle()
-        sql(operator, "UPDATE alert_clock SET offset_seconds = offset_seconds - 3600")
+        sql(operator, "UPDATE alert_clock SET offset_seconds = offset_seconds - 3630")
         operator.good_cycle()
         settle(operator)
         assert receiver.events() == [("start", "cycle-gap"), ("start", "clock")]
