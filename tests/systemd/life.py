@@ -310,6 +310,22 @@ def name(node_id: int) -> str:
     return f"antnode{node_id:04d}"
 
 
+def linger() -> None:
+    """Let the operator's services run without a login; his systemd is there when this returns."""
+    do("loginctl", "enable-linger", "operator")
+    do("systemctl", "start", _systemd_of_the_operator())
+
+
+def end_lingering() -> None:
+    """Take that back. His systemd has ended when this returns: one that is still ending would pass for one that runs."""
+    do("loginctl", "disable-linger", "operator")
+    do("systemctl", "stop", _systemd_of_the_operator(), timeout=120)
+
+
+def _systemd_of_the_operator() -> str:
+    return f"user@{pwd.getpwnam('operator').pw_uid}.service"
+
+
 def do(*argv: str, user: str = "root", given: str | None = None, timeout: float = 30) -> str:
     """What a program says; AssertionError with its last words if it fails."""
     entry = pwd.getpwnam(user)

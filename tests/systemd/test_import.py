@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 from tests.cli.operator import LIMITS
-from tests.systemd.life import PROGRAM, Life, added_rules, as_root, do, name, of_a_user, offer
+from tests.systemd.life import (
+    PROGRAM,
+    Life,
+    added_rules,
+    as_root,
+    do,
+    end_lingering,
+    linger,
+    name,
+    of_a_user,
+    offer,
+)
 
 
 @pytest.fixture(params=["root", "user"])
@@ -15,7 +26,7 @@ def life(request: pytest.FixtureRequest) -> Iterator[Life]:
     offer()
     do("ufw", "--force", "enable")
     if request.param == "user":
-        do("loginctl", "enable-linger", "operator")
+        linger()
     try:
         made.init()
         made.bring_up(3)
@@ -28,7 +39,7 @@ def life(request: pytest.FixtureRequest) -> Iterator[Life]:
             if folder.exists():  # Whoever imports finds them there, and leaves them there.
                 folder.rmdir()
         if request.param == "user":
-            do("loginctl", "disable-linger", "operator")
+            end_lingering()
         do("ufw", "disable")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.systemd.life import Life, children, do, name, of_a_user, offer
+from tests.systemd.life import Life, children, do, end_lingering, linger, name, of_a_user, offer
 from tests.systemd.picture import difference, picture
 from tests.waiting import eventually
 
@@ -21,17 +21,17 @@ def life() -> Iterator[Life]:
     """Two nodes of a user who lingers."""
     user = of_a_user()
     offer()
-    do("loginctl", "enable-linger", "operator")
+    linger()
     eventually(lambda: Path(f"/run/user/{uid(user)}/systemd/private").exists())
     try:
         user.init()
         user.bring_up(2)
         yield user
     finally:
-        do("loginctl", "enable-linger", "operator")
+        linger()
         eventually(lambda: Path(f"/run/user/{uid(user)}/systemd/private").exists())
         user.end()
-        do("loginctl", "disable-linger", "operator")
+        end_lingering()
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_without_lingering_it_is_refused_with_the_command_that_helps() -> None:
         user.init()
     finally:
         user.end()
-        do("loginctl", "disable-linger", "operator")
+        end_lingering()
 
 
 def test_units_links_folders_and_processes_are_the_users(user: Life) -> None:
@@ -134,6 +134,6 @@ def test_nodes_end_with_lingering_and_are_back_after_it_is_allowed_again(user: L
     assert (told.code, told.out, len(told.lines)) == (3, "", 1)
     assert "sudo loginctl enable-linger operator" in told.err
     user.good("status")
-    do("loginctl", "enable-linger", "operator")
+    linger()
     eventually(lambda: len(user.pids()) == 2)
     user.cycles_until(lambda: list(user.statuses().values()) == ["RUNNING"] * 2, at_most=2)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.systemd.life import Life, as_root, do, of_a_user, offer
+from tests.systemd.life import Life, as_root, do, end_lingering, linger, of_a_user, offer
 from tests.systemd.picture import Picture, difference, picture
 from tests.waiting import eventually
 
@@ -21,10 +21,10 @@ def before() -> Iterator[Picture]:
     """The machine before all of it, with ufw on and a user who lingers."""
     offer()
     do("ufw", "--force", "enable")
-    do("loginctl", "enable-linger", "operator")
+    linger()
     eventually(lambda: Path(f"/run/user/{of_a_user().home.stat().st_uid}/systemd/private").exists())
     yield picture()
-    do("loginctl", "disable-linger", "operator")
+    end_lingering()
     do("ufw", "disable")
 
 

@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.systemd.life import Life, added_rules, as_root, children, do, elsewhere, name, of_a_user, offer
+from tests.systemd.life import (
+    Life,
+    added_rules,
+    as_root,
+    children,
+    do,
+    elsewhere,
+    end_lingering,
+    linger,
+    name,
+    of_a_user,
+    offer,
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +33,7 @@ def lives() -> Iterator[dict[str, Life]]:
         (folder / kind).mkdir(parents=True)
     offer()
     do("ufw", "--force", "enable")
-    do("loginctl", "enable-linger", "operator")
+    linger()
     try:
         for life in made.values():
             if life.user == "operator":
@@ -33,7 +45,7 @@ def lives() -> Iterator[dict[str, Life]]:
     finally:
         for life in made.values():
             life.end()
-        do("loginctl", "disable-linger", "operator")
+        end_lingering()
         do("ufw", "disable")
         assert not folder.exists()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.systemd.life import Life, as_root, do, of_a_user, offer, with_sudo
+from tests.systemd.life import Life, as_root, do, end_lingering, linger, of_a_user, offer, with_sudo
 from tests.systemd.picture import difference, picture
 
 TEARDOWN = ("--force_action=teardown", "--confirm")
@@ -17,12 +17,12 @@ def life(request: pytest.FixtureRequest) -> Iterator[Life]:
     made = makers[request.param]()
     offer()
     do("ufw", "--force", "enable")
-    do("loginctl", "enable-linger", "operator")
+    linger()
     try:
         yield made
     finally:
         made.end()
-        do("loginctl", "disable-linger", "operator")
+        end_lingering()
         do("ufw", "disable")
 
 
