@@ -317,7 +317,7 @@ def linger() -> None:
 
 
 def end_lingering() -> None:
-    """Take that back. His systemd has ended when this returns: one that is still ending would pass for one that runs."""
+    """Take that back. His systemd has ended when this returns: one that is ending would pass for one that runs."""
     do("loginctl", "disable-linger", "operator")
     do("systemctl", "stop", _systemd_of_the_operator(), timeout=120)
 
