@@ -1,5 +1,6 @@
 """The plan of a takeover and what it is made of: settings that were found, and sources that plans come from."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -148,7 +149,7 @@ class TakeoverPlan(Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
-class Source:
+class Source(ABC):
     """Another manager or its database, from which nodes are taken over.
 
     `switches_off` says whether files are changed on the way, which can be undone. `noted` are files that are copied
@@ -159,9 +160,9 @@ class Source:
     switches_off = False
     noted: Sequence[str] = ()
 
+    @abstractmethod
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         """Plan from what is there now; what was moved to `folder` before is read there."""
-        raise NotImplementedError
 
     def running(self) -> Sequence[int]:
         """The processes of the old manager that have to end first."""
