@@ -114,8 +114,8 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
                     reason=problem[0],
                     remedy=problem[1],
                     id=each.id,
-                    port=each.named.port,
-                    metrics_port=each.named.metrics_port,
+                    port=each.port,
+                    metrics_port=each.metrics_port,
                 )
             )
     return Classified(adopted=tuple(adopted), refused=tuple(refused), storages=storages)
