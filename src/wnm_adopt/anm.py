@@ -108,7 +108,7 @@ def plan_from_anm(
             *(each.replacement for each in companions if each.replacement is not None),
         ),
         notes=(
-            *(str(each) for each in found.unknown if not each.matters),
+            *(each.line for each in found.open if not each.matters),
             *found.notes,
             *seen.problems,
             *planner.notes(),

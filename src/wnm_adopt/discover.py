@@ -41,7 +41,8 @@ class FoundUnit(Struct, frozen=True, kw_only=True):
     `place` is its file, or the process. `argv` is complete, program first. `user` is the account that it names, None
     for the one that its service manager belongs to. `problem` says why it cannot be used; it is a sentence that
     begins with `it`; `remedy` what can be done about that, empty for what can be done about any unit. `inert` if it
-    surely never runs, such as a masked unit. `own` if wnm wrote it.
+    surely never runs, such as a masked unit. `own` if wnm wrote it. `recorded` if it is no more than a row of a
+    database: what is seen of the machine has to bear it out.
     """
 
     manager: str
@@ -55,6 +56,7 @@ class FoundUnit(Struct, frozen=True, kw_only=True):
     remedy: str = ""
     inert: bool = False
     own: bool = False
+    recorded: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} ({self.place})"
