@@ -5,9 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
+from wnm.core.errors import shortened
 from wnm.core.forms import expand
 from wnm.core.host import Host
-from wnm.core.suggest import shortened
 from wnm_adopt.discover import FolderFacts, tidy_path
 from wnm_adopt.understand import Understood
 

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.core.backends import ALIASES, PROCESS_MANAGERS
+from wnm.core.errors import shortened
 from wnm.core.forms import plain
 from wnm.core.host import Host, for_manager, log_folder
 from wnm.core.node import Node, NodeId, Status, id_in_name
+from wnm.core.release import tidy_version
 from wnm.core.settings import REQUIRED, SPECS, render
-from wnm.core.suggest import shortened
-from wnm.core.version import tidy_version
 from wnm.node_kinds.kinds import KINDS
 from wnm.storage.old_database import OldMachine, OldNode, OldValue, files_of, read_old_colony
 from wnm.system.clock import SystemClock

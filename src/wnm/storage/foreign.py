@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from sqlite3 import Connection, Row
 
-from wnm.core.foreign import ForeignReading, Reservation
+from wnm.core.observation import ForeignReading, Reservation
 from wnm.storage import rows
 
 
