@@ -72,7 +72,7 @@ class Resolved(Value, frozen=True, kw_only=True):
         return {
             name: self.text(name)
             for name, spec in SPECS.items()
-            if spec.persisted and (self.origins[name] != DEFAULT or spec.fixed or spec.depends_on_host)
+            if spec.persisted and (self.origins[name] != DEFAULT or spec.fixed or callable(spec.default))
         }
 
 
@@ -231,8 +231,9 @@ def _means(spec: Spec, text: str, value: object, host: Host) -> bool:
 def _check_addresses(spec: Spec, given: _Given, stored: Layer | None, check: AddressCheck) -> None:
     value, origin = given
     known = stored.values.get(spec.name, "") if stored is not None else ""
-    for address in spec.form.addresses(value):
-        if address in known:
+    for address in spec.form.addresses(value) if spec.form.addresses is not None else ():
+        # Only one in mixed case carries a checksum.
+        if address in known or address[2:] in (address[2:].lower(), address[2:].upper()):
             continue
         wrong = check(address)
         if wrong is not None:
