@@ -13,10 +13,10 @@ from scripts.reference.settings import settings_markdown
 from tests.settings.hosts import WALLET, given
 
 from wnm.app.addresses import checksum_error
+from wnm.core.errors import nearest
 from wnm.core.forms import FAUCET
 from wnm.core.layers import resolve
 from wnm.core.settings import GROUPS, NAMES, SPECS, Settings
-from wnm.core.suggest import nearest
 from wnm.sensors.host import usable_cores
 from wnm.system.host import host_facts
 

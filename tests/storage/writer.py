@@ -10,9 +10,8 @@ from sqlite3 import Connection
 
 from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decision, ending, node, observation
 
-from wnm.core.action import AddNode, StopNode
+from wnm.core.action import AddNode, Outcome, Result, StopNode
 from wnm.core.node import NodeId
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
 from wnm.storage import rows
 from wnm.storage.database import Database, open_for_writing

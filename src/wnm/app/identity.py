@@ -2,7 +2,7 @@
 
 import logging
 
-from wnm.core.identity import Identity
+from wnm.core.observation import Identity
 from wnm.storage.ledger import Ledger
 
 REMEDY = "if two machines now run from one image, make a database of its own on one of them: wnm --init"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from wnm.core.foreign import ForeignReading
+from wnm.core.observation import ForeignReading
 from wnm.storage import handed_over
 from wnm.storage.database import open_as_it_is
 

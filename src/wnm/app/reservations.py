@@ -1,7 +1,7 @@
 """Takes reservations of parts of this machine: growth leaves them free."""
 
 from wnm.core.errors import BadInput
-from wnm.core.foreign import Reservation
+from wnm.core.observation import Reservation
 from wnm.storage import handed_over
 from wnm.storage.database import open_as_it_is
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.forms import PORTS_PER_BLOCK
 from wnm.core.host import Host, for_manager
 from wnm.core.settings import NAMES, REQUIRED, SECRET, SPECS, Settings, Spec
-from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.values import Value
 
 FLEET = "fleet"

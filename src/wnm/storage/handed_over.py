@@ -6,8 +6,8 @@ from sqlite3 import Connection
 
 from msgspec.structs import asdict
 
-from wnm.core.foreign import ForeignReading, Reservation
 from wnm.core.layers import DATABASE, FLEET, Layer
+from wnm.core.observation import ForeignReading, Reservation
 from wnm.storage import rows
 
 

@@ -8,26 +8,25 @@ from typing import Any
 from msgspec import Struct
 
 from wnm import __version__
-from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
+from wnm.core.action import AddNode, NodeAction, Outcome, Result, Resurvey, node_of
 from wnm.core.decision import Decision
 from wnm.core.errors import Bug
-from wnm.core.identity import Identity
 from wnm.core.layers import Layer
 from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.observation import (
+    Counters,
     FirewallReading,
+    Identity,
     Interrupted,
     MachineReading,
     Observation,
     ProgramReading,
+    Recall,
     Remembered,
     ShunAct,
     Unseen,
 )
-from wnm.core.outcome import Outcome, Result
-from wnm.core.rates import Counters
-from wnm.core.recall import Recall
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.sentences import sentence
 from wnm.core.timeline import MEASURES
