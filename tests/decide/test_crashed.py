@@ -24,12 +24,11 @@ from tests.builders import (
     settings,
 )
 
-from wnm.core.action import RestartNode, StartNode, StopNode
+from wnm.core.action import Outcome, RestartNode, Result, StartNode, StopNode
 from wnm.core.decide.ladder import decide
 from wnm.core.lifecycle import after, during
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen, Remembered, Unseen
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import BlockKind, legacy
 from wnm.core.sentences import remedy
 

@@ -16,7 +16,7 @@ from tests.builders import (
 )
 from tests.decide.trials import BACK, GONE, SILENT, after, look, process_of, tried
 
-from wnm.core.decide.releases import passed_gates
+from wnm.core.decide.upgrades import passed_gates
 from wnm.core.node import Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
 from wnm.core.sentences import waiting_for, what

@@ -9,8 +9,11 @@ from tests.decide.trials import ONE, trial_row
 from wnm.core.action import (
     DisableNode,
     NodeAction,
+    Outcome,
     RemoveNode,
     RestartNode,
+    Result,
+    Retry,
     RollBackNode,
     StartNode,
     StopNode,
@@ -18,7 +21,6 @@ from wnm.core.action import (
 )
 from wnm.core.lifecycle import after, during
 from wnm.core.node import Node, Status
-from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import legacy
 
 NEWEST = "0.4.9"

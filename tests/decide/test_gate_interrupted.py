@@ -43,7 +43,7 @@ from wnm.core.action import (
     StopNode,
 )
 from wnm.core.decide.ladder import decide
-from wnm.core.decide.releases import passed_gates
+from wnm.core.decide.upgrades import passed_gates
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
 from wnm.core.reasons import legacy

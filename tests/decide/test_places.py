@@ -26,7 +26,7 @@ from tests.builders import (
 )
 
 from wnm.core.action import AddNode, ProgramChoice
-from wnm.core.decide.allocate import draw_wallet, free_ids
+from wnm.core.decide.growth import draw_wallet, free_ids
 from wnm.core.decide.ladder import decide
 from wnm.core.forms import FAUCET, WeightedWallet
 from wnm.core.node import Node, NodeId, Status

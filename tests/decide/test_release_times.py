@@ -34,13 +34,13 @@ from tests.decide.trials import (
     urgent,
 )
 
+from wnm.core.action import Outcome, Result
 from wnm.core.decide.ladder import decide
-from wnm.core.decide.releases import spread_offset
+from wnm.core.decide.upgrades import spread_offset
 from wnm.core.decision import Decision
 from wnm.core.forms import Window
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Unseen
-from wnm.core.outcome import Outcome, Result
 from wnm.core.release import MOST_FAILURES, MOST_RELEASES, Release, after_outcomes, merged, release_of
 from wnm.core.sentences import sentence, waiting_for
 

@@ -5,7 +5,7 @@ from typing import Any
 from tests.builders import GB, ago, ahead, briefly, cases, disk, node, reasons, seen, settings
 
 from wnm.core.decide.ladder import decide
-from wnm.core.foreign import Reservation
+from wnm.core.observation import Reservation
 
 HOUR = 60
 

@@ -22,10 +22,10 @@ from wnm.core.observation import (
     Observation,
     PortRule,
     ProgramReading,
+    Recall,
     Remembered,
     Unseen,
 )
-from wnm.core.recall import Recall
 from wnm.node_kinds.antnode import ANTNODE
 from wnm.observe.survey import survey
 from wnm.sensors.host import boot_id, read_counters

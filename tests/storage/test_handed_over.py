@@ -10,9 +10,8 @@ from tests.storage.builders import NOW, Store, decision
 
 from wnm.app import readings, reservations, wishes
 from wnm.core.errors import BadInput, NeedsOperator
-from wnm.core.foreign import ForeignReading, Reservation
 from wnm.core.layers import Layer, Resolved, resolve
-from wnm.core.recall import Recall
+from wnm.core.observation import ForeignReading, Recall, Reservation
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing, stored_settings
 from wnm.storage.ledger import KEPT_FOR_FLEET, Ledger

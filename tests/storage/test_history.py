@@ -17,9 +17,8 @@ from tests.storage.builders import (
     observation,
 )
 
-from wnm.core.action import StopNode
+from wnm.core.action import Outcome, Result, StopNode
 from wnm.core.node import NodeId, Status
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy, legacy_blocked
 from wnm.core.timeline import CycleRecord
 from wnm.storage.database import open_for_reading, open_for_writing

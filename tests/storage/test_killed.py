@@ -20,8 +20,8 @@ from tests.storage.builders import (
 )
 from tests.storage.processes import kill_in, writing
 
+from wnm.core.action import Outcome, Result
 from wnm.core.node import Status
-from wnm.core.outcome import Outcome, Result
 from wnm.storage.database import connect, open_for_writing, uri_of
 from wnm.storage.ledger import Ledger
 

@@ -21,14 +21,23 @@ from tests.storage.builders import (
     observation,
 )
 
-from wnm.core.action import Action, NodeAction, RemoveNode, Resurvey, RetireNode, StartNode, StopNode
+from wnm.core.action import (
+    Action,
+    NodeAction,
+    Outcome,
+    RemoveNode,
+    Result,
+    Resurvey,
+    RetireNode,
+    Retry,
+    StartNode,
+    StopNode,
+)
 from wnm.core.decision import Conclusion
 from wnm.core.errors import Bug, NeedsOperator
 from wnm.core.node import NodeId, Status
-from wnm.core.observation import Interrupted, Observation, Remembered, Unseen
-from wnm.core.outcome import Outcome, Result, Retry
+from wnm.core.observation import Interrupted, Observation, Recall, Remembered, Unseen
 from wnm.core.reasons import legacy
-from wnm.core.recall import Recall
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import Intention, Ledger
 

@@ -10,12 +10,12 @@ from sqlite3 import Connection
 
 from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decision, ending, node, observation
 
-from wnm.core.action import AddNode, StopNode
+from wnm.core.action import AddNode, Outcome, Result, StopNode
 from wnm.core.node import NodeId
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
+from wnm.storage import rows
 from wnm.storage.database import Database, open_for_writing
-from wnm.storage.ledger import Intention, Ledger, write_nodes
+from wnm.storage.ledger import Intention, Ledger
 
 
 def ready() -> None:
@@ -50,7 +50,7 @@ def uncommitted(database: Database) -> None:
 
     def work(connection: Connection) -> None:
         connection.execute("PRAGMA cache_size = 1")
-        write_nodes(connection, [node(number) for number in range(101, 500)])
+        rows.put(connection, "node", [node(number) for number in range(101, 500)])
         ready()
 
     database.write(work)

@@ -15,6 +15,7 @@ from wnm.core.action import (
     DisableNode,
     EnableNode,
     NodeAction,
+    Outcome,
     ProgramChoice,
     RemoveNode,
     RestartNode,
@@ -30,7 +31,6 @@ from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, ProcessState
 from wnm.core.observation import ProcessReading
-from wnm.core.outcome import Outcome
 from wnm.core.reasons import ReasonKind
 from wnm.core.settings import Settings
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from wnm.alerts.fallback import fallback_path, read_fallback
 
 if TYPE_CHECKING:
-    from wnm.core.cycle import Cycle
+    from wnm.core.decision import Cycle
     from wnm.core.node import Node
-    from wnm.core.recall import Recall
+    from wnm.core.observation import Recall
     from wnm.core.settings import Settings
     from wnm.storage.alerts import ClockNote
     from wnm.storage.database import Database
@@ -46,9 +46,9 @@ def note_alerts(
 def _note(
     database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", recall: "Recall", settings: "Settings"
 ) -> None:
+    from wnm.core.action import Result
     from wnm.core.alert_rules import Look, find
     from wnm.core.alerts import addresses
-    from wnm.core.outcome import Result
     from wnm.storage.alerts import Alerts, News
 
     seen = cycle.plan.seen

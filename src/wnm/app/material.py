@@ -5,13 +5,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from wnm.core.action import Resurvey, node_of
-from wnm.core.cycle import Cycle
+from wnm.core.action import Result, Resurvey, node_of
+from wnm.core.decision import Cycle
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
 from wnm.core.node import Node
 from wnm.core.observation import NodeSeen, Observation
-from wnm.core.outcome import Result
 from wnm.core.sentences import sentence
 from wnm.core.settings import SECRET, SPECS
 from wnm.storage.database import Database

@@ -20,14 +20,11 @@ from wnm.system.lock import only_one
 if TYPE_CHECKING:
     from wnm.act.executor import TimeLimit
     from wnm.act.steps import Backends
-    from wnm.core.action import NodeAction
+    from wnm.core.action import NodeAction, Outcome
     from wnm.core.contracts import Clock
-    from wnm.core.cycle import Cycle, Plan
-    from wnm.core.decision import Decision
+    from wnm.core.decision import Cycle, Decision, Plan
     from wnm.core.layers import Resolved
-    from wnm.core.observation import Observation
-    from wnm.core.outcome import Outcome
-    from wnm.core.recall import Recall
+    from wnm.core.observation import Observation, Recall
     from wnm.core.settings import Settings
     from wnm.storage.ledger import Ledger
 
@@ -146,7 +143,7 @@ def look_and_decide(
     recall: "Recall", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
 ) -> "Plan":
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
-    from wnm.core.cycle import Plan
+    from wnm.core.decision import Plan
     from wnm.node_kinds.kinds import KINDS
     from wnm.observe.survey import survey
 
@@ -161,8 +158,8 @@ def _act(
     """Write the intention down, act on it, write down what became of it."""
     from wnm.act.reconcile import reconcile
     from wnm.act.steps import carry_out_actions, healing_slots
-    from wnm.core.cycle import Cycle
-    from wnm.core.decide.releases import passed_gates
+    from wnm.core.decide.upgrades import passed_gates
+    from wnm.core.decision import Cycle
     from wnm.core.settings import SECRET, SPECS
     from wnm.sensors.host import read_counters
     from wnm.storage.ledger import Ending
@@ -267,8 +264,8 @@ def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
 
     Actions that the ladder had no time for come again by themselves; those asked for by hand do not.
     """
+    from wnm.core.action import Result, Retry
     from wnm.core.decision import BY_HAND
-    from wnm.core.outcome import Result, Retry
 
     bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
     failed = [outcome for outcome in outcomes if outcome.result in bad]

@@ -6,7 +6,7 @@ from posixpath import dirname
 from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
-from wnm.core.recall import Recall
+from wnm.core.observation import Recall
 from wnm.core.settings import shown
 from wnm.storage.ledger import Ledger
 from wnm.system.removal import absent_folders

@@ -3,12 +3,10 @@
 import logging
 from collections.abc import Sequence
 
-from wnm.core.action import StopNode, node_of
-from wnm.core.cycle import Cycle
-from wnm.core.decision import BY_HAND, Conclusion
+from wnm.core.action import Outcome, Result, StopNode, node_of
+from wnm.core.decision import BY_HAND, Conclusion, Cycle
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
-from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views.actions import cycle_line, names_of
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from wnm.core.node import Node, Reachability
 from wnm.core.observation import NodePage, NodeReading, ProcessReading, ProgramReading
 from wnm.core.reasons import BlockKind
+from wnm.core.release import is_older
 from wnm.core.settings import Settings
 from wnm.core.values import Moment, Value
-from wnm.core.version import is_older
 
 PATIENCE_IN_DELAYS = 3
 LEAST_PATIENCE = timedelta(seconds=60)

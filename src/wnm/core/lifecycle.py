@@ -11,20 +11,22 @@ from wnm.core.action import (
     DisableNode,
     EnableNode,
     NodeAction,
+    Outcome,
     ProgramChoice,
     RemoveNode,
     RestartNode,
+    Result,
     RetireNode,
+    Retry,
     RollBackNode,
     StartNode,
     StopNode,
     UpgradeNode,
 )
-from wnm.core.backoff import backoff
+from wnm.core.errors import backoff
 from wnm.core.health_gate import Failed, NotApplicable, Passed, Waits, assess, not_applicable, runs_former
 from wnm.core.node import TRANSITIONS, Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
-from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.sentences import sentence
 from wnm.core.settings import Settings

@@ -15,6 +15,7 @@ from wnm.core.node import Node, ProcessState, Status, id_in_name
 from wnm.core.observation import (
     Answer,
     Claim,
+    Counters,
     FileSystem,
     MachineReading,
     NodePage,
@@ -23,12 +24,12 @@ from wnm.core.observation import (
     Observation,
     ProcessReading,
     ProgramReading,
+    Recall,
     Storage,
     Target,
     Unseen,
+    rates,
 )
-from wnm.core.rates import Counters, rates
-from wnm.core.recall import Recall
 from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind

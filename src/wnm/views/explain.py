@@ -6,14 +6,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.action import OpenPort, PortChange, Resurvey
+from wnm.core.action import OpenPort, PortChange, Result, Resurvey
 from wnm.core.codec import encode
-from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation, ProgramReading, Unseen
-from wnm.core.outcome import Result
-from wnm.core.readings import BY_KEY
+from wnm.core.readings import BY_KEY, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import called, remedy, sentence, waiting_for, what
 from wnm.core.settings import Settings

@@ -9,9 +9,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.decide.gauges import Gauge, disk_gauge, gauges
 from wnm.core.decision import Decision
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import (
     FileSystem,
@@ -23,9 +22,9 @@ from wnm.core.observation import (
     ProcessReading,
     Unseen,
 )
+from wnm.core.readings import Gauge, disk_gauge, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
-from wnm.core.suggest import did_you_mean, shortened
 
 NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)

@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from wnm import __version__
-from wnm.core.action import NodeAction
-from wnm.core.decide.gauges import Gauge
+from wnm.core.action import NodeAction, Result
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import Node, ProcessState, Reachability
 from wnm.core.observation import ProgramReading, Unseen
-from wnm.core.outcome import Result
-from wnm.core.readings import BY_KEY, DISK
-from wnm.core.release import merged, release_of
-from wnm.core.version import is_older
+from wnm.core.readings import BY_KEY, DISK, Gauge
+from wnm.core.release import is_older, merged, release_of
 from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels, render
 from wnm.views.actions import verb
 from wnm.views.influx import UP

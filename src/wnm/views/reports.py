@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.decide.gauges import Gauge, in_crisis
 from wnm.core.errors import BadInput
 from wnm.core.observation import FileSystem, Unseen
+from wnm.core.readings import Gauge, in_crisis
 from wnm.core.settings import SPECS, Settings, shown
 from wnm.formats.config_file import render_config
 from wnm.node_kinds.kinds import KINDS

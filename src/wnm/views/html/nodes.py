@@ -5,11 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.decide.gauges import Gauge, in_crisis
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import ProcessState
 from wnm.core.observation import Unseen
-from wnm.core.readings import PERCENT
+from wnm.core.readings import PERCENT, Gauge, in_crisis
 from wnm.views.html.markup import Markup, data_block, element, harmless, quiet, section, time
 from wnm.views.html.verdict import Subject
 from wnm.views.material import NodeFacts, tally
