@@ -19,9 +19,9 @@ from wnm.core.observation import (
     FirewallReading,
     Identity,
     Interrupted,
+    LedgerState,
     Observation,
     ProgramReading,
-    Recall,
     Remembered,
     ShunAct,
 )
@@ -142,9 +142,9 @@ class Ledger:
         self._written.clear()
         return tuple(self._known[number] for number in sorted(self._known))
 
-    def recall(self) -> Recall:
+    def load(self) -> LedgerState:
         """Everything that an observation needs of the past."""
-        found = self._database.read(_recall)
+        found = self._database.read(_load)
         self._known = {node.id: node for node in found.nodes}
         self._written.clear()
         return found
@@ -242,10 +242,10 @@ def _seed_of(initialised_at: datetime) -> int:
     return int(initialised_at.timestamp() * 1_000_000)
 
 
-def _recall(connection: Connection) -> Recall:
+def _load(connection: Connection) -> LedgerState:
     machine = machine_row(connection)
     left_open = connection.execute("SELECT id, action FROM operation WHERE result IS NULL ORDER BY id")
-    return Recall(
+    return LedgerState(
         nodes=all_nodes(connection),
         interrupted=tuple(
             Interrupted(operation_id=number, action=rows.action_of(action, number))

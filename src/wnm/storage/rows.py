@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from wnm.core import codec
 from wnm.core.action import NodeAction, node_of
@@ -129,7 +130,7 @@ def _plain(value: object) -> Any:
 
 def node_row(node: Node) -> dict[str, Any]:
     """The columns of a node."""
-    return {name: getattr(node, name) for name in Node.__struct_fields__}
+    return dict(zip(Node.__struct_encode_fields__, astuple(node), strict=True))
 
 
 def node_of_row(row: Row) -> Node:

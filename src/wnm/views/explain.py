@@ -215,7 +215,7 @@ def _written(sections: Iterable[_Section]) -> list[str]:
 
 
 def last_cycle_line(material: Material) -> str:
-    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has room; exit code 0; 2 held back`."""
+    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has capacity; exit code 0; 2 held back`."""
     cycle, now = material.cycle, material.generated_at
     if cycle is None:
         return NO_CYCLE

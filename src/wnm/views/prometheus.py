@@ -239,7 +239,7 @@ _METRICS = (
     ),
     _Metric(
         "wnm_node_failures",
-        "Failures of the node in a row; 0 when the last action or trial went well.",
+        "Failures of the node in a row; 0 when the last action or health gate went well.",
         lambda facts, node: node.failures,
     ),
     _Metric("wnm_node_uptime_seconds", "How long the node's process has run.", _fact("uptime_seconds")),

@@ -71,8 +71,8 @@ def _state(gauge: Gauge, *, crisis: bool) -> tuple[str, str]:
     if not gauge.is_on:
         return "off", "no limits."
     if not gauge.allows_growth:
-        return "note", "no room to grow."
-    return "fine", "room to grow."
+        return "note", "no capacity to grow."
+    return "fine", "capacity to grow."
 
 
 def _limits(gauge: Gauge) -> str | None:
