@@ -13,8 +13,9 @@ from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decisio
 from wnm.core.action import AddNode, Outcome, Result, StopNode
 from wnm.core.node import NodeId
 from wnm.core.reasons import legacy
+from wnm.storage import rows
 from wnm.storage.database import Database, open_for_writing
-from wnm.storage.ledger import Intention, Ledger, write_nodes
+from wnm.storage.ledger import Intention, Ledger
 
 
 def ready() -> None:
@@ -49,7 +50,7 @@ def uncommitted(database: Database) -> None:
 
     def work(connection: Connection) -> None:
         connection.execute("PRAGMA cache_size = 1")
-        write_nodes(connection, [node(number) for number in range(101, 500)])
+        rows.put(connection, "node", [node(number) for number in range(101, 500)])
         ready()
 
     database.write(work)
