@@ -144,17 +144,11 @@ def _conclusions(decision: Decision) -> list[str]:
     for conclusion in decision.conclusions:
         before, after = conclusion.before, conclusion.after
         news = []
-        for name in (each for each in Node.__struct_fields__ if each not in _ROUTINE):
+        for name, written in zip(Node.__struct_fields__, Node.__struct_encode_fields__, strict=True):
             value = getattr(after, name)
-            if value != getattr(before, name):
-                shown = (
-                    absolute(value)
-                    if isinstance(value, datetime)
-                    else "none"
-                    if value is None
-                    else str(value)
-                )
-                news.append(f"{name} {printable(shown)}")
+            if name not in _ROUTINE and value != getattr(before, name):
+                told = absolute(value) if isinstance(value, datetime) else "none" if value is None else value
+                news.append(f"{written} {printable(str(told))}")
         if before.status is not after.status:
             news = [f"{before.status} -> {after.status}, {printable(after.because)}"]
         if news:
@@ -194,7 +188,7 @@ def _written(sections: Iterable[_Section]) -> list[str]:
 
 
 def last_cycle_line(material: Material) -> str:
-    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has room; exit code 0; 2 held back`."""
+    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has capacity; exit code 0; 2 held back`."""
     cycle, now = material.cycle, material.generated_at
     if cycle is None:
         return NO_CYCLE

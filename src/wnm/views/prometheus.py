@@ -154,7 +154,7 @@ _HELP = {
     "up": "Whether the node's process runs (1) or not (0).",
     "reachable": "Whether the node answered on its metrics port (1) or not (0).",
     "status_since_timestamp_seconds": "When the node came to its status.",
-    "failures": "Failures of the node in a row; 0 when the last action or trial went well.",
+    "failures": "Failures of the node in a row; 0 when the last action or health gate went well.",
     "uptime_seconds": "How long the node's process has run.",
     "records": "Records that the node stores.",
     "connected_peers": "Peers that the node is connected to.",

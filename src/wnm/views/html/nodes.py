@@ -40,13 +40,13 @@ def gauges(subject: Subject) -> Markup:
 def _card(gauge: Gauge, detail: str | None, *, crisis: bool = False) -> Markup:
     value = gauge.value
     # The class of the card, and the same in words.
-    kind, state = "fine", "room to grow."
+    kind, state = "fine", "capacity to grow."
     if gauge.too_high or crisis:
         kind, state = "bad", "too high."
     elif not gauge.is_on:
         kind, state = "off", "no limits."
     elif not gauge.allows_growth:
-        kind, state = "note", "no room to grow."
+        kind, state = "note", "no capacity to grow."
     now = "not seen" if isinstance(value, Unseen) else rounded(gauge, value)
     words = (("Grows below", gauge.allow), ("sheds above", gauge.remove))
     limits = ", ".join(f"{verb} {rounded(gauge, limit)}" for verb, limit in words if limit is not None)
