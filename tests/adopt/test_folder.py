@@ -181,7 +181,7 @@ def test_only_the_owner_may_look(folder: TakeoverFolder, machine: Path) -> None:
 def test_a_finished_or_undone_one_is_finished() -> None:
     manifest = Manifest(source="anm", database="/x", began_at=NOW)
     assert not manifest.finished
-    assert manifest.after(Step.VERIFIED, NOW).finished
+    assert replace(manifest, steps=((Step.VERIFIED, NOW),)).finished
     assert replace(manifest, undone_at=NOW).finished
 
 
@@ -215,8 +215,7 @@ def test_keeping_again_never_takes_our_own_doing_for_what_was_there(
     logs.mkdir(mode=0o700)
     logs.chmod(0o777)
     folder.keep([str(machine / "nothing")])
-    folder.note_made(str(machine / "nothing"))
-    folder.put(str(machine / "nothing"), "ours")
+    folder.make(str(machine / "nothing"), "ours")
     folder.take_ownership(str(logs))
     folder.keep_again()
     assert [kept.sort for kept in folder.manifest.kept] == [Sort.ABSENT, Sort.FOLDER]

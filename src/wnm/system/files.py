@@ -35,7 +35,7 @@ def place_file(source: str, target: str, mode: int, *, follow_link: bool = True)
             if stamp_of(os.fstat(original.fileno())) != stamp_of(before):
                 raise Transient(f"{source} changed while it was copied: it may be only half there")
 
-        _replace(target, copy, mode)
+        replace_file(target, copy, mode)
 
 
 def open_regular(path: str, *, follow_link: bool = True, write: bool = False) -> BinaryIO:
@@ -67,7 +67,7 @@ def write_file(path: str, content: bytes, mode: int) -> None:
         with os.fdopen(descriptor, "wb", closefd=False) as writer:
             writer.write(content)
 
-    _replace(path, write, mode)
+    replace_file(path, write, mode)
 
 
 def keep_beside(source: str, target: str) -> None:
@@ -78,7 +78,7 @@ def keep_beside(source: str, target: str) -> None:
         os.link(source, temporary, follow_symlinks=False)
         try:
             temporary.replace(target)
-            _sync_folder(temporary.parent)
+            sync_folder(temporary.parent)
         finally:
             # Renaming a name to another name of the same file leaves both.
             temporary.unlink(missing_ok=True)
@@ -139,7 +139,7 @@ def trim_log(path: str, max_bytes: int) -> bool:
                     left -= len(chunk)
             log.truncate(0)
 
-        _replace(path + ".1", copy, 0o600)
+        replace_file(path + ".1", copy, 0o600)
     return True
 
 
@@ -211,7 +211,7 @@ def _temporary(target: str) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def _replace(target: str, fill: Callable[[int], None], mode: int) -> None:
+def replace_file(target: str, fill: Callable[[int], None], mode: int) -> None:
     """Write a new file beside the target, sync it, and give it the target's name."""
     temporary = _temporary(target)
     try:
@@ -230,12 +230,12 @@ def _replace(target: str, fill: Callable[[int], None], mode: int) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(temporary.parent)
+        sync_folder(temporary.parent)
     except OSError as error:
         raise Transient(f"cannot write {target}: {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
