@@ -19,10 +19,9 @@ from wnm.formats.systemd_unit import (
     service_name,
     unit_text,
 )
-from wnm.system.drop_ins import drop_ins_of
 from wnm.system.files import make_private_dir, open_regular, write_file
-from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import holds
+from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
 MOST_UNIT_BYTES = 4 * 1024 * 1024
 
@@ -228,10 +227,9 @@ def _behind_links(unit: Unit) -> set[str]:
 
 def _runs(content: bytes, path: Path, unit: Unit, scope: Scope) -> bool:
     """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
-    from wnm.formats.systemd_loaded import read_loaded
-    from wnm.formats.systemd_reading import read_unit
+    from wnm.formats.systemd_reading import read_loaded, read_unit
 
-    found = read_unit(content, drop_ins_of(path), name=path.name)
+    found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
     if found.argv is None and (properties := loaded_properties(path.name, of_user=scope == "user")):
         found = read_loaded(properties, found, str(path)) or found
     return found.argv is not None and holds(found.argv, unit.fingerprint)
