@@ -35,6 +35,14 @@ class Account(Struct, frozen=True, kw_only=True):
     groups: frozenset[int]
 
 
+def name_of(user_id: int) -> str:
+    """Return the name of an account, its number if it has none."""
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
+
+
 def find(name: str) -> Account | None:
     """The account of that name; None if there is none."""
     try:
