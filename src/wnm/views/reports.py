@@ -11,7 +11,7 @@ from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.errors import BadInput
 from wnm.core.observation import FileSystem, MachineReading, Unseen
 from wnm.core.settings import SPECS, Settings, shown
-from wnm.formats.config_file import render_config
+from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.material import NOT_YET, Material, NodeFacts, counts_of
 from wnm.views.payload import Payload, envelope, moment, scalar, write_env
