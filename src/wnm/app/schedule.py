@@ -7,6 +7,7 @@ One line for each database, with every path absolute, in a place of wnm's own; n
 import hashlib
 import os
 import shlex
+import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -109,7 +110,7 @@ class SystemFile:
         if not crontabs.has_cron():
             raise NeedsOperator("there is no cron on this machine", remedy=crontabs.INSTALL_CRON)
         wanted = self.text_with(line)
-        if self._text() == wanted and crontabs.is_readable_by_all(self._path):
+        if self._text() == wanted and stat.S_IMODE(self._path.lstat().st_mode) == crontabs.ALL_MAY_READ:
             return False
         crontabs.write_system_file(self._path, wanted)
         return True
@@ -158,10 +159,7 @@ class UserTable:
         after = crontab.without_block(before, self._database)
         if after == before:
             return False
-        if after:
-            crontabs.write_user_table(after)
-        else:
-            crontabs.remove_user_table()
+        crontabs.write_user_table(after)
         return True
 
 
