@@ -9,10 +9,10 @@ from itertools import pairwise, product
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wnm.core.errors import shortened
 from wnm.core.node import Node, NodeId, ProcessState, Status
 from wnm.core.observation import ProcessReading, Unseen
-from wnm.core.suggest import shortened
-from wnm.core.version import tidy_version
+from wnm.core.release import tidy_version
 from wnm.node_kinds.kinds import KINDS
 from wnm_adopt.conflicts import (
     conflicts,

@@ -4,9 +4,9 @@ import posixpath
 import re
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 
+from wnm.core.errors import shortened
 from wnm.core.forms import expand
 from wnm.core.host import Host
-from wnm.core.suggest import shortened
 from wnm_adopt.discover import FolderFacts, tidy_path
 from wnm_adopt.understand import Understood
 

@@ -14,9 +14,8 @@ from xml.parsers.expat import ExpatError
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from wnm.core.errors import NeedsOperator, WnmError
+from wnm.core.errors import NeedsOperator, WnmError, shortened
 from wnm.core.observation import Unseen
-from wnm.core.suggest import shortened
 from wnm.formats.launchd import OWN_KEY
 from wnm.formats.systemd_reading import UnitFound, read_loaded, read_unit
 from wnm.node_kinds.kinds import KINDS

@@ -9,9 +9,9 @@ from posixpath import normpath
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wnm.core.errors import shortened
 from wnm.core.node import Node, NodeId, Status, id_in_name
-from wnm.core.suggest import shortened
-from wnm.core.version import tidy_version
+from wnm.core.release import tidy_version
 from wnm.storage.old_database import OldNode
 from wnm_adopt.classify import Refused
 from wnm_adopt.conflicts import folder_problem, path_problem

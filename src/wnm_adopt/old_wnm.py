@@ -15,11 +15,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from wnm.app.context import Context
+from wnm.core.errors import shortened
 from wnm.core.forms import plain
 from wnm.core.host import Host, default_manager, for_manager, log_folder
 from wnm.core.node import Node
 from wnm.core.settings import REQUIRED, SPECS, read, render
-from wnm.core.suggest import shortened
 from wnm.node_kinds.kinds import KINDS
 from wnm.storage.old_database import OldMachine, OldValue, files_of, read_old_colony
 from wnm.system.clock import SystemClock

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from wnm.core.errors import shortened
 from wnm.core.node import NodeId, id_in_name
-from wnm.core.suggest import shortened
 from wnm.formats.launchd import LABEL_PREFIX, label_of, unit_name_of
 from wnm.formats.systemd_reading import CUT_OFF
 from wnm.node_kinds.forms import FORMS, NETWORKS, Form

@@ -19,6 +19,7 @@ MOST_LINES = {
     "wnm": 30_700,
     "wnm_adopt": 5_250,
     "wnm_sim": 2_500,
+    "wnm_fleet": 1_500,  # GPUs and the queue
     "wnm/cli": 600,
     "wnm/app": 3_550,
     "wnm/alerts": 800,
@@ -53,7 +54,7 @@ def test_app_never_prints() -> None:
 
 def test_the_core_needs_neither_taking_over_nor_the_simulated_machine(tmp_path: Path) -> None:
     shutil.copytree(SOURCE / "wnm", tmp_path / "src/wnm", ignore=shutil.ignore_patterns("__pycache__"))
-    for package in ("wnm_adopt", "wnm_sim"):
+    for package in ("wnm_adopt", "wnm_sim", "wnm_fleet"):
         (tmp_path / f"src/{package}.py").write_text('raise ImportError("it was deleted")\n')
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/decide", "tests/core"],

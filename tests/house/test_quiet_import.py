@@ -10,15 +10,15 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("import_probe.py")
 
 # Alembic runs these by executing them; they are scripts, not modules.
-SCRIPTS = ("storage/migrations/env.py", "storage/migrations/versions/")
+SCRIPTS = ("wnm/storage/migrations/env.py", "wnm/storage/migrations/versions/")
 
 
 def modules_of_wnm() -> list[str]:
-    """Dotted names of all modules in the tree."""
+    """Dotted names of all modules of all packages."""
     source = CHECKOUT / "src"
     names: list[str] = []
-    for file in sorted((source / "wnm").rglob("*.py")):
-        if file.relative_to(source / "wnm").as_posix().startswith(SCRIPTS):
+    for file in sorted(source.rglob("*.py")):
+        if file.relative_to(source).as_posix().startswith(SCRIPTS):
             continue
         parts = file.relative_to(source).with_suffix("").parts
         names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))

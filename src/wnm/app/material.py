@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from wnm.core.action import Resurvey, node_of
-from wnm.core.cycle import Cycle
+from wnm.core.action import Outcome, Result, Resurvey, node_of
+from wnm.core.decision import Cycle
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
 from wnm.core.node import Node
 from wnm.core.observation import NodeSeen, Observation
-from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import sentence
 from wnm.core.settings import SECRET, SPECS
 from wnm.core.timeline import CycleRecord, OperationRecord

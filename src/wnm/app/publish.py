@@ -11,7 +11,7 @@ from msgspec import Struct
 from wnm.core.errors import WnmError
 
 if TYPE_CHECKING:
-    from wnm.core.cycle import Cycle
+    from wnm.core.decision import Cycle
     from wnm.core.layers import Resolved
     from wnm.core.node import Node
     from wnm.core.settings import Settings

@@ -13,11 +13,10 @@ from wnm.app.material import cycle_view, material
 from wnm.app.terminal import NARROWEST, Terminal
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import BY_HAND
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.core.node import Node, node_name
 from wnm.core.settings import Settings
-from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.timeline import Events
 from wnm.storage.database import Database, open_for_reading
 from wnm.storage.earnings import Earnings

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from wnm.core.decide.gauges import Gauge
 from wnm.core.observation import Unseen
+from wnm.core.readings import Gauge
 from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found

@@ -2,10 +2,19 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from wnm.core.action import Action, AddNode, NodeAction, Resurvey, StartNode, UpgradeNode, node_of
+from wnm.core.action import (
+    Action,
+    AddNode,
+    NodeAction,
+    Outcome,
+    Result,
+    Resurvey,
+    StartNode,
+    UpgradeNode,
+    node_of,
+)
 from wnm.core.decision import Decision
 from wnm.core.node import Node, Status, node_name
-from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import waiting_for, what
 from wnm.core.timeline import OperationRecord
 from wnm.views.material import CycleView, OutcomeView

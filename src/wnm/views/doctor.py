@@ -7,11 +7,11 @@ from functools import partial
 
 from msgspec import Struct
 
-from wnm.core.decide.gauges import in_crisis
 from wnm.core.decide.unwell import is_shunned, why_shunned
 from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, ProgramReading, Unseen
+from wnm.core.readings import in_crisis
 from wnm.core.sentences import is_at, remedy, sentence, waiting_for, what
 from wnm.views.actions import names_in
 from wnm.views.material import CycleView, Material, counts_of

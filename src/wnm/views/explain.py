@@ -6,14 +6,12 @@ from typing import Any
 
 from msgspec.structs import fields, replace
 
-from wnm.core.action import OpenPort, PortChange, Resurvey
+from wnm.core.action import OpenPort, PortChange, Result, Resurvey
 from wnm.core.codec import encode
-from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation, ProgramReading, Unseen
-from wnm.core.outcome import Result
-from wnm.core.readings import BY_KEY
+from wnm.core.readings import BY_KEY, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import called, remedy, sentence, waiting_for, what
 from wnm.core.settings import Settings
@@ -157,7 +155,7 @@ def _conclusion(conclusion: Conclusion) -> str | None:
 
 
 def _changed(before: Node, after: Node) -> list[str]:
-    return [each.name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)]
+    return [each.encode_name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)]
 
 
 def _news(name: str, node: Node) -> str:
@@ -217,7 +215,7 @@ def _written(sections: Iterable[_Section]) -> list[str]:
 
 
 def last_cycle_line(material: Material) -> str:
-    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has room; exit code 0; 2 held back`."""
+    """The cycle in one line: `cycle 12, 40 s ago: growth: the machine has capacity; exit code 0; 2 held back`."""
     cycle, now = material.cycle, material.generated_at
     if cycle is None:
         return NO_CYCLE

@@ -9,12 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.decision import Decision
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, Observation, ProcessReading, Unseen
 from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
-from wnm.core.suggest import did_you_mean, shortened
 
 NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)

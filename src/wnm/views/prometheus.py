@@ -11,15 +11,12 @@ from typing import get_args
 from msgspec import Struct
 
 from wnm import __version__
-from wnm.core.action import NodeAction
-from wnm.core.decide.gauges import Gauge
+from wnm.core.action import NodeAction, Result
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
-from wnm.core.outcome import Result
-from wnm.core.readings import BY_KEY
+from wnm.core.readings import BY_KEY, Gauge
 from wnm.core.reasons import Blocked
-from wnm.core.release import merged, release_of
-from wnm.core.version import is_older
+from wnm.core.release import is_older, merged, release_of
 from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels, render
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.actions import verb
@@ -242,7 +239,7 @@ _METRICS = (
     ),
     _Metric(
         "wnm_node_failures",
-        "Failures of the node in a row; 0 when the last action or trial went well.",
+        "Failures of the node in a row; 0 when the last action or health gate went well.",
         lambda facts, node: node.failures,
     ),
     _Metric("wnm_node_uptime_seconds", "How long the node's process has run.", _fact("uptime_seconds")),

@@ -7,9 +7,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import fields
 
-from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.errors import BadInput
 from wnm.core.observation import FileSystem, MachineReading, Unseen
+from wnm.core.readings import Gauge, disk_gauge, gauges, in_crisis
 from wnm.core.settings import SPECS, Settings, shown
 from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.decide.gauges import Gauge
+from wnm.core.action import Result
 from wnm.core.node import ProcessState, Reachability, Status
 from wnm.core.observation import FileSystem, NodeSeen, Unseen
-from wnm.core.outcome import Result
+from wnm.core.readings import Gauge
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views import reports

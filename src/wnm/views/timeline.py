@@ -5,13 +5,12 @@ from datetime import datetime, tzinfo
 
 from msgspec import Struct
 
-from wnm.core.decide.gauges import Gauge, gauges
+from wnm.core.action import Result
 from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ant_text
 from wnm.core.node import Status, node_name
 from wnm.core.observation import NodeSeen, Unseen
-from wnm.core.outcome import Result
-from wnm.core.readings import READINGS
+from wnm.core.readings import READINGS, Gauge, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import sentence
 from wnm.core.settings import Settings

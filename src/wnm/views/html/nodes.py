@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from wnm.core.decide.gauges import Gauge, in_crisis
 from wnm.core.node import ProcessState
 from wnm.core.observation import Unseen
+from wnm.core.readings import Gauge, in_crisis
 from wnm.views.html.markup import Markup, data_block, element, harmless, joined, time
 from wnm.views.html.verdict import Subject
 from wnm.views.material import NodeFacts, counts_of
@@ -71,8 +71,8 @@ def _state(gauge: Gauge, *, crisis: bool) -> tuple[str, str]:
     if not gauge.is_on:
         return "off", "no limits."
     if not gauge.allows_growth:
-        return "note", "no room to grow."
-    return "fine", "room to grow."
+        return "note", "no capacity to grow."
+    return "fine", "capacity to grow."
 
 
 def _limits(gauge: Gauge) -> str | None:
