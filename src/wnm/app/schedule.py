@@ -7,7 +7,6 @@ One line for each database, with every path absolute, in a place of wnm's own; n
 import hashlib
 import os
 import shlex
-import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -110,7 +109,7 @@ class SystemFile:
         if not crontabs.has_cron():
             raise NeedsOperator("there is no cron on this machine", remedy=crontabs.INSTALL_CRON)
         wanted = self.text_with(line)
-        if self._text() == wanted and stat.S_IMODE(self._path.lstat().st_mode) == crontabs.ALL_MAY_READ:
+        if self._text() == wanted and self._path.lstat().st_mode & 0o7777 == crontabs.ALL_MAY_READ:
             return False
         crontabs.write_system_file(self._path, wanted)
         return True
