@@ -420,7 +420,7 @@ def verify(run: Context) -> int:
         ledger = Ledger(database)
         settings = run.resolve(ledger.layers()).settings
         backends = run.wiring.build(settings, run.clock)
-        plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
+        plan = look_and_decide(ledger.load(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0
     for each in plan.seen.nodes:
