@@ -19,7 +19,7 @@ MOST_LINES = {
     "wnm": 29_500,
     "wnm_adopt": 4_790,
     "wnm_sim": 2_500,
-    "wnm_fleet": 1_500,  # GPUs and the queue
+    "wnm_fleet": 2_000,  # GPUs, the queue, the local engine
     "wnm/cli": 600,
     "wnm/app": 3_550,
     "wnm/alerts": 800,
