@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,10 +17,11 @@ from msgspec.structs import replace
 from wnm.core.codec import from_json, to_json
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.system.files import (
+    OPEN_FOLDER,
     make_private_dir,
     open_regular,
+    opened,
     replace_file,
-    sync_folder,
     write_file,
     write_private,
 )
@@ -136,7 +137,10 @@ class TakeoverFolder:
         if os.geteuid() == 0:
             # Root may go on with what an account began; that has to be able to read it later.
             whose = self.path.stat()
-            with _guarded(str(self.path)), _opened(self.path / MANIFEST) as descriptor:
+            with (
+                _guarded(str(self.path)),
+                opened(self.path / MANIFEST, os.O_RDONLY | os.O_NOFOLLOW) as descriptor,
+            ):
                 if os.fstat(descriptor).st_nlink == 1:
                     os.fchown(descriptor, whose.st_uid, whose.st_gid)
 
@@ -173,7 +177,7 @@ class TakeoverFolder:
         self._write_kept("kept", tuple(kept))
 
     def _write_kept(self, name: str, kept: tuple[Kept, ...]) -> None:
-        sync_folder(self.path / COPIES)
+        _sync(self.path / COPIES)
         self.write(**{name: kept})
 
     def differing(self) -> list[str]:
@@ -210,10 +214,10 @@ class TakeoverFolder:
             make_private_dir(str(self.path / MOVED))
             try:
                 Path(path).rename(self.path / MOVED / (kept.copy or ""))
-                sync_folder(self.path / MOVED)
+                _sync(self.path / MOVED)
             except OSError:  # such as a link, another disk, or a mount point in between
                 Path(path).unlink()
-        sync_folder(Path(path).parent)
+        _sync(Path(path).parent)
 
     def is_back(self) -> bool:
         """Whether everything that was taken out is in its place again, as it was."""
@@ -255,7 +259,7 @@ class TakeoverFolder:
     def take_ownership(self, path: str) -> None:
         """Return when the folder is ours and nobody else may write in it; whose it was is kept. Links are refused."""
         self.keep([path])
-        with _guarded(path), _opened(path, os.O_DIRECTORY) as descriptor:
+        with _guarded(path), opened(path, OPEN_FOLDER | os.O_NOFOLLOW) as descriptor:
             os.fchown(descriptor, os.geteuid(), os.getegid())
             os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & ~0o022)
 
@@ -276,7 +280,7 @@ class TakeoverFolder:
         if _is_as_kept(kept):
             return None
         if kept.sort is Sort.FOLDER:
-            with _guarded(kept.path), _opened(path, os.O_DIRECTORY) as descriptor:
+            with _guarded(kept.path), opened(path, OPEN_FOLDER | os.O_NOFOLLOW) as descriptor:
                 os.fchmod(descriptor, kept.mode)
                 os.fchown(descriptor, kept.user_id, kept.group_id)
             return None
@@ -290,7 +294,7 @@ class TakeoverFolder:
                 os.chown(path, kept.user_id, kept.group_id, follow_symlinks=False)
                 os.utime(path, ns=(kept.modified_ns, kept.modified_ns), follow_symlinks=False)
         if path.parent.is_dir():
-            sync_folder(path.parent)
+            _sync(path.parent)
         if not _is_as_kept(kept):
             raise NeedsOperator(
                 f"{kept.path} is not what it was", remedy=f"see its copy in {self.path / COPIES}"
@@ -304,11 +308,11 @@ class TakeoverFolder:
                 moved.rename(kept.path)
                 return
 
-        def fill(descriptor: int) -> None:
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(self._copy(kept).read_bytes())
-            os.fchown(descriptor, kept.user_id, kept.group_id)
-            os.utime(descriptor, ns=(kept.modified_ns, kept.modified_ns))
+        def fill(file: BinaryIO) -> None:
+            file.write(self._copy(kept).read_bytes())
+            file.flush()
+            os.fchown(file.fileno(), kept.user_id, kept.group_id)
+            os.utime(file.fileno(), ns=(kept.modified_ns, kept.modified_ns))
 
         replace_file(kept.path, fill, kept.mode)
 
@@ -402,14 +406,9 @@ def _is_as_kept(kept: Kept) -> bool:
     return replace(now, copy=kept.copy, **ignored) == kept
 
 
-@contextmanager
-def _opened(path: str | Path, kind: int = 0) -> Iterator[int]:
-    """The file or folder itself, never what a link leads to."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | kind)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _sync(folder: Path) -> None:
+    with opened(folder) as descriptor:
+        os.fsync(descriptor)
 
 
 def _read(path: str | Path) -> bytes:

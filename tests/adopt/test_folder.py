@@ -222,3 +222,16 @@ def test_keeping_again_never_takes_our_own_doing_for_what_was_there(
     restore_all(folder)
     assert not (machine / "nothing").exists()
     assert logs.stat().st_mode & 0o777 == 0o777
+
+
+def test_a_link_is_not_followed_to_a_folder_that_is_somebody_elses(
+    folder: TakeoverFolder, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    logs = tmp_path / "logs"
+    logs.symlink_to(theirs)
+    with pytest.raises(NeedsOperator, match=str(logs)):
+        folder.take_ownership(str(logs))
+    assert theirs.stat().st_mode & 0o777 == 0o777
