@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.errors import shortened
-from wnm.core.node import Node, NodeId, Status
+from wnm.core.node import Node, Status
 from wnm.core.release import tidy_version
 from wnm.node_kinds.kinds import KINDS
 from wnm_adopt.conflicts import (
@@ -21,7 +21,6 @@ from wnm_adopt.conflicts import (
     is_below,
     is_general,
     path_problem,
-    ports_of_others,
 )
 from wnm_adopt.discover import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings, tidy_path
 from wnm_adopt.understand import LARGEST_PORT, Understood, is_about_a_node, understand
@@ -54,16 +53,13 @@ class Adopted(Struct, frozen=True, kw_only=True):
 
 class Refused(Struct, frozen=True, kw_only=True):
     """A unit that is left alone. `reason` is one line, and so is `remedy`, what would make it possible if anything
-    would. The id and ports that it names cannot be given again.
+    would.
     """
 
     name: str
     place: str
     reason: str
     remedy: str = ""
-    id: NodeId | None = None
-    port: int | None = None
-    metrics_port: int | None = None
 
 
 class Classified(Struct, frozen=True, kw_only=True):
@@ -93,7 +89,7 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
     # By what they are and not by the order in which they were found.
     read.sort(key=lambda each: (each.id or _LAST, each.unit.name, each.unit.place))
     able = {place for place, each in enumerate(read) if validate(each, None, around) is None}
-    conflict = conflicts(read, around.facts, around.homes, able=able)
+    conflict, about_ports = conflicts(read, around.facts, around.homes, able=able)
     problems = {place: validate(each, conflict.get(place), around) for place, each in enumerate(read)}
     roots = {
         place: each.root_dir or ""
@@ -102,27 +98,16 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
     }
     storages, unfitting = fitting_storages(roots, around.storages_known)
     problems |= {place: (why, _ELSEWHERE) for place, why in unfitting.items()}
-    taken = ports_of_others(read, able)
     written = [each.arguments.log_dir for each in read if each.arguments is not None and each.is_live]
     logs = Counter(tidy_path(each) for each in written if each is not None)
     adopted: list[Adopted] = []
     refused: list[Refused] = []
     for place, each in enumerate(read):
-        problem = problems[place]
+        problem, unit = problems[place], each.unit
         if problem is None:
-            adopted.append(_adopted(each, around, logs, taken.get(place)))
+            adopted.append(_adopted(each, around, logs, about_ports.get(place)))
         else:
-            refused.append(
-                Refused(
-                    name=each.unit.name,
-                    place=each.unit.place,
-                    reason=problem[0],
-                    remedy=problem[1],
-                    id=each.id,
-                    port=each.port,
-                    metrics_port=each.metrics_port,
-                )
-            )
+            refused.append(Refused(name=unit.name, place=unit.place, reason=problem[0], remedy=problem[1]))
     return Classified(adopted=tuple(adopted), refused=tuple(refused), storages=storages)
 
 

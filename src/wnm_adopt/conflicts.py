@@ -2,8 +2,8 @@
 
 import posixpath
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from wnm.core.errors import shortened
 from wnm.core.forms import expand
@@ -62,18 +62,15 @@ def path_problem(path: str, name: str, homes: Collection[str]) -> str | None:
 
 def storage_problem(folder: str) -> str | None:
     """Return why a folder cannot be one that holds nodes; a sentence that begins with `the`."""
-    why = None
+    why = "it is a folder of the system" if folder in _NEVER_STORAGE else None
+    if "," in folder or "$" in folder or folder != folder.strip():
+        why = "its name has a comma, a $ or a space at its end"
+    try:
+        expand(folder, _NOWHERE)
+    except ValueError as error:
+        why = why or str(error)
     if folder == "/":
         why = "that would be the whole file system"
-    elif folder in _NEVER_STORAGE:
-        why = "it is a folder of the system"
-    elif "," in folder or "$" in folder or folder != folder.strip():
-        why = "its name has a comma, a $ or a space at its end"
-    else:
-        try:
-            expand(folder, _NOWHERE)
-        except ValueError as error:
-            why = str(error)
     shown = f"the folder {shortened(folder)} that holds its root directory cannot be a storage folder"
     return None if why is None else f"{shown}: {why}"
 
@@ -135,6 +132,7 @@ def fitting_storages(
 
 
 _LIKE_A_NODE = ("antnode", "ant-node", "safenode")
+_NUMBER, _FOLDER, _ANY_PORT = "number", "root directory", "port number"
 
 
 def conflicts(
@@ -143,99 +141,72 @@ def conflicts(
     homes: Collection[str],
     *,
     able: Collection[int],
-) -> Mapping[int, str]:
-    """Return why units cannot be kept beside another one, which is named, by their places; others are left out.
+) -> tuple[Mapping[int, str], Mapping[int, str]]:
+    """Return why units cannot be kept beside another one, which is named, and remarks on their ports, by their places.
 
     Two that could both be kept (`able`) cannot have one port. A port of one that cannot be kept anyway is in nobody's
     way: an old unit that was left behind must not cost a node its manager. One that is only recorded loses every time.
     """
     found: dict[int, str] = {}
-    live = {place: each for place, each in enumerate(units) if each.is_live}
-    keepable = {place: each for place, each in live.items() if place in able}
-    _same(live, "number", found)
-    _same_or_nested(live, facts, homes, found)
-    _same(keepable, "port", found)
-    _same(keepable, "metrics port", found)
-    claims = [_claims(each, facts) for each in units]
-    counted = Counter(claim for each in claims for claim in each)
+    remarks: dict[int, str] = {}
+    claimed: dict[tuple[int, str, Any], list[int]] = {}
     for place, each in enumerate(units):
-        shared = sorted(what for what, value in claims[place] if counted[what, value] > 1)
-        if each.unit.recorded and shared:
-            found[place] = f"another one has its {shared[0]}"
-    return found
+        for claim in _claims(each, facts):
+            claimed.setdefault(claim, []).append(place)
+    folders = {path: places for (_, what, path), places in claimed.items() if what == _FOLDER}
+    for (_, what, value), places in sorted(claimed.items()):
+        live = [place for place in places if units[place].is_live and what != _ANY_PORT]
+        rivals = live if what in (_NUMBER, _FOLDER) else [place for place in live if place in able]
+        for place in rivals:
+            root = units[place].root_dir
+            shown = f"its {what}" + {_NUMBER: "", _FOLDER: f" {root}"}.get(what, f" {value}")
+            for other in [other for other in rivals if other != place][:1]:
+                found.setdefault(place, f"{shown} is also that of {units[other].unit}")
+            for other in [other for other in live if other not in rivals][:1]:
+                left_alone = f"{units[other].unit}, which is left alone: only one of the two can run"
+                remarks.setdefault(place, f"{shown} is also that of {left_alone}")
+        for place in places:
+            if units[place].unit.recorded and len(places) > 1:
+                found.setdefault(place, f"another one has its {what}")
+        if what == _FOLDER:
+            _nested(value, live, folders, units, homes, found)
+    return found, remarks
 
 
-def _claims(each: Understood, facts: Mapping[str, FolderFacts]) -> set[tuple[str, object]]:
-    """The things that no two nodes can have; a record loses to all that has one of them."""
-    own: set[tuple[str, object]] = {("port", port) for port in each.ports.values()}
-    own |= {("folder", path) for path in _paths(each, facts)}
-    return own if each.id is None else {*own, ("number", each.id)}
+def _claims(each: Understood, facts: Mapping[str, FolderFacts]) -> Iterator[tuple[int, str, Any]]:
+    """The things that no two nodes can have, the weightiest first; of a record any port is weighed against any."""
+    if each.id is not None:
+        yield 0, _NUMBER, each.id
+    for path in _paths(each, facts):
+        yield 1, _FOLDER, path
+    for rank, what in enumerate(("port", "metrics port"), 2):
+        if what in each.ports:
+            yield rank, what, each.ports[what]
+    for port in set(each.ports.values()):
+        yield 4, _ANY_PORT, port
 
 
-def ports_of_others(units: Sequence[Understood], able: Collection[int]) -> Mapping[int, str]:
-    """Which ports of those that can be kept others name too that cannot, by their places."""
-    theirs: dict[tuple[str, int], Understood] = {}
-    for place, each in enumerate(units):
-        if each.is_live and place not in able:
-            for port in each.ports.items():
-                theirs.setdefault(port, each)
-    return {
-        place: f"its {what} {port} is also that of {theirs[what, port].unit}, which is left alone: only one of the two "
-        "can run"
-        for place in able
-        if units[place].is_live
-        for what, port in units[place].ports.items()
-        if (what, port) in theirs
-    }
-
-
-def _same(units: Mapping[int, Understood], what: str, found: dict[int, str]) -> None:
-    groups: dict[int, list[int]] = {}
-    for place, each in units.items():
-        value = each.id if what == "number" else each.ports.get(what)
-        if value is not None:
-            groups.setdefault(value, []).append(place)
-    for value, places in groups.items():
-        shown = what if what == "number" else f"{what} {value}"
-        for place in places if len(places) > 1 else ():
-            other = places[0] if place != places[0] else places[1]
-            found.setdefault(place, f"its {shown} is also that of {units[other].unit}")
-
-
-def _same_or_nested(
-    units: Mapping[int, Understood],
-    facts: Mapping[str, FolderFacts],
+def _nested(
+    path: str,
+    here: Sequence[int],
+    folders: Mapping[str, Sequence[int]],
+    units: Sequence[Understood],
     homes: Collection[str],
     found: dict[int, str],
 ) -> None:
-    """Folders that are the same, or one inside the other, as they are written or as links lead."""
-    folders: dict[str, list[int]] = {}
-    for place, each in units.items():
-        for path in _paths(each, facts):
-            folders.setdefault(path, []).append(place)
-
-    def tell(place: int, how: str, other: int) -> None:
-        found.setdefault(
-            place, f"its root directory {units[place].root_dir} is {how} that of {units[other].unit}"
-        )
-
-    for path in sorted(folders):
-        here = folders[path]
-        for place in here if len(here) > 1 else ():
-            tell(place, "also", here[0] if place != here[0] else here[1])
-        outer = posixpath.dirname(path)
-        while outer != "/":
-            # A unit may have both folders, where a link leads from one to the other.
-            others = [place for place in folders.get(outer, ()) if place not in here]
-            # Half of the machine, or all nodes of a disk, are inside of a general folder, which is refused for itself.
-            own = posixpath.basename(outer).startswith(_LIKE_A_NODE) and not is_general(outer, homes)
-            if others and own:
-                for place in here:
-                    tell(place, "inside", others[0])
-                for place in others:
-                    tell(place, "around", here[0])
-                break
-            outer = posixpath.dirname(outer)
+    """Folders that are one inside the other, as they are written or as links lead."""
+    outer = posixpath.dirname(path)
+    while outer != "/" and here:
+        # A unit may have both folders, where a link leads from one to the other.
+        others = [place for place in folders.get(outer, ()) if units[place].is_live and place not in here]
+        # Half of the machine, or all nodes of a disk, are inside of a general folder, which is refused for itself.
+        if others and posixpath.basename(outer).startswith(_LIKE_A_NODE) and not is_general(outer, homes):
+            for how, inner, around in (("inside", here, others), ("around", others, here)):
+                for place in inner:
+                    root, other = units[place].root_dir, units[around[0]].unit
+                    found.setdefault(place, f"its {_FOLDER} {root} is {how} that of {other}")
+            break
+        outer = posixpath.dirname(outer)
 
 
 def _paths(each: Understood, facts: Mapping[str, FolderFacts]) -> set[str]:

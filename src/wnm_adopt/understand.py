@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -75,10 +75,10 @@ def read_arguments(
     """
     if len(argv) > MOST_WORDS or sum(map(len, argv)) > LONGEST_COMMAND:
         return "has a command line that is too long for a node"
-    found = _Reader(FORMS[kind_name], KINDS[kind_name].options_with_value)
     try:
-        found.read(argv[1:])
-        return found.arguments(dict(environment))
+        return _Reader(FORMS[kind_name], KINDS[kind_name].options_with_value).read(
+            argv[1:], dict(environment)
+        )
     except _NoNodeError as reason:
         return str(reason)
 
@@ -123,58 +123,79 @@ class _Reader:
             "--rpc",
         }
         self.values: dict[str, str] = {}
-        self.seen: set[str] = set()
         self.network: list[str] = []
         self.others: list[str] = []
         self.notes: list[str] = []
-        self.in_network = False
 
-    def read(self, words: Sequence[str]) -> None:
-        """Read them all. _NoNodeError for an option that lacks its value."""
-        at = 0
-        while at < len(words):
-            if words[at] == "--":
+    def read(self, words: Sequence[str], environment: Mapping[str, str]) -> NodeArguments:
+        """Read them all. _NoNodeError for an option without its value, or if one is missing that every node needs."""
+        form, values = self.form, self.values
+        seen: set[str] = set()
+        in_network = False
+        for option, value, used in self._options(words):
+            in_network = in_network or (option is None and self._is_network(used[0]))
+            # A subcommand has options of its own; those that only the program itself has are the node's all the same.
+            of_network = in_network and option not in self.known
+            if option is not None and not of_network:
+                if option in seen and option not in form.repeatable:
+                    self.notes.append(f"{option} is given more than once: the last one counts")
+                seen.add(option)
+                if option in self.known and self.network and form.subcommands:
+                    self.notes.append(f"{option} comes after the payment network")
+            self._sort(option, value, used, of_network)
+        if not values.get("--root-dir"):
+            raise _NoNodeError("has no --root-dir")
+        port, metrics_port = self._port("--port"), self._port(form.metrics)
+        if port is None:
+            raise _NoNodeError("has no --port: it takes another one at every start")
+        if metrics_port is None and form.needs_metrics:
+            raise _NoNodeError(f"has no {form.metrics}: nothing could tell how it is")
+        log = values.get(form.log) or environment.get(form.log_variable or "")
+        variables = sorted(form.network_variables & set(environment))
+        network = self.network or [f"{name}={environment[name]}" for name in variables]
+        if not network and form.needs_metrics:
+            self.notes.append("its command line names no payment network")
+        return NodeArguments(
+            root_dir=values["--root-dir"],
+            port=port,
+            metrics_port=metrics_port,
+            wallet=values.get("--rewards-address"),
+            log_dir=None if not log or log in form.no_log_folder else log,
+            no_upnp="--no-upnp" in values,
+            network=tuple(network),
+            start_args=tuple(self.others),
+            notes=tuple(self.notes),
+        )
+
+    def _options(self, words: Sequence[str]) -> Iterator[tuple[str | None, str | None, Sequence[str]]]:
+        """Each option by its long name, with its value, and the words that it is made of; a bare word has no name."""
+        left = list(reversed(words))
+        while left:
+            word = left.pop()
+            following = left[-1] if left and not _is_option(left[-1]) else None
+            if word == "--":
                 raise _NoNodeError("has a bare -- in its command line, after which nothing is an option")
-            option, value = self._option(words[at])
-            used = [words[at]]
-            if option is None:
-                self.in_network = self.in_network or self._is_network(words[at])
-            elif value is None and option not in self.form.switches:
-                value = self._following(option, words[at + 1] if at + 1 < len(words) else None)
-                used += [] if value is None else [value]
-            self._sort(option, value, used)
-            at += len(used)
-
-    def _option(self, word: str) -> tuple[str | None, str | None]:
-        """The option that a word is, by its long name, and the value attached to it; (None, None) for a bare word."""
-        if not _is_option(word):
-            return None, None
-        if word.startswith("--"):
             option, equals, value = word.partition("=")
-            return option, value if equals else None
-        option, rest = word[:2], word[2:]
-        return self.form.aliases.get(option, option), (rest.removeprefix("=") if rest else None)
-
-    def _following(self, option: str, word: str | None) -> str | None:
-        """The value of an option; an unknown one has none before another option or the payment network."""
-        if option in self.with_value or option in self.form.of_subcommand:
-            if word is None or _is_option(word):
-                raise _NoNodeError(f"has {option} without a value")
-            return word
-        return None if word is None or _is_option(word) or self._is_network(word) else word
+            if not _is_option(word):
+                yield None, None, (word,)
+                continue
+            if not word.startswith("--"):
+                option, value = self.form.aliases.get(word[:2], word[:2]), word[2:].removeprefix("=")
+                equals = word[2:]
+            if equals or option in self.form.switches:
+                yield option, value if equals else None, (word,)
+                continue
+            if option in self.with_value or option in self.form.of_subcommand:
+                if following is None:
+                    raise _NoNodeError(f"has {option} without a value")
+            elif following is not None and self._is_network(following):
+                following = None  # an option that is not known has no value there
+            yield option, following, (word,) if following is None else (word, left.pop())
 
     def _is_network(self, word: str) -> bool:
         return self.form.subcommands is not None and self.form.subcommands.fullmatch(word) is not None
 
-    def _sort(self, option: str | None, value: str | None, used: Sequence[str]) -> None:
-        # A subcommand has options of its own; those that only the program itself has are the node's all the same.
-        of_network = self.in_network and option not in self.known
-        if option is not None and not of_network:
-            if option in self.seen and option not in self.form.repeatable:
-                self.notes.append(f"{option} is given more than once: the last one counts")
-            self.seen.add(option)
-            if option in self.known and self.network and self.form.subcommands:
-                self.notes.append(f"{option} comes after the payment network")
+    def _sort(self, option: str | None, value: str | None, used: Sequence[str], of_network: bool) -> None:
         if of_network or option in self.form.network:
             self.network += used
         elif option in self.kept:
@@ -185,34 +206,6 @@ class _Reader:
                 self.notes.append(
                     f"{used[0][:_SHOWN]!r} is nothing that this kind of node is known to understand"
                 )
-
-    def arguments(self, environment: Mapping[str, str]) -> NodeArguments:
-        """The arguments that were read. _NoNodeError if one is missing that every node needs."""
-        form, values = self.form, self.values
-        if not values.get("--root-dir"):
-            raise _NoNodeError("has no --root-dir")
-        port, metrics_port = self._port("--port"), self._port(form.metrics)
-        if port is None:
-            raise _NoNodeError("has no --port: it takes another one at every start")
-        if metrics_port is None and form.needs_metrics:
-            raise _NoNodeError(f"has no {form.metrics}: nothing could tell how it is")
-        log = values.get(form.log) or environment.get(form.log_variable or "")
-        by_variable = [
-            f"{name}={environment[name]}" for name in sorted(form.network_variables & set(environment))
-        ]
-        if not self.network and not by_variable and form.needs_metrics:
-            self.notes.append("its command line names no payment network")
-        return NodeArguments(
-            root_dir=values["--root-dir"],
-            port=port,
-            metrics_port=metrics_port,
-            wallet=values.get("--rewards-address"),
-            log_dir=None if not log or log in form.no_log_folder else log,
-            no_upnp="--no-upnp" in values,
-            network=tuple(self.network or by_variable),
-            start_args=tuple(self.others),
-            notes=tuple(self.notes),
-        )
 
     def _port(self, option: str) -> int | None:
         text = self.values.get(option)

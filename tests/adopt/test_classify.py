@@ -222,12 +222,6 @@ def test_services_that_are_no_nodes_are_left_out() -> None:
     assert ([each.row.name for each in found.adopted], found.refused) == (["antnode0001"], ())
 
 
-def test_what_a_refused_service_claims_is_told() -> None:
-    theirs = node("antnode5", 5, more="--rpc 127.0.0.1:12005")
-    (refused,) = classify([theirs], seen(theirs)).refused
-    assert (refused.id, refused.port, refused.metrics_port) == (None, 55005, 13005)
-
-
 def test_a_hidden_refusal_still_protects_its_folder() -> None:
     """A service that cannot be adopted and uses the folder of one that could."""
     one = node("antnode0001", 1)

@@ -111,7 +111,7 @@ def test_what_is_refused_is_not_adopted_by_its_row() -> None:
     assert reason(row(), masked("antnode001.service")) == "another one has its number"
     assert reason(row(), unit(2, port=55001, wallet="0x12")) == "another one has its port"
     assert reason(row(), unit(2, root="/data/node/antnode0001", name="antnode0002.service", port=1)) == (
-        "another one has its folder"
+        "another one has its root directory"
     )
 
 
@@ -122,7 +122,7 @@ def test_a_row_costs_no_service_its_manager() -> None:
 
 
 def test_two_claims_to_the_same_thing() -> None:
-    assert reason(row(), unit(2, metrics_port=55001, port=1)) == "another one has its port"
+    assert reason(row(), unit(2, metrics_port=55001, port=1)) == "another one has its port number"
     twice = judged([row(1), replace(row(2), port=55001)])
     assert twice.stopped == ()
     assert len(twice.left) == 2
