@@ -141,7 +141,7 @@ def surroundings(units: Sequence[FoundUnit], run: Context) -> Surroundings:
         facts=look_at_folders(paths_of_interest(units)),
         account=pwd.getpwuid(os.geteuid()).pw_name,
         homes=frozenset(entry.pw_dir for entry in pwd.getpwall()),
-        **starts,
+
     )
 
 
