@@ -80,7 +80,6 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     program: str | None
     wallet_script: str | None
     firewall_active: bool
-    problems: Sequence[str] = ()
     not_ours: Sequence[str] = ()
     database: str = ""
     mark: str | None = None
@@ -123,7 +122,6 @@ def plan_from_anm(
         notes=(
             *(each.line for each in found.open if not each.matters),
             *found.notes,
-            *seen.problems,
             *planner.notes(),
         ),
         problems=(*_teardown(seen, found), *in_tables, *found.blocking(accept_defaults), *planner.problems()),
@@ -289,7 +287,7 @@ class FromAnm(Source):
                 f"there is no anm here: {CRON}, {CONFIG} and {SCRIPT} are missing; leave out --migrate_anm"
             )
         units = units_in(UNITS, SYSTEMD, OTHER_UNITS, loaded=True)
-        details, problems = read_node_details(texts.node_details or "")
+        details = read_node_details(texts.node_details or "")
         home = _home_of(cron_text or "")
         program = f"{home}/.local/bin/antnode"
         added = [f"{home}/.local/share/{name}" for name in OF_USER] if home else []
@@ -311,7 +309,6 @@ class FromAnm(Source):
                 # Only running it could tell what the operator's own script means.
                 wallet_script=next((path for path in added[:1] if os.path.lexists(path)), None),
                 firewall_active=run.wiring.firewall_is_active(),
-                problems=problems,
                 database=run.database_path,
                 mark=read_text(MARK),
                 not_ours=_not_ours(SYSTEM_LOGS),

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -95,11 +95,10 @@ _CRON_ENTRY = re.compile(
 )
 _STARTS_ANM = re.compile(r"(?<![\w.-])anms\.sh(?![\w.-])")
 _LONGEST_LINE = 2000
-_MOST_PROBLEMS = 50
-_LIST = re.compile(r"(?:^|\n)[ \t]*+declare[ \t]++-\w++[ \t]++node_details_store(?:=\(|[ \t]*+(?=\r?\n|$))")
-_ENTRY = re.compile(r"""\[["']?([^\]\s"']{1,40})["']?\]=(?:"([^"]{0,400})"|([^\s"'()]*+))(?=[\s)])""")
 _DETAILS = re.compile(
-    r"antnode0*([0-9]{1,5}),([\w.+:/-]{0,120}),([\w.+:/-]{0,120}),(RUNNING|STOPPED)", re.ASCII
+    r"""\[["']?(?=0*[1-9])([0-9]{1,5})["']?\]=["']?antnode\1,([\w.+:/-]{0,120}),([\w.+:/-]{0,120}),"""
+    r"""(?:RUNNING|STOPPED)["']?[\s)]""",
+    re.ASCII,
 )
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)")
 
@@ -130,45 +129,13 @@ def read_cron_entries(text: str) -> tuple[CronEntry, ...]:
     return tuple(found)
 
 
-def read_node_details(text: str) -> tuple[Mapping[int, NodeMemory], Sequence[str]]:
+def read_node_details(text: str) -> Mapping[int, NodeMemory]:
     """Read anm's record of its nodes by number from what bash's `declare -p` wrote of the array; never fails.
 
-    The last one in the text counts. Beside it stands a line for people on each entry that makes no sense.
+    The last array in the text counts. Entries that make no sense are left out: nothing relies on any.
     """
-    lists = list(_LIST.finditer(text))
-    if not lists:
-        return {}, ("it holds no list of nodes",) if text.strip() else ()
-    nodes: dict[int, NodeMemory | None] = {}
-    problems: list[str] = []
-    for entry in _entries(text, lists[-1].end()) if lists[-1][0].endswith("(") else ():
-        node = _DETAILS.fullmatch(entry[1]) if isinstance(entry, tuple) else None
-        number = int(node[1]) if node is not None else 0
-        if not isinstance(entry, tuple):
-            problems.append(entry)
-        elif node is None or not number or entry[1].partition(",")[0] != f"antnode{entry[0]}":
-            problems.append(f"it is no name, peer id, version and status: [{entry[0]}]={entry[1][:80]!r}")
-        elif number in nodes:
-            problems.append(f"the node {number} is in it twice")
-            nodes[number] = None
-        else:
-            nodes[number] = NodeMemory(peer_id=node[2] or None, version=node[3] or None)
-    known = {number: memory for number, memory in nodes.items() if memory is not None}
-    return known, problems[:_MOST_PROBLEMS]
-
-
-def _entries(text: str, at: int) -> Iterator[tuple[str, str] | str]:
-    """Keys and values up to the closing bracket, and a line on each piece that is none."""
-    for entry in _ENTRY.finditer(text, at):
-        between = text[at : entry.start()].strip()
-        if between.startswith(")"):
-            return
-        if between:
-            yield f"not understood: {between[:60]!r}"
-        yield entry[1], entry[3] if entry[2] is None else entry[2]
-        at = entry.end()
-    rest = text[at : at + 200].strip()
-    if not rest.startswith(")"):
-        yield f"not understood: {rest[:60]!r}" if rest else "it ends too early"
+    found = _DETAILS.finditer(text, text.rfind("node_details_store=("))
+    return {int(each[1]): NodeMemory(peer_id=each[2] or None, version=each[3] or None) for each in found}
 
 
 def read_cpu_count(text: str) -> int | None:

@@ -137,12 +137,12 @@ def surroundings(units: Sequence[FoundUnit], run: Context) -> Surroundings:
         for name in ("port_start", "metrics_port_start")
         if name in given
     }
-    return Surroundings(
+    around = Surroundings(
         facts=look_at_folders(paths_of_interest(units)),
         account=pwd.getpwuid(os.geteuid()).pw_name,
         homes=frozenset(entry.pw_dir for entry in pwd.getpwall()),
-
     )
+    return replace(around, **starts)
 
 
 def settings_of(
