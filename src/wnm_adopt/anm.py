@@ -17,7 +17,7 @@ from wnm.app.schedule import own_program
 from wnm.core.errors import BadInput
 from wnm.core.host import Host, data_folder, for_manager
 from wnm.core.settings import read, render
-from wnm_adopt.anm_files import (
+from wnm_adopt.anm_settings import (
     CONFIG,
     CRON,
     DATA,
@@ -27,16 +27,16 @@ from wnm_adopt.anm_files import (
     SCRIPT,
     SYSTEM_LOGS,
     UNITS,
+    AnmTexts,
     cron_tables,
+    read_anm_settings,
     read_cron_entries,
     read_node_details,
     read_text,
     running_anms,
     starts_anm,
 )
-from wnm_adopt.anm_settings import AnmTexts, read_anm_settings
-from wnm_adopt.classify import Classified, classify
-from wnm_adopt.conflicts import is_below
+from wnm_adopt.classify import Classified, classify, is_below
 from wnm_adopt.discover import SYSTEMD, FoundUnit, Surroundings, units_in
 from wnm_adopt.from_services import given_by_hand, surroundings
 from wnm_adopt.plan import FoundSettings, Source, TakeoverPlan, most_common

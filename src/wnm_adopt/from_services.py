@@ -11,7 +11,7 @@ from wnm.app.context import Context
 from wnm.core.backends import traits_of
 from wnm.core.host import Host, default_manager, for_manager, node_folder
 from wnm.core.settings import read
-from wnm_adopt.anm_files import (
+from wnm_adopt.anm_settings import (
     CRON,
     MARK,
     OTHER_UNITS,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wnm_adopt.anm_files import (
+from wnm_adopt.anm_settings import (
     read_cpu_count,
     read_cron_entries,
     read_node_details,

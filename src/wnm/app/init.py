@@ -68,7 +68,7 @@ def take_over(context: Context, say: Callable[[str], None]) -> Report:
 
 def undo_migration(context: Context, say: Callable[[str], None]) -> Report:
     """Put back what taking over changed; what is done is told by `say`."""
-    from wnm_adopt.undoing import undo
+    from wnm_adopt.taking_over import undo
 
     return Report(exit_code=undo(context, say))
 
