@@ -39,7 +39,7 @@ from wnm_adopt.anm_settings import (
 from wnm_adopt.classify import Classified, classify, is_below
 from wnm_adopt.discover import SYSTEMD, FoundUnit, Surroundings, units_in
 from wnm_adopt.from_services import given_by_hand, surroundings
-from wnm_adopt.plan import FoundSettings, Source, TakeoverPlan, most_common
+from wnm_adopt.plan import SettingsReader, Source, TakeoverPlan, most_common
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 NOT_STARTED_AT_BOOT = (
@@ -150,9 +150,9 @@ class _Planner:
         used = {posixpath.dirname(each.row.root_dir) for each in self.classified.adopted}
         for folder in self._folders(self.found.given.get("node_storage")):
             if folder not in used and any(is_below(each, folder) for each in inner):
-                given = {name: text for name, text in self.found.given.items() if name != "node_storage"}
+                del self.found.given["node_storage"]
                 note = f"NodeStorage {folder} holds no node itself: the folders in it that do become storage folders"
-                self.found = replace(self.found, given=given, notes=(*self.found.notes, note))
+                self.found.notes.append(note)
                 self.classified = self._classify()
 
     def _classify(self) -> Classified:
@@ -242,7 +242,7 @@ class _Planner:
             )
 
 
-def _teardown(seen: AnmSeen, found: FoundSettings) -> list[str]:
+def _teardown(seen: AnmSeen, found: SettingsReader) -> list[str]:
     if not found.teardown_pending:
         return []
     why = "its config is missing" if seen.texts.config is None else "its config says Action=4"

@@ -25,7 +25,7 @@ from wnm_adopt.bash_texts import (
     read_script,
 )
 from wnm_adopt.discover import NodeMemory
-from wnm_adopt.plan import FoundSettings, SettingsReader
+from wnm_adopt.plan import SettingsReader
 
 CRON = "/etc/cron.d/anm"
 """The cron file that starts anm every minute."""
@@ -248,7 +248,7 @@ def read_anm_settings(
     unit_ports: Sequence[tuple[int, int]] = (),
     unit_storages: Sequence[str] = (),
     by_hand: frozenset[str] = frozenset(),
-) -> FoundSettings:
+) -> SettingsReader:
     """Read all settings; never fails.
 
     `unit_ports` are ids and ports of nodes, `unit_storages` the folders that hold their root directories, as the
@@ -269,7 +269,8 @@ def read_anm_settings(
             take()
     reader.say_what_is_missing()
     reader.check_pairs()
-    return reader.result()
+    reader.conclude()
+    return reader
 
 
 class _Reader(SettingsReader):
@@ -440,12 +441,12 @@ class _Reader(SettingsReader):
                 for name in replaced:
                     self.given.pop(name, None)
 
-    def result(self) -> FoundSettings:
-        pending = self.texts.config is None
+    def conclude(self) -> None:
+        """Say what else was found: an order to anm, delays of the script, and what wnm knows nothing like."""
         action = self.values.values.get("Action")
         wish = action.value.strip() if isinstance(action, Known) else ""
+        self.teardown_pending = self.texts.config is None or wish == "4"
         if wish == "4":
-            pending = True
             about = "anm is told to take every node away"
         elif wish in ("1", "2"):
             about = "what anm is told to force is not taken over"
@@ -461,7 +462,6 @@ class _Reader(SettingsReader):
         if others:
             shown = ", ".join(sorted(others)[:20])
             self.notes.append(f"not taken over, for wnm knows nothing like it: {shown}")
-        return self.found(teardown_pending=pending)
 
 
 def _whole_file(file: str) -> Place:
