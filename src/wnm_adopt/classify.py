@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise, product
+from itertools import combinations
 from typing import Any
 
 from msgspec import Struct
@@ -219,7 +219,7 @@ def _nested(
 
 
 def _paths(each: Understood, facts: Mapping[str, FolderFacts]) -> set[str]:
-    if each.root_dir is None or not each.root_dir.startswith("/"):
+    if not each.root_dir.startswith("/"):
         return set()
     known = facts.get(each.root_dir)
     real = known.real if known is not None and known.unseen is None and known.real else each.root_dir
@@ -234,7 +234,7 @@ NEVER = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
 _PEER_ID = re.compile(r"[A-Za-z0-9]{10,100}")
 _LAST = 10**9
-_GIVEN_TO_EVERY_NODE = (("--max-log-files", "3"), ("--max-archived-log-files", "3"))
+_GIVEN = (("--max-log-files", "3"), ("--max-archived-log-files", "3"))
 _ELSEWHERE = "move it to a folder that is not in or around another storage folder, and say so in its unit"
 
 
@@ -276,11 +276,12 @@ def paths_of_interest(units: Sequence[FoundUnit]) -> tuple[str, ...]:
     found: set[str] = set()
     for each in map(understand, filter(is_about_a_node, units)):
         root = each.root_dir
-        if root is None or path_problem(root, posixpath.basename(root), ()) is not None:
-            continue
-        found |= {root, posixpath.dirname(root)}
-        if is_below(_program(each), root):
-            found.add(_program(each))
+        if path_problem(root, posixpath.basename(root), ()) is None:
+            found |= {
+                root,
+                posixpath.dirname(root),
+                *([each.program] if is_below(each.program, root) else []),
+            }
     return tuple(sorted(found))
 
 
@@ -293,7 +294,7 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
     conflict, about_ports = conflicts(read, around.facts, around.homes, able=able)
     problems = {place: validate(each, conflict.get(place), around) for place, each in enumerate(read)}
     roots = {
-        place: each.root_dir or ""
+        place: each.root_dir
         for place, each in enumerate(read)
         if problems[place] is None and not each.unit.recorded
     }
@@ -320,7 +321,7 @@ def validate(read: Understood, conflict: str | None, around: Surroundings) -> tu
     unit, arguments = read.unit, read.arguments
     if read.problem is not None or arguments is None:
         return read.problem or "", read.remedy
-    root, wallet, where = read.root_dir or "", arguments.wallet, f"in {unit.place}"
+    root, wallet, where = read.root_dir, arguments.wallet, f"in {unit.place}"
     shown = "none" if wallet is None else shortened(wallet)
     has_wallet = _WALLET.fullmatch(wallet or "") is not None
     # Only the service manager of the whole system runs things as others.
@@ -354,10 +355,6 @@ def validate(read: Understood, conflict: str | None, around: Surroundings) -> tu
     return next(((why, remedy) for why, remedy in checks if why is not None), None)
 
 
-def _program(read: Understood) -> str:
-    return tidy_path((read.unit.argv or ("",))[0])
-
-
 def _seen(path: str, around: Surroundings) -> FolderFacts | None:
     """Return the facts of a path, None if it could not be looked at."""
     facts = around.facts.get(path)
@@ -365,9 +362,9 @@ def _seen(path: str, around: Surroundings) -> FolderFacts | None:
 
 
 def _program_problem(read: Understood, around: Surroundings) -> str | None:
-    program = _program(read)
+    program = read.program
     shown = f"its program {shortened((read.unit.argv or ('',))[0])}"
-    if not is_below(program, read.root_dir or "") or ".." in program.split("/"):
+    if not is_below(program, read.root_dir) or ".." in program.split("/"):
         return f"{shown} is not a copy of its own: wnm could not upgrade it alone"
     facts = _seen(program, around)
     if facts is None or not facts.exists:
@@ -390,7 +387,7 @@ def _gone_problem(root: str, around: Surroundings) -> str | None:
 
 
 def _seen_problem(read: Understood, around: Surroundings) -> str | None:
-    root = read.root_dir or ""
+    root = read.root_dir
     facts = _seen(root, around)
     problem = None
     if facts is not None and facts.exists:
@@ -404,7 +401,7 @@ def _seen_problem(read: Understood, around: Surroundings) -> str | None:
         return f"there is no {root}"
     if facts.real != root:
         return f"{root} leads to {facts.real}"
-    is_there = posixpath.basename(_program(read)) in facts.files
+    is_there = posixpath.basename(read.program) in facts.files
     return None if is_there else f"there is no node program in {root}"
 
 
@@ -427,9 +424,9 @@ def _adopted(
         name=read.name,
         kind=read.kind or "",
         manager=unit.manager,
-        root_dir=read.root_dir or "",
+        root_dir=read.root_dir,
         log_dir=log_dir,
-        program=_program(read),
+        program=read.program,
         command=(unit.argv or ("",))[1:],
         port=arguments.port,
         metrics_port=arguments.metrics_port or _metrics_port(read, around),
@@ -458,7 +455,7 @@ def _adopted(
 
 def _log_folder(read: Understood, logs: Mapping[str, int]) -> tuple[str, str | None]:
     """The node's own log folder, and what to say of it."""
-    root = read.root_dir or ""
+    root = read.root_dir
     own = f"{root}/logs"
     named = read.arguments.log_dir if read.arguments is not None else None
     if named is None:
@@ -484,7 +481,7 @@ def _notes(read: Understood, around: Surroundings) -> Iterable[str]:
         yield f"its port {port} is not the one that wnm would give it ({usual}), and stays"
     if read.arguments is not None and read.arguments.metrics_port is None:
         yield "it has no metrics port, and needs none"
-    root = read.root_dir or ""
+    root = read.root_dir
     facts = around.facts.get(root)
     if facts is None or facts.unseen is not None:
         why = facts.unseen if facts is not None else "it was not looked at"
@@ -493,7 +490,7 @@ def _notes(read: Understood, around: Surroundings) -> Iterable[str]:
         yield "its root directory is not there, and nothing around it: is its disk mounted?"
     elif facts.real not in (None, root):
         yield f"its root directory is reached through a link and is {facts.real}"
-    program = _seen(_program(read), around)
+    program = _seen(read.program, around)
     if program is not None and not program.exists:
         yield f"its program {program.path} is missing"
 
@@ -508,7 +505,10 @@ def row_of(adopted: Adopted, *, now: datetime, born: datetime | None) -> Node:
     row = replace(row, born=born or now if row.born == NEVER else row.born, status_since=now)
     kind = KINDS[row.kind]
     environment = tuple(pair for pair in row.environment if pair != ("HOME", row.root_dir))
-    for arguments in _possible_arguments(row.start_args) if adopted.own or row.manager == SETSID else ():
+    words = tuple(word for word in row.start_args if word != "--stop-on-upgrade")
+    # Some of the words may be what wnm gives to every node.
+    fewer = (_without(words, *each) for each in ((), *combinations(_GIVEN, 1), _GIVEN))
+    for arguments in dict.fromkeys(fewer) if adopted.own or row.manager == SETSID else ():
         made = replace(row, command=None, start_args=arguments, environment=environment)
         for supervised in (False, True):
             if kind.command_line(made, supervised=supervised) == (row.program, *(row.command or ())):
@@ -516,13 +516,8 @@ def row_of(adopted: Adopted, *, now: datetime, born: datetime | None) -> Node:
     return row
 
 
-def _possible_arguments(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Arguments that may have been given for the node, if some of these words are what wnm gives to every node."""
-    defaults = [pair for pair in _GIVEN_TO_EVERY_NODE if pair in pairwise(words)]
-    for taken in product((False, True), repeat=len(defaults)):
-        left = [word for word in words if word != "--stop-on-upgrade"]
-        for pair, without in zip(defaults, taken, strict=True):
-            if without:
-                place = left.index(pair[0])
-                del left[place : place + 2]
-        yield tuple(left)
+def _without(words: tuple[str, ...], *pairs: tuple[str, str]) -> tuple[str, ...]:
+    for pair in pairs:
+        at = next((at for at in range(len(words)) if words[at : at + 2] == pair), len(words))
+        words = (*words[:at], *words[at + 2 :])
+    return words

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.elevate import hand_over, lacks_rights
+from wnm.app.init import absent_before
 from wnm.app.run_cycle import look_and_decide
 from wnm.app.schedule import SYSTEM_LOGS, log_file_of, place_of, remove_cron_of
 from wnm.core.action import Resurvey, port_comment
-from wnm.core.backends import traits_of
 from wnm.core.contracts import Clock
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import BadInput, NeedsOperator, Transient, WnmError
@@ -33,10 +33,13 @@ from wnm.storage.old_database import files_of, is_old_colony
 from wnm.system.command import run as run_program
 from wnm.system.files import make_private_dir
 from wnm.system.lock import only_one, release_stale
-from wnm.system.removal import absent_account, absent_folders, clear_away
+from wnm.system.removal import clear_away
 from wnm.views.actions import names_of, words_of
 from wnm.views.words import printable
+from wnm_adopt.anm import FromAnm
 from wnm_adopt.classify import row_of
+from wnm_adopt.from_services import FromServices
+from wnm_adopt.old_wnm import FromOldWnm
 from wnm_adopt.plan import Source, TakeoverPlan, plan_text
 from wnm_adopt.takeover_folder import Manifest, Sort, Step, TakeoverFolder, takeovers
 
@@ -56,7 +59,13 @@ def take_over(run: Context, say: Say) -> int:
     """Take over as the command line says. Exit code 3 if something is in the way; then nothing was changed."""
     if lacks_rights(run):
         return hand_over(run)
-    source = source_of(run)
+    source: Source
+    if run.asked.migrate_anm:
+        source = FromAnm(run)
+    elif run.asked.import_services:
+        source = FromServices(run)
+    else:
+        source = FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
     begun = _begun(run, source)
     if run.asked.dry_run:
         plan = source.look(begun)
@@ -126,21 +135,6 @@ def _folder_of(path: str) -> Iterator[None]:
         raise
 
 
-def source_of(run: Context) -> Source:
-    """The source that the command line names."""
-    if run.asked.migrate_anm:
-        from wnm_adopt.anm import FromAnm
-
-        return FromAnm(run)
-    if run.asked.import_services:
-        from wnm_adopt.from_services import FromServices
-
-        return FromServices(run)
-    from wnm_adopt.old_wnm import FromOldWnm
-
-    return FromOldWnm(run, run.asked.migrate_wnm or run.database_path)
-
-
 def _begun(run: Context, source: Source) -> TakeoverFolder | None:
     """A takeover from the same source that was begun and neither finished nor undone, or whose database is lost.
 
@@ -180,9 +174,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None, say: 
         )
     settings = _resolved(run, plan).settings
     run.wiring.check(settings)
-    absent = absent_folders([dirname(run.database_path), *run.wiring.folders(settings)])
-    if traits_of(settings.process_manager).runs_as_account:
-        absent += absent_account(settings.node_user)
+    absent = absent_before(run, settings)
     if not source.switches_off:
         _write(run, plan, absent, say)
         return None
@@ -190,7 +182,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None, say: 
         source=source.name,
         database=run.database_path,
         began_at=run.clock.now(),
-        absent_before=tuple(absent),
+        absent_before=absent,
     )
     folder = begun or TakeoverFolder.create(dirname(run.database_path), manifest)
 

@@ -223,15 +223,6 @@ MOST_IDS = 9999
 ANTCTL = "it is antctl's: remove it with antctl first, or keep it there"
 _ABOUT_NODES = ("antnode", "ant-node", "ant_node", "safenode")
 _OF_ANTCTL = re.compile(r"antnode[1-9][0-9]*")
-_OLD_NODE = "it is a safenode, which the network no longer knows: remove it"
-_TEMPLATE = "it is a template, and no node of its own"
-_NOT_RUN = "systemd does not run it: its name does not end in .service"
-_NOT_READ = "launchd does not read it: its file name does not end in .plist"
-_REMEDIES = {
-    _TEMPLATE: "give each node of it a unit of its own",
-    _NOT_RUN: "nothing has to be done",
-    _NOT_READ: "nothing has to be done",
-}
 
 
 class Understood(Struct, frozen=True, kw_only=True):
@@ -239,7 +230,8 @@ class Understood(Struct, frozen=True, kw_only=True):
 
     `name` and `id` are those of the node. `problem` is the first thing wrong with either, `remedy` what can be done
     about that, empty where the problem says it. `port` and `metrics_port` are those that the command line names, also
-    of many that cannot be adopted. `root_dir` is tidy. `is_live` if its service manager runs it at all.
+    of many that cannot be adopted. `program` and `root_dir` are tidy, empty where there is none. `is_live` if its
+    service manager runs it at all.
     """
 
     unit: FoundUnit
@@ -250,7 +242,8 @@ class Understood(Struct, frozen=True, kw_only=True):
     kind: str | None
     doubt: str | None
     arguments: NodeArguments | None
-    root_dir: str | None
+    program: str
+    root_dir: str
     problem: str | None
     remedy: str
     is_live: bool
@@ -280,8 +273,10 @@ def understand(unit: FoundUnit) -> Understood:
     kind, doubt = kind_of_command(argv) or (None, None)
     found = None if kind is None else read_arguments(kind, argv, unit.environment)
     arguments = None if isinstance(found, str) else found
-    name, not_run = _own_name(unit)
-    problem, remedy = _name_problem(unit, name, not_run)
+    name, problem, remedy = _own_name(unit)
+    is_run = problem is None or unit.manager == LAUNCHD
+    if problem is None:
+        problem, remedy = _name_problem(name, posixpath.basename(argv[0] if argv else ""))
     if problem is None and "rpc" in named:
         problem = f"{ANTCTL} (it has --rpc)"
     elif problem is None:
@@ -295,7 +290,7 @@ def understand(unit: FoundUnit) -> Understood:
         if CUT_OFF in unit.notes and (problem is not None or not _is_whole(arguments)):
             problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
         remedy = unit.remedy or ("" if unit.manager == SETSID else "mend that file, or take it away")
-    root_dir = arguments.root_dir if arguments is not None else named.get("root_dir")
+    root_dir = arguments.root_dir if arguments is not None else named.get("root_dir", "")
     return Understood(
         unit=unit,
         name=name,
@@ -305,10 +300,11 @@ def understand(unit: FoundUnit) -> Understood:
         kind=kind,
         doubt=doubt,
         arguments=arguments,
-        root_dir=tidy_path(root_dir) if root_dir else None,
+        program=tidy_path(argv[0] if argv else ""),
+        root_dir=tidy_path(root_dir),
         problem=problem,
         remedy=remedy,
-        is_live=not unit.inert and (unit.manager == LAUNCHD or not_run is None),
+        is_live=not unit.inert and is_run,
     )
 
 
@@ -318,40 +314,38 @@ def _is_whole(arguments: NodeArguments | None) -> bool:
     return first in NETWORKS or not first.startswith("evm-")
 
 
-def _own_name(unit: FoundUnit) -> tuple[str, str | None]:
-    """The name without what the service manager adds to it, and why it is no name of a service."""
+def _own_name(unit: FoundUnit) -> tuple[str, str | None, str]:
+    """The name without what the service manager adds to it; why it is no name of a service, and the remedy."""
     if unit.manager in (SYSTEMD, SYSTEMD_USER):
         stem = unit.name.removesuffix(".service")
         if "@" in stem:
-            return stem, _TEMPLATE
-        return stem, _NOT_RUN if stem == unit.name and "." in unit.name else None
+            return stem, "it is a template, and no node of its own", "give each node of it a unit of its own"
+        is_one = stem != unit.name or "." not in stem
+        problem = None if is_one else "systemd does not run it: its name does not end in .service"
+        return stem, problem, "nothing has to be done"
     if unit.manager != LAUNCHD:
-        return unit.name, None
-    short = unit.name.removeprefix(LABEL_PREFIX)
+        return unit.name, None, ""
+    short, name = unit.name.removeprefix(LABEL_PREFIX), unit_name_of(unit.name)
     if ".plist" in short:
-        return short, _NOT_READ
-    name = unit_name_of(unit.name)
+        problem = "launchd does not read it: its file name does not end in .plist"
+        return short, problem, "nothing has to be done"
     if name is None or id_in_name(name) is None:
-        return name or short, None
+        return name or short, None, ""
     # Some names can be told from more than one label, and only by one of them does launchd know the node then.
     own = label_of(name)
-    return name, None if own == unit.name else f"its label would have to be {own}"
+    return name, None if own == unit.name else f"its label would have to be {own}", ""
 
 
-def _name_problem(unit: FoundUnit, name: str, not_run: str | None) -> tuple[str | None, str]:
+def _name_problem(name: str, program: str) -> tuple[str | None, str]:
     """Return why wnm cannot keep a node of this name, and the remedy; (None, "") if it can."""
-    if not_run is not None:
-        return not_run, _REMEDIES.get(not_run, "")
-    program = posixpath.basename(unit.argv[0]) if unit.argv else ""
-    if name.startswith("safenode") or program == "safenode":
-        return _OLD_NODE, ""
     node_id = id_in_name(name)
+    if name.startswith("safenode") or program == "safenode":
+        return "it is a safenode, which the network no longer knows: remove it", ""
     if node_id is None and _OF_ANTCTL.fullmatch(name):
         return ANTCTL, ""
+    if node_id is not None and node_id <= MOST_IDS:
+        return None, ""
+    problem = f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}"
     if node_id is None:
         problem = f"its name {shortened(name)} is none that wnm can keep: that would be one like antnode0001"
-    elif node_id > MOST_IDS:
-        problem = f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}"
-    else:
-        return None, ""
     return problem, "give its unit and its folder such a name"

@@ -53,7 +53,7 @@ def init(context: Context, say: Callable[[str], None]) -> Report:
         context.database_path,
         settings=resolved.initial_texts(),
         now=context.clock.now(),
-        absent_before=_absent(context, resolved.settings),
+        absent_before=absent_before(context, resolved.settings),
         system_id=system_id(),
     )
     return Report(text=_next_steps(context, resolved, problem))
@@ -73,12 +73,11 @@ def undo_migration(context: Context, say: Callable[[str], None]) -> Report:
     return Report(exit_code=undo(context, say))
 
 
-def _absent(context: Context, settings: Settings) -> list[str]:
+def absent_before(context: Context, settings: Settings) -> tuple[str, ...]:
     """Return the things that the machine lacks now and wnm is going to make, so that a teardown can remove them."""
     folders = absent_folders([dirname(context.database_path), *context.wiring.folders(settings)])
-    return folders + (
-        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
-    )
+    runs_as_account = traits_of(settings.process_manager).runs_as_account
+    return (*folders, *(absent_account(settings.node_user) if runs_as_account else ()))
 
 
 def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None]:
