@@ -48,11 +48,14 @@ NOT_STARTED_AT_BOOT = (
 
 
 TEXTS = {
-    **{name: f"{DATA}/{name}" for name in ("config", "override", "system", "teardown_config")},
+    **{name: f"{DATA}/{name}" for name in ("config", "override", "system")},
     "node_details": f"{DATA}/NodeDetails",
     "script": SCRIPT,
 }
-OTHER_FILES = (SCRIPT, f"{DATA}/MaxShunnedNode", f"{DATA}/block", f"{DATA}/counters")
+OTHER_FILES = (
+    SCRIPT,
+    *(f"{DATA}/{name}" for name in ("MaxShunnedNode", "block", "counters", "teardown_config")),
+)
 # Rules change for many reasons: undoing compares them, and takes away only what wnm has added.
 FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 REPORTING = "/etc/cron.d/influx_resources"
@@ -119,11 +122,7 @@ def plan_from_anm(
         to_own=tuple(seen.not_ours),
         needed=(CONFIG,),
         made=((MARK, f"{seen.database}\n"), *([seen.replacement] if seen.replacement is not None else ())),
-        notes=(
-            *(each.line for each in found.open if not each.matters),
-            *found.notes,
-            *planner.notes(),
-        ),
+        notes=(*(each.line for each in found.open if not each.matters), *found.notes, *planner.notes()),
         problems=(*_teardown(seen, found), *in_tables, *found.blocking(accept_defaults), *planner.problems()),
     )
 

@@ -190,7 +190,6 @@ def _value_of(option: str, name: str) -> str:
 
 OVERRIDE = "/var/antctl/override"
 SYSTEM = "/var/antctl/system"
-TEARDOWN_CONFIG = "/var/antctl/teardown_config"
 
 NUMBERS: Mapping[str, str] = {
     "NodeCap": "node_cap",
@@ -236,7 +235,6 @@ class AnmTexts(Struct, frozen=True, kw_only=True):
     override: str | None = None
     script: str | None = None
     system: str | None = None
-    teardown_config: str | None = None
     node_details: str | None = None
 
 
@@ -282,7 +280,6 @@ class _Reader(SettingsReader):
         # In the order in which anm sources them.
         sourced = ((SYSTEM, texts.system), (CONFIG, texts.config), (OVERRIDE, texts.override))
         self.values = read_assignments([(file, text) for file, text in sourced if text is not None])
-        self.torn_down = read_assignments([(TEARDOWN_CONFIG, texts.teardown_config or "")])
         self.script: AnmScript | None = None if texts.script is None else read_script(SCRIPT, texts.script)
         self.cores = read_cpu_count(texts.system or "") or cores
         self.places: dict[str, Place] = {}
@@ -327,7 +324,7 @@ class _Reader(SettingsReader):
 
     def rewards_address(self) -> None:
         key, name = "RewardsAddress", "rewards_address"
-        found = self.values.get(key) or self.torn_down.get(key)
+        found = self.values.get(key)
         if found is None:
             found = Unknown("it is not set", _whole_file(CONFIG))
         elif isinstance(found, Known) and (why := self._take(name, found, rewards_address_of)):
@@ -337,9 +334,7 @@ class _Reader(SettingsReader):
 
     def node_storage(self, unit_storages: Sequence[str]) -> None:
         key, name = "NodeStorage", "node_storage"
-        found = self.values.get(key) or self.torn_down.get(key)
-        if found is None and self.script is not None and self.script.storage:
-            found = Known(self.script.storage, _whole_file(SCRIPT))
+        found = self.values.get(key)
         if isinstance(found, Unknown):
             self._not_known(key, name, found, matters=not unit_storages)
         elif found is None:

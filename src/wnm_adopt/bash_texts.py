@@ -196,7 +196,6 @@ BIG_MACHINE_CORES = 24
 _MOST_REMARKS = 10
 _PORT_BASE = re.compile(r"ntpr=[\"']?([^\s\"'$`\\;&|()]*)[\"']?\s*(?:#.*)?")
 _NTPR = re.compile(r"(?<![\w\"$#{])ntpr=")
-_STORAGE = re.compile(r"(?<!\w)NodeStorage=[\"']?(/[^\s\"'\\>;&|$]*)")
 _DELAY = re.compile(r"(?P<name>DelayStart|DelayUpgrade)=(?P<value>.*)")
 _LITERAL = re.compile(r"[\"']?([0-9]{1,9})[\"']?\s*(?:#.*)?")
 _SAME_AS = re.compile(r"[\"']?\$\{?(DelayStart|DelayUpgrade)\}?[\"']?\s*(?:#.*)?")
@@ -225,12 +224,10 @@ class SetDelay(Struct, frozen=True):
 class AnmScript(Struct, frozen=True, kw_only=True):
     """The findings; None for what is not in it.
 
-    `port_base` is in thousands, as text. `storage` is where it writes that nodes are kept, without a `/` at the end.
-    `delays` are in their order: the last one counts.
+    `port_base` is in thousands, as text. `delays` are in their order: the last one counts.
     """
 
     port_base: Known | Unknown | None
-    storage: str | None
     delays: tuple[SetDelay, ...]
 
     def delay(self, name: str, cores: int) -> Known | Unknown | None:
@@ -255,19 +252,13 @@ class AnmScript(Struct, frozen=True, kw_only=True):
 def read_script(file: str, text: str) -> AnmScript:
     """Read the script without running it; never fails."""
     port_base: Known | Unknown | None = None
-    storages = set()
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
         if _NTPR.search(line):
             found, place = _PORT_BASE.fullmatch(line), place_of(file, number, line)
             port_base = Unknown(_NO_NUMBER, place) if found is None else Known(found[1], place)
-        storages |= {match[1].rstrip("/") for match in _STORAGE.finditer(line)}
-    return AnmScript(
-        port_base=port_base,
-        storage=storages.pop() if len(storages) == 1 else None,
-        delays=tuple(_delays(file, text)),
-    )
+    return AnmScript(port_base=port_base, delays=tuple(_delays(file, text)))
 
 
 def _delays(file: str, text: str) -> Iterator[SetDelay]:

@@ -179,10 +179,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None, say: 
         _write(run, plan, absent, say)
         return None
     manifest = Manifest(
-        source=source.name,
-        database=run.database_path,
-        began_at=run.clock.now(),
-        absent_before=absent,
+        source=source.name, database=run.database_path, began_at=run.clock.now(), absent_before=absent
     )
     folder = begun or TakeoverFolder.create(dirname(run.database_path), manifest)
 

@@ -59,7 +59,6 @@ def test_script(case: str) -> None:
     expected = json.loads(text_of(CASES / "scripts" / f"{case}.json"))
     script = read_script("anms.sh", text_of(CASES / "scripts" / f"{case}.txt"))
     assert begins_like(told(script.port_base), expected["port_base"])
-    assert script.storage == expected["storage"]
     for name, by_cores in expected["delays"].items():
         for cores, delay in by_cores.items():
             assert begins_like(told(script.delay(name, int(cores))), delay), (name, cores)
@@ -68,7 +67,7 @@ def test_script(case: str) -> None:
 def test_script_of_a_plain_installation() -> None:
     script = read_script("anms.sh", text_of(VANILLA / "usr/bin/anms.sh"))
     assert told(script.port_base) == "55"
-    assert (script.storage, script.delays) == ("/var/antctl/services", ())
+    assert script.delays == ()
 
 
 def test_the_cron_line_of_a_plain_installation() -> None:

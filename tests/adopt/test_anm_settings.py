@@ -32,7 +32,6 @@ def texts_of(root: str) -> AnmTexts:
         override=text("var/antctl/override"),
         script=text("usr/bin/anms.sh"),
         system=text("var/antctl/system"),
-        teardown_config=text("var/antctl/teardown_config"),
         node_details=text("var/antctl/NodeDetails"),
     )
 
@@ -352,9 +351,9 @@ def test_units_tell_where_nodes_are_if_the_config_does_not() -> None:
 def test_a_missing_config_is_a_teardown_that_is_about_to_happen() -> None:
     found = read_with(texts=texts_of("teardown_pending"))
     assert found.teardown_pending
-    assert found.given == {"rewards_address": ADDRESS, "node_storage": "/mnt/nodes"}
+    assert found.given == {}
     missing = next(each for each in found.open if each.defaults)
-    assert set(missing.keys) == set(NUMBERS)
+    assert set(missing.keys) == {*NUMBERS, "NodeStorage"}
     assert "there is no such file" in missing.line
 
 
