@@ -78,6 +78,7 @@ class LaunchdDriver:
         """`cores` is how many cores 100 % of CPU stands for, `patience` how long one call of launchctl may take."""
         self._clock = clock
         self._folder = Path(agents_folder or Path.home() / "Library" / "LaunchAgents")
+        self.folders: Sequence[str] = (str(self._folder),)
         self._program = launchctl
         self._uid = os.getuid() if uid is None else uid
         self._prefix = prefix
@@ -123,7 +124,8 @@ class LaunchdDriver:
                 return
             # Also what is loaded but does not run: it may be held back for minutes after failures, which no
             # kickstart shortens, or be an older version of the property list.
-            self._unload(label, PATIENCE_WITH_LABEL)
+            self._boot_out(label, PATIENCE_WITH_LABEL)
+            self._require_unloaded(label)
             before = log_bytes(unit)
             try:
                 self._load(unit, label, domain)
@@ -133,7 +135,7 @@ class LaunchdDriver:
                 raise
             if ended:
                 self._end(unit, label, WATCH_AFTER_START)
-                said = last_output(unit, since=before) or f"it wrote nothing ({unit.argv[0]})"
+                said = last_output(unit, since=before, instead=f"it wrote nothing ({unit.argv[0]})")
                 raise Transient(f"{unit.name} ended at once with {ended}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
@@ -169,18 +171,14 @@ class LaunchdDriver:
         with self._alone(unit) as label:
             if not self._is_ours(unit, label):
                 return
-            self._unload(label, PATIENCE_WITH_LABEL)
+            self._boot_out(label, PATIENCE_WITH_LABEL)
+            self._require_unloaded(label)
             try:
                 self._path(label).unlink(missing_ok=True)
             except OSError as error:
                 raise Transient(f"cannot remove {self._path(label)}: {error.strerror}") from error
             # The next user of this label would wonder why it does not start.
             self._call("enable", f"{self._domain().name}/{label}")
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """The folder of the user's agents."""
-        return (str(self._folder),)
 
     def claimed(self) -> Mapping[str, str]:
         """The names whose label is loaded or in a property list, by file name or content."""
@@ -360,10 +358,6 @@ class LaunchdDriver:
         killed = self._found.end(unit, left, spare=loaded.pid if loaded else None)
         self._require_unloaded(label)
         return killed
-
-    def _unload(self, label: str, patience: timedelta) -> None:
-        self._boot_out(label, patience)
-        self._require_unloaded(label)
 
     def _boot_out(self, label: str, timeout: timedelta) -> None:
         """Ask every domain to end and forget it. Whether it did, now or later, is for `_origins` to say.

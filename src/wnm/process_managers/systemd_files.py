@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,17 +36,13 @@ class UnitFiles:
         self._folder = Path(folder)
         self._scope = scope
         self._links = self._folder / f"{BOOT_TARGET[scope]}.wants"
+        self.folders: Sequence[str] = (str(self._folder), str(self._links))
         # On most machines /lib is a link to /usr/lib.
         distinct: dict[Path, Path] = {}
         for each in map(Path, (folder, *search_path)):
             distinct.setdefault(each.resolve(), each)
         self._elsewhere = tuple(distinct.values())[1:]
         self._slice = threading.Lock()
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """The folders that files and links are written to."""
-        return (str(self._folder), str(self._links))
 
     def path(self, unit: Unit) -> Path:
         """Its file. Permanent if its name is more than a name."""
@@ -68,13 +65,22 @@ class UnitFiles:
             return False
         except OSError as error:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
-        if (whose := owner(content.decode(errors="replace"))) is None:
-            if unit.found and _runs(content, path, unit, self._scope):
-                return True
+        whose = owner(content.decode(errors="replace"))
+        if whose == unit.working_dir or (whose is None and unit.found and self._runs(content, unit)):
+            return True
+        if whose is None:
             raise Permanent(f"{path} is a unit that wnm did not write")
-        if whose != unit.working_dir:
-            raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
-        return True
+        raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
+
+    def _runs(self, content: bytes, unit: Unit) -> bool:
+        """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
+        from wnm.formats.systemd_reading import read_loaded, read_unit
+
+        path = self.path(unit)
+        found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
+        if found.argv is None and (properties := loaded_properties(path.name, of_user=self._scope == "user")):
+            found = read_loaded(properties, found, str(path)) or found
+        return found.argv is not None and holds(found.argv, unit.fingerprint)
 
     def is_as_found(self, unit: Unit) -> bool:
         """Whether its file is the one that was there before wnm."""
@@ -151,19 +157,17 @@ class UnitFiles:
 
     def unlink_from_boot(self, unit: Unit) -> bool:
         """Let it no longer start with the machine; True if it would have."""
-        links = [self._links / service_name(unit)]
-        if unit.found:
-            # It may have been enabled for another target.
-            links += sorted(self._folder.glob(f"*.wants/{service_name(unit)}"))
+        # One from before wnm may have been enabled for another target.
+        links = self._folder.glob(f"*.wants/{service_name(unit)}") if unit.found else ()
         linked = False
-        for link in links:
+        for link in {self._links / service_name(unit), *links}:
             try:
                 link.unlink()
+                linked = True
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
                 raise Transient(f"cannot delete {link}: {error.strerror}") from error
-            linked = True
         return linked
 
     def claimed(self) -> dict[str, str]:
@@ -206,16 +210,6 @@ def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
         *(f"{place}/systemd/{scope}" for place in ("/usr/local/lib", "/usr/lib", "/lib")),
         f"{volatile}/generator.late",
     )
-
-
-def _runs(content: bytes, path: Path, unit: Unit, scope: Scope) -> bool:
-    """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
-    from wnm.formats.systemd_reading import read_loaded, read_unit
-
-    found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
-    if found.argv is None and (properties := loaded_properties(path.name, of_user=scope == "user")):
-        found = read_loaded(properties, found, str(path)) or found
-    return found.argv is not None and holds(found.argv, unit.fingerprint)
 
 
 def _is_by_wnm(path: Path) -> bool:

@@ -86,9 +86,9 @@ def log_bytes(unit: Unit) -> int:
         return 0
 
 
-def last_output(unit: Unit, *, since: int) -> str:
+def last_output(unit: Unit, *, since: int, instead: str = "it wrote nothing") -> str:
     """Return the end of the unit's log, in one line, of what was written after its first `since` bytes."""
-    return quoted(last_lines(unit.log_file, LAST_OUTPUT_LINES, since=since))
+    return quoted(last_lines(unit.log_file, LAST_OUTPUT_LINES, since=since)) or instead
 
 
 def quoted(lines: Sequence[str]) -> str:
