@@ -27,7 +27,7 @@ from wnm.formats.launchd import (
 from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
 from wnm.system.clock import until
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import make_private_dir, open_regular, write_private
+from wnm.system.files import failing, make_private_dir, open_regular, write_private
 from wnm.system.processes import Process, holds
 
 # No such process, domain or service, and not in this domain, as `launchctl error NUMBER` explains them. Without a
@@ -173,20 +173,16 @@ class LaunchdDriver:
                 return
             self._boot_out(label, PATIENCE_WITH_LABEL)
             self._require_unloaded(label)
-            try:
+            with failing(f"cannot remove {self._path(label)}"):
                 self._path(label).unlink(missing_ok=True)
-            except OSError as error:
-                raise Transient(f"cannot remove {self._path(label)}: {error.strerror}") from error
             # The next user of this label would wonder why it does not start.
             self._call("enable", f"{self._domain().name}/{label}")
 
     def claimed(self) -> Mapping[str, str]:
         """The names whose label is loaded or in a property list, by file name or content."""
         labels: list[tuple[str, str]] = []
-        try:
+        with failing(f"cannot look into {self._folder}"):
             paths = sorted(self._folder.iterdir()) if self._folder.exists() else []
-        except OSError as error:
-            raise Transient(f"cannot look into {self._folder}: {error.strerror}") from error
         for path in paths:
             if path.suffix == ".plist":
                 written = read_plist(_content(path) or b"")
@@ -296,10 +292,8 @@ class LaunchdDriver:
         # launchd refuses what others could have written.
         if content == standing and not self._path(label).lstat().st_mode & 0o022:
             return
-        try:
+        with failing(f"cannot make {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Transient(f"cannot make {self._folder}: {error.strerror}") from error
         write_private(str(self._path(label)), content)
 
     def _load(self, unit: Unit, label: str, domain: Domain) -> None:

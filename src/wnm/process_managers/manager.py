@@ -20,7 +20,15 @@ from wnm.node_kinds.kind import NodeKind
 from wnm.sensors.node_files import critical_failure
 from wnm.sensors.programs import read_program
 from wnm.system.accounts import ensure, give, open_way
-from wnm.system.files import keep_beside, make_private_dir, open_regular, place_file, trim_log, write_file
+from wnm.system.files import (
+    failing,
+    keep_beside,
+    make_private_dir,
+    open_regular,
+    place_file,
+    trim_log,
+    write_file,
+)
 from wnm.system.processes import holds
 from wnm.system.removal import remove_file, remove_tree, require_inside
 
@@ -289,13 +297,10 @@ def _require_fresh(node: Node, companions: Sequence[str]) -> None:
     """Whatever an operator or another program put there is not ours to build on, nor to delete later."""
     placed = (Path(node.program).name, *companions)
     ours = {*placed, *(f".{name}.new" for name in placed)}
-    try:
+    is_folder, foreign = True, []
+    with failing(f"cannot look into {node.root_dir}"), suppress(FileNotFoundError):
         is_folder = stat.S_ISDIR(os.lstat(node.root_dir).st_mode)
         foreign = sorted({each.name for each in Path(node.root_dir).iterdir()} - ours) if is_folder else []
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise Transient(f"cannot look into {node.root_dir}: {error.strerror}") from error
     if foreign or not is_folder:
         what = f"already holds {foreign[0]}" if foreign else "is not a folder"
         raise Permanent(f"{node.root_dir} {what}: move it away, or import the node that it belongs to")

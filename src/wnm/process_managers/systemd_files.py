@@ -19,7 +19,7 @@ from wnm.formats.systemd_unit import (
     service_name,
     unit_text,
 )
-from wnm.system.files import make_private_dir, open_regular, write_file
+from wnm.system.files import failing, make_private_dir, open_regular, write_file
 from wnm.system.processes import holds
 from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
@@ -111,12 +111,10 @@ class UnitFiles:
         if self._scope == "system":
             _require_way_of_our_own(unit.log_file)
         _make_log(unit.log_file)
-        try:
+        with failing(f"cannot write {path}"):
             if ours and path.read_bytes() == text:
                 return False
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Transient(f"cannot write {path}: {error.strerror}") from error
         with self._slice:
             if not any(os.path.lexists(each / SLICE) for each in (self._folder, *self._elsewhere)):
                 write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
@@ -148,12 +146,10 @@ class UnitFiles:
     def link_to_boot(self, unit: Unit) -> None:
         """Let it start with the machine."""
         link = self._links / service_name(unit)
-        try:
+        with failing(f"cannot write {link}"):
             self._links.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 link.symlink_to(self.path(unit))
-        except OSError as error:
-            raise Transient(f"cannot write {link}: {error.strerror}") from error
 
     def unlink_from_boot(self, unit: Unit) -> bool:
         """Let it no longer start with the machine; True if it would have."""
@@ -161,26 +157,18 @@ class UnitFiles:
         links = self._folder.glob(f"*.wants/{service_name(unit)}") if unit.found else ()
         linked = False
         for link in {self._links / service_name(unit), *links}:
-            try:
+            with failing(f"cannot delete {link}"), suppress(FileNotFoundError, NotADirectoryError):
                 link.unlink()
                 linked = True
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise Transient(f"cannot delete {link}: {error.strerror}") from error
         return linked
 
     def claimed(self) -> dict[str, str]:
         """The names of all services that systemd could be asked for, and the file of each."""
         found: dict[str, str] = {}
         for folder in (self._folder, *self._elsewhere):
-            try:
-                with os.scandir(folder) as entries:
-                    names = sorted(each.name for each in entries if not each.is_dir())
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise Transient(f"cannot look into {folder}: {error.strerror}") from error
+            names: list[str] = []
+            with failing(f"cannot look into {folder}"), suppress(FileNotFoundError, NotADirectoryError):
+                names = sorted(each.name for each in os.scandir(folder) if not each.is_dir())
             for name in names:
                 if name.endswith(".service") and not name.startswith("."):
                     found.setdefault(name.removesuffix(".service"), str(folder / name))

@@ -11,7 +11,7 @@ from wnm.core.errors import Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading
 from wnm.system.clock import until
-from wnm.system.files import last_lines
+from wnm.system.files import failing, last_lines
 from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
 
 # While the old one is still ending, a new one may appear, or one just started may change its command line.
@@ -37,10 +37,8 @@ class UnitProcesses:
 
     def table(self, units: Sequence[Unit]) -> ProcessTable:
         """The processes of all units in one pass. Transient if the process table cannot be read."""
-        try:
+        with failing("cannot read the process table"):
             return ProcessTable.read({unit.fingerprint[0] for unit in units})
-        except OSError as error:
-            raise Transient(f"cannot read the process table: {error.strerror or error}") from error
 
     def reading(self, process: Process) -> ProcessReading:
         """One of a running unit's processes."""
