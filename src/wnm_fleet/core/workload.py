@@ -1,7 +1,7 @@
 """Workloads: what one asks for, the states it goes through, and how its end is told."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -191,6 +191,9 @@ class Workload(Value, frozen=True, kw_only=True):
     ports: tuple[Port, ...] = ()
     container: str | None = None
     digest: str | None = None
+    """The image by its content, kept from the first attempt on: a later one runs the same, whatever a tag says then."""
+    memory_bytes: int = 0
+    """The limit that was agreed when it was submitted."""
     started_at: Moment | None = None
     end: End | None = None
     not_before: Moment | None = None
@@ -225,5 +228,9 @@ def after_end(workload: Workload, end: End) -> Outcome:
     final = end.kind in (EndKind.WORKLOAD_TIMEOUT, EndKind.IMAGE_NOT_FOUND)
     if final or workload.spec.restart is Restart.NEVER or workload.attempt > workload.spec.most_restarts:
         return Outcome(state=State.FAILED)
-    pause = backoff(workload.attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
-    return Outcome(state=State.PENDING, not_before=end.at + pause)
+    return Outcome(state=State.PENDING, not_before=backoff_after(workload, end.at))
+
+
+def backoff_after(workload: Workload, at: datetime) -> datetime:
+    """Return when the next attempt may start after one that ended at `at`."""
+    return at + backoff(workload.attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE)

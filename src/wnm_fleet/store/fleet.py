@@ -96,6 +96,12 @@ class FleetStore:
         with self._database.session() as session:
             return tuple(_kept(row) for row in session.scalars(wanted))
 
+    def with_ids(self, ids: Iterable[str]) -> tuple[Kept, ...]:
+        """Return the workloads that have one of these ids; ids that nobody has are passed over."""
+        with self._database.session() as session:
+            rows = (session.get(WorkloadRow, each) for each in sorted(set(ids)))
+            return tuple(_kept(row) for row in rows if row is not None)
+
     def find(self, text: str) -> Kept:
         """Return a workload by its id, a beginning of its id that no other has, or its name (the latest of it).
 
