@@ -155,7 +155,9 @@ def _conclusion(conclusion: Conclusion) -> str | None:
 
 
 def _changed(before: Node, after: Node) -> list[str]:
-    return [each.encode_name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)]
+    return [
+        each.encode_name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)
+    ]
 
 
 def _news(name: str, node: Node) -> str:

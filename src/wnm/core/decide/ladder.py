@@ -26,7 +26,7 @@ from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
 from wnm.core.decide.unwell import deal_with_shunned, restart_silent
 from wnm.core.decide.upgrades import release_news, upgrade_outdated
 from wnm.core.decision import Conclusion, Decision, Proposal
-from wnm.core.health_gate import Waits, assess
+from wnm.core.health_gate import assess
 from wnm.core.lifecycle import (
     backing_off,
     backs_off,
@@ -188,8 +188,8 @@ def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Blocked:
     if node.gate_version is not None and runs(each.reading):
         action = Task(kind=TaskKind.PASS_GATE, nodes=nodes, version=node.gate_version)
         verdict = assess(node, each.reading, now, settings, pid_before=node.pid)
-        if isinstance(verdict, Waits):
-            return Blocked(kind=verdict.kind, action=action, than=verdict.than, until=verdict.until)
+        if verdict.passed is None:
+            return Blocked(kind=verdict.waits_for, action=action, than=verdict.than, until=verdict.until)
         return Blocked(kind=BlockKind.NEXT_OBSERVATION, action=action)
     action = Task(kind=TaskKind.LEAVE_TRANSITION, nodes=nodes, status=node.status)
     unseen = node.status is not Status.REMOVING and not runs(each.reading)
