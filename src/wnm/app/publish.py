@@ -87,7 +87,7 @@ def publish(
     try:
         # Only now: a cycle without outputs must not pay for reports.
         from wnm.app.material import in_hand
-        from wnm.system.publish import publish as write_file
+        from wnm.system.files import publish as write_file
 
         made = in_hand(cycle, nodes, resolved, now)
     except Exception as error:  # noqa: BLE001 - the cycle is over and written down: nothing may undo that
@@ -102,7 +102,7 @@ def publish(
 
 def withdraw(settings: "Settings") -> tuple[str, ...]:
     """Take away what `publish` wrote, when nothing is managed any more; returns what went wrong."""
-    from wnm.system.publish import withdraw as remove_file
+    from wnm.system.files import withdraw as remove_file
 
     return _each(settings, lambda output, path: remove_file(path, marker=output.marker.encode()))
 
