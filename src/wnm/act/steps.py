@@ -12,6 +12,7 @@ from msgspec import Struct
 from wnm.act.executor import MOST_AT_ONCE, Ending, Job, Lane, Subject, TimeLimit, carry_out
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -67,7 +68,12 @@ def carry_out_actions(
     """
     lane = Lane("healing", healing)
     jobs = [
-        _job(action, action.node if isinstance(action, AddNode) else nodes[action.node], backends, lane)
+        _job(
+            action,
+            action.node if isinstance(action, AddNode | AdoptNode) else nodes[action.node],
+            backends,
+            lane,
+        )
         for action in actions
     ]
     at_once = MOST_AT_ONCE + (healing if any(job.lane for job in jobs) else 0)
@@ -113,6 +119,9 @@ def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
     match action:
         case AddNode():
             return _add(action, backends)
+        case AdoptNode(former=former):
+            # What it needs besides its folder, such as its unit, is made when it is started.
+            return Performed() if former is None else _killed(backends.manager.stop_node(former))
         case StartNode():
             return _start(action, node, backends)
         case UpgradeNode():

@@ -21,6 +21,14 @@ class AddNode(Value, frozen=True, kw_only=True):
     because: Reason
 
 
+class AdoptNode(Value, frozen=True, kw_only=True):
+    """Manage a node whose folder is there already; `former` is its row when its folder was elsewhere before."""
+
+    node: Node
+    because: Reason
+    former: Node | None = None
+
+
 class StartNode(Value, frozen=True, kw_only=True):
     """Start a stopped node; `program`, when given, replaces its copy first."""
 
@@ -121,6 +129,7 @@ class ClosePort(Value, frozen=True, kw_only=True):
 type PortChange = OpenPort | ClosePort
 type NodeAction = (
     AddNode
+    | AdoptNode
     | StartNode
     | StopNode
     | RestartNode
@@ -146,4 +155,4 @@ def is_about_shuns(action: Action) -> bool:
 
 def node_of(action: NodeAction) -> NodeId:
     """The id of the node that an action is about."""
-    return action.node.id if isinstance(action, AddNode) else action.node
+    return action.node.id if isinstance(action, AddNode | AdoptNode) else action.node

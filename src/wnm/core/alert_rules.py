@@ -15,6 +15,7 @@ from wnm.core.decide.ladder import MISSING_STORAGE
 from wnm.core.decide.pressure import excess, high_gauges, must_shed, short_file_systems
 from wnm.core.decide.releases import halted, held_by_halt
 from wnm.core.decide.selection import is_stopped
+from wnm.core.decide.storage import ASKED_ABOUT
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
@@ -238,17 +239,17 @@ def _takes_one_more(machine: MachineReading, mount_point: str, cost: NodeCost, s
 
 
 def _storage(look: Look) -> Iterator[Condition]:
-    """With a disk away wnm stands still, and only somebody can bring it back."""
-    if look.decision.rule != MISSING_STORAGE:
-        return
+    """What lies on a disk in question is left alone, and only somebody can say whether it is the right one."""
     names = {int(each.id): each.name for each in look.nodes}
+    whole = look.decision.rule == MISSING_STORAGE and not look.decision.actions
     for held in look.decision.held:
-        if held.remedy is not None:
+        if held.kind in ASKED_ABOUT:
             yield Condition(
                 key=Key.MISSING_STORAGE,
                 subject="machine",
                 severity=Severity.CRITICAL,
-                text=f"nothing is managed: wnm waits for {waiting_for(held, names)}",
+                text=f"{'nothing is' if whole else f'{len(held.nodes)} node(s) are not'} managed: wnm waits for "
+                f"{waiting_for(held, names)}",
                 remedy=remedy(held, names) or "",
             )
             return

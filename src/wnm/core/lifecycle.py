@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -386,12 +387,13 @@ def moved(node: Node, status: Status, now: datetime, because: str, *, crashed: b
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
     """The row to write before the action, so that an interruption at any moment leaves a trace that is true.
 
-    `node` is the present row; None only for AddNode, whose row this creates.
+    `node` is the present row; None only for AddNode and AdoptNode, whose row this creates.
     """
     because = sentence(action.because)
     match action:
-        case AddNode():
-            return _restarting(action.node, now, because, restarted=False)
+        case AddNode() | AdoptNode():
+            status = Status.RESTARTING if isinstance(action, AddNode) else action.node.status
+            return replace(action.node, status=status, status_since=now, because=because)
         case _ if node is None:
             raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
         case StartNode(program=program):
@@ -496,7 +498,7 @@ def _still_under_way(outcome: Outcome, node: Node) -> Node:
     return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
 
 
-_TO_REST = StopNode | DisableNode | RetireNode | AddNode
+_TO_REST = StopNode | DisableNode | RetireNode | AddNode | AdoptNode
 """After these a node that does not run is not started again for that."""
 
 

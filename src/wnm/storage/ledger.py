@@ -6,9 +6,10 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from wnm import __version__
-from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
+from wnm.core.action import AddNode, AdoptNode, NodeAction, Resurvey, node_of
 from wnm.core.decision import Decision
 from wnm.core.errors import Bug
 from wnm.core.identity import Identity
@@ -24,6 +25,7 @@ from wnm.core.observation import (
     ShunAct,
 )
 from wnm.core.outcome import Outcome, Result
+from wnm.core.places import KnownPlace
 from wnm.core.rates import Counters
 from wnm.core.recall import Recall
 from wnm.core.release import Release, after_outcomes, merged
@@ -111,6 +113,12 @@ class Ledger:
         news = {"system_id": system_id, "noticed_system_id": noticed_system_id}
         known = {name: value for name, value in news.items() if value is not None}
         self._database.write(lambda connection: rows.update(connection, "machine", known))
+
+    def note_places(self, places: Sequence[KnownPlace]) -> None:
+        """Remember these storage folders as they are now; the others stay as they were."""
+        found = [asdict(each) for each in places]
+        if found:
+            self._database.write(lambda connection: rows.put(connection, "place", found))
 
     def note_synced(self, cycle: int) -> None:
         """Remember that a fleet has fetched everything up to this cycle: only that is forgotten in time."""
@@ -282,6 +290,16 @@ def _remembered(connection: Connection, machine: Row) -> Remembered:
         add_last_error=machine["add_last_error"],
         releases=_releases_of(machine),
         shun_acts=_shun_acts(connection),
+        identity=machine["identity"],
+        places=known_places(connection),
+    )
+
+
+def known_places(connection: Connection) -> tuple[KnownPlace, ...]:
+    """The storage folders that are remembered, by path."""
+    found = connection.execute("SELECT * FROM place ORDER BY path")
+    return tuple(
+        KnownPlace(**{**dict(row), "failed_at": rows.moment_or_none(row["failed_at"])}) for row in found
     )
 
 
@@ -388,7 +406,7 @@ def _write_operations(
     intended = []
     for action in actions:
         before = present.get(node_of(action))
-        if before is None and not isinstance(action, AddNode):
+        if before is None and not isinstance(action, AddNode | AdoptNode):
             raise Bug(f"{type(action).__name__} was decided for node {node_of(action)}, which has no row")
         row = {"cycle_id": number, "intended_at": now, **rows.operation_row(action, before)}
         intended.append(

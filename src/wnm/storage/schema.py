@@ -21,7 +21,7 @@ class Schema(Struct, frozen=True, kw_only=True):
 
 
 SCHEMA = Schema(
-    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"),
+    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
     scripts=Path(__file__).with_name("migrations"),
 )
 HEAD = SCHEMA.head
@@ -65,6 +65,7 @@ TABLES: Mapping[str, frozenset[str]] = {
     ),
     "disk_level": _names("mount_point at free_bytes "),
     "alert_clock": _names("id boot_id offset_seconds "),
+    "place": _names("path folder file_system device failed_at failure "),
     "setting": _names("name layer text revision at outranks_fleet "),
     "reservation": _names("owner cores memory_bytes disk_bytes until "),
     "foreign_reading": _names("source key subject value unit at owner interval_seconds "),
@@ -80,6 +81,7 @@ PROSE = frozenset(
         "channel",
         "error",
         "failed_version",
+        "failure",
         "firewall_note",
         "former_version",
         "last_error",

@@ -1,5 +1,6 @@
 """Concludes what became of nodes by itself: versions, delays, interruptions; it holds for every rule of the cycle."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from wnm.core.decide.selection import is_resting_removal
 from wnm.core.decision import Conclusion
 from wnm.core.health_gate import Waits, assess
 from wnm.core.lifecycle import backing_off, backs_off, conclude, delay_of, is_gone, lacks_restart, runs
-from wnm.core.node import TRANSITIONS, Node, Status
+from wnm.core.node import TRANSITIONS, Node, NodeId, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.release import Release, merged
@@ -45,8 +46,11 @@ class Settled(Value, frozen=True, kw_only=True):
     releases: tuple[Release, ...]
 
 
-def settle(seen: Observation, settings: Settings) -> Settled:
-    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted."""
+def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ()) -> Settled:
+    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted.
+
+    Nothing is finished or undone on the nodes that are `held`.
+    """
     interrupted = {node_of(each.action): each.action for each in seen.interrupted}
     concluded = tuple(
         replace(
@@ -63,6 +67,8 @@ def settle(seen: Observation, settings: Settings) -> Settled:
     )
     actions = []
     for before, each in zip(seen.nodes, concluded, strict=True):
+        if each.node.id in held:
+            continue
         cut_off = interrupted.get(each.node.id)
         action = _to_finish(each, cut_off, seen, settings, pid_before=before.node.pid)
         if action is not None:

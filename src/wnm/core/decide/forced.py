@@ -21,6 +21,7 @@ from wnm.core.action import (
     UpgradeNode,
     node_of,
 )
+from wnm.core.decide.adopt import accepted, adoptions
 from wnm.core.decide.allocate import free_ids, new_node, no_place, places
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.firewall import with_ports
@@ -28,16 +29,23 @@ from wnm.core.decide.growth import node_cost, one_more
 from wnm.core.decide.pressure import counted
 from wnm.core.decide.releases import way_back
 from wnm.core.decide.selection import is_stopped, oldest_first, removal_order, youngest_first
-from wnm.core.decide.storage import missing_storage
+from wnm.core.decide.storage import (
+    Question,
+    held_nodes,
+    place_news,
+    questions,
+    without_doubtful,
+)
 from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target
 from wnm.core.decision import BY_HAND, Decision
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
-from wnm.core.node import Status
+from wnm.core.node import Node, Status
 from wnm.core.observation import NodeSeen, Observation, Unseen
+from wnm.core.places import PlaceNews
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.release import Release, merged
-from wnm.core.sentences import Names, remedy, waiting_for, what
+from wnm.core.sentences import remedy, waiting_for, what
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 from wnm.core.version import is_older
@@ -58,69 +66,92 @@ class ForcedAction(StrEnum):
     ENABLE = "enable"
     SURVEY = "survey"
     TEARDOWN = "teardown"
+    ADOPT = "adopt"
+    ACCEPT_DISK = "accept_disk"
 
 
 class Request(Value, frozen=True, kw_only=True):
-    """One `--force_action`: named nodes, or `count` nodes of the ladder's choice."""
+    """One `--force_action`: named nodes, or `count` nodes of the ladder's choice, or a storage folder."""
 
     action: ForcedAction
     names: tuple[str, ...] = ()
     count: int | None = None
     confirmed: bool = False
+    storage: str | None = None
 
 
 def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     """The decision that a request makes. BadInput when it names what is not there or lacks `--confirm`."""
     _check(request)
-    settled = settle(seen, settings)
+    found, asked = seen, questions(seen)
+    seen = without_doubtful(seen, asked)
+    settled = settle(seen, settings, held_nodes(asked))
     whole = replace(settled.seen, nodes=settled.nodes)
-    actions: tuple[Action, ...]
+    actions: tuple[Action, ...] = ()
     held: tuple[Blocked, ...] = ()
-    if request.action is ForcedAction.TEARDOWN:
-        _require_storages(seen, settled)
+    places: tuple[PlaceNews, ...] = ()
     match request.action:
+        case ForcedAction.ACCEPT_DISK:
+            places = (accepted(found, settings, request.storage, asked),)
+        case ForcedAction.ADOPT:
+            actions = adoptions(found, settings, request.names, asked)
         case ForcedAction.ADD:
             actions = _add(whole, settings, request.count or 1)
         case ForcedAction.SURVEY:
             actions = (Resurvey(because=ASKED_FOR),)
         case _:
             chosen = _choose(whole, settings, request)
+            _refuse_doubtful(chosen, found, asked, request)
             actions = _act_on(chosen, whole, settings, request)
-            held = (
-                ()
-                if actions
-                else (
-                    Blocked(
-                        kind=BlockKind.NOT_APPLICABLE,
-                        action=Task(kind=TaskKind.FORCED, text=request.action.value),
-                    ),
-                )
-            )
+    if not actions and not places:
+        nothing = Task(kind=TaskKind.FORCED, text=request.action.value)
+        held = (Blocked(kind=BlockKind.NOT_APPLICABLE, action=nothing),)
     decision = Decision(
         rule=BY_HAND,
         because=Reason(kind=ReasonKind.FORCED, text=request.action.value),
         conclusions=conclusions(seen.nodes, settled.nodes),
-        actions=_besides(actions, seen, settled) + actions,
+        actions=_besides(actions, settled) + actions if not asked else actions,
         held=held,
         releases=_lifted(request, actions, settled),
+        places=places or place_news(seen, settings, asked, _nodes_added(actions)),
     )
-    if missing_storage(seen, settled.seen):
-        return decision
-    return with_ports(decision, seen, settings, (each.node for each in settled.nodes))
+    return decision if asked else with_ports(decision, seen, settings, (each.node for each in settled.nodes))
 
 
-def _require_storages(seen: Observation, settled: Settled) -> None:
-    """Refuse while a disk is away: its nodes would stay behind, with keys that nobody has a copy of."""
-    missing = missing_storage(seen, settled.seen)
-    if missing:
-        raise NeedsOperator(
-            f"cannot tear everything down: {waiting_for(missing[0], _names(settled))}",
-            remedy="bring it back, or first remove the nodes on it by name",
-        )
+def _nodes_added(actions: tuple[Action, ...]) -> list[Node]:
+    return [each.node for each in actions if isinstance(each, AddNode)]
 
 
-def _names(settled: Settled) -> Names:
-    return {each.node.id: each.node.name for each in settled.nodes}
+_HARMLESS = frozenset({ForcedAction.STOP, ForcedAction.DISABLE, ForcedAction.ENABLE})
+
+
+def _refuse_doubtful(
+    chosen: list[NodeSeen], found: Observation, asked: tuple[Question, ...], request: Request
+) -> None:
+    """Refuse to touch the folder of a node whose disk is in question: it may be another machine's.
+
+    A node whose folder is not there can be removed by name: that is how the operator says that it is lost.
+    """
+    if request.action in _HARMLESS:
+        return
+    gone = {each.node.id for each in found.nodes if each.reading.root_dir_present is False}
+    names = {int(each.node.id): each.node.name for each in found.nodes}
+    for question in asked:
+        waits = waiting_for(question.blocked, names)
+        how = remedy(question.blocked, names) or "try again when its disk can be read"
+        if request.action is ForcedAction.TEARDOWN and question.nodes:
+            # Its nodes would stay behind, with keys that nobody has a copy of.
+            raise NeedsOperator(
+                f"cannot tear everything down: {waits}",
+                remedy="bring it back, or first remove the nodes on it by name",
+            )
+        for each in chosen:
+            if each.node.id not in question.nodes:
+                continue
+            if request.action is not ForcedAction.REMOVE or each.node.id not in gone:
+                raise NeedsOperator(
+                    f"cannot {request.action} {each.node.name}, it waits for {waits}", remedy=how
+                )
 
 
 def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> tuple[Release, ...]:
@@ -133,10 +164,8 @@ def _lifted(request: Request, actions: tuple[Action, ...], settled: Settled) -> 
     return merged(settled.releases, lifted)
 
 
-def _besides(actions: tuple[Action, ...], seen: Observation, settled: Settled) -> tuple[Action, ...]:
+def _besides(actions: tuple[Action, ...], settled: Settled) -> tuple[Action, ...]:
     """Return the actions that finish interrupted or due work as in any cycle, except those on the same nodes."""
-    if missing_storage(seen, settled.seen):
-        return ()
     chosen = {node_of(action) for action in actions if not isinstance(action, Resurvey)}
     return tuple(action for action in settled.actions if node_of(action) not in chosen)
 
@@ -146,6 +175,8 @@ def _check(request: Request) -> None:
         raise BadInput("--force_action teardown removes every node with its data: add --confirm")
     if request.action is ForcedAction.REMOVE and request.names and not request.confirmed:
         raise BadInput("--force_action remove --service_name removes nodes with their data: add --confirm")
+    if request.action is ForcedAction.ACCEPT_DISK and not request.confirmed:
+        raise BadInput("--force_action accept_disk gives up nodes that are not on the disk: add --confirm")
     if request.action in (ForcedAction.ADD, ForcedAction.SURVEY, ForcedAction.TEARDOWN) and request.names:
         raise BadInput(f"--force_action {request.action} takes no --service_name")
     if request.action is ForcedAction.REMOVE and not request.names and request.count is None:

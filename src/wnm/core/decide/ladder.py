@@ -4,13 +4,21 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from wnm.core.action import Action, Resurvey, node_of
+from wnm.core.action import Action, AddNode, Resurvey, node_of
 from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.crashed import start_crashed
 from wnm.core.decide.firewall import with_ports
 from wnm.core.decide.growth import grow
 from wnm.core.decide.pressure import relieve_pressure
-from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
+from wnm.core.decide.storage import (
+    Question,
+    held_nodes,
+    place_news,
+    questions,
+    remove_dead,
+    with_dead,
+    without_doubtful,
+)
 from wnm.core.decide.unwell import deal_with_shunned, restart_silent
 from wnm.core.decide.upgrades import upgrade_outdated
 from wnm.core.decision import Decision, Proposal
@@ -49,18 +57,20 @@ MISSING_STORAGE = "missing storage"
 
 def decide(seen: Observation, settings: Settings) -> Decision:
     """Decide what this cycle does and what it holds back, from the observation and the settings alone."""
-    settled = settle(seen, settings)
-    missing = missing_storage(seen, settled.seen)
-    if missing:
-        return _stand_still(seen, settled, missing)
+    asked = questions(seen)
+    seen = without_doubtful(seen, asked)
+    holding = held_nodes(asked)
+    settled = settle(seen, settings, holding)
+    if asked and all(each.path in {one.path for one in asked if one.closed} for each in seen.storages):
+        return _stand_still(seen, settled, asked)
     view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
     latest = _latest(settled.nodes, view.nodes)
     rule, because = IDLE, Reason(kind=ReasonKind.NOTHING_TO_DO)
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
     chosen: Proposal | None = None
-    held: list[Blocked] = list(settled.held)
-    taken = {node_of(action) for action in settled.actions}
+    held: list[Blocked] = [*(each.blocked for each in asked), *settled.held]
+    taken = {*holding, *(node_of(action) for action in settled.actions)}
     first: list[Action] = list(settled.actions)
     for name, propose in LADDER:
         proposal = _without_taken(propose(view, settings), taken)
@@ -79,7 +89,9 @@ def decide(seen: Observation, settings: Settings) -> Decision:
             first.extend(proposal.actions)
         else:
             held.append(_behind(rule, name, proposal))
-    if rule == IDLE and held:
+    if rule == IDLE and asked:
+        rule, because = MISSING_STORAGE, _standstill(asked[0].blocked)
+    elif rule == IDLE and held:
         because = Reason(kind=ReasonKind.ALL_BLOCKED)
     decision = Decision(
         rule=rule,
@@ -88,6 +100,7 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         actions=tuple(first),
         held=tuple(held),
         releases=settled.releases,
+        places=place_news(seen, settings, asked, (each.node for each in first if isinstance(each, AddNode))),
     )
     return with_ports(decision, seen, settings, (each.node for each in latest))
 
@@ -125,14 +138,14 @@ def _latest(nodes: tuple[NodeSeen, ...], newer: tuple[NodeSeen, ...]) -> tuple[N
     return tuple(found.get(each.node.id, each) for each in nodes)
 
 
-def _stand_still(seen: Observation, settled: Settled, missing: tuple[Blocked, ...]) -> Decision:
-    """With a disk away nothing is done at all: whatever seems to be missing may come back."""
+def _stand_still(seen: Observation, settled: Settled, asked: tuple[Question, ...]) -> Decision:
+    """With every disk in question nothing is done at all: whatever seems to be missing may come back."""
     return Decision(
         rule=MISSING_STORAGE,
-        because=_standstill(missing[0]),
+        because=_standstill(asked[0].blocked),
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=(),
-        held=missing,
+        held=tuple(each.blocked for each in asked),
         releases=settled.releases,
     )
 
@@ -143,5 +156,6 @@ def _standstill(missing: Blocked) -> Reason:
         path=missing.path,
         other_path=missing.other_path,
         than=missing.than,
+        count=missing.count,
         nodes=missing.nodes,
     )
