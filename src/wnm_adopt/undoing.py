@@ -11,6 +11,7 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
+from wnm.act.places import unmark
 from wnm.app.context import Context
 from wnm.app.elevate import hand_over, lacks_rights
 from wnm.app.schedule import SYSTEM_LOGS, log_file_of, place_of, remove_cron_of
@@ -190,12 +191,15 @@ def _refuse_new_nodes(run: Context, folder: TakeoverFolder) -> None:
 
 
 def _take_back_traces(run: Context) -> None:
-    """Remove what wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
+    """Remove what wnm added to nodes that go back: rules of the firewall, programs kept beside theirs, markers."""
     nodes = _nodes(run)
     if not nodes:
         return
     with open_for_reading(run.database_path) as database:
-        settings = run.resolve(Ledger(database).layers()).settings
+        ledger = Ledger(database)
+        settings, identity = run.resolve(ledger.layers()).settings, ledger.identity().uuid
+    for folder in settings.node_storage:
+        unmark(folder, identity)
     backends = run.wiring.build(settings, run.clock)
     for node in nodes:
         try:

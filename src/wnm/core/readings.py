@@ -115,7 +115,21 @@ DISK = Reading(
 )
 """The reading that there is once for each file system with node data."""
 
-BY_KEY = {each.key: each for each in (*READINGS, DISK)}
+INODES = Reading(
+    key="disk_inodes_percent",
+    name="inodes",
+    unit=PERCENT,
+    source="file_systems",
+    allow="hd_less_than",
+    remove="hd_remove",
+    metric="wnm_disk_inodes_used_ratio",
+    limit_metric=None,
+    meaning="Inodes in use of a file system with node data, 0 to 1",
+    sample=None,
+)
+"""The same of a file system's inodes, where it has a fixed number of them: they bound growth alone."""
+
+BY_KEY = {each.key: each for each in (*READINGS, DISK, INODES)}
 
 
 def value_of(reading: Reading, machine: MachineReading) -> float | Unseen:

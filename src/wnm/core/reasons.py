@@ -163,6 +163,7 @@ class TaskKind(StrEnum):
     HAND_OUT_PROGRAM = "hand-out-program"
     USE_VERSION = "use-version"
     MANAGE = "manage"
+    MANAGE_NODES = "manage-nodes"
     REPORT_SHUNNED = "report-shunned"
     RESTART_SHUNNED = "restart-shunned"
     RECYCLE_SHUNNED = "recycle-shunned"
@@ -183,6 +184,7 @@ class RemedyKind(StrEnum):
     MOUNT_DISK = "mount-disk"
     ACCEPT_DISK = "accept-disk"
     ADOPT = "adopt"
+    MEND_PLACE = "mend-place"
 
 
 class Figure(Value, frozen=True, kw_only=True, omit_defaults=True):

@@ -169,6 +169,7 @@ _TASKS: dict[TaskKind, str] = {
     TaskKind.HAND_OUT_PROGRAM: "hand out a node program",
     TaskKind.USE_VERSION: "use version {version}",
     TaskKind.MANAGE: "manage this machine",
+    TaskKind.MANAGE_NODES: "go on with {nodes}",
     TaskKind.REPORT_SHUNNED: "do something about {nodes}, shunned too often",
     TaskKind.RESTART_SHUNNED: "restart {nodes}, shunned too often",
     TaskKind.RECYCLE_SHUNNED: "recycle {nodes}, shunned too often",
@@ -188,6 +189,8 @@ _REMEDIES: dict[RemedyKind, str] = {
     "--service_name {each}",
     RemedyKind.ACCEPT_DISK: "mount its disk there again, or, if what is there is right, run wnm --force_action "
     "accept_disk --storage {quoted} --confirm: nodes whose folders are not there are then removed",
+    RemedyKind.MEND_PLACE: "mount {path} so that it can be written and programs may run, or give other folders: "
+    "wnm --force_action update_config --node_storage FOLDER",
     RemedyKind.ADOPT: "run wnm --force_action adopt --service_name {each} to go on with it there, or move it back",
 }
 

@@ -1,19 +1,21 @@
 """Allocates an id, ports, a folder and a wallet to a new node."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from posixpath import join
 
 from wnm.core.backends import traits_of
-from wnm.core.decide.gauges import in_crisis
+from wnm.core.decide.gauges import in_crisis, inode_gauge
 from wnm.core.forms import FAUCET, WeightedWallet
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, Observation, Storage
-from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind
+from wnm.core.reasons import Blocked, BlockKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
 LAST_PORT = 65535
+AGAIN_AFTER = timedelta(hours=1)
+"""The time after which a storage folder where an addition failed is taken for as good as the others."""
 
 
 class Place(Value, frozen=True, kw_only=True):
@@ -45,13 +47,44 @@ def ports_of(node_id: int, settings: Settings) -> tuple[int, int]:
 
 
 def places(seen: Observation, settings: Settings) -> list[Place]:
-    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out."""
+    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out.
+
+    A folder in which the last addition failed comes after the others until one succeeds there, or an hour has passed.
+    """
     found = []
     for path in settings.node_storage:
         file_system = file_system_of(path, seen)
-        if file_system is not None and not in_crisis(file_system, settings):
+        if (
+            file_system is not None
+            and not in_crisis(file_system, settings)
+            and file_system.free_inodes != 0
+            and place_problem(path, seen) is None
+        ):
             found.append(Place(path=path, file_system=file_system))
-    return sorted(found, key=lambda place: -place.file_system.free_bytes)
+    return sorted(found, key=lambda place: (_has_failed(place.path, seen), -place.file_system.free_bytes))
+
+
+def place_problem(path: str, seen: Observation) -> BlockKind | None:
+    """What keeps nodes from being put in a storage folder, whatever is free there; None if nothing."""
+    storage = next((each for each in seen.storages if each.path == path), None)
+    if storage is None:
+        return None
+    if storage.read_only:
+        return BlockKind.PLACE_READ_ONLY
+    if storage.noexec:
+        return BlockKind.PLACE_NOEXEC
+    return None if storage.writable else BlockKind.PLACE_UNWRITABLE
+
+
+def _has_failed(path: str, seen: Observation) -> bool:
+    at = next((each.failed_at for each in seen.remembered.places if each.path == path), None)
+    return at is not None and abs(seen.now - at) < AGAIN_AFTER
+
+
+def has_untried_place(seen: Observation, settings: Settings) -> bool:
+    """Whether a node fits somewhere where no addition failed lately, while one did elsewhere."""
+    found = [_has_failed(place.path, seen) for place in places(seen, settings)]
+    return any(_has_failed(path, seen) for path in settings.node_storage) and False in found
 
 
 def file_system_of(path: str, seen: Observation) -> FileSystem | None:
@@ -115,7 +148,20 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
 def no_place(seen: Observation, settings: Settings) -> Blocked:
     """Return why no storage folder takes a new node."""
     adding = Task(kind=TaskKind.ADD)
-    unseen = [path for path in settings.node_storage if file_system_of(path, seen) is None]
-    if unseen:
-        return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=unseen[0])
+    for path in settings.node_storage:
+        problem = place_problem(path, seen)
+        if problem is not None:
+            return Blocked(kind=problem, action=adding, path=path, remedy=_mend(path))
+    for path in settings.node_storage:
+        system = file_system_of(path, seen)
+        if system is None:
+            return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=path)
+        inodes = inode_gauge(system, settings)
+        if inodes is not None and not inodes.allows_growth:
+            figure = inodes.against(inodes.allow)
+            return Blocked(kind=BlockKind.READING_HIGH, action=adding, reading=figure)
     return Blocked(kind=BlockKind.NO_SPACE, action=adding, limit=settings.crisis_bytes)
+
+
+def _mend(path: str) -> Remedy:
+    return Remedy(kind=RemedyKind.MEND_PLACE, path=path)

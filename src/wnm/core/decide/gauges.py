@@ -1,7 +1,7 @@
 """The machine's readings, each beside the limit below which it may grow and the one above which it must shed."""
 
 from wnm.core.observation import FileSystem, MachineReading, Unseen
-from wnm.core.readings import BY_KEY, DISK, LOAD, READINGS, limits_of, shown, value_of
+from wnm.core.readings import BY_KEY, DISK, INODES, LOAD, READINGS, limits_of, shown, value_of
 from wnm.core.reasons import Figure
 from wnm.core.settings import Settings
 from wnm.core.values import Value
@@ -78,6 +78,22 @@ def disk_gauge(file_system: FileSystem, settings: Settings) -> Gauge:
         value=file_system.used_percent,
         allow=allow,
         remove=remove,
+        path=file_system.mount_point,
+    )
+
+
+def inode_gauge(file_system: FileSystem, settings: Settings) -> Gauge | None:
+    """Return the gauge of a file system's inodes; None where it makes them as it needs them.
+
+    A removed node gives back few of them, so nothing is removed for their sake.
+    """
+    if file_system.inodes_used_percent is None:
+        return None
+    return Gauge(
+        key=INODES.key,
+        value=file_system.inodes_used_percent,
+        allow=limits_of(INODES, settings)[0],
+        remove=None,
         path=file_system.mount_point,
     )
 

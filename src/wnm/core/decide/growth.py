@@ -6,9 +6,16 @@ from msgspec.structs import replace
 
 from wnm.core.action import AddNode, NodeAction, StartNode
 from wnm.core.backoff import holds
-from wnm.core.decide.allocate import Place, free_ids, new_node, no_place, places
+from wnm.core.decide.allocate import (
+    Place,
+    free_ids,
+    has_untried_place,
+    new_node,
+    no_place,
+    places,
+)
 from wnm.core.decide.crashed import shared_cause
-from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis
+from wnm.core.decide.gauges import Gauge, disk_gauge, gauges, in_crisis, inode_gauge
 from wnm.core.decide.pressure import excess, must_shed
 from wnm.core.decide.selection import free_slots, has_crashed, ids_of, is_stopped, oldest_first
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
@@ -145,7 +152,8 @@ def _plan_additions(
     if isinstance(program, Blocked):
         return plan.but(replace(program, action=adding))
     last = seen.remembered
-    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
+    # A pause is about the folders that an addition failed in: one where none did may be tried meanwhile.
+    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE) and not has_untried_place(seen, settings):
         return plan.but(
             Blocked(
                 kind=BlockKind.ADD_BACKOFF,
@@ -210,8 +218,10 @@ def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Se
     disk = _disk(then, mount_point)
     if in_crisis(disk, settings):
         return Blocked(kind=BlockKind.CAPACITY_DISK, action=task, path=mount_point, count=disk.free_bytes)
-    gauge = disk_gauge(disk, settings)
-    return None if gauge.allows_growth else _would(task, gauge)
+    gauge, inodes = disk_gauge(disk, settings), inode_gauge(disk, settings)
+    if not gauge.allows_growth:
+        return _would(task, gauge)
+    return None if inodes is None or inodes.allows_growth else too_high(task, inodes)
 
 
 def _disk(machine: MachineReading, mount_point: str) -> FileSystem:

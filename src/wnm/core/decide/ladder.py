@@ -13,6 +13,7 @@ from wnm.core.decide.pressure import relieve_pressure
 from wnm.core.decide.storage import (
     Question,
     held_nodes,
+    held_part,
     place_news,
     questions,
     remove_dead,
@@ -69,7 +70,7 @@ def decide(seen: Observation, settings: Settings) -> Decision:
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
     chosen: Proposal | None = None
-    held: list[Blocked] = [*(each.blocked for each in asked), *settled.held]
+    held: list[Blocked] = [*map(held_part, asked), *settled.held]
     taken = {*holding, *(node_of(action) for action in settled.actions)}
     first: list[Action] = list(settled.actions)
     for name, propose in LADDER:

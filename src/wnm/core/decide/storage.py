@@ -94,6 +94,8 @@ def _questions_of(storage: Storage, there: list[NodeSeen], seen: Observation) ->
     known = known_place(seen, storage.path)
     if isinstance(storage.present, Unseen):
         return
+    if _is_taken_over(storage, known, there):
+        storage = replace(storage, marker=None)
     kind = _identity_problem(storage, known, seen)
     every = tuple(each.node.id for each in there)
     if isinstance(storage.marker, Unseen):
@@ -109,6 +111,11 @@ def _questions_of(storage: Storage, there: list[NodeSeen], seen: Observation) ->
         yield from _questions_without_marker(storage, there, seen)
     else:
         yield from _questions_of_nodes(storage, known, there, seen)
+
+
+def _is_taken_over(storage: Storage, known: KnownPlace, there: list[NodeSeen]) -> bool:
+    """Whether a folder that we never marked holds one of our nodes: its marker is that of a database before ours."""
+    return known.folder is None and isinstance(storage.marker, Marker) and any(map(has_own_key, there))
 
 
 def _identity_problem(storage: Storage, known: KnownPlace, seen: Observation) -> BlockKind | None:
@@ -185,7 +192,7 @@ def _questions_of_nodes(
     for each, stray in moved:
         blocked = Blocked(
             kind=BlockKind.NODE_ELSEWHERE,
-            action=Task(kind=TaskKind.MANAGE, nodes=(each.node.id,)),
+            action=Task(kind=TaskKind.MANAGE_NODES, nodes=(each.node.id,)),
             path=each.node.root_dir,
             other_path=stray.path,
             remedy=Remedy(kind=RemedyKind.ADOPT, nodes=(each.node.id,)),
@@ -209,9 +216,10 @@ def _is_expected(each: NodeSeen, seen: Observation) -> bool:
 
 def _ask(kind: BlockKind, storage: Storage, nodes: tuple[NodeId, ...], before: str | None = None) -> Blocked:
     remedy = RemedyKind.MOUNT_DISK if kind in _BY_CONTENT else RemedyKind.ACCEPT_DISK
+    whole = kind is not BlockKind.STORAGE_INCOMPLETE
     return Blocked(
         kind=kind,
-        action=Task(kind=TaskKind.MANAGE, nodes=nodes),
+        action=Task(kind=TaskKind.MANAGE if whole else TaskKind.MANAGE_NODES, nodes=nodes),
         path=storage.path,
         other_path=storage.mount_point if before is not None else None,
         than=before,
@@ -226,6 +234,15 @@ _BY_CONTENT = (BlockKind.STORAGE_ABSENT, BlockKind.STORAGE_EMPTY, BlockKind.STOR
 def held_nodes(found: Iterable[Question]) -> frozenset[NodeId]:
     """The nodes that nothing is done to until a question is answered."""
     return frozenset(node for each in found for node in each.nodes)
+
+
+def held_part(question: Question) -> Blocked:
+    """The question where the rest of the machine goes on: what it holds is its nodes, or new ones where it has none."""
+    blocked = question.blocked
+    if blocked.action.kind is not TaskKind.MANAGE:
+        return blocked
+    kind = TaskKind.MANAGE_NODES if blocked.nodes else TaskKind.ADD
+    return replace(blocked, action=replace(blocked.action, kind=kind))
 
 
 def without_doubtful(seen: Observation, found: tuple[Question, ...]) -> Observation:
@@ -312,11 +329,11 @@ def place_news(
             continue
         known = known_place(seen, storage.path)
         found_now = _as_found(storage, known, seen)
-        if isinstance(storage.marker, Marker):
+        if isinstance(storage.marker, Marker) and storage.marker.database == identity:
             latest = replace(found_now, folder=storage.marker.folder)
             if latest != known:
                 news.append(PlaceNews(place=latest))
-        elif storage.marker is None and known.folder is None and _may_be_marked(storage, taking):
+        elif known.folder is None and _may_be_marked(storage, taking):
             news.append(PlaceNews(place=replace(found_now, folder=folder_id(seen, storage.path)), marks=True))
     return tuple(news)
 
