@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from wnm.core.observation import NodePage, ShunRates, Unseen
-from wnm.core.version import tidy_version
+from wnm.core.release import tidy_version
 
 # A literal start lets the search skip from line to line: 20 µs a page instead of 160 µs with `^`.
 _SAMPLE = re.compile(

@@ -8,7 +8,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.version import tidy_version
+from wnm.core.release import tidy_version
 
 LONGEST_QUOTE = 300
 _LONGEST_LINE = 16 * 1024

@@ -9,17 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from msgspec.structs import asdict
-
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.node import Node
 from wnm.core.places import KnownPlace
-from wnm.storage import rows
+from wnm.storage import handed_over, rows
 from wnm.storage.database import connect, uri_of
 from wnm.storage.errors import database_errors
 from wnm.storage.schema import APPLICATION_ID, HEAD, TABLES_SQL
-from wnm.storage.settings import setting_rows
 
 
 def create(
@@ -122,9 +119,9 @@ def _build(
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         rows.insert(connection, "machine", machine)
-        rows.put(connection, "setting", setting_rows(settings, at=machine["initialised_at"]))
-        rows.put(connection, "node", map(rows.node_row, nodes))
-        rows.put(connection, "place", map(asdict, places))
+        handed_over.put_settings(connection, settings, machine["initialised_at"])
+        rows.put(connection, "node", nodes)
+        rows.put(connection, "place", places)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     sync(file)

@@ -5,7 +5,7 @@ from posixpath import basename, dirname, join
 from msgspec.structs import replace
 
 from wnm.core.action import AdoptNode
-from wnm.core.decide.allocate import Place, new_node
+from wnm.core.decide.growth import Place, new_node
 from wnm.core.decide.pressure import counted
 from wnm.core.decide.storage import (
     Question,

@@ -22,13 +22,10 @@ from wnm.core.action import (
     node_of,
 )
 from wnm.core.decide.adopt import accepted, adoptions
-from wnm.core.decide.allocate import free_ids, new_node, no_place, places
-from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.firewall import with_ports
-from wnm.core.decide.growth import node_cost, one_more
-from wnm.core.decide.pressure import counted
-from wnm.core.decide.releases import way_back
-from wnm.core.decide.selection import is_stopped, oldest_first, removal_order, youngest_first
+from wnm.core.decide.growth import free_ids, new_node, no_place, node_cost, one_more, places
+from wnm.core.decide.ladder import Settled, conclusions, settle
+from wnm.core.decide.pressure import counted, is_stopped, oldest_first, removal_order, youngest_first
 from wnm.core.decide.storage import (
     Question,
     held_nodes,
@@ -36,7 +33,7 @@ from wnm.core.decide.storage import (
     questions,
     without_doubtful,
 )
-from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target
+from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target, way_back
 from wnm.core.decision import BY_HAND, Decision
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
@@ -44,11 +41,10 @@ from wnm.core.node import Node, Status
 from wnm.core.observation import NodeSeen, Observation, Unseen
 from wnm.core.places import PlaceNews
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
-from wnm.core.release import Release, merged
+from wnm.core.release import Release, is_older, merged
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.core.settings import Settings
 from wnm.core.values import Value
-from wnm.core.version import is_older
 
 ASKED_FOR = Reason(kind=ReasonKind.BY_HAND)
 
@@ -331,7 +327,7 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
     free = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
     if count > free:
         raise BadInput(
-            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(free, 0)}; raise node_cap"
+            f"--count {count}: node_cap {settings.node_cap} leaves capacity for {max(free, 0)}; raise node_cap"
         )
     ids = free_ids(seen, settings, count)
     if len(ids) < count:

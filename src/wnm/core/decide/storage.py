@@ -17,6 +17,8 @@ from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, Rem
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
+AGAIN_AFTER = timedelta(hours=1)
+"""The time after which a storage folder where an addition failed is taken for as good as the others."""
 FIRST_START = timedelta(minutes=10)
 IN_QUESTION = Unseen(reason="its disk is in question")
 ASKED_ABOUT = frozenset(
@@ -309,6 +311,24 @@ def found_elsewhere(node: Node, seen: Observation) -> Stray | None:
             if stray.name == node.name and stray.kind == node.kind and _is_born(stray.born, node.born):
                 return stray
     return None
+
+
+def place_problem(path: str, seen: Observation) -> BlockKind | None:
+    """What keeps nodes from being put in a storage folder, whatever is free there; None if nothing."""
+    storage = next((each for each in seen.storages if each.path == path), None)
+    if storage is None:
+        return None
+    if storage.read_only:
+        return BlockKind.PLACE_READ_ONLY
+    if storage.noexec:
+        return BlockKind.PLACE_NOEXEC
+    return None if storage.writable else BlockKind.PLACE_UNWRITABLE
+
+
+def has_failed(path: str, seen: Observation) -> bool:
+    """Whether the last addition there failed, within an hour."""
+    at = known_place(seen, path).failed_at
+    return at is not None and abs(seen.now - at) < AGAIN_AFTER
 
 
 def place_news(
