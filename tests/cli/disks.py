@@ -18,16 +18,16 @@ class Disks:
     def __init__(self) -> None:
         self._mounted: list[Path] = []
 
-    def memory(self, place: Path, options: str = "size=60m") -> Path:
+    def memory(self, place: Path, options: str = "size=1g") -> Path:
         """A file system in memory at `place`."""
         return self._mount(place, "-t", "tmpfs", "-o", options, "tmpfs")
 
     def image(self, place: Path, file: Path, *make: str) -> Path:
-        """The file system in a file of 48 MB, made on the first call."""
+        """The file system in a file of 900 MB, made on the first call."""
         if not file.exists():
             with file.open("wb") as whole:
-                whole.truncate(48_000_000)
-            _run("mkfs.ext4", "-q", "-F", *make, str(file))
+                whole.truncate(900_000_000)
+            _run("mkfs.ext4", "-q", "-F", "-N", "2000", *make, str(file))
         return self._mount(place, "-o", "loop", str(file))
 
     def bind(self, place: Path, source: Path) -> Path:

@@ -18,7 +18,7 @@ __all__ = ["disks"]
 def needs(operator: Operator) -> str:
     """A cycle that must end with exit code 3, and what it says; it has to leave every row and process alone."""
     rows, pids = operator.statuses(), operator.pids()
-    refused = operator.cycle()
+    refused = operator.unhurried_cycle()
     assert refused.code == 3, refused
     assert (operator.statuses().keys(), operator.pids()) == (rows.keys(), pids)
     return refused.err
@@ -26,8 +26,8 @@ def needs(operator: Operator) -> str:
 
 def with_two(operator: Operator, disks: Disks, **settings: object) -> tuple[Path, Path]:
     """Two disks of the machine's own; the first one is larger."""
-    a = disks.memory(operator.home / "a", "size=60m")
-    b = disks.memory(operator.home / "b", "size=40m")
+    a = disks.memory(operator.home / "a", "size=1g")
+    b = disks.memory(operator.home / "b", "size=900m")
     operator.init(node_storage=f"{a},{b}", **settings)
     return a, b
 
@@ -215,7 +215,7 @@ def test_without_another_disk_it_says_what_to_mend(
 
 
 def test_a_disk_without_inodes_takes_no_node_and_says_inodes(operator: Operator, disks: Disks) -> None:
-    small = disks.memory(operator.nodes, "size=60m,nr_inodes=64")
+    small = disks.memory(operator.nodes, "size=1g,nr_inodes=64")
     operator.init(node_cap=1)
     for number in range(61):
         (small / f"file {number}").touch()
@@ -232,15 +232,15 @@ def test_a_disk_where_an_addition_failed_is_not_tried_again_before_the_other(
     operator: Operator, disks: Disks
 ) -> None:
     """A disk that counts free bytes and has none, as below a used-up quota or thin volume, and is the emptier one."""
-    pool = disks.memory(operator.home / "pool", "size=4m")
+    pool = disks.memory(operator.home / "pool", "size=16m")
     a = disks.image(operator.home / "a", pool / "a.img", "-O", "^has_journal")
-    disks.memory(operator.home / "b", "size=30m")
+    disks.memory(operator.home / "b", "size=700m")
     operator.init(node_storage=f"{a},{operator.home / 'b'}", node_cap=1)
     with suppress(OSError), (pool / "full").open("wb", buffering=0) as full:
         while full.write(bytes(65536)):
             pass
     failed = operator.unhurried_cycle()
     assert (failed.code, operator.pids()) == (1, []), failed
-    assert "the last addition there failed" in " ".join(operator.ask("doctor").out.split())
     operator.cycles_until(lambda: operator.running() == 1, at_most=2)
+    assert "the last addition there failed" in " ".join(operator.ask("doctor").out.split())
     assert holders(operator) == ["b"]

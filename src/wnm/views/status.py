@@ -19,6 +19,7 @@ from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload
+from wnm.views.places import place_notes
 from wnm.views.reports import (
     FIGURES,
     FORMS,
@@ -347,6 +348,10 @@ def status_lines(
     lines += [line(), *machine_lines(found, width, dots=dots)]
     if found.program is not None:
         lines += hanging(line(), f"program: {found.program}", width)
+    if material.seen is not None:
+        for note in place_notes(material.seen, material.settings, material.generated_at):
+            words = f"storage {note.path}: {note.words}" + (f": {note.remedy}" if note.remedy else "")
+            lines += hanging(line(), words, width, Tone.BAD if note.bad else Tone.WARN)
     lines += [*hanging(line(), *age(material, width)), line()]
     if found.summarised:
         lines += [*summary(found.every, width), line()]

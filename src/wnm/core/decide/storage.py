@@ -293,7 +293,8 @@ def has_own_key(each: NodeSeen) -> bool:
     key, node = each.reading.born, each.node
     if each.reading.root_dir_present is not True or key is None:
         return False
-    is_new = node.process_started_at is None and timedelta(0) <= key - node.born <= FIRST_START
+    never_seen = node.process_started_at is None and node.disk_measured_at is None
+    is_new = never_seen and timedelta(0) <= key - node.born <= FIRST_START
     return is_new or _is_born(key, node.born)
 
 
@@ -311,6 +312,17 @@ def found_elsewhere(node: Node, seen: Observation) -> Stray | None:
             if stray.name == node.name and stray.kind == node.kind and _is_born(stray.born, node.born):
                 return stray
     return None
+
+
+def marker_state(storage: Storage, seen: Observation) -> str:
+    """`ours`, `missing`, `another`, `unseen`, or `none` for a folder that never had a marker."""
+    known, marker = known_place(seen, storage.path), storage.marker
+    if isinstance(marker, Unseen) or isinstance(storage.present, Unseen):
+        return "unseen"
+    if marker is None:
+        return "none" if known.folder is None else "missing"
+    ours = marker.database == seen.remembered.identity and known.folder in (None, marker.folder)
+    return "ours" if ours else "another"
 
 
 def place_problem(path: str, seen: Observation) -> BlockKind | None:
