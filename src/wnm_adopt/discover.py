@@ -17,15 +17,12 @@ from msgspec.structs import replace
 from wnm.core.errors import NeedsOperator, WnmError, shortened
 from wnm.core.observation import Unseen
 from wnm.formats.launchd import OWN_KEY
-from wnm.formats.systemd_command import SHELLS
-from wnm.formats.systemd_loaded import read_loaded
-from wnm.formats.systemd_reading import UnitFound, read_unit
+from wnm.formats.systemd_reading import SHELLS, UnitFound, read_loaded, read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import read_with_timeout
-from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
-from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import Process, ProcessTable, fingerprints, holds
+from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
 SYSTEMD = "systemd"
 SYSTEMD_USER = "systemd+user"

@@ -115,14 +115,14 @@ def _each(wanted: list[tuple[Output, str]], work: Callable[[Output, str], None])
 
 
 def _write(output: Output, path: str, made: "Material", database: "Database") -> None:
-    from wnm.system.publish import publish as write_file
+    from wnm.system.files import publish as write_file
 
     text = output.render(made, database)
     write_file(path, f"{text}\n".encode(errors="replace"), marker=output.marker.encode())
 
 
 def _remove(output: Output, path: str) -> None:
-    from wnm.system.publish import withdraw as remove_file
+    from wnm.system.files import withdraw as remove_file
 
     remove_file(path, marker=output.marker.encode())
 

@@ -179,7 +179,7 @@ def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | 
     if begin > since:
         text = text.partition(b"\n")[2]  # most likely half a line
     lines = text.decode(errors="replace").split("\n")
-    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.read_log(lines))
+    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.log_words.read(lines))
 
 
 def _newest(folder: int, pattern: str) -> str | None:
@@ -222,7 +222,7 @@ def _printed(node: Node, kind: NodeKind) -> str | None:
     if not _written_since(output_log(node), _beginning(node)):
         return None
     printed = last_lines(output_log(node), SEARCHED_LINES)
-    fatal = kind.read_log(printed).fatal
+    fatal = kind.log_words.read(printed).fatal
     if fatal:
         return fatal[:LONGEST]
     end = " | ".join(printed[-PRINTED_LINES:])

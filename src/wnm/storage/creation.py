@@ -42,8 +42,7 @@ def create(
     target = Path(path)
     if os.path.lexists(target):
         raise already_there(path)
-    leftover = next((each for each in (f"{path}-wal", f"{path}-journal") if os.path.lexists(each)), None)
-    if leftover is not None:
+    for leftover in [each for each in (f"{path}-wal", f"{path}-journal") if os.path.lexists(each)]:
         raise NeedsOperator(
             f"{leftover} is left over from another database and would be mixed into this one",
             remedy="move it away, then try again",

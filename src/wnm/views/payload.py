@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from wnm.formats.shell import render_env
+from wnm.formats.assignments import render_env
 
 SCHEMA = 1
 

@@ -10,7 +10,7 @@ from wnm.core.errors import BadInput
 from wnm.core.observation import FileSystem, Unseen
 from wnm.core.readings import Gauge, in_crisis
 from wnm.core.settings import SPECS, Settings, shown
-from wnm.formats.config_file import render_config
+from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
