@@ -83,5 +83,5 @@ def _place(storage: Storage, seen: Observation, settings: Settings) -> Payload:
         "last_failure": known.failure,
         "last_failure_at": None if known.failed_at is None else moment(known.failed_at),
         "takes_new_nodes": storage.path in settings.node_storage,
-        "folders_without_row": [each.name for each in storage.strays],
+        "folders_without_row": len(storage.strays),
     }

@@ -86,7 +86,7 @@ def _storages(material: Material) -> Iterable[Family]:
         for each in places
     ]
     yield _gauge("wnm_storage_usable", "1 where nodes can be put and managed, 0 where not.", usable)
-    strays = [((("path", each["path"]),), float(len(each["folders_without_row"]))) for each in places]
+    strays = [((("path", each["path"]),), float(each["folders_without_row"])) for each in places]
     yield _gauge("wnm_storage_folders_without_row", "Folders with a node's name that no row names.", strays)
 
 

@@ -213,7 +213,7 @@ MISSING_STORAGE = "missing storage"
 def decide(seen: Observation, settings: Settings) -> Decision:
     """Decide what this cycle does and what it holds back, from the observation and the settings alone."""
     asked = questions(seen)
-    seen = without_doubtful(seen, asked)
+    seen, held = without_doubtful(seen, asked), list(map(held_part, asked))
     settled = settle(seen, settings, held_nodes(asked))
     if asked and {each.path for each in seen.storages} <= {each.path for each in asked if each.closed}:
         return _stand_still(seen, settled, asked)
@@ -223,9 +223,8 @@ def decide(seen: Observation, settings: Settings) -> Decision:
     rule, because = IDLE, Reason(kind=ReasonKind.NOTHING_TO_DO)
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
-    chosen = False
-    actions: list[Action] = list(settled.actions)
-    held: list[Blocked] = [*map(held_part, asked), *settled.held]
+    chosen, actions = False, list[Action](settled.actions)
+    held += settled.held
     taken = nodes_in(actions) | held_nodes(asked)  # A node has one action a cycle.
     for name, propose in LADDER:
         proposal = propose(view, settings)
