@@ -19,7 +19,7 @@ MOST_LINES = {
     "wnm": 30_000,  # storage folders: markers, facts, adoption; limits of cgroups
     "wnm_adopt": 4_610,
     "wnm_sim": 2_500,
-    "wnm_fleet": 2_000,  # GPUs, the queue, the local engine
+    "wnm_fleet": 2_900,  # GPUs, the queue, the local engine, its memory and its sweep
     "wnm/cli": 600,
     "wnm/app": 3_660,  # markers at --init and in a cycle
     "wnm/alerts": 800,
