@@ -63,7 +63,7 @@ _MACHINE: Keys = {
     "storages[].path": "a storage folder",
     "storages[].present": "whether it is there; null where its disk did not answer",
     "storages[].marker": "`ours`, `missing`, `another`, `unseen`, or `none` where it never had one",
-    "storages[].problem": "why it takes no node: `place-read-only`, `place-noexec`, `place-unwritable`; null if nothing",
+    "storages[].problem": "why it takes none: `place-read-only`, `place-noexec`, `place-unwritable`; null if nothing",
     "storages[].mount_point": "where its file system is mounted",
     "storages[].file_system": "the identity of that file system",
     "storages[].device": "the device below it, `major:minor`",
