@@ -12,9 +12,10 @@ from posixpath import dirname
 
 from msgspec.structs import replace
 
+from wnm.act.places import unmark
 from wnm.app.context import Context
 from wnm.app.elevate import hand_over, lacks_rights
-from wnm.app.init import absent_before
+from wnm.app.init import things_missing
 from wnm.app.run_cycle import look_and_decide
 from wnm.app.schedule import SYSTEM_LOGS, log_file_of, place_of, remove_cron_of
 from wnm.core.action import Resurvey, port_comment
@@ -174,7 +175,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None, say: 
         )
     settings = _resolved(run, plan).settings
     run.wiring.check(settings)
-    absent = absent_before(run, settings)
+    absent = things_missing(run, settings)
     if not source.switches_off:
         _write(run, plan, absent, say)
         return None
@@ -531,9 +532,12 @@ def _refuse_new_nodes(folder: TakeoverFolder, rows: Sequence[Node]) -> None:
 
 
 def _take_back_traces(run: Context, rows: Sequence[Node]) -> None:
-    """Remove what wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
+    """Remove what wnm added to nodes that go back: rules of the firewall, programs kept beside theirs, markers."""
     with open_for_reading(run.database_path) as database:
-        settings = run.resolve(Ledger(database).layers()).settings
+        ledger = Ledger(database)
+        settings, identity = run.resolve(ledger.layers()).settings, ledger.identity().uuid
+    for folder in settings.node_storage:
+        unmark(folder, identity)
     backends = run.wiring.build(settings, run.clock)
     for node in rows:
         try:
