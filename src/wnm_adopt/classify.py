@@ -18,7 +18,7 @@ from wnm.core.node import Node, Status
 from wnm.core.release import tidy_version
 from wnm.node_kinds.kinds import KINDS
 from wnm_adopt.discover import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings, tidy_path
-from wnm_adopt.understand import LARGEST_PORT, Understood, is_about_a_node, understand
+from wnm_adopt.understand import LARGEST_PORT, NodeArguments, Understood, is_about_a_node, understand
 
 # Nothing below these is ever a node's, whatever it is called.
 _NEVER_BELOW = (
@@ -186,8 +186,12 @@ def _claims(each: Understood, facts: Mapping[str, FolderFacts]) -> Iterator[tupl
     """The things that no two nodes can have, the weightiest first; of a record any port is weighed against any."""
     if each.id is not None:
         yield 0, _NUMBER, each.id
-    for path in _paths(each, facts):
-        yield 1, _FOLDER, path
+    root = each.root_dir
+    if root.startswith("/"):
+        known = facts.get(root)
+        real = known.real if known is not None and known.unseen is None and known.real else root
+        for path in {posixpath.normpath(f"/{path.lstrip('/')}") for path in (root, tidy_path(real))}:
+            yield 1, _FOLDER, path
     for rank, what in enumerate(("port", "metrics port"), 2):
         if what in each.ports:
             yield rank, what, each.ports[what]
@@ -216,14 +220,6 @@ def _nested(
                     found.setdefault(place, f"its {_FOLDER} {root} is {how} that of {other}")
             break
         outer = posixpath.dirname(outer)
-
-
-def _paths(each: Understood, facts: Mapping[str, FolderFacts]) -> set[str]:
-    if not each.root_dir.startswith("/"):
-        return set()
-    known = facts.get(each.root_dir)
-    real = known.real if known is not None and known.unseen is None and known.real else each.root_dir
-    return {posixpath.normpath(f"/{tidy_path(path).lstrip('/')}") for path in (each.root_dir, real)}
 
 
 ROOT = "root"
@@ -318,41 +314,38 @@ def validate(read: Understood, conflict: str | None, around: Surroundings) -> tu
 
     None if it can. `conflict` is why it cannot be kept beside another one.
     """
-    unit, arguments = read.unit, read.arguments
-    if read.problem is not None or arguments is None:
+    if read.problem is not None or read.arguments is None:
         return read.problem or "", read.remedy
-    root, wallet, where = read.root_dir, arguments.wallet, f"in {unit.place}"
-    shown = "none" if wallet is None else shortened(wallet)
-    has_wallet = _WALLET.fullmatch(wallet or "") is not None
-    # Only the service manager of the whole system runs things as others.
-    has_account = unit.manager == SYSTEMD or unit.user in (None, around.account)
-    has_port = arguments.metrics_port is not None or _metrics_port(read, around) <= LARGEST_PORT
-    see_to_it = f"see to that folder, or take {unit.place} away"
-    checks = (
-        (
-            path_problem(root, read.name, around.homes),
-            f"move its data to a folder called {read.name} that holds nothing else, and name that {where}",
-        ),
-        (_program_problem(read, around), f"copy the program to {root}, and name that copy {where}"),
-        (
-            None if has_wallet else f"it has no valid rewards address: {shown}",
-            f"give --rewards-address {where}",
-        ),
-        (
-            None
-            if has_account
-            else f"it runs as {unit.user}, and not as {around.account}, who could not keep it",
-            f"run wnm as {unit.user}",
-        ),
-        (conflict, "decide which of the two is to stay, and take the other one away"),
-        (_gone_problem(root, around), f"bring its folder back, or take {unit.place} away"),
-        (_seen_problem(read, around), see_to_it),
-        (
-            None if has_port else "it has no metrics port, and its number is too large to be given one",
-            f"give a port {where}",
-        ),
+    found = _problems(read, read.arguments, conflict, around)
+    return next(((why, remedy) for why, remedy in found if why is not None), None)
+
+
+def _problems(
+    read: Understood, arguments: NodeArguments, conflict: str | None, around: Surroundings
+) -> Iterator[tuple[str | None, str]]:
+    unit, root, wallet, where = read.unit, read.root_dir, arguments.wallet, f"in {read.unit.place}"
+    own_folder = (
+        f"move its data to a folder called {read.name} that holds nothing else, and name that {where}"
     )
-    return next(((why, remedy) for why, remedy in checks if why is not None), None)
+    yield path_problem(root, read.name, around.homes), own_folder
+    yield _program_problem(read, around), f"copy the program to {root}, and name that copy {where}"
+    if not _WALLET.fullmatch(wallet or ""):
+        shown = "none" if wallet is None else shortened(wallet)
+        yield f"it has no valid rewards address: {shown}", f"give --rewards-address {where}"
+    # Only the service manager of the whole system runs things as others.
+    if unit.manager != SYSTEMD and unit.user not in (None, around.account):
+        why = f"it runs as {unit.user}, and not as {around.account}, who could not keep it"
+        yield why, f"run wnm as {unit.user}"
+    yield conflict, "decide which of the two is to stay, and take the other one away"
+    facts, holder = _seen(root, around), _seen(posixpath.dirname(root), around)
+    # An empty folder around it, or none, is where a disk is missing; one with others in it is not.
+    is_held = holder is not None and bool(holder.folders or holder.files)
+    if facts is not None and not facts.exists and is_held:
+        why = f"its root directory {root} is gone, though {posixpath.dirname(root)} is there: nothing is left to adopt"
+        yield why, f"bring its folder back, or take {unit.place} away"
+    yield _seen_problem(read, around), f"see to that folder, or take {unit.place} away"
+    if arguments.metrics_port is None and _metrics_port(read, around) > LARGEST_PORT:
+        yield "it has no metrics port, and its number is too large to be given one", f"give a port {where}"
 
 
 def _seen(path: str, around: Surroundings) -> FolderFacts | None:
@@ -376,14 +369,6 @@ def _program_problem(read: Understood, around: Surroundings) -> str | None:
 
 def _runs_as(read: Understood, around: Surroundings) -> str:
     return read.unit.user or (ROOT if read.unit.manager == SYSTEMD else around.account)
-
-
-def _gone_problem(root: str, around: Surroundings) -> str | None:
-    """An empty folder around it, or none, is where a disk is missing; one with others in it is not."""
-    facts, holder = _seen(root, around), _seen(posixpath.dirname(root), around)
-    if facts is None or facts.exists or holder is None or not (holder.folders or holder.files):
-        return None
-    return f"its root directory {root} is gone, though {holder.path} is there: nothing is left to adopt"
 
 
 def _seen_problem(read: Understood, around: Surroundings) -> str | None:
