@@ -1,7 +1,7 @@
 """Reads bash texts without running any of it: the variables that plain lines assign, and the script of anm."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -63,28 +63,6 @@ class Unknown(Struct, frozen=True):
         return f"{self.place}: {self.reason}"
 
 
-class Assignments(Struct, frozen=True, kw_only=True):
-    """The variables that are set in the end; `remarks` has the line from which on nothing is certain.
-
-    Without remarks a name that is not in `values` is never set.
-    """
-
-    values: Mapping[str, Known | Unknown]
-    remarks: tuple[Unknown, ...]
-
-    def get(self, name: str) -> Known | Unknown | None:
-        """The variable, None if it is never set."""
-        return self.values.get(name) or next(iter(self.remarks), None)
-
-
-def read_assignments(texts: Iterable[tuple[str, str]]) -> Assignments:
-    """The variables after sourcing some files one after another, given as names and texts; never fails."""
-    reader = _Reader()
-    for file, text in texts:
-        reader.read(file, text)
-    return Assignments(values=reader.values, remarks=tuple(reader.remarks))
-
-
 def place_of(file: str, number: int, line: str) -> Place:
     """A line as it can be shown: cut, and with what cannot be printed as escapes."""
     shown = line[: _LONGEST_SHOWN + 1].strip()
@@ -100,13 +78,20 @@ class _UnknownError(ValueError):
     """A value cannot be told, though its line is understood; the message says why."""
 
 
-class _Reader:
-    """The variables while texts are read; `doubt` says why nothing is certain any more."""
+class Assignments:
+    """The variables that are set in the end by texts that are sourced; `doubt` says why nothing is certain any more.
+
+    `remarks` has the line from which on that is so. Without it a name that is not in `values` is never set.
+    """
 
     def __init__(self) -> None:
         self.values: dict[str, Known | Unknown] = {}
         self.remarks: list[Unknown] = []
         self.doubt: str | None = None
+
+    def get(self, name: str) -> Known | Unknown | None:
+        """The variable, None if it is never set."""
+        return self.values.get(name) or next(iter(self.remarks), None)
 
     def read(self, file: str, text: str) -> None:
         """Read one file after those before it."""
@@ -187,6 +172,14 @@ class _Reader:
         return next(
             groups[kind] for kind in ("single", "escaped", "dollar", "plain") if groups.get(kind) is not None
         )
+
+
+def read_assignments(texts: Iterable[tuple[str, str]]) -> Assignments:
+    """The variables after sourcing some files one after another, given as names and texts; never fails."""
+    found = Assignments()
+    for file, text in texts:
+        found.read(file, text)
+    return found
 
 
 DELAYS = ("DelayStart", "DelayUpgrade")
