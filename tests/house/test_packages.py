@@ -16,9 +16,9 @@ SOURCE = CHECKOUT / "src"
 # Nothing grows unseen: a capability that needs more raises its number in the commit that needs it, with the reason.
 # The plan of the house is wnm 24,000, wnm_adopt 4,000 and wnm_sim 2,500: a number goes down as soon as the tree does.
 MOST_LINES = {
-    "wnm": 30_700,
+    "wnm": 31_300,
     "wnm_adopt": 5_250,
-    "wnm_sim": 2_500,
+    "wnm_sim": 2_560,
     "wnm/cli": 600,
     "wnm/app": 3_550,
     "wnm/alerts": 800,

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from wnm.core.node import Node, Reachability
+from wnm.core.node_log import Proof
 from wnm.core.observation import NodePage, NodeReading, ProcessReading, ProgramReading
 from wnm.core.reasons import BlockKind
 from wnm.core.settings import Settings
@@ -68,7 +69,7 @@ def assess(
         return Passed(because=f"passed the gate for {expected}: {_evidence(reading)}")
     if missing is None:
         return Waits(kind=BlockKind.DELAY, until=now - elapsed + delay)
-    longest = delay if missing.final else patience(settings)
+    longest = delay if missing.final else max(delay, missing.patience or patience(settings))
     if elapsed < longest:
         return Waits(kind=missing.wish, than=missing.than, until=now - elapsed + longest)
     if missing.forgiven:
@@ -112,6 +113,7 @@ class _Missing(Value, frozen=True, kw_only=True):
     """A missing proof of health, and what the node waits for until then.
 
     `final` is what no waiting repairs; `forgiven` what is waited for, and not held against it if it never comes.
+    `patience` is how long it may be missing, None for the usual time.
     """
 
     words: str
@@ -119,6 +121,7 @@ class _Missing(Value, frozen=True, kw_only=True):
     than: str | None = None
     final: bool = False
     forgiven: bool = False
+    patience: timedelta | None = None
 
 
 def _elapsed(node: Node, reading: NodeReading, now: datetime) -> timedelta:
@@ -159,22 +162,59 @@ def _missing(node: Node, reading: NodeReading, expected: str) -> _Missing | None
     return None
 
 
+_LACKS: dict[Proof, tuple[str, BlockKind]] = {
+    Proof.STARTED: ("it is not fully started", BlockKind.GATE_START),
+    Proof.NETWORK: ("it has no peers", BlockKind.GATE_PEERS),
+    Proof.REPLICATION: ("it does not replicate", BlockKind.GATE_REPLICATION),
+}
+
+
 def _missing_in_files(node: Node, reading: NodeReading, expected: str) -> _Missing | None:
-    """For a node that answers nobody: it must have stayed up, with its key, and have stored something."""
+    """For a node that answers nobody: what its log lacks that its former process showed there.
+
+    Never that its store grew: for that somebody has to upload something.
+    """
     if reading.born is None:
         return _Missing(words="its key is not there", wish=BlockKind.GATE_KEY)
     said = reading.page.version if isinstance(reading.page, NodePage) else None
     if said is not None and said != expected:
         words = f"its log says that it is {said} and not {expected}"
         return _Missing(words=words, wish=BlockKind.GATE_VERSION, than=said, final=True)
-    if reading.stored_at is None or reading.stored_at <= node.status_since:
-        return _Missing(words="its store has not grown", wish=BlockKind.GATE_STORE)
-    return None
+    if new := _new_errors(reading):
+        words = f"its log has an error that it did not have before: {new[0]}"
+        return _Missing(words=words, wish=BlockKind.GATE_ERRORS, final=True)
+    for each in reading.evidence:
+        if each.shown is False:
+            words, wish = _LACKS[each.sign.proof]
+            patience = timedelta(seconds=each.sign.patience_seconds)
+            return _Missing(words=f"{words}: {each.sign.where} is missing", wish=wish, patience=patience)
+    unknown = next((each for each in reading.evidence if each.shown is None), None)
+    if unknown is None:
+        return None
+    # Its former process did not show it either, or there is no log: no fault of the version.
+    words, wish = _LACKS[unknown.sign.proof]
+    return _Missing(words=f"nothing tells whether {words}", wish=wish, forgiven=True)
+
+
+def _new_errors(reading: NodeReading) -> tuple[str, ...]:
+    """The kinds of error that a node had since its start, and not before; none where no former start was seen."""
+    health = reading.log.health if reading.log is not None else None
+    if health is None or Proof.STARTED not in health.shown_before:
+        return ()
+    return tuple(kind for kind in health.errors if kind not in health.errors_before)
 
 
 def _evidence(reading: NodeReading) -> str:
-    if not reading.has_pages:
-        return "stayed up and its store has grown"
     page = reading.page
     peers = page.connected_peers if isinstance(page, NodePage) else None
-    return "answers" if peers is None else f"answers and has {peers} peer{'' if peers == 1 else 's'}"
+    count = "" if peers is None else f"{peers} peer{'' if peers == 1 else 's'}"
+    if reading.has_pages:
+        return f"answers and has {count}" if count else "answers"
+    shown = [each.sign.proof for each in reading.evidence if each.shown]
+    parts = [
+        "stayed up",
+        *(["is fully started"] if Proof.STARTED in shown else []),
+        *([f"has {count}"] if Proof.NETWORK in shown and count else []),
+        *(["replicates"] if Proof.REPLICATION in shown else []),
+    ]
+    return ", ".join(parts)

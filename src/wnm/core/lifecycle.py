@@ -23,6 +23,7 @@ from wnm.core.action import (
 from wnm.core.backoff import backoff
 from wnm.core.health_gate import Failed, NotApplicable, Passed, Waits, assess, not_applicable, runs_former
 from wnm.core.node import TRANSITIONS, Node, ProcessState, Reachability, Status
+from wnm.core.node_log import Proof
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import Blocked, BlockKind, Task
@@ -90,10 +91,18 @@ def is_gone(reading: NodeReading) -> bool:
     )
 
 
+def was_told_to_stop(reading: NodeReading) -> bool:
+    """Whether the log of a node that is gone says that it was told to stop: it did not end by itself."""
+    return reading.log is not None and reading.log.health.stopping_at is not None
+
+
 def is_well(reading: NodeReading) -> bool:
     """Whether a node whose process runs shows that it works: it answers or, where there is no asking, has its key."""
     if not reading.has_pages:
-        return reading.born is not None
+        lacks_start = any(
+            each.sign.proof is Proof.STARTED and each.shown is False for each in reading.evidence
+        )
+        return reading.born is not None and not lacks_start
     return reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage)
 
 
@@ -111,13 +120,19 @@ def delay_of(node: Node, settings: Settings) -> timedelta:
 
 
 def conclude(
-    seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: NodeAction | None
+    seen: NodeSeen,
+    now: datetime,
+    settings: Settings,
+    *,
+    rebooted: bool,
+    cut_off: NodeAction | None,
+    together: bool = False,
 ) -> Node:
     """The node as it is from now on.
 
     `rebooted`: the machine started again since the last cycle, so a stopped process is nobody's failure and
     timers restart. `cut_off`: what wnm itself was doing to this node when it was interrupted, so here too a
-    missing process is nobody's failure.
+    missing process is nobody's failure. `together`: nodes of other versions ended when this one did.
     """
     pid_before = seen.node.pid
     node = _with_sane_times(seen.node, now)
@@ -139,7 +154,7 @@ def conclude(
     if node.trial is not None and node.trial_failure is None and runs(seen.reading):
         return _tried(node, seen.reading, now, settings, pid_before=pid_before, cut_off=cut_off)
     if is_gone(seen.reading):
-        return _without_process(node, seen.reading, now, cut_off)
+        return _without_process(node, seen.reading, now, cut_off, together=together)
     if runs(seen.reading) and node.trial is None:
         return _with_process(node, seen.reading, now, settings)
     return node
@@ -316,7 +331,9 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     return replace(node, status_since=now)
 
 
-def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
+def _without_process(
+    node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None, *, together: bool
+) -> Node:
     if isinstance(cut_off, StopNode):
         node = replace(node, crashed=False)  # Whatever it was: now somebody wants it to rest.
     if node.status is Status.STOPPED:
@@ -329,8 +346,16 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
     words = f"{ended}: {reading.last_words}" if reading.last_words else ended
+    told_to = was_told_to_stop(reading)
+    if told_to:
+        words = "it was told to stop, and not by wnm"
     if node.trial is not None:
-        return node if node.trial_failure is not None else _gate_failed(node, now, words)
+        if node.trial_failure is not None:
+            return node
+        if not (together or told_to):
+            return _gate_failed(node, now, words)
+        # Its gate goes on when it has been started again: this was not its new program.
+        return moved(node, Status.STOPPED, now, words, crashed=True)
     failures = node.failures + 1
     return replace(
         moved(node, Status.STOPPED, now, words, crashed=True),

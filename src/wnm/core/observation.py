@@ -7,6 +7,7 @@ from msgspec import field
 from wnm.core.action import NodeAction
 from wnm.core.foreign import Reservation
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
+from wnm.core.node_log import Evidence, KeptLog
 from wnm.core.release import Release
 from wnm.core.values import Moment, Value
 
@@ -135,8 +136,8 @@ class NodeReading(Value, frozen=True, kw_only=True):
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
     `critical_failure` is what a running node has written of one, searched for while it is in its gate. `has_pages` is
-    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when its store
-    last changed.
+    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when it last
+    said that it stored something. `log` is what its log told so far, `evidence` what that shows of its health.
     """
 
     process: ProcessReading | Unseen
@@ -151,6 +152,8 @@ class NodeReading(Value, frozen=True, kw_only=True):
     critical_failure: str | None = None
     has_pages: bool = True
     stored_at: Moment | None = None
+    log: KeptLog | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 class NodeSeen(Value, frozen=True, kw_only=True):

@@ -106,6 +106,7 @@ ANTNODE = NodeKind(
     parse_version_output=parse_version_output,
     command_line=command_line,
     environment=environment,
-    read_log=_LOG_WORDS.read,
+    log=_LOG_WORDS,
+    signs=(),
     fingerprint=fingerprint,
 )

@@ -6,7 +6,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from wnm.core.node import Node
-from wnm.node_kinds.log_health import LogHealth
+from wnm.core.node_log import Sign
+from wnm.node_kinds.log_health import LogWords
 
 
 def options_in(words: Sequence[str]) -> frozenset[str]:
@@ -62,7 +63,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     metrics port nothing listens on. `store_files` are the files and folders below the root directory in which
     data is kept: they change while a node works, and how much they take up is what is allocated, not their
     length, which a sparse file only pretends. `log_files` is the pattern of the log files' names in the log
-    directory, and `read_log` what their last lines tell.
+    directory, `log` the words in them that mean something, `signs` what a healthy node shows of itself there.
     """
 
     name: str
@@ -78,7 +79,8 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     parse_version_output: Callable[[str], tuple[str, str] | None]
     command_line: CommandLine
     environment: Callable[[Node], tuple[tuple[str, str], ...]]
-    read_log: Callable[[Sequence[str]], LogHealth]
+    log: LogWords
+    signs: tuple[Sign, ...]
     fingerprint: Callable[[str], tuple[str, str]]
 
     def identity_file(self, root_dir: str) -> str:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.node import Node, ProcessState, Status, id_in_name
+from wnm.core.node_log import KeptLog, LogHealth, evidence
 from wnm.core.observation import (
     Answer,
     Claim,
@@ -34,12 +35,9 @@ from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind
 from wnm.sensors import host
 from wnm.sensors.node_files import (
-    FilesReading,
-    LogReading,
-    StoreReading,
     critical_failure,
     end_message,
-    read_node_files,
+    follow_log,
 )
 from wnm.sensors.node_http import ask_all
 from wnm.sensors.ports import bound_ports
@@ -133,6 +131,8 @@ MEASURING_ONE_SECONDS = 0.25
 MEASURED_EVERY = timedelta(minutes=30)
 ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
+LOG_SLACK = timedelta(seconds=5)
+"""The tolerance for a log that seems to begin before its process: the clock may have been set a little since."""
 
 
 class NodeFiles(Struct, frozen=True, kw_only=True):
@@ -151,8 +151,12 @@ def read_nodes(
     manager: ProcessManager,
     kinds: Mapping[str, NodeKind],
     clock: Clock,
+    logs: Mapping[int, KeptLog],
 ) -> tuple[NodeSeen, ...]:
-    """Every node with its reading, in the order given; `kinds` are those that nodes may be of, by name."""
+    """Every node with its reading, in the order given; `kinds` are those that nodes may be of, by name.
+
+    `logs` are how far their logs have been read.
+    """
     processes = manager.survey_nodes(nodes)
     answers = ask_all(
         [
@@ -170,7 +174,8 @@ def read_nodes(
         kind = kinds[node.kind]
         files = _read_files(node, storages, kind, ask=clock.monotonic() < ask_until)
         process = processes.get(node.id, Unseen(reason="the process manager did not mention it"))
-        seen.append(NodeSeen(node=node, reading=_reading(node, process, answers.get(node.id), files, kind)))
+        reading = _reading(node, process, answers.get(node.id), files, kind, logs.get(node.id))
+        seen.append(NodeSeen(node=node, reading=reading))
     return _with_disk_use(seen, clock)
 
 
@@ -200,15 +205,20 @@ def _reading(
     answer: Answer | None,
     files: NodeFiles,
     kind: NodeKind,
+    kept: KeptLog | None,
 ) -> NodeReading:
     page: NodePage | Unseen = Unseen(reason="not asked: its process does not run")
-    stored_at = None
+    log: KeptLog | Unseen | None = None
     if answer is not None:
         page = parse_page(answer.metadata, answer.metrics)
         if isinstance(page, Unseen) and answer.error:
             page = Unseen(reason=answer.error)
-    elif not kind.has_metrics and not _is_gone(process):
-        page, stored_at = _from_files(read_node_files(kind, node.root_dir, node.log_dir), kind)
+    elif not kind.has_metrics:
+        log = follow_log(kind, node, kept)
+        if not _is_gone(process):
+            page = _page_from(log, process, kind)
+    health = log.health if isinstance(log, KeptLog) else None
+    is_current = health is not None and _is_of(health, process)
     return NodeReading(
         process=process,
         reachable=None if answer is None else answer.reachable,
@@ -219,25 +229,33 @@ def _reading(
         mount_point=files.mount_point,
         critical_failure=critical_failure(node, kind) if node.trial is not None else None,
         has_pages=kind.has_metrics,
-        stored_at=stored_at,
+        stored_at=health.stored_at if health is not None else None,
+        log=log if isinstance(log, KeptLog) else kept,
+        evidence=evidence(kind.signs, health, is_current=is_current),
         last_words=end_message(node, kind)
         if node.trial is not None or _is_another(process, node) or _has_gone(process, node)
         else None,
     )
 
 
-def _from_files(files: FilesReading, kind: NodeKind) -> tuple[NodePage | Unseen, datetime | None]:
-    """Return the health from the log of a node that does not answer, and when its store last changed."""
-    stored_at = files.store.changed_at if isinstance(files.store, StoreReading) else None
-    if not isinstance(files.log, LogReading):
-        reason = (
-            files.log.reason
-            if isinstance(files.log, Unseen)
-            else f"{kind.name} has no metrics and no log yet"
-        )
-        return Unseen(reason=reason), stored_at
-    health = files.log.health
-    return NodePage(version=health.version, connected_peers=health.connected_peers), stored_at
+def _page_from(
+    log: KeptLog | Unseen | None, process: ProcessReading | Unseen, kind: NodeKind
+) -> NodePage | Unseen:
+    """Return what the log of a node that answers nobody tells of its present process."""
+    if not isinstance(log, KeptLog):
+        return log or Unseen(reason=f"{kind.name} has no metrics and no log yet")
+    health = log.health
+    if not _is_of(health, process):
+        return Unseen(reason="its log does not tell of its present process yet")
+    return NodePage(version=health.version, peer_id=health.peer_id, connected_peers=health.connected_peers)
+
+
+def _is_of(health: LogHealth, process: ProcessReading | Unseen) -> bool:
+    """Whether what a log told last is of this process. Where no start was seen in it, it is."""
+    started = process.started_at if isinstance(process, ProcessReading) else None
+    if started is None or health.last_line_at is None:
+        return True
+    return (health.started_at or health.last_line_at) >= started - LOG_SLACK
 
 
 def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind, *, ask: bool) -> NodeFiles:
@@ -306,7 +324,8 @@ def survey(
     storages = read_storages(storage_folders(recall.nodes, settings))
     by_path = {each.storage.path: each for each in storages}
     machine = read_machine(recall.counters, storages, clock)
-    nodes = read_nodes(recall.nodes, by_path, settings, manager, kinds, clock)
+    logs: dict[int, KeptLog] = {kept.node: kept for kept in recall.logs}
+    nodes = read_nodes(recall.nodes, by_path, settings, manager, kinds, clock, logs)
     rules = firewall.read()
     now = clock.now()
     return Observation(

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from wnm.core.node import Node, output_log
+from wnm.core.node_log import KeptLog, LogHealth
 from wnm.core.observation import Unseen
+from wnm.formats.program_output import essential
 from wnm.node_kinds.kind import NodeKind
-from wnm.node_kinds.log_health import LogHealth
 from wnm.system.files import allocated_bytes, last_lines
 
 LOG_TAIL_BYTES = 64 * 1024
@@ -179,7 +180,62 @@ def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | 
     if begin > since:
         text = text.partition(b"\n")[2]  # most likely half a line
     lines = text.decode(errors="replace").split("\n")
-    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.read_log(lines))
+    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.log.read(lines))
+
+
+def follow_log(kind: NodeKind, node: Node, kept: KeptLog | None) -> KeptLog | Unseen | None:
+    """Read on in a node's log from where the last look ended: at most 64 KiB, whatever was written since.
+
+    The rest of an older file comes first, then the newest one. Of more than that the beginning counts, where a start
+    is, and the end. Without a last look it is the end of the newest file. None where there is no log.
+    """
+    seen = _guarded(node.log_dir, lambda: _follow(kind, node, kept))
+    return kept if seen is None else seen
+
+
+def _follow(kind: NodeKind, node: Node, kept: KeptLog | None) -> KeptLog | None:
+    with _opened(node.log_dir, _FOLDER) as folder:
+        name = _newest(folder, kind.log_files)
+        if name is None:
+            return None
+        parts: list[bytes] = []
+        begin = None
+        if kept is not None and kept.file_name != name:
+            with suppress(OSError):
+                parts.append(_from(folder, kept.file_name, kept.offset, kept.inode)[0])
+            begin = 0
+        elif kept is not None:
+            begin = kept.offset
+        text, end, inode = _from(folder, name, begin, kept.inode if kept and kept.file_name == name else None)
+    parts.append(text)
+    lines = [line for part in parts for line in part.decode(errors="replace").split("\n")]
+    health = kind.log.read(lines, kept.health if kept is not None else None)
+    return KeptLog(node=node.id, file_name=name, inode=inode, offset=end, health=health)
+
+
+def _from(folder: int, name: str, begin: int | None, inode: int | None) -> tuple[bytes, int, int]:
+    """Return the whole lines of a file from `begin` on (None: its last ones), where they end, and the file's inode.
+
+    A file that is shorter than that, or another one than `inode`, is read from its beginning.
+    """
+    with _opened(name, _FILE, folder) as file:
+        seen = os.fstat(file)
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError(f"{name} is not a regular file")
+        if begin is None:
+            begin = max(0, seen.st_size - LOG_TAIL_BYTES)
+        elif begin > seen.st_size or inode not in (None, seen.st_ino):
+            begin = 0
+        most = LOG_TAIL_BYTES
+        if seen.st_size - begin <= most:
+            text = os.pread(file, most, begin)
+            whole = text.rfind(b"\n") + 1 or (len(text) if len(text) == most else 0)
+            return text[:whole], begin + whole, seen.st_ino
+        head = os.pread(file, most // 2, begin)
+        tail = os.pread(file, most // 2, seen.st_size - most // 2)
+        end = seen.st_size - len(tail) + (tail.rfind(b"\n") + 1 or len(tail))
+        tail = tail.partition(b"\n")[2]
+        return head[: head.rfind(b"\n") + 1] + tail[: tail.rfind(b"\n") + 1], end, seen.st_ino
 
 
 def _newest(folder: int, pattern: str) -> str | None:
@@ -203,6 +259,7 @@ LONGEST = 300
 PRINTED_LINES = 3
 SEARCHED_LINES = 30
 LOGGED_LINES = 2
+TOLD_TO_STOP = "its log says that it was told to stop"
 # A row tells when a start was over; the process had begun to speak a little before.
 START_SLACK = timedelta(seconds=30)
 
@@ -222,10 +279,10 @@ def _printed(node: Node, kind: NodeKind) -> str | None:
     if not _written_since(output_log(node), _beginning(node)):
         return None
     printed = last_lines(output_log(node), SEARCHED_LINES)
-    fatal = kind.read_log(printed).fatal
+    fatal = kind.log.read(printed).fatal
     if fatal:
         return fatal[:LONGEST]
-    end = " | ".join(printed[-PRINTED_LINES:])
+    end = " | ".join(essential(printed)[-PRINTED_LINES:])
     return f"it last printed: {end[-LONGEST:]}" if end else None
 
 
@@ -237,9 +294,14 @@ def _logged(node: Node, kind: NodeKind) -> str | None:
     path = join(node.log_dir, log.file_name)
     if not _written_since(path, _beginning(node)):
         return None
-    if log.health.fatal:
-        return log.health.fatal[:LONGEST]
-    end = " | ".join(last_lines(path, LOGGED_LINES))
+    health = log.health
+    if health.fatal:
+        return health.fatal[:LONGEST]
+    if health.stopping_at is not None:
+        return TOLD_TO_STOP
+    if health.troubles:
+        return f"the last that its log complains of: {' | '.join(health.troubles[-LOGGED_LINES:])}"[:LONGEST]
+    end = " | ".join(essential(last_lines(path, LOGGED_LINES)))
     return f"its log ends: {end[-LONGEST:]}" if end else None
 
 

@@ -15,6 +15,7 @@ from wnm.core.identity import Identity
 from wnm.core.layers import Layer
 from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId
+from wnm.core.node_log import KeptLog
 from wnm.core.observation import (
     FirewallReading,
     Interrupted,
@@ -261,7 +262,14 @@ def _recall(connection: Connection) -> Recall:
         machine_seed=_seed_of(rows.moment_of(machine["initialised_at"])),
         reservations=foreign.reservations(connection),
         foreign_readings=foreign.readings(connection),
+        logs=_logs(connection),
     )
+
+
+def _logs(connection: Connection) -> tuple[KeptLog, ...]:
+    """How far nodes' logs were read; what an older wnm wrote differently is read again from the end of the log."""
+    kept = connection.execute("SELECT kept FROM node_log ORDER BY node_id")
+    return tuple(log for (text,) in kept if (log := rows.remembered_value(KeptLog, text)) is not None)
 
 
 _NEWEST_DONE = "SELECT * FROM operation WHERE result = 'done' AND {} ORDER BY ended_at DESC, id DESC LIMIT 1"
@@ -318,6 +326,7 @@ def _nodes_with(connection: Connection, ids: Sequence[int]) -> dict[int, Node]:
 def _delete_nodes(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(f"DELETE FROM node WHERE id IN ({rows.marks(ids)})", ids)
     earnings.forget(connection, ids)
+    connection.execute(f"DELETE FROM node_log WHERE node_id IN ({rows.marks(ids)})", ids)
 
 
 def begin_cycle(
@@ -462,6 +471,9 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
     if isinstance(seen.firewall, FirewallReading):
         remembered["firewall_note"] = seen.firewall.note
     rows.update(connection, "machine", remembered)
+    there = {number for (number,) in connection.execute("SELECT id FROM node")}
+    logs = [each.reading.log for each in seen.nodes if each.node.id in there and each.reading.log is not None]
+    rows.put(connection, "node_log", [{"node_id": log.node, "kept": log} for log in logs])
     _forget(connection, now=ending.ended_at, history_days=ending.history_days)
 
 

@@ -21,7 +21,7 @@ class Schema(Struct, frozen=True, kw_only=True):
 
 
 SCHEMA = Schema(
-    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"),
+    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009"),
     scripts=Path(__file__).with_name("migrations"),
 )
 HEAD = SCHEMA.head
@@ -57,6 +57,7 @@ TABLES: Mapping[str, frozenset[str]] = {
     ),
     "state_change": _names("id cycle_id at node_id node_name was became because "),
     "counter": _names("node_id attos boot_id pid uptime_seconds "),
+    "node_log": _names("node_id kept "),
     "earning": _names("day node_name wallet node_id attos "),
     "alert": _names("id key subject severity text remedy since sightings started_at gone_since ended_at "),
     "alert_message": _names(

@@ -1,5 +1,6 @@
 """Concludes what became of nodes by itself: versions, delays, interruptions; it holds for every rule of the cycle."""
 
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -20,7 +21,7 @@ from wnm.core.decide.selection import is_resting_removal
 from wnm.core.decision import Conclusion
 from wnm.core.health_gate import Waits, assess
 from wnm.core.lifecycle import backing_off, backs_off, conclude, delay_of, is_gone, lacks_restart, runs
-from wnm.core.node import TRANSITIONS, Node, Status
+from wnm.core.node import TRANSITIONS, Node, NodeId, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.release import Release, merged
@@ -48,6 +49,7 @@ class Settled(Value, frozen=True, kw_only=True):
 def settle(seen: Observation, settings: Settings) -> Settled:
     """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted."""
     interrupted = {node_of(each.action): each.action for each in seen.interrupted}
+    together = ended_together(seen.nodes, interrupted)
     concluded = tuple(
         replace(
             each,
@@ -57,6 +59,7 @@ def settle(seen: Observation, settings: Settings) -> Settled:
                 settings,
                 rebooted=seen.rebooted,
                 cut_off=interrupted.get(each.node.id),
+                together=each.node.id in together,
             ),
         )
         for each in seen.nodes
@@ -69,7 +72,7 @@ def settle(seen: Observation, settings: Settings) -> Settled:
             actions.append(action)
     leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
     staying = tuple(each for each in concluded if each.node.id not in leaving)
-    news = release_news(seen, settings, concluded)
+    news = release_news(seen, settings, concluded, together)
     knowing = replace(seen.remembered, releases=merged(seen.remembered.releases, news))
     return Settled(
         seen=_without(replace(seen, remembered=knowing), staying),
@@ -78,6 +81,22 @@ def settle(seen: Observation, settings: Settings) -> Settled:
         held=tuple(_waiting(each, settings, seen.now) for each in staying if each.node.status in TRANSITIONS),
         releases=news,
     )
+
+
+def ended_together(nodes: Iterable[NodeSeen], interrupted: Container[NodeId]) -> frozenset[NodeId]:
+    """Return the nodes whose processes ended by themselves since the last cycle, if they are of several versions.
+
+    Whatever ended them all (the system short of memory, somebody's killall) is no fault of the version of one.
+    """
+    ended = [
+        each.node
+        for each in nodes
+        if each.node.status not in (Status.STOPPED, *LEFT_ALONE)
+        and is_gone(each.reading)
+        and each.node.id not in interrupted
+    ]
+    versions = {node.trial or node.binary_version for node in ended}
+    return frozenset(node.id for node in ended) if len(versions) > 1 else frozenset()
 
 
 def _without(seen: Observation, staying: tuple[NodeSeen, ...]) -> Observation:

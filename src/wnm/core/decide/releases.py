@@ -19,8 +19,13 @@ from wnm.core.values import Value
 from wnm.core.version import is_older
 
 
-def release_news(seen: Observation, settings: Settings, concluded: Iterable[NodeSeen]) -> tuple[Release, ...]:
-    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed."""
+def release_news(
+    seen: Observation, settings: Settings, concluded: Iterable[NodeSeen], together: frozenset[NodeId]
+) -> tuple[Release, ...]:
+    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed.
+
+    `together` are the nodes that ended with others, which is no version's failure.
+    """
     before = {each.node.id: each.node for each in seen.nodes}
     known = {each.version: each for each in seen.remembered.releases}
     news: dict[str, Release] = {}
@@ -34,7 +39,7 @@ def release_news(seen: Observation, settings: Settings, concluded: Iterable[Node
     for each in concluded:
         was, now = before[each.node.id], each.node
         if was.trial is None:
-            late = _late_failure(was, each, seen, settings)
+            late = None if was.id in together else _late_failure(was, each, seen, settings)
             if late is not None:
                 record = news.get(late.version) or known[late.version]
                 news[late.version] = record.failed(now.name, seen.now, late.reason)
@@ -148,8 +153,10 @@ def is_proven(version: str, seen: Observation) -> bool:
 
 
 def is_healthy(each: NodeSeen) -> bool:
-    """Whether a node answers, if it is of a kind that does; one that does not proves nothing."""
-    return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
+    """Whether a node answers, if it is of a kind that does; else it lacks nothing that it showed before."""
+    if each.reading.has_pages:
+        return each.reading.reachable is Reachability.ANSWERS
+    return all(evidence.shown is not False for evidence in each.reading.evidence)
 
 
 def nodes_in_gate(version: str, seen: Observation, settings: Settings) -> list[NodeId]:
