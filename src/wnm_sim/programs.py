@@ -305,12 +305,14 @@ class AntNodeJournal(Journal):
         self._saved(seen.connected_peers, "periodic")
         said = "chunk rpc traffic summary (cumulative)"
         reads = seen.uptime_seconds // 2
-        counts = {
-            "get_success_tx_count": reads,
-            "put_success_tx_count": seen.records,
-            "quote_tx_count": reads // 3,
-        }
-        self.say(said, target="ant_node::storage::traffic", group=2, **counts)
+        self.say(
+            said,
+            target="ant_node::storage::traffic",
+            group=2,
+            get_success_tx_count=reads,
+            put_success_tx_count=seen.records,
+            quote_tx_count=reads // 3,
+        )
 
     def critical(self, reason: str) -> None:
         self.say(f"CRITICAL: {reason}", "ERROR")

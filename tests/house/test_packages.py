@@ -18,7 +18,7 @@ SOURCE = CHECKOUT / "src"
 MOST_LINES = {
     "wnm": 31_300,
     "wnm_adopt": 5_250,
-    "wnm_sim": 2_560,
+    "wnm_sim": 2_600,
     "wnm/cli": 600,
     "wnm/app": 3_550,
     "wnm/alerts": 800,
