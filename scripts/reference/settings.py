@@ -58,7 +58,9 @@ def settings_markdown() -> str:
 
 
 def _generic_names() -> list[str]:
-    return sorted(name for spec in SPECS.values() for name in (spec.names if spec.generic else spec.aliases))
+    return sorted(
+        name for spec in SPECS.values() for name in (spec.names if spec.generic else spec.names[1:])
+    )
 
 
 def _row(spec: Spec) -> str:

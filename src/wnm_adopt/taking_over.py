@@ -20,8 +20,8 @@ from wnm.core.contracts import Clock
 from wnm.core.decide.ladder import decide
 from wnm.core.errors import NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
-from wnm.core.node import Node, Reachability, Status
-from wnm.core.observation import NodePage, NodeSeen, ProcessReading
+from wnm.core.node import Node, ProcessState, Reachability, Status
+from wnm.core.observation import NodePage, NodeSeen, ProcessReading, Unseen
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
@@ -34,7 +34,7 @@ from wnm.system.lock import only_one, release_stale
 from wnm.system.removal import absent_account, absent_folders
 from wnm.views.actions import names_of, words_of
 from wnm.views.words import printable
-from wnm_adopt.classify import is_running, row_of
+from wnm_adopt.classify import row_of
 from wnm_adopt.plan import Source, TakeoverPlan, plan_text
 from wnm_adopt.takeover_folder import Manifest, Sort, Step, TakeoverFolder, takeovers
 from wnm_adopt.to_the_end import SIGNALS, say
@@ -281,7 +281,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
     run.wiring.check(resolved.settings)
     absent = _absent(run, resolved)
     if not source.switches_off:
-        _write(run, source, plan, absent, clock)
+        _write(run, plan, absent, clock)
         return
     folder = begun or TakeoverFolder.create(
         dirname(run.database_path),
@@ -298,7 +298,7 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None) -> No
         anew = folder.manifest.has(Step.WRITTEN)
         names = (*(each.row.name for each in final.adopted), *(node.name for node in final.rows))
         folder.write(folder.manifest if anew else replace(folder.manifest, units=names))
-        running = _write(run, source, final, list(folder.manifest.absent_before), clock)
+        running = _write(run, final, list(folder.manifest.absent_before), clock)
         folder.write(folder.manifest if anew else replace(folder.manifest, running=running))
 
     steps = Steps(
@@ -380,18 +380,14 @@ def _absent(run: Context, resolved: Resolved) -> list[str]:
     )
 
 
-def _write(
-    run: Context, source: Source, plan: TakeoverPlan, absent: list[str], clock: Clock
-) -> tuple[str, ...]:
+def _write(run: Context, plan: TakeoverPlan, absent: list[str], clock: Clock) -> tuple[str, ...]:
     """Write the database, whole, from the plan and from what runs at this moment; the names of nodes that do."""
     resolved = _resolved(run, plan)
     now = clock.now()
     rows = [row_of(each, now=now, born=_born(each.row)) for each in plan.adopted]
     states = run.wiring.build(resolved.settings, clock).manager.survey_nodes(rows)
     nodes = [
-        source.remembered(
-            replace(row, status=Status.RUNNING if is_running(states.get(row.id)) else Status.STOPPED)
-        )
+        row if row.status is Status.DISABLED else replace(row, status=_status(states.get(row.id)))
         for row in rows
     ]
     nodes += plan.rows
@@ -407,6 +403,16 @@ def _write(
     return tuple(node.name for node in nodes if node.status is Status.RUNNING)
 
 
+def _status(reading: ProcessReading | Unseen | None) -> Status:
+    """One that cannot be seen counts as running too: nobody said that it had stopped."""
+    if isinstance(reading, ProcessReading) and reading.state not in (
+        ProcessState.RUNNING,
+        ProcessState.UNKNOWN,
+    ):
+        return Status.STOPPED
+    return Status.RUNNING
+
+
 def _born(row: Node) -> datetime | None:
     try:
         return datetime.fromtimestamp(Path(KINDS[row.kind].identity_file(row.root_dir)).stat().st_mtime, UTC)
@@ -420,7 +426,7 @@ def verify(run: Context) -> int:
         ledger = Ledger(database)
         settings = run.resolve(ledger.layers()).settings
         backends = run.wiring.build(settings, run.clock)
-        plan = look_and_decide(ledger.recall(), settings, backends, run.clock, decide)
+        plan = look_and_decide(ledger.load(), settings, backends, run.clock, decide)
     say(f"\nseen after the takeover: {len(plan.seen.nodes)} node(s)")
     ill = 0
     for each in plan.seen.nodes:

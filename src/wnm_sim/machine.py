@@ -11,15 +11,14 @@ from msgspec.structs import replace
 from wnm.act.steps import Backends, perform
 from wnm.core import action as actions
 from wnm.core import observation
-from wnm.core.action import AddNode, NodeAction, OpenPort, RemoveNode, Resurvey, StopNode
+from wnm.core.action import AddNode, NodeAction, OpenPort, Outcome, RemoveNode, Result, Resurvey, StopNode
 from wnm.core.decide.ladder import decide
-from wnm.core.decide.releases import passed_gates
+from wnm.core.decide.upgrades import passed_gates
 from wnm.core.decision import Decision
 from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
 from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, id_in_name
 from wnm.core.observation import Observation, ProcessReading, ProgramReading, Remembered, Unseen
-from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.settings import Settings
 from wnm_sim.world import PowerCutError, SimulatedBackends, World
@@ -295,11 +294,11 @@ class SimulatedMachine(Struct, kw_only=True):
             self.world.steps_left = None
 
     def _failed(self, action: NodeAction, node: Node, backends: Backends, error: WnmError) -> Outcome:
-        retry = Retry.SOON
+        retry = actions.Retry.SOON
         if isinstance(error, NeedsOperator):
-            retry = Retry.OPERATOR
+            retry = actions.Retry.OPERATOR
         elif isinstance(error, Permanent):
-            retry = Retry.LATE
+            retry = actions.Retry.LATE
         status = backends.manager.get_status(node)
         runs: bool | None = isinstance(status, ProcessReading) and status.state is ProcessState.RUNNING
         if isinstance(action, AddNode) and node.root_dir in self.world.folders:

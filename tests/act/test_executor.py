@@ -11,10 +11,20 @@ from tests.builders import NEWER, PROGRAM, VERSION, node
 
 from wnm.act.executor import MOST_AT_ONCE, Job, Subject, TimeLimit, carry_out
 from wnm.act.steps import KILLED, Backends, carry_out_actions
-from wnm.core.action import AddNode, NodeAction, ProgramChoice, RemoveNode, StartNode, StopNode, UpgradeNode
+from wnm.core.action import (
+    AddNode,
+    NodeAction,
+    Outcome,
+    ProgramChoice,
+    RemoveNode,
+    Result,
+    Retry,
+    StartNode,
+    StopNode,
+    UpgradeNode,
+)
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import Node, NodeId
-from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import Reason, ReasonKind, legacy
 from wnm.system.clock import SystemClock
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wnm.core.node import Node, NodeId, Status, node_name
+from wnm.storage import rows as stored
 from wnm.storage.database import open_for_writing
-from wnm.storage.ledger import write_nodes
 from wnm.system.files import stamp
 from wnm_sim.make_program import write_program
 
@@ -51,7 +51,7 @@ def build(folder: Path, count: int) -> tuple[list[str], list[str]]:
     )
     rows = [_node(number, nodes, logs, program) for number in range(1, count + 1)]
     with open_for_writing(str(database)) as opened:
-        opened.write(lambda connection: write_nodes(connection, rows))
+        opened.write(lambda connection: stored.put(connection, "node", rows))
     return options, [row.root_dir for row in rows]
 
 

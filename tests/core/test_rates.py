@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict, replace
 
-from wnm.core.observation import Unseen
-from wnm.core.rates import Counters, rates
+from wnm.core.observation import Counters, Unseen, rates
 
 BEFORE = Counters(
     boot_id="one", taken_at=datetime(2026, 3, 1, 12, 0, tzinfo=UTC),

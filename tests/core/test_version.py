@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wnm.core.version import comparable, is_older, tidy_version
+from wnm.core.release import comparable, is_older, tidy_version
 
 OLDEST_FIRST = ["0.4.7", "0.4.17-alpha.3", "0.4.17-beta.2", "0.4.17-rc.1", "0.4.17-rc.2", "0.4.17-rc.10",
                 "0.4.17", "0.4.18-rc.1", "0.4.18", "0.5", "0.10.0", "1.0.0"]  # fmt: skip

@@ -13,7 +13,7 @@ from tests.builders import (
     seen,
     settings,
 )
-from tests.decide.trials import GONE, QUIET, showing, tried
+from tests.decide.gates import GONE, QUIET, showing, tried
 
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
@@ -37,7 +37,12 @@ def failures(decision: Decision) -> list[str]:
 def test_a_canary_that_is_killed_with_all_others_is_started_again_and_its_gate_goes_on() -> None:
     decision = look(tried(1, state=GONE), node(2, sees=DEAD), node(3, sees=DEAD))
     row = concluded(decision)[1]
-    assert (row.status, row.trial, row.trial_failure, row.crashed) == (Status.STOPPED, NEWER, None, True)
+    assert (row.status, row.gate_version, row.gate_failure, row.crashed) == (
+        Status.STOPPED,
+        NEWER,
+        None,
+        True,
+    )
     assert failures(decision) == []
     assert "start" in briefly(decision)
     assert "roll back" not in briefly(decision)
@@ -64,7 +69,7 @@ def test_a_canary_that_was_told_to_stop_is_started_again(ends: Status) -> None:
     told = {**showing(stopping_at=ago(1)), **DEAD}
     decision = look(tried(1, status=ends, sees=told), node(2), node(3))
     row = concluded(decision)[1]
-    assert (row.status, row.trial, row.because) == (
+    assert (row.status, row.gate_version, row.because) == (
         Status.STOPPED,
         NEWER,
         "it was told to stop, and not by wnm",

@@ -2,8 +2,8 @@
 
 from tests.builders import cases, machine, settings
 
-from wnm.core.decide.gauges import Gauge, gauges
 from wnm.core.observation import Unseen
+from wnm.core.readings import Gauge, gauges
 from wnm.core.sentences import is_at
 
 BLIND = Unseen(reason="no answer")

@@ -12,16 +12,18 @@ from wnm.core.action import (
     DisableNode,
     EnableNode,
     NodeAction,
+    Outcome,
     RemoveNode,
     RestartNode,
+    Result,
     RetireNode,
+    Retry,
     StartNode,
     StopNode,
     UpgradeNode,
 )
 from wnm.core.lifecycle import after, backs_off, delay_of, during, retry_at
 from wnm.core.node import Node, NodeId, Status
-from wnm.core.outcome import Outcome, Result, Retry
 from wnm.core.reasons import legacy
 
 ONE = NodeId(1)

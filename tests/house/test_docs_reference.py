@@ -30,7 +30,7 @@ from wnm.app.read import chronicle_of, story_of
 from wnm.app.run_options import RUN_OPTIONS
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
-from wnm.storage.schema import TABLES, TABLES_SQL
+from wnm.storage.schema import TABLES_SQL, tables
 from wnm.views import alerts, doctor, earnings, prometheus, registry, timeline
 from wnm.views.reports import KEYS
 
@@ -152,10 +152,10 @@ def test_every_metric_is_documented() -> None:
 
 def test_every_table_and_column_is_documented() -> None:
     page = schema_markdown()
-    assert set(PURPOSES) == set(TABLES)
+    assert set(PURPOSES) == set(tables())
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(TABLES_SQL.read_text(encoding="utf-8"))
-        for table in TABLES:
+        for table in tables():
             part = page.partition(f"\n## {table}\n")[2].partition("\n## ")[0]
             columns = [row[1] for row in connection.execute(f"PRAGMA table_xinfo({table})")]
             assert re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) == columns

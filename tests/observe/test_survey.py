@@ -18,6 +18,7 @@ from tests.sim.running import free_port
 from wnm.core.node import Node, NodeId, Reachability, Status
 from wnm.core.observation import (
     FirewallReading,
+    LedgerState,
     NodeSeen,
     Observation,
     PortRule,
@@ -25,7 +26,6 @@ from wnm.core.observation import (
     Remembered,
     Unseen,
 )
-from wnm.core.recall import Recall
 from wnm.node_kinds.antnode import ANTNODE
 from wnm.observe.survey import survey
 from wnm.sensors.host import boot_id, read_counters
@@ -77,7 +77,7 @@ class Place:
             **PORTS,
             **changes,
         }
-        empty = Recall(
+        empty = LedgerState(
             nodes=tuple(self.nodes),
             interrupted=(),
             remembered=Remembered(),

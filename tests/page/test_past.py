@@ -7,7 +7,7 @@ from sqlite3 import Connection
 import pytest
 from tests.storage.builders import NOW, SETTINGS, Store, add, counters, decision, ending, observation
 
-from wnm.core.outcome import Outcome, Result
+from wnm.core.action import Outcome, Result
 from wnm.core.timeline import RANGES, Past, Spread
 from wnm.storage import rows
 from wnm.storage.database import open_for_reading, open_for_writing

@@ -9,7 +9,7 @@ from tests.page.viewer import Browser
 from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, decision, node, observation
 
 from wnm.app.publish import publish
-from wnm.core.cycle import Cycle, Plan
+from wnm.core.decision import Cycle, Plan
 from wnm.core.layers import DATABASE, Layer, resolve
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger

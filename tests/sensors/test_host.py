@@ -9,8 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from wnm.core.observation import Load, Unseen
-from wnm.core.rates import rates
+from wnm.core.observation import Load, Unseen, rates
 from wnm.sensors import host, host_elsewhere, host_linux
 from wnm.system.clock import SystemClock
 

@@ -13,10 +13,10 @@ from scripts.reference.settings import settings_markdown
 from tests.settings.hosts import WALLET, given
 
 from wnm.app.addresses import checksum_error
+from wnm.core.errors import nearest
 from wnm.core.forms import FAUCET
 from wnm.core.layers import resolve
 from wnm.core.settings import GROUPS, NAMES, SPECS, Settings
-from wnm.core.suggest import nearest
 from wnm.sensors.host import usable_cores
 from wnm.system.host import host_facts
 
@@ -187,7 +187,7 @@ def test_the_page_has_every_setting() -> None:
 
 def test_fields_have_the_defaults_that_do_not_depend_on_the_host() -> None:
     without = {field.name for field in fields(Settings) if field.required}
-    assert without == {name for name, spec in SPECS.items() if spec.depends_on_host} | {"rewards_address"}
+    assert without == {name for name, spec in SPECS.items() if callable(spec.default)} | {"rewards_address"}
 
 
 def test_declarations_are_complete() -> None:

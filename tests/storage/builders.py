@@ -9,6 +9,7 @@ from wnm.core.action import Action, AddNode, ProgramChoice
 from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, Status, node_name
 from wnm.core.observation import (
+    Counters,
     FileSystem,
     Interrupted,
     Load,
@@ -23,7 +24,6 @@ from wnm.core.observation import (
     Storage,
     Unseen,
 )
-from wnm.core.rates import Counters
 from wnm.core.reasons import Blocked, legacy
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing

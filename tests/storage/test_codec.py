@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from tests.storage import builders
 
 from wnm.core import codec
-from wnm.core.action import Action, AddNode, NodeAction
+from wnm.core.action import Action, AddNode, NodeAction, Outcome
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput, Bug
-from wnm.core.foreign import Reservation
 from wnm.core.node import Node, Status
-from wnm.core.observation import Observation, Unseen
-from wnm.core.outcome import Outcome
-from wnm.core.rates import Counters
+from wnm.core.observation import Counters, Observation, Reservation, Unseen
 
 # Within 200 years a number of seconds holds every microsecond.
 DURATIONS = st.timedeltas(min_value=timedelta(days=-73000), max_value=timedelta(days=73000))

@@ -12,11 +12,10 @@ import pytest
 from msgspec.structs import replace
 from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, add, decision, ending, node, observation
 
-from wnm.core.action import AddNode, RemoveNode, StopNode
+from wnm.core.action import AddNode, Outcome, RemoveNode, Result, StopNode
 from wnm.core.earnings import FULL_COUNTER_ATTOS, EarningRecord
 from wnm.core.node import Node, NodeId
 from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.earnings import Earnings

@@ -7,11 +7,10 @@ import pytest
 from msgspec.structs import replace
 from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, add, decision, ending, node, observation
 
-from wnm.core.action import StartNode, StopNode
+from wnm.core.action import Outcome, Result, StartNode, StopNode
 from wnm.core.decision import Conclusion
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
 from wnm.core.timeline import ChangeRecord
 from wnm.storage.database import open_for_reading, open_for_writing

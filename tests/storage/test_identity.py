@@ -8,7 +8,7 @@ import pytest
 from tests.storage.builders import NOW
 
 from wnm.app.identity import notice_copy
-from wnm.core.identity import Identity
+from wnm.core.observation import Identity
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger

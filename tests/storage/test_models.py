@@ -12,7 +12,7 @@ from wnm.core.node import Node
 from wnm.storage.creation import create
 from wnm.storage.database import connect, uri_of
 from wnm.storage.migrate import upgrade
-from wnm.storage.schema import HEAD, SCHEMA, TABLES
+from wnm.storage.schema import HEAD, SCHEMA, tables
 
 
 def layout(file: Path) -> dict[str, str]:
@@ -32,15 +32,15 @@ def migrated_from_nothing(folder: Path) -> Path:
 def test_every_field_of_a_node_has_a_column(tmp_path: Path) -> None:
     with closing(connect(uri_of(migrated_from_nothing(tmp_path), "mode=ro"))) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(node)")]
-    assert set(columns) == {field.name for field in fields(Node)}
+    assert set(columns) == {field.encode_name for field in fields(Node)}
 
 
 def test_tables_and_columns_are_known_without_reading_their_declaration(tmp_path: Path) -> None:
     path = migrated_from_nothing(tmp_path)
-    tables = {name for name in layout(path) if not name.startswith("ix_")}
-    assert tables == {*TABLES, "alembic_version"}
+    present = {name for name in layout(path) if not name.startswith("ix_")}
+    assert present == {*tables(), "alembic_version"}
     with closing(connect(uri_of(path, "mode=ro"))) as connection:
-        for table, columns in TABLES.items():
+        for table, columns in tables().items():
             assert {row[1] for row in connection.execute(f"PRAGMA table_info({table})")} == columns
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from wnm.app.context import database_file
 from wnm.core.errors import BadInput
-from wnm.storage.database import database_path
 
 
 def test_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,7 +23,7 @@ def test_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         "$DISK/colony.db": "/mnt/disk-1/colony.db",
         "/a b/ü?#%.db": "/a b/ü?#%.db",
     }
-    assert {text: database_path(text) for text in meant} == meant
+    assert {text: database_file(text) for text in meant} == meant
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,6 @@ def test_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_what_is_no_file_of_ours(text: str) -> None:
     with pytest.raises(BadInput) as caught:
-        database_path(text)
+        database_file(text)
     assert "--dbpath" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, decision, ending, node, observation
 
-from wnm.core.action import NodeAction, RestartNode, RetireNode
+from wnm.core.action import NodeAction, Outcome, RestartNode, Result, RetireNode
 from wnm.core.node import NodeId
 from wnm.core.observation import ShunAct
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import MOST_SHUN_ACTS, Ledger
@@ -39,7 +38,7 @@ def act(store: Store, action: NodeAction, result: Result | None, minute: int = 0
 
 def recalled(store: Store) -> tuple[ShunAct, ...]:
     with open_for_writing(store.path) as database:
-        return Ledger(database).recall().remembered.shun_acts
+        return Ledger(database).load().remembered.shun_acts
 
 
 @pytest.mark.parametrize("result", [Result.DONE, Result.FAILED, Result.UNFINISHED, None])

@@ -10,12 +10,12 @@ from sqlite3 import Connection
 
 from tests.storage.builders import MINUTE, NOW, SETTINGS, add, counters, decision, ending, node, observation
 
-from wnm.core.action import AddNode, StopNode
+from wnm.core.action import AddNode, Outcome, Result, StopNode
 from wnm.core.node import NodeId
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
+from wnm.storage import rows
 from wnm.storage.database import Database, open_for_writing
-from wnm.storage.ledger import Intention, Ledger, write_nodes
+from wnm.storage.ledger import Intention, Ledger
 
 
 def ready() -> None:
@@ -50,7 +50,7 @@ def uncommitted(database: Database) -> None:
 
     def work(connection: Connection) -> None:
         connection.execute("PRAGMA cache_size = 1")
-        write_nodes(connection, [node(number) for number in range(101, 500)])
+        rows.put(connection, "node", [node(number) for number in range(101, 500)])
         ready()
 
     database.write(work)
@@ -70,7 +70,7 @@ def concluded(database: Database) -> None:
 
 def busy(database: Database) -> None:
     """Cycle after cycle adds a node and sheds it again, as fast as it can; goes on where another one was killed."""
-    found = Ledger(database).recall()
+    found = Ledger(database).load()
     first = max((each.id for each in found.nodes), default=0) + 1
     print("ready", flush=True)
     for number in range(first, first + 100_000):

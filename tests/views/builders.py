@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from tests.builders import NOW, VERSION, ago, choice, disk, node, row, seen, settings
 
-from wnm.core.action import AddNode, NodeAction
+from wnm.core.action import AddNode, NodeAction, Outcome, Result
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.layers import DATABASE, DEFAULT
@@ -21,7 +21,6 @@ from wnm.core.observation import (
     ProcessReading,
     Unseen,
 )
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import Blocked, legacy, legacy_blocked
 from wnm.core.sentences import sentence
 from wnm.core.settings import SPECS, Settings
@@ -125,17 +124,7 @@ def cycle(
         because=sentence(decided.because, names),
         seen=view,
         decision=decided,
-        outcomes=tuple(
-            outcome_view(
-                each.action,
-                names,
-                result=str(each.result),
-                error=each.error,
-                note=each.note,
-                freed_bytes=each.freed_bytes,
-            )
-            for each in outcomes
-        ),
+        outcomes=tuple(outcome_view(each.action, names, each) for each in outcomes),
         held=decided.held,
         settings_texts=texts_of(wished),
     )

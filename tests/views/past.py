@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from tests.builders import NOW, choice, disk, limits, seen, settings
 from tests.views.builders import healthy, outcome, texts_of
 
-from wnm.core.action import NodeAction, StartNode, StopNode, UpgradeNode
+from wnm.core.action import NodeAction, Result, StartNode, StopNode, UpgradeNode
 from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node, NodeId, Status
 from wnm.core.observation import NodePage, NodeSeen, Observation
-from wnm.core.outcome import Result
 from wnm.core.reasons import Blocked, BlockKind, Figure, Task, TaskKind, legacy
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_writing

@@ -24,10 +24,10 @@ from tests.views.builders import (
     unread,
 )
 
+from wnm.core.action import Result
 from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage
-from wnm.core.outcome import Result
 from wnm.formats.antnode_metrics import FIGURES
 from wnm.views import influx, prometheus
 from wnm.views.material import Material

@@ -4,10 +4,9 @@ import pytest
 from tests.builders import choice, node, row
 from tests.views.builders import adding, colony, held, outcome, rows
 
-from wnm.core.action import Action, RemoveNode, StartNode, UpgradeNode
+from wnm.core.action import Action, Outcome, RemoveNode, Result, StartNode, UpgradeNode
 from wnm.core.decision import Conclusion, Decision
 from wnm.core.node import Node, NodeId, Status
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy
 from wnm.views.actions import cycle_line
 

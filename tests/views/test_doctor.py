@@ -19,12 +19,11 @@ from tests.views.builders import (
     unread,
 )
 
-from wnm.core.action import StopNode
+from wnm.core.action import Result, StopNode
 from wnm.core.decide.ladder import decide
 from wnm.core.earnings import FULL_COUNTER_ATTOS
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import NodePage, ShunRates, Unseen
-from wnm.core.outcome import Result
 from wnm.core.reasons import legacy
 from wnm.views.doctor import Check, CheckKind, checks_of, payload, text
 from wnm.views.material import Material

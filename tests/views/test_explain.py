@@ -7,11 +7,10 @@ import pytest
 from tests.builders import NOW, ago, disk, limits, node, seen, settings
 from tests.views.builders import LATER, adding, colony, cycle, healthy, held, material, outcome, stopped
 
-from wnm.core.action import Resurvey, StopNode
+from wnm.core.action import Result, Resurvey, StopNode
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import BY_HAND, Decision
 from wnm.core.node import NodeId, ProcessState, Status
-from wnm.core.outcome import Result
 from wnm.core.reasons import legacy
 from wnm.views.explain import explain, held_words, last_cycle_line, plan_text
 from wnm.views.material import Material
@@ -33,7 +32,13 @@ def of(chosen: Decision, *ends: Result, **changes: Any) -> Material:
 
 
 def decided(*actions: object, **changes: object) -> Decision:
-    values = {"rule": "growth", "because": "the machine has room", "conclusions": (), "held": (), **changes}
+    values = {
+        "rule": "growth",
+        "because": "the machine has room",
+        "conclusions": (),
+        "held": (),
+        **changes,
+    }
     values["because"] = legacy(str(values["because"]))
     return Decision(actions=actions, **values)  # type: ignore[arg-type]
 

@@ -24,10 +24,10 @@ from tests.views.builders import (
 from tests.views.shell import evaluated
 from tests.views.test_facts import KEYS
 
-from wnm.core.decide.gauges import gauges
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput
 from wnm.core.node import Status
+from wnm.core.readings import gauges
 from wnm.core.reasons import legacy
 from wnm.core.settings import SPECS
 from wnm.views.material import Material

@@ -9,12 +9,10 @@ from tests.storage.builders import MINUTE, NOW, SETTINGS, Store, add, decision, 
 
 from wnm.app.material import in_hand, material
 from wnm.app.publish import OUTPUTS, publish
-from wnm.core.action import NodeAction, Resurvey, StopNode
-from wnm.core.cycle import Cycle, Plan
-from wnm.core.decision import Decision
+from wnm.core.action import NodeAction, Outcome, Result, Resurvey, StopNode
+from wnm.core.decision import Cycle, Decision, Plan
 from wnm.core.layers import DATABASE, Layer, Resolved, resolve
 from wnm.core.node import NodeId
-from wnm.core.outcome import Outcome, Result
 from wnm.core.reasons import legacy, legacy_blocked
 from wnm.core.settings import SECRET, SPECS
 from wnm.storage.database import open_for_reading, open_for_writing

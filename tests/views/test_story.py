@@ -13,11 +13,10 @@ from tests.views.terminal_texts import BERLIN, LOOKED_AT, looked_at
 from tests.views.test_formats import HOSTILE
 
 from wnm.app.read import node_known, story_of
-from wnm.core.action import DisableNode, RemoveNode, StopNode
+from wnm.core.action import DisableNode, RemoveNode, Result, StopNode
 from wnm.core.decision import BY_HAND
 from wnm.core.errors import BadInput
 from wnm.core.node import NodeId, Status, node_name
-from wnm.core.outcome import Result
 from wnm.core.reasons import Blocked, BlockKind, Task, TaskKind, legacy
 from wnm.storage.database import open_for_reading, open_for_writing
 from wnm.storage.ledger import Ledger

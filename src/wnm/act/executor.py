@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from wnm.core.action import Result, Retry
 from wnm.core.contracts import Clock
 from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
-from wnm.core.outcome import Result, Retry
 
 MOST_AT_ONCE = 8
 log = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
 """Holds what a command works with: what was asked, the layers of settings, the host, backends, clock and paths."""
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +13,11 @@ from wnm.app.addresses import checksum_error
 from wnm.app.invocation import Invocation
 from wnm.app.sources import gather
 from wnm.core.contracts import Clock
+from wnm.core.errors import BadInput
 from wnm.core.host import Host, data_folder
 from wnm.core.layers import Layer, Resolved, resolve
 from wnm.core.settings import Settings
 from wnm.sensors.host import usable_cores
-from wnm.storage.location import database_path
 from wnm.system.clock import SystemClock
 from wnm.system.host import host_facts
 from wnm.system.logs import set_up_logging
@@ -60,7 +61,7 @@ class Context(Struct, frozen=True, kw_only=True):
     @property
     def database_path(self) -> str:
         """The absolute path of the database, links resolved: one database has one lock."""
-        path = database_path(self.asked.dbpath or f"{data_folder(self.host)}/{DATABASE_NAME}")
+        path = database_file(self.asked.dbpath or f"{data_folder(self.host)}/{DATABASE_NAME}")
         return os.path.realpath(path)
 
     @property
@@ -73,6 +74,24 @@ class Context(Struct, frozen=True, kw_only=True):
     def resolve(self, stored: Sequence[Layer] | None) -> Resolved:
         """The settings that all layers add up to; `stored` are the database's, None while there is none."""
         return resolve((*self.layers, *(stored or ())), self.host, check_address=checksum_error)
+
+
+def database_file(text: str) -> str:
+    """The absolute path that `--dbpath` means: a path, or an `sqlite:///` URL; `~` and `$VAR` count.
+
+    Raises BadInput for URLs of other databases and for SQLite's special names.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", text)
+    path = text
+    if scheme is not None:
+        if not text.startswith("sqlite:///"):
+            raise BadInput(f"--dbpath {text}: expected a path or sqlite:///PATH")
+        path = text.removeprefix("sqlite:///")
+        if "?" in path:
+            raise BadInput(f"--dbpath {text}: an sqlite:/// URL may not have a query")
+    if not path or "\0" in path or path == ":memory:" or path.endswith("/"):
+        raise BadInput(f"--dbpath {text!r} does not name a file")
+    return os.path.abspath(os.path.expandvars(os.path.expanduser(path)))  # noqa: PTH100, PTH111
 
 
 def build_context(asked: Invocation, wiring: Wiring) -> Context:

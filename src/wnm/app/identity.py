@@ -2,7 +2,7 @@
 
 import logging
 
-from wnm.core.identity import Identity
+from wnm.core.observation import Identity
 from wnm.storage.ledger import Ledger
 
 REMEDY = "if two machines now run from one image, make a database of its own on one of them: wnm --init"
@@ -16,10 +16,10 @@ def notice_copy(ledger: Ledger, system_id: str) -> None:
     """
     identity = ledger.identity()
     if identity.system_id is None:
-        ledger.note_system(system_id=system_id)
+        ledger.note(system_id=system_id)
     elif identity.is_copied_to(system_id) and identity.noticed_system_id != system_id:
         log.warning("%s: %s", copied(identity), REMEDY)
-        ledger.note_system(noticed_system_id=system_id)
+        ledger.note(noticed_system_id=system_id)
 
 
 def copied(identity: Identity) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import fields
 
-from wnm.core.errors import BadInput
-from wnm.core.suggest import shortened
+from wnm.core.errors import BadInput, shortened
 
 SORTS = (
     "name",

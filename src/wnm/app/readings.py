@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from wnm.core.foreign import ForeignReading
-from wnm.storage import foreign
+from wnm.core.observation import ForeignReading
+from wnm.storage import handed_over
 from wnm.storage.database import open_as_it_is
 
 
@@ -14,4 +14,4 @@ def put(database_path: str, source: str, readings: Iterable[ForeignReading]) -> 
     """
     found = tuple(readings)
     with open_as_it_is(database_path) as database:
-        database.write(lambda connection: foreign.put_readings(connection, source, found))
+        database.write(lambda connection: handed_over.put_readings(connection, source, found))

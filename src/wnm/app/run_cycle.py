@@ -20,14 +20,11 @@ from wnm.system.lock import only_one
 if TYPE_CHECKING:
     from wnm.act.executor import TimeLimit
     from wnm.act.steps import Backends
-    from wnm.core.action import NodeAction
+    from wnm.core.action import NodeAction, Outcome
     from wnm.core.contracts import Clock
-    from wnm.core.cycle import Cycle, Plan
-    from wnm.core.decision import Decision
+    from wnm.core.decision import Cycle, Decision, Plan
     from wnm.core.layers import Resolved
-    from wnm.core.observation import Observation
-    from wnm.core.outcome import Outcome
-    from wnm.core.recall import Recall
+    from wnm.core.observation import LedgerState, Observation
     from wnm.core.settings import Settings
     from wnm.storage.ledger import Ledger
 
@@ -117,24 +114,24 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
 
     with open_for_writing(context.database_path) as database:
         ledger = Ledger(database)
-        resolved, recall = check(context, ledger)
+        resolved, state = check(context, ledger)
         settings = resolved.settings
         watchdog.allow(settings.cycle_timeout.total_seconds())
         if context.asked.force_action == UPDATE_CONFIG:
             update_config(ledger, resolved, context)
             return Report(), None
         backends = context.wiring.build(settings, context.clock)
-        plan = look_and_decide(recall, settings, backends, context.clock, _choice(context))
+        plan = look_and_decide(state, settings, backends, context.clock, _choice(context))
         # Only now: a request that is refused must not leave its settings behind.
         keep_changes(ledger, resolved, context)
         notice_copy(ledger, system_id())
         cycle = _act(context, ledger, resolved, plan, backends)
         left, absent_before = ledger.nodes(), ledger.absent_before()
-        note_alerts(database, cycle, left, recall, settings)
+        note_alerts(database, cycle, left, state, settings)
         is_over = context.asked.force_action == TEARDOWN and not left
         now = context.clock.now()
         problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
-    tell(cycle, left, problems, firewall_note=recall.firewall_note)
+    tell(cycle, left, problems, firewall_note=state.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
 
@@ -143,16 +140,16 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
 
 
 def look_and_decide(
-    recall: "Recall", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
+    state: "LedgerState", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
 ) -> "Plan":
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
-    from wnm.core.cycle import Plan
+    from wnm.core.decision import Plan
     from wnm.node_kinds.kinds import KINDS
     from wnm.observe.survey import survey
 
     started_at = clock.now()
-    seen = survey(recall, settings, backends.manager, backends.firewall, KINDS, clock)
-    return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
+    seen = survey(state, settings, backends.manager, backends.firewall, KINDS, clock)
+    return Plan(started_at=started_at, known=state.nodes, seen=seen, decision=choose(seen, settings))
 
 
 def _act(
@@ -161,8 +158,8 @@ def _act(
     """Write the intention down, act on it, write down what became of it."""
     from wnm.act.reconcile import reconcile
     from wnm.act.steps import carry_out_actions, healing_slots
-    from wnm.core.cycle import Cycle
-    from wnm.core.decide.releases import passed_gates
+    from wnm.core.decide.upgrades import passed_gates
+    from wnm.core.decision import Cycle
     from wnm.core.settings import SECRET, SPECS
     from wnm.sensors.host import read_counters
     from wnm.storage.ledger import Ending
@@ -214,12 +211,12 @@ def _rehearse(context: Context) -> Report:
     from wnm.views.explain import plan_text
 
     with open_for_reading(context.database_path) as database:
-        resolved, recall = check(context, Ledger(database))
+        resolved, state = check(context, Ledger(database))
         lines = [f"would set {name}: {old} -> {new}" for name, old, new in told_changes(resolved)]
         if context.asked.force_action == UPDATE_CONFIG:
             return Report(text="\n".join(lines))
         backends = context.wiring.build(resolved.settings, context.clock)
-        plan = look_and_decide(recall, resolved.settings, backends, context.clock, _choice(context))
+        plan = look_and_decide(state, resolved.settings, backends, context.clock, _choice(context))
     lines.append(plan_text(plan.seen, plan.decision, resolved.settings))
     if context.asked.force_action == TEARDOWN:
         lines.append(f"\nthen, when no node is left, would delete {context.database_path}")
@@ -267,8 +264,8 @@ def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
 
     Actions that the ladder had no time for come again by themselves; those asked for by hand do not.
     """
+    from wnm.core.action import Result, Retry
     from wnm.core.decision import BY_HAND
-    from wnm.core.outcome import Result, Retry
 
     bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
     failed = [outcome for outcome in outcomes if outcome.result in bad]

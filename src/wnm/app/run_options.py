@@ -6,9 +6,8 @@ from enum import Enum
 from msgspec import Struct
 
 from wnm.app.invocation import FORCED_ACTIONS, RANGE_NAMES, REPORT_FORMATS, REPORTS, SORTS, SUBCOMMANDS
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.settings import NAMES, SPECS
-from wnm.core.suggest import did_you_mean, shortened
 
 
 class Takes(Enum):

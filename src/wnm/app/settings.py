@@ -6,7 +6,7 @@ from posixpath import dirname
 from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
-from wnm.core.recall import Recall
+from wnm.core.observation import LedgerState
 from wnm.core.settings import shown
 from wnm.storage.ledger import Ledger
 from wnm.system.removal import absent_folders
@@ -14,13 +14,13 @@ from wnm.system.removal import absent_folders
 log = logging.getLogger(__name__)
 
 
-def check(context: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
+def check(context: Context, ledger: Ledger) -> tuple[Resolved, LedgerState]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
     resolved = context.resolve(ledger.layers())
     context.wiring.check(resolved.settings)
-    recall = ledger.recall()
-    _refuse_leaving_nodes(resolved, recall)
-    return resolved, recall
+    state = ledger.load()
+    _refuse_leaving_nodes(resolved, state)
+    return resolved, state
 
 
 def keep_changes(ledger: Ledger, resolved: Resolved, context: Context) -> None:
@@ -53,11 +53,11 @@ def told_changes(resolved: Resolved) -> list[tuple[str, str, str]]:
     ]
 
 
-def _refuse_leaving_nodes(resolved: Resolved, recall: Recall) -> None:
+def _refuse_leaving_nodes(resolved: Resolved, state: LedgerState) -> None:
     """Only folders that the settings name may be touched, so those that hold nodes have to stay named."""
     changed = {change.name for change in resolved.changes}
     settings = resolved.settings
-    for node in recall.nodes:
+    for node in state.nodes:
         if "node_storage" in changed and dirname(node.root_dir) not in settings.node_storage:
             raise BadInput(
                 f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list"

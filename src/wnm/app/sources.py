@@ -14,12 +14,11 @@ from msgspec.structs import replace
 
 from wnm.app.invocation import Invocation, refuse_conflicts
 from wnm.app.run_options import RUN_OPTIONS, run_text
-from wnm.core.errors import BadInput, NeedsOperator
+from wnm.core.errors import BadInput, NeedsOperator, did_you_mean, shortened
 from wnm.core.forms import BOOLEAN_WORDS, TRUE_WORDS
 from wnm.core.host import Host
 from wnm.core.layers import Layer
 from wnm.core.settings import NAMES, PREFIX, SPECS
-from wnm.core.suggest import did_you_mean, shortened
 
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"

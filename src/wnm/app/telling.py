@@ -3,12 +3,10 @@
 import logging
 from collections.abc import Sequence
 
-from wnm.core.action import StopNode, node_of
-from wnm.core.cycle import Cycle
-from wnm.core.decision import BY_HAND, Conclusion
+from wnm.core.action import Outcome, Result, StopNode, node_of
+from wnm.core.decision import BY_HAND, Conclusion, Cycle
 from wnm.core.node import Node, Status, node_name
 from wnm.core.observation import FirewallReading
-from wnm.core.outcome import Outcome, Result
 from wnm.core.sentences import remedy, waiting_for, what
 from wnm.views.actions import cycle_line, names_of
 
@@ -29,7 +27,9 @@ def tell(
     decision = cycle.plan.decision
     log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
     if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
-        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
+        log.info(
+            "a stopped node is started again when there is capacity: --force_action disable keeps it down"
+        )
     for problem in unpublished:
         log.warning("%s", problem)
 

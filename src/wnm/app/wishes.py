@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from wnm.core.host import Host
 from wnm.core.layers import FLEET, wish_refusal
-from wnm.storage import settings
+from wnm.storage import handed_over
 from wnm.storage.database import open_as_it_is
 from wnm.storage.ledger import Ledger
 
@@ -31,23 +31,25 @@ def put(database_path: str, revision: int, values: Mapping[str, str], host: Host
         found = {name: wish_refusal(name, text, own, host) for name, text in values.items()}
         refused = {name: reason for name, reason in found.items() if reason is not None}
         kept = {name: text for name, text in values.items() if name not in refused}
-        is_kept = database.write(lambda connection: settings.replace_wishes(connection, kept, revision, at))
+        is_kept = database.write(
+            lambda connection: handed_over.replace_wishes(connection, kept, revision, at)
+        )
     return Taken(refused=refused, is_outdated=not is_kept)
 
 
 def withdraw(database_path: str, revision: int, at: datetime) -> None:
     """Withdraw all wishes: the values below show again."""
     with open_as_it_is(database_path) as database:
-        database.write(lambda connection: settings.replace_wishes(connection, {}, revision, at))
+        database.write(lambda connection: handed_over.replace_wishes(connection, {}, revision, at))
 
 
 def give_back(database_path: str, name: str) -> None:
     """Let the fleet's wish for a setting count again that was set at the machine meanwhile."""
     with open_as_it_is(database_path) as database:
-        database.write(lambda connection: settings.give_back(connection, name))
+        database.write(lambda connection: handed_over.give_back(connection, name))
 
 
 def note_synced(database_path: str, cycle: int) -> None:
     """Remember that the fleet has fetched everything up to this cycle: until then nothing of it is forgotten."""
     with open_as_it_is(database_path) as database:
-        Ledger(database).note_synced(cycle)
+        Ledger(database).note(synced_through=cycle)

@@ -50,7 +50,7 @@ def help_text() -> str:
 
 def _setting_entry(spec: Spec) -> str:
     lasts = "this run only; " if not spec.persisted else "fixed once --init has run; " if spec.fixed else ""
-    also = f"; also --{', --'.join(spec.aliases)}" if spec.aliases else ""
+    also = f"; also --{', --'.join(spec.names[1:])}" if spec.names[1:] else ""
     names = " or ".join(spec.environment_names)
     text = (
         f"{spec.meaning} ({lasts}default: {spec.default_shown}; takes {spec.form.accepts}; "

@@ -26,11 +26,10 @@ from wnm.app.invocation import (
 )
 from wnm.app.invocation import NAMES as VIEW_NAMES
 from wnm.app.run_options import RUN_OPTIONS, SHORT, Takes, known_commands, known_options, run_text, takes
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.forms import BOOLEAN_WORDS
 from wnm.core.node import id_in_name
 from wnm.core.settings import NAMES
-from wnm.core.suggest import did_you_mean, shortened
 
 _NUMBER = re.compile(r"-[0-9.]")
 

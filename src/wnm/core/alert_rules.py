@@ -8,16 +8,14 @@ from statistics import median, median_high
 from msgspec.structs import replace
 
 from wnm.core.alerts import MOST_NODES, Condition, Findings, Key, Severity, in_words
-from wnm.core.decide.allocate import places
-from wnm.core.decide.gauges import disk_gauge, gauges, in_crisis
-from wnm.core.decide.growth import NodeCost, after_starting, node_cost, one_more
+from wnm.core.decide.growth import NodeCost, after_starting, node_cost, one_more, places
 from wnm.core.decide.ladder import MISSING_STORAGE
-from wnm.core.decide.pressure import excess, high_gauges, must_shed, short_file_systems
-from wnm.core.decide.releases import halted, held_by_halt
-from wnm.core.decide.selection import is_stopped
+from wnm.core.decide.pressure import excess, high_gauges, is_stopped, must_shed, short_file_systems
+from wnm.core.decide.upgrades import halted, held_by_halt
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Node, Status
 from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
+from wnm.core.readings import disk_gauge, gauges, in_crisis
 from wnm.core.reasons import Task, TaskKind
 from wnm.core.sentences import is_at, remedy, waiting_for
 from wnm.core.settings import Settings
@@ -198,7 +196,7 @@ def _growth(look: Look, settings: Settings) -> Iterator[Condition]:
     yield Condition(
         key=Key.NO_GROWTH,
         subject="machine",
-        text=f"no node is added or started although there is room for one; {reason}",
+        text=f"no node is added or started although there is capacity for one; {reason}",
         remedy="see wnm explain and wnm doctor",
     )
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from msgspec import field
 from msgspec.structs import replace
 
-from wnm.core.backoff import backoff, holds
+from wnm.core.errors import backoff, holds
 from wnm.core.host import Host
 from wnm.core.settings import SPECS
 from wnm.core.values import Moment, Value

@@ -1,7 +1,12 @@
-"""A decision: what to write down, what to do, and what is held back and why."""
+"""A decision (what to write down, what to do, what is held back and why), and the cycle that it was made in."""
 
-from wnm.core.action import Action, PortChange
+from datetime import datetime
+
+from msgspec import Struct
+
+from wnm.core.action import Action, Outcome, PortChange
 from wnm.core.node import Node
+from wnm.core.observation import Observation
 from wnm.core.reasons import Blocked, Reason
 from wnm.core.release import Release
 from wnm.core.values import Value
@@ -39,3 +44,26 @@ class Proposal(Value, frozen=True, kw_only=True):
     actions: tuple[Action, ...] = ()
     held: tuple[Blocked, ...] = ()
     because: Reason | None = None
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """A cycle up to the point where it would change something; `known` are the rows before it."""
+
+    started_at: datetime
+    known: tuple[Node, ...]
+    seen: Observation
+    decision: Decision
+
+
+class Cycle(Struct, frozen=True, kw_only=True):
+    """A whole cycle, under the number that it was written down with.
+
+    `problems` are lines of what went wrong beside the actions.
+    """
+
+    number: int
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    problems: tuple[str, ...]
+    exit_code: int
+    ended_at: datetime

@@ -1,4 +1,7 @@
-"""Errors, sorted by what to do next."""
+"""Errors, sorted by what to do next; the pauses between attempts, and hints for a name that is not known."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 
 class WnmError(Exception):
@@ -46,3 +49,41 @@ class Busy(WnmError):
 
 class Bug(WnmError):
     """A promise inside wnm was broken; shown with a traceback."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, None if none is; hyphens, underscores and case do not matter."""
+    import difflib  # only needed for errors, and it takes a while to load
+
+    by_plain = {_plain(each): each for each in known}
+    found = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
+    return by_plain[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A remedy: the nearest known name, or `otherwise` if none is near."""
+    found = nearest(name, known)
+    return f"did you mean {found}?" if found else otherwise
+
+
+def shortened(text: str) -> str:
+    """A text as it may stand in a one-line error: quoted, escaped and cut."""
+    shown = repr(text[:61])
+    return shown if len(text) <= 60 else f"{shown[:57]}…{shown[0]}"
+
+
+def _plain(name: str) -> str:
+    return name.strip("-").replace("-", "_").lower()
+
+
+MOST_DOUBLINGS = 16  # beyond any limit of ours, and never too long for a timedelta
+
+
+def backoff(attempts: int, *, first: timedelta, longest: timedelta) -> timedelta:
+    """The pause after so many failed attempts: `first`, doubled with each further one, `longest` at most."""
+    return min(first * (1 << min(max(attempts - 1, 0), MOST_DOUBLINGS)), longest)
+
+
+def holds(until: datetime | None, now: datetime, *, longest: timedelta) -> bool:
+    """Whether a pause until then goes on; one longer than any of ours dates from before the clock was set back."""
+    return until is not None and now < until <= now + longest

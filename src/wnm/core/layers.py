@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.forms import PORTS_PER_BLOCK
 from wnm.core.host import Host, for_manager
 from wnm.core.settings import NAMES, REQUIRED, SECRET, SPECS, Settings, Spec
-from wnm.core.suggest import did_you_mean, shortened
 from wnm.core.values import Value
 
 FLEET = "fleet"
@@ -72,7 +71,7 @@ class Resolved(Value, frozen=True, kw_only=True):
         return {
             name: self.text(name)
             for name, spec in SPECS.items()
-            if spec.persisted and (self.origins[name] != DEFAULT or spec.fixed or spec.depends_on_host)
+            if spec.persisted and (self.origins[name] != DEFAULT or spec.fixed or callable(spec.default))
         }
 
 
@@ -89,13 +88,21 @@ def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck 
     Raises BadInput, naming the setting, the text, its layer and the remedy.
     """
     local = [layer for layer in layers if layer.name != FLEET]
-    fleet = next((layer for layer in layers if layer.name == FLEET), None)
-    wished = frozenset(fleet.values) if fleet is not None else frozenset()
+    wished = frozenset(name for layer in layers if layer.name == FLEET for name in layer.values)
     if wished:
+        below = [layer for layer in local if layer.name == DATABASE]
         with suppress(BadInput):
-            heeded = [_heeded(layer, local, host) for layer in layers]
+            heeded = [
+                layer if layer.name != FLEET else _heeded(layer.values, below, host) for layer in layers
+            ]
             return _resolve(heeded, host, check_address, wished)
     return _resolve(local, host, check_address, wished)
+
+
+def _heeded(wishes: Mapping[str, str], below: Sequence[Layer], host: Host) -> Layer:
+    """Of the wishes of a fleet only those that count."""
+    kept = {name: text for name, text in wishes.items() if wish_refusal(name, text, below, host) is None}
+    return Layer(name=FLEET, values=kept)
 
 
 def wish_refusal(name: str, text: str, own: Sequence[Layer], host: Host) -> str | None:
@@ -125,17 +132,6 @@ def _caution(name: str, value: Any) -> float:
     return float("-inf") if name.startswith(("netio_", "hdio_")) and not value else -float(value)
 
 
-def _heeded(layer: Layer, own: Sequence[Layer], host: Host) -> Layer:
-    """The layer, and of that of a fleet only the wishes that count."""
-    if layer.name != FLEET:
-        return layer
-    below = [each for each in own if each.name == DATABASE]
-    kept = {
-        name: text for name, text in layer.values.items() if wish_refusal(name, text, below, host) is None
-    }
-    return Layer(name=FLEET, values=kept)
-
-
 def _resolve(
     layers: Sequence[Layer],
     host: Host,
@@ -143,9 +139,15 @@ def _resolve(
     wished: frozenset[str],
 ) -> Resolved:
     for layer in layers:
-        _refuse_unknown(layer)
+        for name in layer.values:
+            if name not in SPECS:
+                remedy = did_you_mean(name, NAMES, "see wnm --help for those that exist")
+                raise BadInput(f"no setting is called {shortened(name)} ({layer.name}): {remedy}")
     stored = next((layer for layer in layers if layer.name == DATABASE), None)
-    host = for_manager(host, _manager(layers, stored, host))
+    # The places of nodes, logs and keys depend on the process manager.
+    is_set = stored is not None and "process_manager" in stored.values
+    manager = _strongest(SPECS["process_manager"], [stored] if stored and is_set else layers, host)
+    host = for_manager(host, str(manager[0]))
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     changes: list[Change] = []
@@ -153,7 +155,7 @@ def _resolve(
         given = _strongest(spec, layers, host)
         if stored is not None:
             if spec.fixed:
-                given = _fixed(spec, layers, stored, given, host)
+                given = _fixed(spec, layers, stored, given[1], host)
             changes.extend(_change(spec, stored, given, host, is_wished=name in wished))
         values[name], origins[name] = given
         if origins[name] not in (DATABASE, DEFAULT, FLEET) and check_address is not None:
@@ -163,50 +165,32 @@ def _resolve(
     return Resolved(settings=settings, origins=origins, changes=tuple(changes))
 
 
-def _refuse_unknown(layer: Layer) -> None:
-    for name in layer.values:
-        if name not in SPECS:
-            remedy = did_you_mean(name, NAMES, "see wnm --help for those that exist")
-            raise BadInput(f"no setting is called {shortened(name)} ({layer.name}): {remedy}")
-
-
-def _manager(layers: Sequence[Layer], stored: Layer | None, host: Host) -> str:
-    """The process manager, on which the places of nodes, logs and keys depend."""
-    spec = SPECS["process_manager"]
-    layers = [stored] if stored is not None and spec.name in stored.values else layers
-    return str(_strongest(spec, layers, host)[0])
-
-
 def _strongest(spec: Spec, layers: Sequence[Layer], host: Host) -> _Given:
     for layer in layers:
-        if spec.name in layer.values:
-            return _read(spec, layer, host), layer.name
+        text = layer.values.get(spec.name)
+        if text is not None:
+            try:
+                return spec.form.read(text, host), layer.name
+            except ValueError as reason:
+                given = "what is given" if spec.name in SECRET else shortened(text)
+                raise BadInput(
+                    f"{spec.name} cannot be {given} ({layer.name}): {reason}; give {spec.form.accepts}"
+                ) from None
     if spec.default is REQUIRED:
         raise BadInput(f"{spec.name} is not given: add --{spec.name} with {spec.form.accepts}")
     return spec.default_for(host), DEFAULT
 
 
-def _read(spec: Spec, layer: Layer, host: Host) -> object:
-    text = layer.values[spec.name]
-    try:
-        return spec.form.read(text, host)
-    except ValueError as reason:
-        given = "what is given" if spec.name in SECRET else shortened(text)
-        raise BadInput(
-            f"{spec.name} cannot be {given} ({layer.name}): {reason}; give {spec.form.accepts}"
-        ) from None
-
-
-def _fixed(spec: Spec, layers: Sequence[Layer], stored: Layer, given: _Given, host: Host) -> _Given:
+def _fixed(spec: Spec, layers: Sequence[Layer], stored: Layer, origin: str, host: Host) -> _Given:
     """The value that a fixed setting has; every layer above the database has to agree with it."""
-    held = _read(spec, stored, host) if spec.name in stored.values else spec.default_for(host)
+    held = _strongest(spec, [stored], host)[0]
     for layer in layers:
-        if layer is not stored and spec.name in layer.values and _read(spec, layer, host) != held:
+        if layer is not stored and spec.name in layer.values and _strongest(spec, [layer], host)[0] != held:
             raise BadInput(
                 f"{spec.name} cannot be {shortened(layer.values[spec.name])} ({layer.name}): it is "
                 f"{shortened(spec.form.render(held))} since --init and cannot change; leave it out"
             )
-    return held, given[1]
+    return held, origin
 
 
 def _change(spec: Spec, stored: Layer, given: _Given, host: Host, *, is_wished: bool) -> tuple[Change, ...]:
@@ -214,25 +198,21 @@ def _change(spec: Spec, stored: Layer, given: _Given, host: Host, *, is_wished: 
     value, origin = given
     if not spec.persisted or origin in (DATABASE, DEFAULT, FLEET):
         return ()
-    old_text, new_text = stored.values.get(spec.name), spec.form.render(value)
-    if old_text is None or is_wished or not _means(spec, old_text, value, host):
-        return (Change(name=spec.name, old_text=old_text, new_text=new_text),)
-    return ()
-
-
-def _means(spec: Spec, text: str, value: object, host: Host) -> bool:
-    """Whether the text is that value; an unreadable one, which is about to be replaced, is not."""
-    try:
-        return bool(spec.form.read(text, host) == value)
-    except ValueError:
-        return False
+    old_text = stored.values.get(spec.name)
+    if old_text is not None and not is_wished:
+        # A stored text that cannot be read is about to be replaced.
+        with suppress(ValueError):
+            if spec.form.read(old_text, host) == value:
+                return ()
+    return (Change(name=spec.name, old_text=old_text, new_text=spec.form.render(value)),)
 
 
 def _check_addresses(spec: Spec, given: _Given, stored: Layer | None, check: AddressCheck) -> None:
     value, origin = given
     known = stored.values.get(spec.name, "") if stored is not None else ""
-    for address in spec.form.addresses(value):
-        if address in known:
+    for address in spec.form.addresses(value) if spec.form.addresses is not None else ():
+        # Only one in mixed case carries a checksum.
+        if address in known or address[2:] in (address[2:].lower(), address[2:].upper()):
             continue
         wrong = check(address)
         if wrong is not None:
@@ -250,53 +230,36 @@ _ORDERED = (
     ("hd_less_than", "hd_remove"),
     ("desired_load_average", "max_load_average_allowed"),
     ("poll_timeout", "cycle_timeout"),
-)
-# The same, but 0 turns either of them off.
-_ORDERED_UNLESS_OFF = (
-    ("netio_read_less_than", "netio_read_remove"),
-    ("netio_write_less_than", "netio_write_remove"),
-    ("hdio_read_less_than", "hdio_read_remove"),
-    ("hdio_write_less_than", "hdio_write_remove"),
+    *(
+        (f"{flow}_less_than", f"{flow}_remove")
+        for flow in ("netio_read", "netio_write", "hdio_read", "hdio_write")
+    ),
 )
 
 
 def check_together(settings: Settings, origins: Mapping[str, str]) -> None:
     """Refuse settings that contradict each other. BadInput names both, their origins and the remedy."""
+
+    def shown(name: str) -> str:
+        return f"{name} {SPECS[name].form.render(getattr(settings, name))} ({origins[name]})"
+
     for lower, upper in _ORDERED:
-        if not getattr(settings, lower) < getattr(settings, upper):
-            raise BadInput(_not_ordered(lower, upper, settings, origins))
-    for lower, upper in _ORDERED_UNLESS_OFF:
         low, high = getattr(settings, lower), getattr(settings, upper)
-        if low and high and not low < high:
-            raise BadInput(_not_ordered(lower, upper, settings, origins))
-    _check_ports(settings, origins)
-
-
-def _check_ports(settings: Settings, origins: Mapping[str, str]) -> None:
+        is_off = lower.startswith(("netio_", "hdio_")) and not (low and high)
+        if not low < high and not is_off:
+            raise BadInput(
+                f"{shown(lower)} has to be below {shown(upper)}: give a lower {lower} or a higher {upper}"
+            )
     cap = settings.node_cap
     for name in ("port_start", "metrics_port_start"):
         highest = getattr(settings, name) * PORTS_PER_BLOCK + cap
         if highest > HIGHEST_PORT:
             raise BadInput(
-                f"{_shown(name, settings, origins)} leaves no room for "
-                f"{_shown('node_cap', settings, origins)}: the last port would be {highest}, above "
+                f"{shown(name)} leaves no room for {shown('node_cap')}: the last port would be {highest}, above "
                 f"{HIGHEST_PORT}; give a lower one of the two"
             )
-    apart = abs(settings.port_start - settings.metrics_port_start) * PORTS_PER_BLOCK
-    if apart < max(cap, 1):
+    if abs(settings.port_start - settings.metrics_port_start) * PORTS_PER_BLOCK < max(cap, 1):
         raise BadInput(
-            f"the ports from {_shown('port_start', settings, origins)} and from "
-            f"{_shown('metrics_port_start', settings, origins)} overlap for "
-            f"{_shown('node_cap', settings, origins)}; give ones that are further apart"
+            f"the ports from {shown('port_start')} and from {shown('metrics_port_start')} overlap for "
+            f"{shown('node_cap')}; give ones that are further apart"
         )
-
-
-def _not_ordered(lower: str, upper: str, settings: Settings, origins: Mapping[str, str]) -> str:
-    return (
-        f"{_shown(lower, settings, origins)} has to be below {_shown(upper, settings, origins)}: "
-        f"give a lower {lower} or a higher {upper}"
-    )
-
-
-def _shown(name: str, settings: Settings, origins: Mapping[str, str]) -> str:
-    return f"{name} {SPECS[name].form.render(getattr(settings, name))} ({origins[name]})"

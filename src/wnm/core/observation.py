@@ -1,11 +1,11 @@
-"""Everything one cycle saw: the only input of a decision besides the settings."""
+"""Everything one cycle saw and what the ledger remembers: the only input of a decision besides the settings."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from msgspec import field
 
 from wnm.core.action import NodeAction
-from wnm.core.foreign import Reservation
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
 from wnm.core.node_log import Evidence, KeptLog
 from wnm.core.release import Release
@@ -16,6 +16,142 @@ class Unseen(Value, frozen=True, kw_only=True):
     """Something that could not be seen, and why. Never the same as 0 or "stopped"."""
 
     reason: str
+
+
+class Counters(Value, frozen=True, kw_only=True):
+    """The counters of a machine from its start until `taken_at`; None where it does not count.
+
+    CPU seconds are summed over all cores; `cpu_busy_seconds` is what was neither idle nor waiting for a disk.
+    """
+
+    boot_id: str
+    taken_at: Moment
+    cpu_busy_seconds: float | None = None
+    cpu_total_seconds: float | None = None
+    netio_read_bytes: int | None = None
+    netio_write_bytes: int | None = None
+    hdio_read_bytes: int | None = None
+    hdio_write_bytes: int | None = None
+
+
+class Rates(Value, frozen=True, kw_only=True):
+    """Averages over `window_seconds`, which is None when the two readings have no common window."""
+
+    window_seconds: float | None
+    cpu_percent: float | Unseen
+    netio_read_bytes_per_second: float | Unseen
+    netio_write_bytes_per_second: float | Unseen
+    hdio_read_bytes_per_second: float | Unseen
+    hdio_write_bytes_per_second: float | Unseen
+
+
+def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 0.0) -> Rates:
+    """Compute the rates between `before` and `after`.
+
+    `own_cpu_seconds` is CPU time between the two that is not to be counted: an instrument should not see
+    itself. A single counter that went backwards is Unseen; a restart of the machine or a window that is
+    not longer than nothing makes all of them Unseen.
+    """
+    window = _window(before, after)
+    if before is None or isinstance(window, Unseen):
+        unseen = window if isinstance(window, Unseen) else Unseen(reason="no earlier reading")
+        return _all(unseen)
+    return Rates(
+        window_seconds=window,
+        cpu_percent=_cpu_percent(before, after, own_cpu_seconds),
+        netio_read_bytes_per_second=_rate(before.netio_read_bytes, after.netio_read_bytes, window),
+        netio_write_bytes_per_second=_rate(before.netio_write_bytes, after.netio_write_bytes, window),
+        hdio_read_bytes_per_second=_rate(before.hdio_read_bytes, after.hdio_read_bytes, window),
+        hdio_write_bytes_per_second=_rate(before.hdio_write_bytes, after.hdio_write_bytes, window),
+    )
+
+
+def _window(before: Counters | None, after: Counters) -> float | Unseen:
+    if before is None:
+        return Unseen(reason="no earlier reading")
+    if before.boot_id != after.boot_id:
+        return Unseen(reason="the machine was restarted since the last reading")
+    seconds = (after.taken_at - before.taken_at).total_seconds()
+    if seconds <= 0:
+        return Unseen(reason="the clock was set back since the last reading")
+    return seconds
+
+
+def _all(unseen: Unseen) -> Rates:
+    return Rates(
+        window_seconds=None,
+        cpu_percent=unseen,
+        netio_read_bytes_per_second=unseen,
+        netio_write_bytes_per_second=unseen,
+        hdio_read_bytes_per_second=unseen,
+        hdio_write_bytes_per_second=unseen,
+    )
+
+
+def _rate(before: int | None, after: int | None, seconds: float) -> float | Unseen:
+    growth = _growth(before, after)
+    return growth if isinstance(growth, Unseen) else growth / seconds
+
+
+def _cpu_percent(before: Counters, after: Counters, own_seconds: float) -> float | Unseen:
+    busy = _growth(before.cpu_busy_seconds, after.cpu_busy_seconds)
+    total = _growth(before.cpu_total_seconds, after.cpu_total_seconds)
+    if isinstance(busy, Unseen):
+        return busy
+    if isinstance(total, Unseen):
+        return total
+    if total == 0:
+        return Unseen(reason="no CPU time was counted since the last reading")
+    return min(max(100 * (busy - own_seconds) / total, 0.0), 100.0)
+
+
+def _growth(before: float | None, after: float | None) -> float | Unseen:
+    if after is None:
+        return Unseen(reason="the system does not count it")
+    if before is None:
+        return Unseen(reason="no earlier reading")
+    if after < before:
+        return Unseen(reason="the counter began again since the last reading")
+    return after - before
+
+
+FRESH_INTERVALS = 3
+"""A reading that is not renewed counts for so many of its intervals."""
+
+
+class Reservation(Value, frozen=True, kw_only=True):
+    """A part of this machine that is spoken for; `disk_bytes` is by path. Without `until` it lasts until withdrawn."""
+
+    owner: str
+    cores: float = 0.0
+    memory_bytes: int = 0
+    disk_bytes: Mapping[str, int] = {}
+    until: Moment | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it still counts."""
+        return self.until is None or now < self.until
+
+
+class ForeignReading(Value, frozen=True, kw_only=True):
+    """One figure that another program measured, such as a GPU's memory; `value` is None where it saw none.
+
+    `source` names the program, `key` what was measured (in `unit`), `subject` of which thing. `owner` is what takes
+    part of the machine, where the reading is about that; `interval` is how often it is renewed.
+    """
+
+    source: str
+    key: str
+    subject: str
+    value: float | None
+    unit: str
+    at: Moment
+    interval: timedelta
+    owner: str | None = None
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether it is young enough to count."""
+        return now - self.at < FRESH_INTERVALS * self.interval
 
 
 class Load(Value, frozen=True, kw_only=True):
@@ -246,3 +382,39 @@ class Answer(Value, frozen=True, kw_only=True):
     metadata: str | None = None
     metrics: str | None = None
     error: str | None = None
+
+
+class LedgerState(Value, frozen=True, kw_only=True):
+    """The records of the last cycle; None where there was no cycle yet.
+
+    `firewall_note` is what the last cycle found to say of the firewall, `logs` are how far nodes' logs were read.
+    """
+
+    nodes: tuple[Node, ...]
+    interrupted: tuple[Interrupted, ...]
+    remembered: Remembered
+    boot_id: str | None
+    counters: Counters | None
+    available: ProgramReading | None
+    last_cycle_at: Moment | None
+    firewall_note: str | None = None
+    machine_seed: int = 0
+    reservations: tuple[Reservation, ...] = ()
+    foreign_readings: tuple[ForeignReading, ...] = ()
+    logs: tuple[KeptLog, ...] = ()
+
+
+class Identity(Value, frozen=True, kw_only=True):
+    """The name that a database gave its machine at --init, and that of the operating system it was made on.
+
+    `system_id` is None until a cycle has noted it, and empty where the system has no such name. `noticed_system_id` is
+    the other system that the operator was told of already.
+    """
+
+    uuid: str
+    system_id: str | None
+    noticed_system_id: str | None = None
+
+    def is_copied_to(self, system_id: str) -> bool:
+        """Whether the system that wnm runs on now is another one, as after an image was cloned."""
+        return bool(self.system_id) and bool(system_id) and self.system_id != system_id

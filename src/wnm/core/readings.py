@@ -1,6 +1,7 @@
-"""The readings of a machine in one table: whatever shows, limits, exports or charts a figure goes by it."""
+"""The readings of a machine in one table, and each beside its limits: whatever shows or bounds a figure goes by it."""
 
-from wnm.core.observation import Load, MachineReading, Unseen
+from wnm.core.observation import FileSystem, Load, MachineReading, Unseen
+from wnm.core.reasons import Figure
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
@@ -142,3 +143,83 @@ def shown(unit: str, value: float) -> str:
             return f"{value:,.0f} B/s"
         case _:
             return f"{value:.2f}"
+
+
+class Gauge(Value, frozen=True, kw_only=True):
+    """One reading and its two limits, all in the unit of its key. A limit of None is switched off.
+
+    `path` is the mount point of a disk, None for the readings of the whole machine.
+    """
+
+    key: str
+    value: float | Unseen
+    allow: float | None
+    remove: float | None
+    path: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For people: `cpu`, `disk /mnt`."""
+        name = BY_KEY[self.key].name
+        return name if self.path is None else f"{name} {self.path}"
+
+    @property
+    def unit(self) -> str:
+        return BY_KEY[self.key].unit
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is an average over the time since the last cycle."""
+        return BY_KEY[self.key].is_rate
+
+    @property
+    def is_load(self) -> bool:
+        return self.unit == LOAD
+
+    @property
+    def is_on(self) -> bool:
+        return self.allow is not None or self.remove is not None
+
+    @property
+    def too_high(self) -> bool:
+        """Above the limit for shedding; a reading that was not seen never is."""
+        return self.remove is not None and not isinstance(self.value, Unseen) and self.value > self.remove
+
+    @property
+    def allows_growth(self) -> bool:
+        """Below the limit for growing; a reading that was not seen never is."""
+        return self.allow is None or (not isinstance(self.value, Unseen) and self.value < self.allow)
+
+    def against(self, limit: float | None) -> Figure:
+        """The reading against one of its limits, as reasons tell it."""
+        value, unseen = (None, self.value.reason) if isinstance(self.value, Unseen) else (self.value, None)
+        return Figure(key=self.key, value=value, unseen=unseen, limit=limit, path=self.path)
+
+    def shown(self, value: float) -> str:
+        return shown(self.unit, value)
+
+
+def gauges(machine: MachineReading, settings: Settings) -> tuple[Gauge, ...]:
+    """Every reading except the file systems; those that are switched off are there too, without limits."""
+    found = []
+    for reading in READINGS:
+        allow, remove = limits_of(reading, settings)
+        found.append(Gauge(key=reading.key, value=value_of(reading, machine), allow=allow, remove=remove))
+    return tuple(found)
+
+
+def disk_gauge(file_system: FileSystem, settings: Settings) -> Gauge:
+    """Return the gauge that shows how full one file system is."""
+    allow, remove = limits_of(DISK, settings)
+    return Gauge(
+        key=DISK.key,
+        value=file_system.used_percent,
+        allow=allow,
+        remove=remove,
+        path=file_system.mount_point,
+    )
+
+
+def in_crisis(file_system: FileSystem, settings: Settings) -> bool:
+    """Whether so little is left that nothing grows and nodes are removed, whatever the percentage."""
+    return file_system.free_bytes < settings.crisis_bytes

@@ -4,7 +4,7 @@ import re
 
 from wnm.core.node import Node
 from wnm.core.node_log import Proof, Sign
-from wnm.core.version import tidy_version
+from wnm.core.release import tidy_version
 from wnm.node_kinds.kind import NodeKind, options_in
 from wnm.node_kinds.log_health import LogWords, message
 

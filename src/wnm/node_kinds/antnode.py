@@ -4,7 +4,7 @@ import re
 
 from wnm.core.errors import Permanent
 from wnm.core.node import Node
-from wnm.core.version import is_older, tidy_version
+from wnm.core.release import is_older, tidy_version
 from wnm.node_kinds.kind import NodeKind, first_subcommand, lacks_value, options_in
 from wnm.node_kinds.log_health import LogWords, message
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.node_log import LogHealth, Proof
-from wnm.core.version import tidy_version
+from wnm.core.release import tidy_version
 from wnm.formats.program_output import ESCAPE
 
 LONGEST_QUOTE = 300

@@ -16,7 +16,9 @@ from wnm.core.node_log import KeptLog, LogHealth, evidence
 from wnm.core.observation import (
     Answer,
     Claim,
+    Counters,
     FileSystem,
+    LedgerState,
     MachineReading,
     NodePage,
     NodeReading,
@@ -27,9 +29,8 @@ from wnm.core.observation import (
     Storage,
     Target,
     Unseen,
+    rates,
 )
-from wnm.core.rates import Counters, rates
-from wnm.core.recall import Recall
 from wnm.core.settings import Settings
 from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind
@@ -227,13 +228,13 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
-        critical_failure=critical_failure(node, kind) if node.trial is not None else None,
+        critical_failure=critical_failure(node, kind) if node.gate_version is not None else None,
         has_pages=kind.has_metrics,
         stored_at=health.stored_at if health is not None else None,
         log=log if isinstance(log, KeptLog) else kept,
         evidence=evidence(kind.signs, health, is_current=is_current),
         last_words=end_message(node, kind)
-        if node.trial is not None or _is_another(process, node) or _has_gone(process, node)
+        if node.gate_version is not None or _is_another(process, node) or _has_gone(process, node)
         else None,
     )
 
@@ -313,7 +314,7 @@ def _is_due(each: NodeSeen, now: datetime) -> bool:
 
 
 def survey(
-    recall: Recall,
+    state: LedgerState,
     settings: Settings,
     manager: ProcessManager,
     firewall: Firewall,
@@ -321,33 +322,33 @@ def survey(
     clock: Clock,
 ) -> Observation:
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
-    storages = read_storages(storage_folders(recall.nodes, settings))
+    storages = read_storages(storage_folders(state.nodes, settings))
     by_path = {each.storage.path: each for each in storages}
-    machine = read_machine(recall.counters, storages, clock)
-    logs: dict[int, KeptLog] = {kept.node: kept for kept in recall.logs}
-    nodes = read_nodes(recall.nodes, by_path, settings, manager, kinds, clock, logs)
+    machine = read_machine(state.counters, storages, clock)
+    logs: dict[int, KeptLog] = {kept.node: kept for kept in state.logs}
+    nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock, logs)
     rules = firewall.read()
     now = clock.now()
     return Observation(
         now=now,
         seed=secrets.randbits(62),
-        rebooted=recall.boot_id is not None and recall.boot_id != machine.boot_id,
+        rebooted=state.boot_id is not None and state.boot_id != machine.boot_id,
         machine=machine,
         nodes=nodes,
         storages=tuple(each.storage for each in storages),
-        available=read_program(settings.antnode_path, recall.available, timeout=PROGRAM_PATIENCE),
+        available=read_program(settings.antnode_path, state.available, timeout=PROGRAM_PATIENCE),
         claims=(
             *_claimed_by_folders(storages),
             *_claimed_by_units(manager),
-            *_claimed_by_processes(recall.nodes, settings, kinds.values()),
+            *_claimed_by_processes(state.nodes, settings, kinds.values()),
         ),
         bound_ports=bound_ports(_port_ranges(settings)),
-        interrupted=recall.interrupted,
-        remembered=recall.remembered,
+        interrupted=state.interrupted,
+        remembered=state.remembered,
         firewall=rules,
         utc_offset_seconds=(now.astimezone().utcoffset() or timedelta(0)).total_seconds(),
-        machine_seed=recall.machine_seed,
-        reservations=recall.reservations,
+        machine_seed=state.machine_seed,
+        reservations=state.reservations,
     )
 
 

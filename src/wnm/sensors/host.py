@@ -12,8 +12,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from wnm.core.contracts import Clock
-from wnm.core.observation import FileSystem, Load, Unseen
-from wnm.core.rates import Counters
+from wnm.core.observation import Counters, FileSystem, Load, Unseen
 
 _SAMPLE_SECONDS = 0.25
 

@@ -3,7 +3,7 @@
 import os
 from datetime import datetime, timedelta
 
-from wnm.core.rates import Counters
+from wnm.core.observation import Counters
 from wnm.formats.proc import Memory
 from wnm.system.command import CommandFailed, run
 

@@ -4,7 +4,7 @@ import os
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from wnm.core.rates import Counters
+from wnm.core.observation import Counters
 from wnm.formats import proc
 
 _CGROUPS = Path("/sys/fs/cgroup")

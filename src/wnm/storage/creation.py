@@ -12,11 +12,10 @@ from uuid import uuid4
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.node import Node
-from wnm.storage import rows
+from wnm.storage import handed_over, rows
 from wnm.storage.database import connect, uri_of
 from wnm.storage.errors import database_errors
 from wnm.storage.schema import APPLICATION_ID, HEAD, TABLES_SQL
-from wnm.storage.settings import setting_rows
 
 
 def create(
@@ -113,8 +112,8 @@ def _build(
             connection.execute(statement)
         connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
         rows.insert(connection, "machine", machine)
-        rows.put(connection, "setting", setting_rows(settings, at=machine["initialised_at"]))
-        rows.put(connection, "node", map(rows.node_row, nodes))
+        handed_over.put_settings(connection, settings, machine["initialised_at"])
+        rows.put(connection, "node", nodes)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     sync(file)

@@ -5,48 +5,55 @@ import sqlite3
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from wnm.core import codec
 from wnm.core.errors import BadInput, Bug, NeedsOperator, Transient
 from wnm.storage import errors
-from wnm.storage.location import database_path
-from wnm.storage.schema import APPLICATION_ID, SCHEMA, TABLES, Schema
+from wnm.storage.schema import APPLICATION_ID, SCHEMA, Schema, tables
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
-
-__all__ = ["Connection", "Database", "database_path", "open_for_reading", "open_for_writing"]
 
 MAGIC = b"SQLite format 3\0"
 HEADER_BYTES = 100
 ATTEMPTS = 100
 BUSY_SECONDS = 5.0
+HELPERS = ("-wal", "-journal")
+"""The files beside a database in which changes may wait."""
 
 
-class Database(Protocol):
-    """An open database; both verbs run `work` in one transaction, and any error undoes it whole."""
+class Database(ABC):
+    """An open database; reading and writing are transactions, and any error undoes one whole."""
 
     path: str
 
+    @abstractmethod
     def read[T](self, work: Callable[[Connection], T]) -> T:
         """Return what `work` reads. It may be called more than once."""
 
-    def write[T](self, work: Callable[[Connection], T]) -> T:
-        """Return the result of `work`, after everything that it wrote is safely on disk."""
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A block after which everything that it wrote is safely on disk."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of the file."""
 
-    def __enter__(self) -> Self: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    def write[T](self, work: Callable[[Connection], T]) -> T:
+        """Return the result of `work` after a block of `writing`."""
+        with self.writing() as connection:
+            return work(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
 def open_for_writing(path: str, *, schema: Schema = SCHEMA) -> Database:
@@ -80,7 +87,7 @@ def open_for_reading(path: str, *, schema: Schema = SCHEMA) -> Database:
     """
     revision = revision_of(path, schema)
     if revision == schema.head:
-        return _Readable(path)
+        return _Readable(path, path)
     from tempfile import TemporaryDirectory
 
     from wnm.storage.migrate import copy_out, upgrade
@@ -91,7 +98,7 @@ def open_for_reading(path: str, *, schema: Schema = SCHEMA) -> Database:
         with errors.database_errors(path):
             copy_out(path, copy)
         upgrade(copy, schema, name=path)
-        return _Readable(path, at=str(copy), folder=folder)
+        return _Readable(path, str(copy), folder)
     except BaseException:
         folder.cleanup()
         raise
@@ -101,7 +108,7 @@ def stored_settings(path: str) -> Mapping[str, str]:
     """The settings that the database at `path` was given, whatever its revision; none if they cannot be read."""
 
     def work(connection: Connection) -> Mapping[str, str]:
-        if _columns(connection, "setting"):
+        if columns_of(connection, "setting"):
             found = connection.execute("SELECT name, text FROM setting WHERE layer = 'database'")
             return {str(name): str(text) for name, text in found}
         (text,) = connection.execute("SELECT settings FROM machine").fetchone()
@@ -122,34 +129,13 @@ def stored_absent(path: str) -> tuple[str, ...]:
 
 def _look_in_passing[T](path: str, work: Callable[[Connection], T]) -> T | None:
     """Return what `work` reads of a database of any revision. None if it cannot: opening the file tells why."""
-
-    def look_through(uri: str) -> T:
-        with closing(connect(uri)) as connection:
-            return work(connection)
-
     with suppress(sqlite3.Error, OSError, TypeError, BadInput, Transient):
-        return look(path, look_through)
+        return look(path, work)
     return None
 
 
-class _Closing(ABC):
-    """The `with` block of both kinds of database."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of the file."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class _Writable(_Closing):
-    """One connection; every transaction takes the write lock at its start, so none fails half-way for it."""
+class _Writable(Database):
+    """One connection; writing takes the write lock at its start, so that no transaction fails half-way for it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -161,50 +147,41 @@ class _Writable(_Closing):
             self._connection.execute("PRAGMA foreign_keys = ON")
 
     def read[T](self, work: Callable[[Connection], T]) -> T:
-        return self._run("BEGIN", work)
+        with self._transaction("BEGIN") as connection:
+            return work(connection)
 
-    def write[T](self, work: Callable[[Connection], T]) -> T:
-        return self._run("BEGIN IMMEDIATE", work)
+    def writing(self) -> AbstractContextManager[Connection]:
+        return self._transaction("BEGIN IMMEDIATE")
 
-    def _run[T](self, begin: str, work: Callable[[Connection], T]) -> T:
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
         with errors.database_errors(self.path):
             self._connection.execute(begin)
             try:
-                result = work(self._connection)
+                yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 # Some errors, such as a full disk, have undone everything already.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            return result
 
     def close(self) -> None:
         with errors.database_errors(self.path):
             self._connection.close()
 
 
-class _Readable(_Closing):
-    """A connection for each reading, to the file as it stands then."""
+class _Readable(Database):
+    """A connection for each reading, to the file `at` as it stands then; its `folder` goes with it."""
 
-    def __init__(
-        self, path: str, *, at: str | None = None, folder: "TemporaryDirectory[str] | None" = None
-    ) -> None:
-        self.path = path
-        self._at = at or path
-        self._folder = folder
+    def __init__(self, path: str, at: str, folder: "TemporaryDirectory[str] | None" = None) -> None:
+        self.path, self._at, self._folder = path, at, folder
 
     def read[T](self, work: Callable[[Connection], T]) -> T:
-        def look_through(uri: str) -> T:
-            with closing(connect(uri)) as connection:
-                connection.row_factory = sqlite3.Row
-                connection.execute("BEGIN")
-                return work(connection)
-
         with errors.database_errors(self.path):
-            return look(self._at, look_through)
+            return look(self._at, work)
 
-    def write[T](self, work: Callable[[Connection], T]) -> T:
+    def writing(self) -> AbstractContextManager[Connection]:
         raise Bug(f"{self.path} was opened for reading only")
 
     def close(self) -> None:
@@ -225,12 +202,8 @@ def connect(uri: str) -> Connection:
     return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
 
 
-type _Stamp = tuple[int, int, int, int]
-type _Stamps = tuple[_Stamp | None, _Stamp | None]
-
-
-def look[T](path: str, work: Callable[[str], T]) -> T:
-    """Return what `work` makes of a URI under which the database stands still, without changing one byte beside it.
+def look[T](path: str, work: Callable[[Connection], T]) -> T:
+    """Return what `work` reads of the database while it stands still, without changing one byte beside it.
 
     `work` is called again when a cycle wrote to the database meanwhile, so it must only read. It gets the
     file itself, opened without locks and helper files, when nothing waits in its write-ahead log; else
@@ -238,54 +211,57 @@ def look[T](path: str, work: Callable[[str], T]) -> T:
     """
     for _ in range(ATTEMPTS):
         before = _stamps(path)
-        if before[1] is None:
-            seen = _look_once(path, before, work)
-            if seen is not None:
-                return seen[0]
-        else:
-            with _copy(path) as copy:
-                if _stamps(path) == before:
-                    return work(uri_of(copy, "mode=rw"))
+        if any(before[1:]):
+            from tempfile import TemporaryDirectory
+
+            with TemporaryDirectory(prefix="wnm-") as folder:
+                copy = Path(folder, "colony.db")
+                if not copied(path, copy):
+                    continue
+                with closing(connect(uri_of(copy, "mode=rw"))) as connection:
+                    connection.row_factory = sqlite3.Row
+                    return work(connection)
+        try:
+            with closing(connect(uri_of(path, "mode=ro&immutable=1"))) as connection:
+                connection.row_factory = sqlite3.Row
+                result = work(connection)
+        except (sqlite3.Error, errors.UnreadableError, OSError):
+            # What was seen may be half of each state.
+            if _stamps(path) == before:
+                raise
+            continue
+        if _stamps(path) == before:
+            return result
     raise Transient(f"{path} is being written to all the time; try again")
 
 
-def _look_once[T](path: str, before: _Stamps, work: Callable[[str], T]) -> tuple[T] | None:
-    """None when the file changed meanwhile: what was seen may then be half of each state."""
-    try:
-        result = work(uri_of(path, "mode=ro&immutable=1"))
-    except (sqlite3.Error, errors.UnreadableError, OSError):
-        if _stamps(path) != before:
-            return None
-        raise
-    return (result,) if _stamps(path) == before else None
-
-
-@contextmanager
-def _copy(path: str) -> Iterator[Path]:
+def copied(path: str, copy: Path) -> bool:
+    """Whether the database stood still while it was copied, with what waits beside it."""
     import shutil
-    from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory(prefix="wnm-") as folder:
-        copy = Path(folder, "colony.db")
-        shutil.copyfile(path, copy)
+    before = _stamps(path)
+    shutil.copyfile(path, copy)
+    for suffix in HELPERS:
+        Path(f"{copy}{suffix}").unlink(missing_ok=True)
         # When it is not there any more a cycle has just ended, and the stamps tell.
         with suppress(FileNotFoundError):
-            shutil.copyfile(f"{path}-wal", f"{copy}-wal")
-        yield copy
+            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+    return _stamps(path) == before
 
 
-def _stamps(path: str) -> _Stamps:
-    """Return values that change when the file or its write-ahead log is written to; an empty log is no log."""
-    log = _stamp(f"{path}-wal")
-    return _stamp(path), None if log is not None and log[1] == 0 else log
-
-
-def _stamp(path: str) -> _Stamp | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - on the way of every cycle
-    except FileNotFoundError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _stamps(path: str) -> list[tuple[int, ...] | None]:
+    """Return values that change when the file or what waits beside it is written to; an empty helper is none."""
+    stamps: list[tuple[int, ...] | None] = []
+    for suffix in ("", *HELPERS):
+        try:
+            found = os.stat(f"{path}{suffix}")  # noqa: PTH116 - on the way of every cycle
+        except FileNotFoundError:
+            stamps.append(None)
+        else:
+            is_empty = suffix and found.st_size == 0
+            now = found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+            stamps.append(None if is_empty else now)
+    return stamps
 
 
 # Whether a file is ours
@@ -296,15 +272,21 @@ def revision_of(path: str, schema: Schema) -> str:
 
     Raises NeedsOperator when there is none, when it is not ours or damaged, or when a newer wnm wrote it.
     """
-    header = _header(path)
+    header = header_of(path)
     if header[: len(MAGIC)] != MAGIC:
         raise errors.foreign(path)
     if int.from_bytes(header[68:72]) != APPLICATION_ID:
-        raise errors.foreign(path, earlier=_is_of_an_earlier_tool(path))
-    if _is_cut_short(path, header):
+        is_earlier = False
+        # An earlier tool had tables of the same names in a file of the same name.
+        with suppress(sqlite3.Error, NeedsOperator):
+            is_earlier = all(
+                look(path, lambda each: [columns_of(each, name) for name in ("machine", "node")])
+            )
+        raise errors.foreign(path, earlier=is_earlier)
+    if is_cut_short(path, header):
         raise errors.damaged(path, "its end is missing")
     with errors.database_errors(path):
-        revision, lacking = look(path, lambda uri: _revision_and_lack(uri, schema))
+        revision, lacking = look(path, lambda connection: _revision_and_lack(connection, schema))
     if revision is None:
         raise errors.damaged(path, "its schema revision is missing")
     if revision not in schema.revisions:
@@ -314,12 +296,12 @@ def revision_of(path: str, schema: Schema) -> str:
     return revision
 
 
-def _header(path: str) -> bytes:
-    """The first bytes of a plain file, looked at without SQLite."""
+def header_of(path: str) -> bytes:
+    """The first bytes of a plain file, looked at without SQLite; none of anything else. NeedsOperator without one."""
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise errors.foreign(path)
-        with open(path, "rb") as file:  # noqa: PTH123 - Path.open is slower
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - Path is slower
+            return b""
+        with open(path, "rb") as file:  # noqa: PTH123
             return file.read(HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         raise errors.missing(path) from None
@@ -327,56 +309,38 @@ def _header(path: str) -> bytes:
         raise errors.unusable(path, error.strerror or str(error)) from None
 
 
-def _is_cut_short(path: str, header: bytes) -> bool:
+def is_cut_short(path: str, header: bytes) -> bool:
     """Whether the file is smaller than its header says (https://www.sqlite.org/fileformat.html, 1.3).
 
-    While a write-ahead log waits the end may lawfully be only there.
+    While changes wait beside it the end may lawfully be only there.
     """
-    try:
-        if os.path.getsize(f"{path}-wal") > 0:  # noqa: PTH202
-            return False
-    except OSError:
-        pass
-    page_bytes = int.from_bytes(header[16:18])
-    page_bytes = 65536 if page_bytes == 1 else page_bytes
-    is_valid = header[24:28] == header[92:96]
-    return is_valid and Path(path).stat().st_size < page_bytes * int.from_bytes(header[28:32])
-
-
-def _revision_and_lack(uri: str, schema: Schema) -> tuple[str | None, str | None]:
-    """The revision, and for the newest one the first table that is not there as it should be."""
-    with closing(connect(uri)) as connection:
-        if not _columns(connection, "alembic_version"):
-            return None, None
-        rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        revision = str(rows[0][0]) if len(rows) == 1 else None
-        return revision, _lacking_table(connection) if revision == schema.head else None
-
-
-def _lacking_table(connection: Connection) -> str | None:
-    """The first table that is not there or lacks a column; raises sqlite3.Error when one cannot be read.
-
-    Reads the last page or so of each table: damage elsewhere shows when it is met.
-    """
-    for table, columns in TABLES.items():
-        if not columns <= _columns(connection, table):
-            return table
-        connection.execute(f'SELECT max(rowid) FROM "{table}"').fetchall()
-    return None if len(connection.execute("SELECT * FROM machine").fetchall()) == 1 else "machine"
-
-
-def _is_of_an_earlier_tool(path: str) -> bool:
-    """An earlier tool had tables of the same names in a file of the same name."""
-
-    def has_its_tables(uri: str) -> bool:
-        with closing(connect(uri)) as connection:
-            return all(_columns(connection, name) for name in ("machine", "node"))
-
-    try:
-        return look(path, has_its_tables)
-    except (sqlite3.Error, NeedsOperator):
+    found, *waiting = _stamps(path)
+    if found is None or any(waiting) or header[24:28] != header[92:96]:
         return False
+    page_bytes = int.from_bytes(header[16:18])
+    return found[1] < (65536 if page_bytes == 1 else page_bytes) * int.from_bytes(header[28:32])
 
 
-def _columns(connection: Connection, table: str) -> set[str]:
-    return {row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')}
+def _revision_and_lack(connection: Connection, schema: Schema) -> tuple[str | None, str | None]:
+    """The revision, and for the newest one the first table that is not there as it should be.
+
+    Reads the last page or so of each table: damage elsewhere shows when it is met. sqlite3.Error for a table that
+    cannot be read.
+    """
+    if not columns_of(connection, "alembic_version"):
+        return None, None
+    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    revision = str(rows[0][0]) if len(rows) == 1 else None
+    if revision != schema.head:
+        return revision, None
+    for table, columns in tables().items():
+        if not columns <= columns_of(connection, table):
+            return revision, table
+        connection.execute(f'SELECT max(rowid) FROM "{table}"').fetchall()
+    is_one = len(connection.execute("SELECT * FROM machine").fetchall()) == 1
+    return revision, None if is_one else "machine"
+
+
+def columns_of(connection: Connection, table: str) -> set[str]:
+    """The names of a table's columns, generated ones left out; none where there is no such table."""
+    return {str(row[1]) for row in connection.execute(f'PRAGMA table_info("{table}")')}

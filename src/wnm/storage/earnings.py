@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date
 from sqlite3 import Connection, Row
 
+from msgspec.structs import asdict
+
 from wnm.core.earnings import (
     FROM_ZERO,
     CounterSeen,
@@ -55,7 +57,11 @@ def note(connection: Connection, seen: Observation) -> None:
     counters = counters_of(seen)
     if not counters:
         return
-    before = _remembered(connection)
+    found = connection.execute("SELECT node_id, attos, boot_id, pid, uptime_seconds FROM counter")
+    before = {
+        number: CounterSeen(attos=_whole(attos), boot_id=boot_id, pid=pid, uptime_seconds=uptime)
+        for number, attos, boot_id, pid, uptime in found
+    }
     today = seen.now.astimezone(UTC).date().isoformat()
     gains: dict[_Key, tuple[NodeId, int]] = {}
     for each in seen.nodes:
@@ -72,7 +78,21 @@ def note(connection: Connection, seen: Observation) -> None:
         if gain:
             key = (day, each.node.name, each.node.wallet)
             gains[key] = (each.node.id, gain + gains.get(key, (0, 0))[1])
-    _book(connection, gains)
+    if gains:
+        days = sorted({day for day, _, _ in gains})
+        wanted = f"SELECT day, node_name, wallet, attos FROM earning WHERE day IN ({rows.marks(days)})"
+        known = {(row[0], row[1], row[2]): _whole(row[3]) for row in connection.execute(wanted, days)}
+        booked = [
+            {
+                "day": key[0],
+                "node_name": key[1],
+                "wallet": key[2],
+                "node_id": int(number),
+                "attos": str(known.get(key, 0) + gain),
+            }
+            for key, (number, gain) in gains.items()
+        ]
+        rows.put(connection, "earning", booked)
     news = {number: to_remember(before.get(number), now) for number, now in counters.items()}
     _remember(connection, {number: counter for number, counter in news.items() if counter is not None})
 
@@ -87,50 +107,15 @@ def forget(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(f"DELETE FROM counter WHERE node_id IN ({rows.marks(ids)})", ids)
 
 
-def _remembered(connection: Connection) -> dict[int, CounterSeen]:
-    found = connection.execute("SELECT node_id, attos, boot_id, pid, uptime_seconds FROM counter")
-    return {
-        number: CounterSeen(attos=_whole(attos), boot_id=boot_id, pid=pid, uptime_seconds=uptime)
-        for number, attos, boot_id, pid, uptime in found
-    }
-
-
 def _remember(connection: Connection, counters: Mapping[int, CounterSeen]) -> None:
+    # The largest amounts do not fit into a column of whole numbers.
     rows.put(
         connection,
         "counter",
-        (
-            {
-                "node_id": int(number),
-                "attos": str(counter.attos),
-                "boot_id": counter.boot_id,
-                "pid": counter.pid,
-                "uptime_seconds": counter.uptime_seconds,
-            }
+        [
+            {"node_id": int(number), **asdict(counter), "attos": str(counter.attos)}
             for number, counter in counters.items()
-        ),
-    )
-
-
-def _book(connection: Connection, gains: Mapping[_Key, tuple[NodeId, int]]) -> None:
-    if not gains:
-        return
-    days = sorted({day for day, _, _ in gains})
-    wanted = f"SELECT day, node_name, wallet, attos FROM earning WHERE day IN ({rows.marks(days)})"
-    known = {(row[0], row[1], row[2]): _whole(row[3]) for row in connection.execute(wanted, days)}
-    rows.put(
-        connection,
-        "earning",
-        (
-            {
-                "day": key[0],
-                "node_name": key[1],
-                "wallet": key[2],
-                "node_id": int(number),
-                "attos": str(known.get(key, 0) + gain),
-            }
-            for key, (number, gain) in gains.items()
-        ),
+        ],
     )
 
 

@@ -44,9 +44,8 @@ def missing(path: str) -> NeedsOperator:
 
 def foreign(path: str, *, earlier: bool = False) -> NeedsOperator:
     if earlier:
-        return NeedsOperator(
-            f"{path} is the database of an older wnm", remedy="take it over with: wnm --init"
-        )
+        remedy = "take it over with: wnm --init"
+        return NeedsOperator(f"{path} is the database of an older wnm", remedy=remedy)
     return NeedsOperator(
         f"{path} is not a database of wnm", remedy=f"give another --dbpath, or move it away, then: {INIT}"
     )
@@ -57,9 +56,14 @@ def newer(path: str, revision: str) -> NeedsOperator:
 
 
 def damaged(path: str, cause: str) -> NeedsOperator:
-    """A database of ours that cannot be read; the remedy names the newest copy when there is one."""
-    copies = copies_of(path)
-    restore = f"restore its newest copy: cp -p '{copies[-1]}' '{path}', or start anew: " if copies else ""
+    """A database of ours that cannot be read; the remedy names the newest copy that a migration left."""
+    file = Path(path)
+    try:
+        copies = [each for each in file.parent.iterdir() if each.name.startswith(f"{file.name}.before-")]
+    except OSError:
+        copies = []
+    newest = max(copies, key=lambda copy: copy.name.rpartition("-")[2], default=None)
+    restore = "" if newest is None else f"restore its newest copy: cp -p '{newest}' '{path}', or start anew: "
     return NeedsOperator(
         f"{path} is damaged ({cause})", remedy=f"move it and {path}-wal away, then {restore}{INIT}"
     )
@@ -71,20 +75,9 @@ def unusable(path: str, cause: str) -> NeedsOperator:
     )
 
 
-def copies_of(path: str) -> list[str]:
-    """The copies that migrations left beside the database, oldest first."""
-    file = Path(path)
-    try:
-        found = [entry for entry in file.parent.iterdir() if entry.name.startswith(f"{file.name}.before-")]
-    except OSError:
-        return []
-    return [str(copy) for copy in sorted(found, key=lambda copy: copy.name.rpartition("-")[2])]
-
-
 def _translated(path: str, error: sqlite3.Error) -> WnmError:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     said = str(error)
-    match code:
+    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return Transient(f"{path} is in use by another program: {said}; the next cycle tries again")
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_FORMAT:
@@ -92,9 +85,13 @@ def _translated(path: str, error: sqlite3.Error) -> WnmError:
         case sqlite3.SQLITE_FULL:
             folder = os.path.dirname(path) or "."  # noqa: PTH120 - as it was given
             return NeedsOperator(f"there is no room to write {path}", remedy=f"free some space in {folder}")
-        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
-            return unusable(path, said)
-        case sqlite3.SQLITE_IOERR:
+        case (
+            sqlite3.SQLITE_READONLY
+            | sqlite3.SQLITE_CANTOPEN
+            | sqlite3.SQLITE_PERM
+            | sqlite3.SQLITE_AUTH
+            | sqlite3.SQLITE_IOERR
+        ):
             return unusable(path, said)
         case sqlite3.SQLITE_ERROR if said.startswith(("no such column", "no such table")):
             return damaged(path, said)

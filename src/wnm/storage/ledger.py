@@ -1,6 +1,6 @@
 """Keeps what wnm remembers from cycle to cycle: written before the action, concluded after it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from sqlite3 import Connection, Row
 from typing import Any
@@ -8,29 +8,30 @@ from typing import Any
 from msgspec import Struct
 
 from wnm import __version__
-from wnm.core.action import AddNode, NodeAction, Resurvey, node_of
+from wnm.core.action import AddNode, NodeAction, Outcome, Result, Resurvey, node_of
 from wnm.core.decision import Decision
 from wnm.core.errors import Bug
-from wnm.core.identity import Identity
 from wnm.core.layers import Layer
 from wnm.core.lifecycle import after, after_additions, during
-from wnm.core.node import Node, NodeId
+from wnm.core.node import Node, NodeId, Status
 from wnm.core.node_log import KeptLog
 from wnm.core.observation import (
+    Counters,
     FirewallReading,
+    Identity,
     Interrupted,
+    LedgerState,
+    MachineReading,
     Observation,
     ProgramReading,
     Remembered,
     ShunAct,
+    Unseen,
 )
-from wnm.core.outcome import Outcome, Result
-from wnm.core.rates import Counters
-from wnm.core.recall import Recall
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.sentences import sentence
-from wnm.storage import earnings, foreign, rows
-from wnm.storage import settings as stored
+from wnm.core.timeline import MEASURES
+from wnm.storage import earnings, handed_over, rows
 from wnm.storage.database import Database
 
 MOST_SHUN_ACTS = 100
@@ -93,29 +94,28 @@ class Ledger:
 
     def settings(self) -> dict[str, str]:
         """The settings that were given and are kept, as canonical texts by name."""
-        return self._database.read(stored.given)
+        return self._database.read(handed_over.given_settings)
 
     def layers(self) -> tuple[Layer, ...]:
         """The layers of settings that are kept, highest first: wishes of a fleet, and what was given here."""
-        return self._database.read(stored.layers)
+        return self._database.read(handed_over.layers)
 
     def change_settings(self, changes: Mapping[str, str | None], at: datetime) -> None:
         """Keep these settings from now on; None forgets one, so that its default holds again."""
-        self._database.write(lambda connection: stored.change(connection, changes, at))
+        with self._database.writing() as connection:
+            handed_over.change_settings(connection, changes, at)
 
     def identity(self) -> Identity:
         """The identity of this machine."""
-        return self._database.read(_identity)
+        machine = self._database.read(machine_row)
+        return rows.value_of(Identity, machine, "machine", uuid=machine["identity"])
 
-    def note_system(self, *, system_id: str | None = None, noticed_system_id: str | None = None) -> None:
-        """Remember the system that this is, or another one that the operator was told of."""
-        news = {"system_id": system_id, "noticed_system_id": noticed_system_id}
-        known = {name: value for name, value in news.items() if value is not None}
-        self._database.write(lambda connection: rows.update(connection, "machine", known))
-
-    def note_synced(self, cycle: int) -> None:
-        """Remember that a fleet has fetched everything up to this cycle: only that is forgotten in time."""
-        self._database.write(lambda connection: rows.update(connection, "machine", {"synced_through": cycle}))
+    def note(self, **news: object) -> None:
+        """Remember facts about the machine: `system_id`, the system that this is; `noticed_system_id`, another one that
+        the operator was told of; `synced_through`, the cycle up to which a fleet has fetched everything.
+        """
+        with self._database.writing() as connection:
+            rows.update(connection, "machine", news)
 
     def absent_before(self) -> tuple[str, ...]:
         """The folders and accounts that were not there before wnm was told to use them."""
@@ -123,30 +123,25 @@ class Ledger:
 
     def note_absent(self, absent: Sequence[str]) -> None:
         """Remember that these folders or accounts are not there yet."""
-
-        def work(connection: Connection) -> None:
-            merged = list(dict.fromkeys([*_absent_before(connection), *absent]))
-            rows.update(connection, "machine", {"absent_before": merged})
-
         if absent:
-            self._database.write(work)
+            with self._database.writing() as connection:
+                merged = list(dict.fromkeys([*_absent_before(connection), *absent]))
+                rows.update(connection, "machine", {"absent_before": merged})
 
     def nodes(self) -> tuple[Node, ...]:
         """The rows of all nodes, by id."""
-
-        def work(connection: Connection) -> dict[int, Node]:
-            if self._known is None:
-                return {node.id: node for node in all_nodes(connection)}
-            others = {number: node for number, node in self._known.items() if number not in self._written}
-            return others | _nodes_with(connection, sorted(self._written))
-
-        self._known = self._database.read(work)
+        known, written = self._known, sorted(self._written)
+        if known is None:
+            self._known = {node.id: node for node in self._database.read(all_nodes)}
+        else:
+            others = {number: node for number, node in known.items() if number not in self._written}
+            self._known = others | self._database.read(lambda connection: _nodes_with(connection, written))
         self._written.clear()
-        return tuple(self._known[number] for number in sorted(self._known))
+        return tuple([self._known[number] for number in sorted(self._known)])
 
-    def recall(self) -> Recall:
+    def load(self) -> LedgerState:
         """Everything that an observation needs of the past."""
-        found = self._database.read(_recall)
+        found = self._database.read(_load)
         self._known = {node.id: node for node in found.nodes}
         self._written.clear()
         return found
@@ -160,16 +155,12 @@ class Ledger:
         Operations that were found open are concluded as interrupted. Raises Bug for an action on a node
         without a row.
         """
-
-        def work(connection: Connection) -> Intention:
+        with self._database.writing() as connection:
             number = begin_cycle(connection, seen, settings, decision, started_at)
-            _close_interrupted(connection, seen, started_at)
             intended = _write_operations(connection, number, decision, started_at)
             earnings.begin(connection, [item.during for item in intended if item.before is None])
-            write_nodes(connection, [item.during for item in intended])
-            return Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
-
-        intention = self._database.write(work)
+            rows.put(connection, "node", [item.during for item in intended])
+        intention = Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
         self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}
         self._written |= intention.rows.keys()
         return intention
@@ -180,13 +171,10 @@ class Ledger:
         An action without an outcome counts as unfinished: its operation stays open for the next cycle.
         Raises Bug for an outcome of something that was never intended.
         """
-
-        def work(connection: Connection) -> None:
+        self._written |= intention.rows.keys()
+        with self._database.writing() as connection:
             _write_outcomes(connection, intention, outcomes)
             _end(connection, intention, outcomes, ending)
-
-        self._written |= intention.rows.keys()
-        self._database.write(work)
 
     def record_idle(
         self,
@@ -199,16 +187,12 @@ class Ledger:
         """`intend` and `conclude` in one transaction, for a cycle without actions; return its number."""
         if any(not isinstance(action, Resurvey) for action in decision.actions):
             raise Bug("a cycle with actions must be written down before it acts")
-
-        def work(connection: Connection) -> int:
+        self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}
+        with self._database.writing() as connection:
             number = begin_cycle(connection, seen, settings, decision, started_at)
-            _close_interrupted(connection, seen, started_at)
             intention = Intention(cycle_id=number, started_at=started_at, seen=seen, intended=())
             _end(connection, intention, (), ending)
-            return number
-
-        self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}
-        return self._database.write(work)
+        return number
 
 
 # Reading
@@ -225,13 +209,10 @@ def all_nodes(connection: Connection) -> tuple[Node, ...]:
     return tuple(map(rows.node_of_row, connection.execute("SELECT * FROM node ORDER BY id")))
 
 
-def _identity(connection: Connection) -> Identity:
-    machine = machine_row(connection)
-    return Identity(
-        uuid=machine["identity"],
-        system_id=machine["system_id"],
-        noticed_system_id=machine["noticed_system_id"],
-    )
+def _nodes_with(connection: Connection, ids: Sequence[int]) -> dict[int, Node]:
+    """The nodes of these ids that have a row."""
+    found = connection.execute(f"SELECT * FROM node WHERE id IN ({rows.marks(ids)})", ids)
+    return {row["id"]: rows.node_of_row(row) for row in found}
 
 
 def _absent_before(connection: Connection) -> tuple[str, ...]:
@@ -239,29 +220,26 @@ def _absent_before(connection: Connection) -> tuple[str, ...]:
     return () if text is None else rows.json_of(tuple[str, ...], text, "absent_before")
 
 
-def _seed_of(initialised_at: datetime) -> int:
-    """A number that stays this machine's: no two are initialised in the same microsecond, as good as never."""
-    return int(initialised_at.timestamp() * 1_000_000)
-
-
-def _recall(connection: Connection) -> Recall:
+def _load(connection: Connection) -> LedgerState:
     machine = machine_row(connection)
     left_open = connection.execute("SELECT id, action FROM operation WHERE result IS NULL ORDER BY id")
-    return Recall(
+    initialised_at = rows.moment_of(machine["initialised_at"])
+    return rows.value_of(
+        LedgerState,
+        machine,
+        "machine",
         nodes=all_nodes(connection),
-        interrupted=tuple(
+        interrupted=[
             Interrupted(operation_id=number, action=rows.action_of(action, number))
             for number, action in left_open
-        ),
+        ],
         remembered=_remembered(connection, machine),
-        boot_id=machine["boot_id"],
         counters=rows.remembered_value(Counters, machine["counters"]),
         available=rows.remembered_value(ProgramReading, machine["available"]),
-        last_cycle_at=rows.moment_or_none(machine["last_cycle_at"]),
-        firewall_note=machine["firewall_note"],
-        machine_seed=_seed_of(rows.moment_of(machine["initialised_at"])),
-        reservations=foreign.reservations(connection),
-        foreign_readings=foreign.readings(connection),
+        # A number that stays this machine's: no two are initialised in the same microsecond, as good as never.
+        machine_seed=int(initialised_at.timestamp() * 1_000_000),
+        reservations=handed_over.reservations(connection),
+        foreign_readings=handed_over.readings(connection),
         logs=_logs(connection),
     )
 
@@ -272,24 +250,34 @@ def _logs(connection: Connection) -> tuple[KeptLog, ...]:
     return tuple(log for (text,) in kept if (log := rows.remembered_value(KeptLog, text)) is not None)
 
 
-_NEWEST_DONE = "SELECT * FROM operation WHERE result = 'done' AND {} ORDER BY ended_at DESC, id DESC LIMIT 1"
+_NEWEST_DONE = (
+    "SELECT ended_at, freed_bytes, mount_point FROM operation WHERE result = 'done' AND {} "
+    "ORDER BY ended_at DESC, id DESC LIMIT 1"
+)
 
 
 def _remembered(connection: Connection, machine: Row) -> Remembered:
     was_shed = "kind = 'StopNode' AND json_extract(action, '$.shed') = 1"
-    shed = connection.execute(_NEWEST_DONE.format(was_shed)).fetchone()
+    shed = connection.execute(_NEWEST_DONE.format(was_shed)).fetchone() or (None,)
     has_freed = "kind = 'RemoveNode' AND freed_bytes IS NOT NULL"
-    freed = connection.execute(_NEWEST_DONE.format(has_freed)).fetchone()
-    return Remembered(
-        last_shed_at=rows.moment_of(shed["ended_at"]) if shed is not None else None,
-        last_freed_bytes=freed["freed_bytes"] if freed is not None else None,
-        last_freed_at=rows.moment_of(freed["ended_at"]) if freed is not None else None,
-        last_freed_mount_point=freed["mount_point"] if freed is not None else None,
-        add_failures=machine["add_failures"],
-        add_retry_at=rows.moment_or_none(machine["add_retry_at"]),
-        add_last_error=machine["add_last_error"],
+    freed = connection.execute(_NEWEST_DONE.format(has_freed)).fetchone() or (None, None, None)
+    # The latest actions on shunned nodes; one that was never begun is none, whatever else it became.
+    shunned = connection.execute(
+        "SELECT node_id, intended_at FROM operation WHERE kind IN ('RestartNode', 'RetireNode') "
+        "AND result IS NOT 'deferred' AND json_extract(action, '$.shunned') = 1 ORDER BY id DESC LIMIT ?",
+        (MOST_SHUN_ACTS,),
+    )
+    acts = [ShunAct(node=NodeId(number), at=rows.moment_of(at)) for number, at in shunned]
+    return rows.value_of(
+        Remembered,
+        machine,
+        "machine",
+        last_shed_at=shed[0],
+        last_freed_at=freed[0],
+        last_freed_bytes=freed[1],
+        last_freed_mount_point=freed[2],
         releases=_releases_of(machine),
-        shun_acts=_shun_acts(connection),
+        shun_acts=acts[::-1],
     )
 
 
@@ -298,35 +286,7 @@ def _releases_of(machine: Row) -> tuple[Release, ...]:
     return rows.remembered_value(tuple[Release, ...], machine["releases"]) or ()
 
 
-def _shun_acts(connection: Connection) -> tuple[ShunAct, ...]:
-    """The latest actions on shunned nodes, oldest first; one that was never begun is none, whatever else it became."""
-    found = connection.execute(
-        "SELECT node_id, intended_at FROM operation WHERE kind IN ('RestartNode', 'RetireNode') "
-        "AND result IS NOT 'deferred' AND json_extract(action, '$.shunned') = 1 ORDER BY id DESC LIMIT ?",
-        (MOST_SHUN_ACTS,),
-    )
-    acts = [ShunAct(node=NodeId(number), at=rows.moment_of(at)) for number, at in found]
-    return tuple(reversed(acts))
-
-
 # Writing: each on a connection in a transaction of the caller's
-
-
-def write_nodes(connection: Connection, nodes: Iterable[Node]) -> None:
-    """Insert or replace the rows of these nodes."""
-    rows.put(connection, "node", map(rows.node_row, nodes))
-
-
-def _nodes_with(connection: Connection, ids: Sequence[int]) -> dict[int, Node]:
-    """The nodes of these ids that have a row."""
-    found = connection.execute(f"SELECT * FROM node WHERE id IN ({rows.marks(ids)})", ids)
-    return {row["id"]: rows.node_of_row(row) for row in found}
-
-
-def _delete_nodes(connection: Connection, ids: Sequence[int]) -> None:
-    connection.execute(f"DELETE FROM node WHERE id IN ({rows.marks(ids)})", ids)
-    earnings.forget(connection, ids)
-    connection.execute(f"DELETE FROM node_log WHERE node_id IN ({rows.marks(ids)})", ids)
 
 
 def begin_cycle(
@@ -336,7 +296,10 @@ def begin_cycle(
     decision: Decision,
     started_at: datetime,
 ) -> int:
-    """Write the cycle's row, what was concluded of the nodes and what they earned; return the cycle's number."""
+    """Write the cycle's row, what was concluded of the nodes and what they earned; return the cycle's number.
+
+    The operations that were found open are answered by this cycle's decision.
+    """
     cycle = {
         "started_at": started_at,
         "rule": decision.rule,
@@ -347,46 +310,34 @@ def begin_cycle(
     }
     number = rows.insert(connection, "cycle", cycle)
     _keep_releases(connection, decision.releases)
-    write_nodes(connection, [item.after for item in decision.conclusions if item.after != item.before])
+    rows.put(connection, "node", [item.after for item in decision.conclusions if item.after != item.before])
     earnings.note(connection, seen)
-    _write_changes(connection, number, decision, seen.now)
+    # Changes of status that no action made; other news of nodes is no change.
+    changes = [
+        {
+            "cycle_id": number,
+            "at": seen.now,
+            "node_id": int(each.after.id),
+            "node_name": each.after.name,
+            "was": each.before.status.value,
+            "became": each.after.status.value,
+            "because": each.after.because,
+        }
+        for each in decision.conclusions
+        if each.before.status is not each.after.status
+    ]
+    rows.put(connection, "state_change", changes)
+    found = [interrupted.operation_id for interrupted in seen.interrupted]
+    still_open = f"id IN ({rows.marks(found)}) AND result IS NULL"
+    rows.update(connection, "operation", {"result": INTERRUPTED, "ended_at": started_at}, still_open, found)
     return number
 
 
-def _write_changes(connection: Connection, cycle: int, decision: Decision, at: datetime) -> None:
-    """Write down changes of status that no action made; other news of nodes is no change."""
-    rows.put(
-        connection,
-        "state_change",
-        (
-            {
-                "cycle_id": cycle,
-                "at": at,
-                "node_id": int(each.after.id),
-                "node_name": each.after.name,
-                "was": each.before.status.value,
-                "became": each.after.status.value,
-                "because": each.after.because,
-            }
-            for each in decision.conclusions
-            if each.before.status is not each.after.status
-        ),
-    )
-
-
-def _keep_releases(connection: Connection, news: Iterable[Release]) -> None:
+def _keep_releases(connection: Connection, news: Sequence[Release]) -> None:
     """Write what is newly known of versions."""
-    newer = tuple(news)
-    if newer:
-        whole = merged(_releases_of(machine_row(connection)), newer)
+    if news:
+        whole = merged(_releases_of(machine_row(connection)), tuple(news))
         rows.update(connection, "machine", {"releases": whole})
-
-
-def _close_interrupted(connection: Connection, seen: Observation, at: datetime) -> None:
-    """The operations that were found open are answered by this cycle's decision."""
-    found = [interrupted.operation_id for interrupted in seen.interrupted]
-    still_open = f"id IN ({rows.marks(found)}) AND result IS NULL"
-    rows.update(connection, "operation", {"result": INTERRUPTED, "ended_at": at}, still_open, found)
 
 
 def _write_operations(
@@ -399,15 +350,17 @@ def _write_operations(
         before = present.get(node_of(action))
         if before is None and not isinstance(action, AddNode):
             raise Bug(f"{type(action).__name__} was decided for node {node_of(action)}, which has no row")
-        row = {"cycle_id": number, "intended_at": now, **rows.operation_row(action, before)}
-        intended.append(
-            Intended(
-                operation_id=rows.insert(connection, "operation", row),
-                action=action,
-                before=before,
-                during=during(action, before, now),
-            )
-        )
+        row = {
+            "cycle_id": number,
+            "intended_at": now,
+            "subject_kind": "node",
+            "subject_id": str(int(node_of(action))),
+            "kind": type(action).__name__,
+            "action": action,
+            "mount_point": before.mount_point if before is not None else None,
+        }
+        operation, while_it_lasts = rows.insert(connection, "operation", row), during(action, before, now)
+        intended.append(Intended(operation_id=operation, action=action, before=before, during=while_it_lasts))
     return tuple(intended)
 
 
@@ -426,23 +379,20 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
             gone.append(node_of(outcome.action))
         else:
             kept.append(row)
-        _write_outcome(connection, item.operation_id, outcome)
-    known = _releases_of(machine_row(connection))
-    _keep_releases(connection, after_outcomes(known, finished))
-    write_nodes(connection, kept)
-    _delete_nodes(connection, gone)
-
-
-def _write_outcome(connection: Connection, operation_id: int, outcome: Outcome) -> None:
-    """An operation that outlived the cycle stays open, with what is known of it so far."""
-    values: dict[str, Any] = {
-        "error": outcome.error,
-        "note": outcome.note,
-        "freed_bytes": outcome.freed_bytes,
-    }
-    if outcome.result is not Result.UNFINISHED:
-        values |= {"result": outcome.result.value, "ended_at": outcome.ended_at}
-    rows.update(connection, "operation", values, "id = ?", [operation_id])
+        values: dict[str, object] = {
+            "error": outcome.error,
+            "note": outcome.note,
+            "freed_bytes": outcome.freed_bytes,
+        }
+        # An operation that outlived the cycle stays open, with what is known of it so far.
+        if outcome.result is not Result.UNFINISHED:
+            values |= {"result": outcome.result.value, "ended_at": outcome.ended_at}
+        rows.update(connection, "operation", values, "id = ?", [item.operation_id])
+    _keep_releases(connection, after_outcomes(_releases_of(machine_row(connection)), finished))
+    rows.put(connection, "node", kept)
+    connection.execute(f"DELETE FROM node WHERE id IN ({rows.marks(gone)})", gone)
+    connection.execute(f"DELETE FROM node_log WHERE node_id IN ({rows.marks(gone)})", gone)
+    earnings.forget(connection, gone)
 
 
 def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcome], ending: Ending) -> None:
@@ -456,7 +406,7 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
         "counts": counts,
     }
     rows.update(connection, "cycle", concluded, "id = ?", [intention.cycle_id])
-    sample = rows.sample_row(seen.machine, counts)
+    sample = sample_of(seen.machine, counts)
     rows.insert(connection, "sample", {"cycle_id": intention.cycle_id, "at": seen.now, **sample})
     remembered: dict[str, Any] = {
         "boot_id": seen.machine.boot_id,
@@ -475,6 +425,22 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
     logs = [each.reading.log for each in seen.nodes if each.node.id in there and each.reading.log is not None]
     rows.put(connection, "node_log", [{"node_id": log.node, "kept": log} for log in logs])
     _forget(connection, now=ending.ended_at, history_days=ending.history_days)
+
+
+def sample_of(machine: MachineReading, counts: Mapping[str, int]) -> dict[str, Any]:
+    """The readings of a cycle as columns; what was not seen is NULL. `counts` is nodes by status."""
+    load = None if isinstance(machine.load, Unseen) else machine.load
+    names = [name for name in MEASURES if name in MachineReading.__struct_fields__]
+    readings = {name: getattr(machine, name) for name in names}
+    return {
+        **{name: None if isinstance(value, Unseen) else value for name, value in readings.items()},
+        "load1": load and load.one,
+        "load5": load and load.five,
+        "load15": load and load.fifteen,
+        "disk_used_percent": max([each.used_percent for each in machine.file_systems], default=None),
+        "nodes_running": counts.get(Status.RUNNING, 0),
+        "nodes_total": sum(counts.values()),
+    }
 
 
 def _forget(connection: Connection, *, now: datetime, history_days: float) -> None:

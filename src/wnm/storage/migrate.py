@@ -65,11 +65,11 @@ def copy_out(path: str, copy: Path) -> None:
     Raises sqlite3.Error and OSError, and leaves no copy then.
     """
 
-    def back_up(uri: str) -> None:
+    def back_up(source: sqlite3.Connection) -> None:
         # A copy of that name is one that was cut off: the same database, at the same moment.
         copy.unlink(missing_ok=True)
         os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        with closing(connect(uri)) as source, closing(connect(uri_of(copy, "mode=rw"))) as target:
+        with closing(connect(uri_of(copy, "mode=rw"))) as target:
             source.backup(target)
 
     try:

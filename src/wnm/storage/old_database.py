@@ -12,9 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from wnm.core.errors import NeedsOperator, Transient, WnmError
+from wnm.core.errors import NeedsOperator, Transient, WnmError, shortened
 from wnm.core.node import node_name
-from wnm.core.suggest import shortened
 from wnm.storage.database import HEADER_BYTES, MAGIC, connect, uri_of
 from wnm.storage.errors import unusable
 from wnm.storage.schema import APPLICATION_ID

@@ -8,19 +8,18 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from wnm.core import codec
-from wnm.core.action import NodeAction, node_of
+from wnm.core.action import NodeAction
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput, Bug
-from wnm.core.node import Node, Status
-from wnm.core.observation import FileSystem, MachineReading, Observation, Unseen
+from wnm.core.node import Node
+from wnm.core.observation import Observation
 from wnm.core.timeline import Recording
 from wnm.storage.errors import UnreadableError
 from wnm.storage.schema import PROSE
 
-NODE = "node"
-"""The kind of subject of an operation on a node."""
 # The quickest level: recordings are many and short-lived.
 _COMPRESSION = 1
 _LISTS: Mapping[str, Any] = {
@@ -54,7 +53,7 @@ def moment_or_none(text: Any) -> datetime | None:
 
 
 def json_of[T](kind: type[T], text: Any, name: str) -> T:
-    """The value in a JSON column; `name` says in errors which. Raises UnreadableError."""
+    """The value in a JSON column, of that type; `name` says in errors which. Raises UnreadableError."""
     try:
         return codec.from_json(kind, text)
     except (BadInput, TypeError) as error:
@@ -78,21 +77,55 @@ def remembered_value[T](kind: type[T], text: Any) -> T | None:
         return None
 
 
+def value_of[T: Struct](kind: type[T], row: Row, name: str, **known: object) -> T:
+    """The value in a row, whose columns are called as its fields, but for those that are known already.
+
+    `name` says in errors which row it is. Raises UnreadableError.
+    """
+    values = {field: row[field] for field in kind.__struct_encode_fields__ if field not in known}
+    try:
+        return msgspec.convert(values | known, kind)
+    except msgspec.ValidationError as error:
+        raise UnreadableError(f"{name}: {error}") from None
+
+
+def node_of_row(row: Row) -> Node:
+    """The node in a row of the node table. Raises UnreadableError."""
+    name = f"node {row['id']}"
+    known: dict[str, object] = {}
+    for column, kind in _LISTS.items():
+        text = row[column]
+        is_plain = text is None or text == "[]"
+        known[column] = (text and ()) if is_plain else json_of(kind, text, f"{name}: {column}")
+    for column in ("no_upnp", "restarted", "crashed"):
+        known[column] = bool(row[column])
+    return value_of(Node, row, name, **known)
+
+
+def action_of(text: Any, operation_id: int) -> NodeAction:
+    """The action of an operation row. Raises UnreadableError."""
+    union: Any = NodeAction
+    action: NodeAction = json_of(union, text, f"operation {operation_id}")
+    return action
+
+
 def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int:
     """Insert a row and return its id."""
-    columns, marks = ", ".join(row), ", ".join("?" * len(row))
     values = [_stored(name, value) for name, value in row.items()]
-    return connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values).lastrowid or 0
+    statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks(values)})"
+    return connection.execute(statement, values).lastrowid or 0
 
 
-def put(connection: Connection, table: str, rows: Iterable[Mapping[str, object]]) -> None:
+def put(connection: Connection, table: str, rows: Iterable[Mapping[str, object] | Struct]) -> None:
     """Insert rows that all have the same columns, or replace those of the same key."""
-    found = list(rows)
+    found = [
+        dict(zip(row.__struct_encode_fields__, astuple(row), strict=True)) if isinstance(row, Struct) else row
+        for row in rows
+    ]
     if found:
-        columns, marks = ", ".join(found[0]), ", ".join("?" * len(found[0]))
+        statement = f"INSERT OR REPLACE INTO {table} ({', '.join(found[0])}) VALUES ({marks(found[0])})"
         connection.executemany(
-            f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})",
-            ([_stored(name, value) for name, value in row.items()] for row in found),
+            statement, [[_stored(name, value) for name, value in row.items()] for row in found]
         )
 
 
@@ -104,69 +137,24 @@ def update(
     parameters: Sequence[object] = (),
 ) -> None:
     """Give the rows that fulfil the condition these values."""
-    columns = ", ".join(f"{name} = ?" for name in values)
-    stored = [_stored(name, value) for name, value in values.items()]
-    connection.execute(f"UPDATE {table} SET {columns} WHERE {where}", [*stored, *map(_plain, parameters)])
+    columns = ", ".join([f"{name} = ?" for name in values])
+    stored = [_stored(name, value) for name, value in (*values.items(), *(("", each) for each in parameters))]
+    connection.execute(f"UPDATE {table} SET {columns} WHERE {where}", stored)
 
 
-def marks(values: Sequence[object]) -> str:
+def marks(values: Iterable[object]) -> str:
     """Placeholders for a list in a statement: `?, ?, ?`."""
-    return ", ".join("?" * len(values))
+    return ", ".join(["?" for _ in values])
 
 
 def _stored(column: str, value: object) -> Any:
     """The value as it lies in a column; what is not a number, a text or a time is JSON."""
-    if isinstance(value, str) and column in PROSE and not value.isascii():
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return _plain(value)
-
-
-def _plain(value: object) -> Any:
-    if value is None or isinstance(value, str | int | float | bytes):
+    if value is None or isinstance(value, int | float | bytes):
         return value
+    if isinstance(value, str):
+        is_plain = column not in PROSE or value.isascii()
+        return value if is_plain else value.encode("utf-8", "backslashreplace").decode("utf-8")
     return moment_text(value) if isinstance(value, datetime) else codec.to_json(value)
-
-
-def node_row(node: Node) -> dict[str, Any]:
-    """The columns of a node."""
-    return {name: getattr(node, name) for name in Node.__struct_fields__}
-
-
-def node_of_row(row: Row) -> Node:
-    """The node in a row of the node table. Raises UnreadableError."""
-    values = dict(zip(row.keys(), row, strict=True))
-    for name, kind in _LISTS.items():
-        text = values[name]
-        if text == "[]":
-            values[name] = ()
-        elif text is not None:
-            values[name] = json_of(kind, text, f"node {values['id']}: {name}")
-    for name in ("no_upnp", "restarted", "crashed"):
-        values[name] = bool(values[name])
-    try:
-        return msgspec.convert(values, Node)
-    except msgspec.ValidationError as error:
-        raise UnreadableError(f"node {values['id']}: {error}") from None
-
-
-def action_of(text: Any, operation_id: int) -> NodeAction:
-    """The action of an operation row. Raises UnreadableError."""
-    try:
-        action: NodeAction = codec.from_json(NodeAction, text)
-    except (BadInput, TypeError) as error:
-        raise UnreadableError(f"operation {operation_id}: {error}") from None
-    return action
-
-
-def operation_row(action: NodeAction, before: Node | None) -> dict[str, Any]:
-    """The columns of an operation that follow from the action; `before` is its node's row so far."""
-    return {
-        "subject_kind": NODE,
-        "subject_id": str(int(node_of(action))),
-        "kind": type(action).__name__,
-        "action": action,
-        "mount_point": before.mount_point if before is not None else None,
-    }
 
 
 class _Packed(Struct, frozen=True, kw_only=True):
@@ -177,6 +165,12 @@ class _Packed(Struct, frozen=True, kw_only=True):
     decision: Decision
 
 
+class _OnlySeen(Struct, frozen=True, kw_only=True):
+    """The part of a recording that is asked for most."""
+
+    observation: Observation
+
+
 def pack(seen: Observation, settings: Mapping[str, str], decision: Decision) -> bytes:
     """A cycle as it can be planned again: compressed JSON of its inputs and its result."""
     recording = _Packed(observation=seen, settings=settings, decision=decision)
@@ -185,51 +179,18 @@ def pack(seen: Observation, settings: Mapping[str, str], decision: Decision) -> 
 
 def unpack(packed: bytes) -> Recording:
     """The cycle that `pack` packed. Raises UnreadableError."""
-    try:
-        found = codec.from_json(_Packed, zlib.decompress(packed))
-    except (BadInput, zlib.error, TypeError) as error:
-        raise UnreadableError(f"a recorded cycle: {error}") from None
-    return Recording(
-        observation=found.observation, settings=tuple(found.settings.items()), decision=found.decision
-    )
-
-
-class _OnlySeen(Struct, frozen=True, kw_only=True):
-    """The part of a recording that is asked for most."""
-
-    observation: Observation
+    found = _unpacked(_Packed, packed)
+    settings = tuple(found.settings.items())
+    return Recording(observation=found.observation, settings=settings, decision=found.decision)
 
 
 def unpack_observation(packed: bytes) -> Observation:
     """The observation alone, without reading the rest. Raises UnreadableError."""
+    return _unpacked(_OnlySeen, packed).observation
+
+
+def _unpacked[T](kind: type[T], packed: bytes) -> T:
     try:
-        return codec.from_json(_OnlySeen, zlib.decompress(packed)).observation
+        return codec.from_json(kind, zlib.decompress(packed))
     except (BadInput, zlib.error, TypeError) as error:
         raise UnreadableError(f"a recorded cycle: {error}") from None
-
-
-def sample_row(machine: MachineReading, counts: Mapping[str, int]) -> dict[str, Any]:
-    """The readings of a cycle as columns; what was not seen is NULL. `counts` is nodes by status."""
-    load = None if isinstance(machine.load, Unseen) else machine.load
-    return {
-        "cpu_percent": _number(machine.cpu_percent),
-        "memory_percent": _number(machine.memory_percent),
-        "load1": load and load.one,
-        "load5": load and load.five,
-        "load15": load and load.fifteen,
-        "disk_used_percent": _fullest(machine.file_systems),
-        "netio_read_bytes_per_second": _number(machine.netio_read_bytes_per_second),
-        "netio_write_bytes_per_second": _number(machine.netio_write_bytes_per_second),
-        "hdio_read_bytes_per_second": _number(machine.hdio_read_bytes_per_second),
-        "hdio_write_bytes_per_second": _number(machine.hdio_write_bytes_per_second),
-        "nodes_running": counts.get(Status.RUNNING, 0),
-        "nodes_total": sum(counts.values()),
-    }
-
-
-def _number(reading: float | Unseen) -> float | None:
-    return None if isinstance(reading, Unseen) else reading
-
-
-def _fullest(file_systems: Sequence[FileSystem]) -> float | None:
-    return max((system.used_percent for system in file_systems), default=None)

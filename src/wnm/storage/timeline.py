@@ -4,11 +4,8 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from sqlite3 import Connection, Row
-from typing import Any
 
-import msgspec
-
-from wnm.core.node import Node, NodeId, Status
+from wnm.core.node import Node, Status
 from wnm.core.observation import Observation
 from wnm.core.reasons import Blocked
 from wnm.core.timeline import (
@@ -27,7 +24,6 @@ from wnm.core.timeline import (
 )
 from wnm.storage import rows
 from wnm.storage.database import Database
-from wnm.storage.errors import UnreadableError
 from wnm.storage.ledger import all_nodes
 
 MOST_OPERATIONS = 120
@@ -102,9 +98,11 @@ class Timeline:
         def work(connection: Connection) -> Past:
             newest = "SELECT * FROM operation ORDER BY id DESC LIMIT ?"
             operations = tuple(map(_operation, connection.execute(newest, (MOST_OPERATIONS,))))
+            latest = connection.execute("SELECT id FROM cycle ORDER BY id DESC LIMIT ?", (MOST_CYCLES,))
+            numbers = {each.cycle for each in operations} | {row["id"] for row in latest}
             return Past(
                 until=now,
-                cycles=_latest_cycles(connection, {each.cycle for each in operations}),
+                cycles=_cycles_of(connection, numbers),
                 operations=operations,
                 trends={each.name: _trend(connection, each, now) for each in RANGES},
             )
@@ -140,19 +138,14 @@ class Timeline:
 
 
 def _cycle_record(row: Row) -> CycleRecord:
-    name, counts = f"cycle {row['id']}", row["counts"]
-    recording = row["recording"]
-    return CycleRecord(
+    name, counts, recording = f"cycle {row['id']}", row["counts"], row["recording"]
+    return rows.value_of(
+        CycleRecord,
+        row,
+        name,
         number=row["id"],
-        started_at=rows.moment_of(row["started_at"]),
-        ended_at=rows.moment_or_none(row["ended_at"]),
-        rule=row["rule"],
-        because=row["because"],
-        exit_code=row["exit_code"],
-        seconds=row["seconds"],
         held=rows.json_of(tuple[Blocked, ...], row["held"], name),
-        counts=None if counts is None else tuple(rows.json_of(dict[Status, int], counts, name).items()),
-        actions=row["actions"],
+        counts=None if counts is None else list(rows.json_of(dict[Status, int], counts, name).items()),
         is_recorded=bool(row["is_recorded"]),
         recording=None if recording is None else rows.unpack(recording),
     )
@@ -160,42 +153,18 @@ def _cycle_record(row: Row) -> CycleRecord:
 
 def _operation(row: Row) -> OperationRecord:
     """The operation in a row of its table. Raises UnreadableError."""
-    return OperationRecord(
-        id=row["id"],
-        cycle=row["cycle_id"],
-        node_id=NodeId(row["node_id"]),
-        action=rows.action_of(row["action"], row["id"]),
-        intended_at=rows.moment_of(row["intended_at"]),
-        ended_at=rows.moment_or_none(row["ended_at"]),
-        result=row["result"],
-        error=row["error"],
-        note=row["note"],
-        freed_bytes=row["freed_bytes"],
-    )
+    action = rows.action_of(row["action"], row["id"])
+    name = f"operation {row['id']}"
+    return rows.value_of(OperationRecord, row, name, cycle=row["cycle_id"], action=action)
 
 
 def _change(row: Row) -> ChangeRecord:
-    try:
-        was, became = Status(row["was"]), Status(row["became"])
-    except ValueError as error:
-        raise UnreadableError(f"state change {row['id']}: {error}") from None
-    return ChangeRecord(
-        id=row["id"],
-        cycle=row["cycle_id"],
-        at=rows.moment_of(row["at"]),
-        node_id=NodeId(row["node_id"]),
-        node=row["node_name"],
-        was=was,
-        became=became,
-        because=row["because"],
-    )
+    name = f"state change {row['id']}"
+    return rows.value_of(ChangeRecord, row, name, cycle=row["cycle_id"], node=row["node_name"])
 
 
 def _sample(row: Row) -> SampleRecord:
-    try:
-        return msgspec.convert(dict(row), SampleRecord)
-    except msgspec.ValidationError as error:
-        raise UnreadableError(f"sample of {row['at']!r:.60}: {error}") from None
+    return rows.value_of(SampleRecord, row, f"sample of {row['at']!r:.60}")
 
 
 def _newest(
@@ -226,29 +195,14 @@ def _latest(
     )
 
 
-def _latest_cycles(connection: Connection, numbers: set[int]) -> tuple[PastCycle, ...]:
-    latest = connection.execute("SELECT id FROM cycle ORDER BY id DESC LIMIT ?", (MOST_CYCLES,))
-    return _cycles_of(connection, numbers | {row["id"] for row in latest})
-
-
 def _cycles_of(connection: Connection, numbers: Collection[int]) -> tuple[PastCycle, ...]:
     """The cycles of these numbers in short, newest first."""
-    if not numbers:
-        return ()
-    wanted = (
-        "SELECT id, started_at, rule, because, exit_code FROM cycle "
-        "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id DESC"
+    found = connection.execute(
+        "SELECT id AS number, started_at, rule, because, exit_code FROM cycle "
+        "WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id DESC",
+        (json.dumps(sorted(numbers)),),
     )
-    return tuple(
-        PastCycle(
-            number=row["id"],
-            started_at=rows.moment_of(row["started_at"]),
-            rule=row["rule"],
-            because=row["because"],
-            exit_code=row["exit_code"],
-        )
-        for row in connection.execute(wanted, (json.dumps(sorted(numbers)),))
-    )
+    return tuple([rows.value_of(PastCycle, row, f"cycle {row['number']}") for row in found])
 
 
 def _trend(connection: Connection, range_: Range, now: datetime) -> tuple[Bucket, ...]:
@@ -266,13 +220,13 @@ def _trend(connection: Connection, range_: Range, now: datetime) -> tuple[Bucket
             rows.moment_text(now),
         ),
     )
-    return tuple(_bucket(row[0], list(row[1:])) for row in found)
+    return tuple(map(_bucket, found))
 
 
-def _bucket(index: int, figures: list[Any]) -> Bucket:
+def _bucket(row: Row) -> Bucket:
+    index, *figures = row
     spreads = {}
-    for place, measure in enumerate(MEASURES):
-        low, mean, high = figures[3 * place : 3 * place + 3]
+    for measure, low, mean, high in zip(MEASURES, figures[::3], figures[1::3], figures[2::3], strict=True):
         if mean is not None:
             spreads[measure] = Spread(low=low, mean=mean, high=high)
     return Bucket(index=max(0, index), spreads=spreads)

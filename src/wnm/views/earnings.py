@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from msgspec.structs import replace
 
 from wnm.core.earnings import EarningRecord, ant_text
-from wnm.core.errors import BadInput
-from wnm.core.suggest import did_you_mean, shortened
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.views.payload import Payload, envelope, write_json
 from wnm.views.text import table
 from wnm.views.words import printable

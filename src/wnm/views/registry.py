@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from wnm.core.errors import BadInput
-from wnm.core.suggest import did_you_mean, shortened
+from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.views import explain, reports, status
 from wnm.views.material import Material
 from wnm.views.payload import Payload, write_json

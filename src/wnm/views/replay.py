@@ -9,11 +9,10 @@ from msgspec.structs import fields, replace
 from wnm.core.action import Action, Resurvey, node_of
 from wnm.core.codec import decode, load
 from wnm.core.decision import Conclusion, Decision
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, shortened
 from wnm.core.observation import Observation
 from wnm.core.reasons import Blocked, Reason, ReasonKind, legacy, legacy_blocked
 from wnm.core.sentences import remedy, sentence, waiting_for, what
-from wnm.core.suggest import shortened
 from wnm.views.actions import Names, names_of, node_name_of, verb, words_of
 from wnm.views.payload import SCHEMA
 from wnm.views.words import absolute, printable, shorten

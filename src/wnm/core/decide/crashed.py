@@ -7,8 +7,17 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from wnm.core.action import StartNode
-from wnm.core.decide.pressure import cap_removes, counted, high_reading, short, short_file_systems
-from wnm.core.decide.selection import has_crashed, ids_of, is_healing, oldest_first
+from wnm.core.decide.pressure import (
+    cap_removes,
+    counted,
+    has_crashed,
+    high_reading,
+    ids_of,
+    is_healing,
+    oldest_first,
+    short,
+    short_file_systems,
+)
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
 from wnm.core.lifecycle import backing_off, backs_off, is_well, runs

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from msgspec.structs import replace
 
 from wnm.core.action import AddNode, ClosePort, OpenPort, PortChange, Resurvey, node_of, port_comment
-from wnm.core.decide.allocate import ports_of
+from wnm.core.decide.growth import ports_of
 from wnm.core.decision import Decision
 from wnm.core.node import Node, Status, id_in_name, node_name
 from wnm.core.observation import FirewallReading, Observation, PortRule, Unseen

@@ -21,26 +21,22 @@ from wnm.core.action import (
     UpgradeNode,
     node_of,
 )
-from wnm.core.decide.allocate import free_ids, new_node, no_place, places
-from wnm.core.decide.bookkeeping import Settled, conclusions, settle
 from wnm.core.decide.firewall import with_ports
-from wnm.core.decide.growth import node_cost, one_more
-from wnm.core.decide.pressure import counted
-from wnm.core.decide.releases import way_back
-from wnm.core.decide.selection import is_stopped, oldest_first, removal_order, youngest_first
+from wnm.core.decide.growth import free_ids, new_node, no_place, node_cost, one_more, places
+from wnm.core.decide.ladder import Settled, conclusions, settle
+from wnm.core.decide.pressure import counted, is_stopped, oldest_first, removal_order, youngest_first
 from wnm.core.decide.storage import missing_storage
-from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target
+from wnm.core.decide.upgrades import is_outdated, may_be_renewed, program_for_new, target, way_back
 from wnm.core.decision import BY_HAND, Decision
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation, Unseen
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
-from wnm.core.release import Release, merged
+from wnm.core.release import Release, is_older, merged
 from wnm.core.sentences import Names, remedy, waiting_for, what
 from wnm.core.settings import Settings
 from wnm.core.values import Value
-from wnm.core.version import is_older
 
 ASKED_FOR = Reason(kind=ReasonKind.BY_HAND)
 
@@ -300,7 +296,7 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
     free = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
     if count > free:
         raise BadInput(
-            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(free, 0)}; raise node_cap"
+            f"--count {count}: node_cap {settings.node_cap} leaves capacity for {max(free, 0)}; raise node_cap"
         )
     ids = free_ids(seen, settings, count)
     if len(ids) < count:

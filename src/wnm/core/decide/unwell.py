@@ -5,16 +5,15 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from wnm.core.action import RestartNode, RetireNode
-from wnm.core.backoff import backoff
-from wnm.core.decide.gauges import gauges
 from wnm.core.decide.growth import too_high
-from wnm.core.decide.pressure import must_shed
-from wnm.core.decide.selection import free_slots, ids_of, oldest_first
+from wnm.core.decide.pressure import free_slots, ids_of, must_shed, oldest_first
 from wnm.core.decide.upgrades import program_for_new
 from wnm.core.decision import Proposal
+from wnm.core.errors import backoff
 from wnm.core.lifecycle import backing_off, backs_off, runs
 from wnm.core.node import Status
 from wnm.core.observation import NodePage, NodeSeen, Observation, ShunAct, ShunRates
+from wnm.core.readings import gauges
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.settings import Settings
 

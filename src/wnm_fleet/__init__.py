@@ -1,0 +1,1 @@
+"""Runs GPUs and containers on machines: workloads, their queue, and what a machine tells of itself."""

@@ -1,0 +1,1 @@
+"""The fleet's values and decisions: pure."""

@@ -1,0 +1,1 @@
+"""The fleet's decisions, each a function of what was seen."""
