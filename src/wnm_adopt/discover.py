@@ -17,13 +17,7 @@ from msgspec.structs import replace
 from wnm.core.errors import NeedsOperator, WnmError, shortened
 from wnm.core.observation import Unseen
 from wnm.formats.launchd import OWN_KEY
-<<<<<<< HEAD
-from wnm.formats.systemd_reading import UnitFound, read_loaded, read_unit
-=======
-from wnm.formats.systemd_command import SHELLS
-from wnm.formats.systemd_loaded import read_loaded
-from wnm.formats.systemd_reading import UnitFound, read_unit
->>>>>>> main
+from wnm.formats.systemd_reading import SHELLS, UnitFound, read_loaded, read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import read_with_timeout
 from wnm.system.files import open_regular

@@ -30,7 +30,7 @@ _PREFIX_MATTERS = {
     "!": "keeps root's rights whatever User= says (! before ExecStart)",
     "|": "runs through a shell (| before ExecStart)",
 }
-_SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh"})
+SHELLS = frozenset({"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "mksh", "sh", "tcsh", "zsh"})
 _ONLY_SYSTEMD = "is only known to systemd"
 
 # A quote may begin and end anywhere in a word; the last group of a quoted part is empty if the quote does not end.
@@ -142,7 +142,7 @@ def read_loaded(properties: Mapping[str, Any], in_file: UnitFound, path: str) ->
         other_name = re.sub("/+", "/", argv[0]) != re.sub("/+", "/", program)
         # With these, more than the account, the words and the paths of the command line decides what runs.
         matters = {"privileged", "no-setuid", "ambient", "via-shell"}.intersection(flags)
-        if other_name or matters or posixpath.basename(program) in _SHELLS:
+        if other_name or matters or posixpath.basename(program) in SHELLS:
             return None
         if "no-env-expand" not in flags:
             known = {} if properties["EnvironmentFiles"] else environment
@@ -297,7 +297,7 @@ def _argv(value: str, variables: Mapping[str, str], specifiers: Mapping[str, str
         raise Unclear(f"does not name its program by the full path: {program!r:.200}")
     if program.endswith("/") or any(char < " " or char in "\"'\\\x7f" for char in program):
         raise Unclear(f"has a program that systemd does not run: {program!r:.200}")
-    if posixpath.basename(program) in _SHELLS:
+    if posixpath.basename(program) in SHELLS:
         raise Unclear(f"runs a shell, and what that runs is not known: {program!r:.200}")
     # A colon keeps every $ as it is.
     plain = ":" in prefixes

@@ -139,30 +139,6 @@ def program_words(found: ProgramReading | Unseen) -> str:
 
 
 def _conclusions(decision: Decision) -> list[str]:
-<<<<<<< HEAD
-    return [line for each in decision.conclusions if (line := _conclusion(each)) is not None]
-
-
-def _conclusion(conclusion: Conclusion) -> str | None:
-    """A change of state with its reason, else the facts that are new; None where only figures went on."""
-    before, after = conclusion.before, conclusion.after
-    if before.status is not after.status:
-        return f"{printable(after.name)}: {before.status} -> {after.status}, {printable(after.because)}"
-    news = [_news(name, after) for name in _changed(before, after) if name not in _ROUTINE]
-    return f"{printable(after.name)}: {', '.join(news)}" if news else None
-
-
-def _changed(before: Node, after: Node) -> list[str]:
-    return [
-        each.encode_name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)
-    ]
-
-
-def _news(name: str, node: Node) -> str:
-    value = getattr(node, name)
-    shown = absolute(value) if isinstance(value, datetime) else "none" if value is None else str(value)
-    return f"{name} {printable(shown)}"
-=======
     """Changes of state with their reasons, else the facts that are new; nothing where only figures went on."""
     lines = []
     for conclusion in decision.conclusions:
@@ -178,7 +154,6 @@ def _news(name: str, node: Node) -> str:
         if news:
             lines.append(f"{printable(after.name)}: {', '.join(news)}")
     return lines
->>>>>>> main
 
 
 def _planned(action: Any, names: Names) -> str:
