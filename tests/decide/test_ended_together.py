@@ -64,6 +64,11 @@ def test_one_that_was_stopped_before_is_no_shared_cause() -> None:
     assert failures(decision) == ["its process ended while upgrading"]
 
 
+def test_a_canary_whose_former_process_was_told_to_stop_goes_back() -> None:
+    decision = look(tried(1, minutes=2, state=GONE, sees={**showing(stopping_at=ago(2.1)), **DEAD}), node(2))
+    assert failures(decision) == ["its process ended while upgrading"]
+
+
 @cases("ends", {"upgrading": Status.UPGRADING, "restarting": Status.RESTARTING})
 def test_a_canary_that_was_told_to_stop_is_started_again(ends: Status) -> None:
     told = {**showing(stopping_at=ago(1)), **DEAD}

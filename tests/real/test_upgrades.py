@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.real.conftest import NEW, OLD
-from tests.real.machine import GENESIS_PORT, Machine
+from tests.real.machine import GENESIS_PORT, PORTS, Machine
 
 COUNT = 3
 
@@ -26,15 +26,19 @@ def test_a_good_release_goes_to_every_node_though_nobody_uploads(machine: Machin
     assert machine.cycle().code == 0
 
 
-# Another address for the first node, and none of the peers that the former program had saved.
+# Another address for the first node, none of the peers that the former program had saved, and another port than they
+# know of it.
 LONELY = f"""\
-for word; do [ "$word" = 127.0.0.1:{GENESIS_PORT} ] && word=127.0.0.1:9; set -- "$@" "$word"; shift; done
+for word; do
+    case "$word" in 127.0.0.1:{GENESIS_PORT}) word=127.0.0.1:9;; {PORTS}00*) word=29999;; esac
+    set -- "$@" "$word"; shift
+done
 rm -f "$2/routing_snapshot.json" "$2/close_group_cache.json"
 exec "$real" "$@"
 """
 BAD = {
     "it exits": ("exit 1", "ended"),
-    "it hangs before the full start": ("exec sleep 1000 # $@", "not fully started"),
+    "it hangs before the full start": ("sleep 1000", "not fully started"),
     "it never gets peers": (LONELY, "no peers"),
 }
 

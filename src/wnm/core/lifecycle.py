@@ -93,9 +93,13 @@ def is_gone(reading: NodeReading) -> bool:
     )
 
 
-def was_told_to_stop(reading: NodeReading) -> bool:
-    """Whether the log of a node that is gone says that it was told to stop: it did not end by itself."""
-    return reading.log is not None and reading.log.health.stopping_at is not None
+def was_told_to_stop(node: Node, reading: NodeReading) -> bool:
+    """Whether the log of a node that is gone says that it was told to stop since it has its status.
+
+    Earlier it was wnm that told it so.
+    """
+    at = reading.log.health.stopping_at if reading.log is not None else None
+    return at is not None and at > node.status_since
 
 
 def is_well(reading: NodeReading) -> bool:
@@ -348,7 +352,7 @@ def _without_process(
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
     words = f"{ended}: {reading.last_words}" if reading.last_words else ended
-    told_to = was_told_to_stop(reading)
+    told_to = was_told_to_stop(node, reading)
     if told_to:
         words = "it was told to stop, and not by wnm"
     if node.gate_version is not None:

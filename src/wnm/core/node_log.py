@@ -1,4 +1,4 @@
-"""What a node's log has told so far, and the evidence of health that follows from it."""
+"""Keeps what a node's log has told so far, and draws the evidence of its health from that."""
 
 from collections.abc import Sequence
 from enum import StrEnum
