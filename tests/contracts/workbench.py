@@ -17,8 +17,7 @@ from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import WnmError
 from wnm.core.node import Node, NodeId, ProcessState, Status, node_name
 from wnm.core.observation import ProcessReading
-from wnm.node_kinds.antnode import ANTNODE
-from wnm.node_kinds.kinds import KINDS
+from wnm.node_kinds.kinds import ANTNODE, KINDS
 from wnm.process_managers.manager import NodeManager, Policy
 from wnm.system.clock import SystemClock
 

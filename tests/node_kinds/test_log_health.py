@@ -21,7 +21,7 @@ PIECES = ("2026-08-21T06:50:40Z", " INFO ", "ant_node: ", "ant-node starting", "
 @pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda case: case.name)
 def test_log(case: Path) -> None:
     expected = json.loads((case / "expected.json").read_text())
-    read = KINDS[expected.pop("kind")].log.read
+    read = KINDS[expected.pop("kind")].log_words.read
     health = read((case / "log.txt").read_bytes().decode(errors="replace").split("\n"))
     assert health == msgspec.convert({"is": "LogHealth", **expected}, LogHealth)
 
@@ -32,7 +32,7 @@ def test_log(case: Path) -> None:
     st.lists(st.lists(st.sampled_from(PIECES) | st.text(max_size=9)).map("".join)),
 )
 def test_any_text_is_safe(kind: str, lines: list[str]) -> None:
-    health = KINDS[kind].log.read(lines)
+    health = KINDS[kind].log_words.read(lines)
     assert health.fatal is None or (health.fatal.isprintable() and len(health.fatal) <= LONGEST_QUOTE)
     assert health.connected_peers is None or health.connected_peers < 10**9
     assert health.last_line_at is None or health.last_line_at.tzinfo is not None
@@ -43,5 +43,5 @@ def test_any_text_is_safe(kind: str, lines: list[str]) -> None:
 def test_a_hostile_tail_costs_little(kind: str, piece: str) -> None:
     lines = [(piece * 70_000)[:65536]] + [piece * 3] * 200
     began = perf_counter()
-    KINDS[kind].log.read(lines)
+    KINDS[kind].log_words.read(lines)
     assert perf_counter() - began < 1.0

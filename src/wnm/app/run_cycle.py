@@ -156,8 +156,7 @@ def _act(
     context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
 ) -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
-    from wnm.act.reconcile import reconcile
-    from wnm.act.steps import carry_out_actions, healing_slots
+    from wnm.act.steps import carry_out_actions, healing_slots, reconcile
     from wnm.core.decide.upgrades import passed_gates
     from wnm.core.decision import Cycle
     from wnm.core.settings import SECRET, SPECS

@@ -1,5 +1,6 @@
 """Actions, complete when decided, so that carrying them out chooses nothing, and their outcomes."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from wnm.core.node import Node, NodeId
@@ -149,6 +150,11 @@ def is_about_shuns(action: Action) -> bool:
 def node_of(action: NodeAction) -> NodeId:
     """The id of the node that an action is about."""
     return action.node.id if isinstance(action, AddNode) else action.node
+
+
+def nodes_in(actions: Iterable[Action]) -> set[NodeId]:
+    """The ids of the nodes that actions are about."""
+    return {node_of(action) for action in actions if not isinstance(action, Resurvey)}
 
 
 class Result(StrEnum):

@@ -180,7 +180,7 @@ def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | 
     if begin > since:
         text = text.partition(b"\n")[2]  # most likely half a line
     lines = text.decode(errors="replace").split("\n")
-    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.log.read(lines))
+    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.log_words.read(lines))
 
 
 def follow_log(kind: NodeKind, node: Node, kept: KeptLog | None) -> KeptLog | Unseen | None:
@@ -209,7 +209,7 @@ def _follow(kind: NodeKind, node: Node, kept: KeptLog | None) -> KeptLog | None:
         text, end, inode = _from(folder, name, begin, kept.inode if kept and kept.file_name == name else None)
     parts.append(text)
     lines = [line for part in parts for line in part.decode(errors="replace").split("\n")]
-    health = kind.log.read(lines, kept.health if kept is not None else None)
+    health = kind.log_words.read(lines, kept.health if kept is not None else None)
     return KeptLog(node=node.id, file_name=name, inode=inode, offset=end, health=health)
 
 
@@ -279,7 +279,7 @@ def _printed(node: Node, kind: NodeKind) -> str | None:
     if not _written_since(output_log(node), _beginning(node)):
         return None
     printed = last_lines(output_log(node), SEARCHED_LINES)
-    fatal = kind.log.read(printed).fatal
+    fatal = kind.log_words.read(printed).fatal
     if fatal:
         return fatal[:LONGEST]
     end = " | ".join(essential(printed)[-PRINTED_LINES:])

@@ -36,7 +36,7 @@ def place_file(source: str, target: str, mode: int, *, follow_link: bool = True)
             if stamp_of(os.fstat(original.fileno())) != before:
                 raise Transient(f"{source} changed while it was copied: it may be only half there")
 
-        _replace(target, copy, mode)
+        replace_file(target, copy, mode)
 
 
 def open_regular(path: str, *, follow_link: bool = True, write: bool = False) -> BinaryIO:
@@ -63,7 +63,7 @@ def write_file(path: str, content: bytes, mode: int) -> None:
 
     Transient if it cannot be written.
     """
-    _replace(path, lambda file: file.write(content), mode)
+    replace_file(path, lambda file: file.write(content), mode)
 
 
 def keep_beside(source: str, target: str) -> None:
@@ -129,7 +129,7 @@ def trim_log(path: str, max_bytes: int) -> bool:
                 left -= file.write(chunk)
             log.truncate(0)
 
-        _replace(path + ".1", copy, 0o600)
+        replace_file(path + ".1", copy, 0o600)
     return True
 
 
@@ -210,7 +210,7 @@ def _temporary(target: str) -> str:
     return f".{Path(target).name}.new"
 
 
-def _replace(
+def replace_file(
     target: str, fill: Callable[[BinaryIO], object], mode: int, open_folder: int | None = None
 ) -> None:
     """Write a new file beside the target, sync it, and give it the target's name.
@@ -249,7 +249,7 @@ def publish(path: str, content: bytes, *, marker: bytes) -> None:
     """
     with _place_of_ours(path, marker) as folder:
         # Synced, as one that a power cut left full of zeros would not be recognised as ours any more.
-        _replace(path, lambda file: file.write(content), 0o644, folder)
+        replace_file(path, lambda file: file.write(content), 0o644, folder)
 
 
 def withdraw(path: str, *, marker: bytes) -> None:
