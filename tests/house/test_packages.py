@@ -16,13 +16,13 @@ SOURCE = CHECKOUT / "src"
 # Nothing grows unseen: a capability that needs more raises its number in the commit that needs it, with the reason.
 # The plan of the house is wnm 24,000, wnm_adopt 4,000 and wnm_sim 2,500: a number goes down as soon as the tree does.
 MOST_LINES = {
-    "wnm": 28_700,  # what ant-nodes tell in their logs and files: +570
+    "wnm": 28_220,  # what ant-nodes tell in their logs and files: +570
     "wnm_adopt": 4_600,
     "wnm_sim": 2_580,  # the lines and files of a real ant-node: +80
-    "wnm_fleet": 2_000,  # GPUs, the queue, the local engine
+    "wnm_fleet": 2_900,  # GPUs, the queue, the local engine, its memory and its sweep
     "wnm/cli": 600,
     "wnm/app": 3_550,
-    "wnm/alerts": 800,
+    "wnm/alerts": 820,  # it shows them, too
 }
 
 

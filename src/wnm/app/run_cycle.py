@@ -51,7 +51,7 @@ def run_cycle(context: Context) -> Report:
         return tear_down(context)
     if asked.dry_run:
         return with_rights(context)
-    from wnm.alerts.cycle import send_alerts, send_failure
+    from wnm.alerts.cycle import send_alerts
     from wnm.app.log_file import log_path
 
     log_file = None if asked.log_file is None else log_path(asked.log_file)
@@ -61,9 +61,10 @@ def run_cycle(context: Context) -> Report:
     except Exception as error:
         # An operator who asks for something by hand sees the result.
         if is_cycle and not isinstance(error, Busy):
-            send_failure(context.database_path, error, log_file)
+            send_alerts(context.database_path, "bad", error, log_file=log_file)
         raise
-    send_alerts(context.database_path, good=report.exit_code == 0 and is_cycle, log_file=log_file)
+    good = report.exit_code == 0 and is_cycle
+    send_alerts(context.database_path, "good" if good else "done", log_file=log_file)
     return report
 
 

@@ -45,6 +45,9 @@ class Rates(Value, frozen=True, kw_only=True):
     hdio_write_bytes_per_second: float | Unseen
 
 
+FLOWS = ("netio_read", "netio_write", "hdio_read", "hdio_write")
+
+
 def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 0.0) -> Rates:
     """Compute the rates between `before` and `after`.
 
@@ -52,67 +55,34 @@ def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 
     itself. A single counter that went backwards is Unseen; a restart of the machine or a window that is
     not longer than nothing makes all of them Unseen.
     """
-    window = _window(before, after)
-    if before is None or isinstance(window, Unseen):
-        unseen = window if isinstance(window, Unseen) else Unseen(reason="no earlier reading")
-        return _all(unseen)
-    return Rates(
-        window_seconds=window,
-        cpu_percent=_cpu_percent(before, after, own_cpu_seconds),
-        netio_read_bytes_per_second=_rate(before.netio_read_bytes, after.netio_read_bytes, window),
-        netio_write_bytes_per_second=_rate(before.netio_write_bytes, after.netio_write_bytes, window),
-        hdio_read_bytes_per_second=_rate(before.hdio_read_bytes, after.hdio_read_bytes, window),
-        hdio_write_bytes_per_second=_rate(before.hdio_write_bytes, after.hdio_write_bytes, window),
-    )
-
-
-def _window(before: Counters | None, after: Counters) -> float | Unseen:
+    seconds = 0.0 if before is None else (after.taken_at - before.taken_at).total_seconds()
+    unseen = Unseen(reason="the clock was set back since the last reading")
     if before is None:
-        return Unseen(reason="no earlier reading")
-    if before.boot_id != after.boot_id:
-        return Unseen(reason="the machine was restarted since the last reading")
-    seconds = (after.taken_at - before.taken_at).total_seconds()
-    if seconds <= 0:
-        return Unseen(reason="the clock was set back since the last reading")
-    return seconds
+        unseen = Unseen(reason="no earlier reading")
+    elif before.boot_id != after.boot_id:
+        unseen = Unseen(reason="the machine was restarted since the last reading")
+    flows: dict[str, float | Unseen] = {f"{flow}_bytes_per_second": unseen for flow in FLOWS}
+    if before is None or before.boot_id != after.boot_id or seconds <= 0:
+        return Rates(window_seconds=None, cpu_percent=unseen, **flows)
+    for flow in FLOWS:
+        growth = _growth(before, after, f"{flow}_bytes")
+        flows[f"{flow}_bytes_per_second"] = growth if isinstance(growth, Unseen) else growth / seconds
+    busy, total = _growth(before, after, "cpu_busy_seconds"), _growth(before, after, "cpu_total_seconds")
+    cpu = busy if isinstance(busy, Unseen) else total
+    if not isinstance(busy, Unseen) and not isinstance(total, Unseen):
+        cpu = Unseen(reason="no CPU time was counted since the last reading")
+        if total != 0:
+            cpu = min(max(100 * (busy - own_cpu_seconds) / total, 0.0), 100.0)
+    return Rates(window_seconds=seconds, cpu_percent=cpu, **flows)
 
 
-def _all(unseen: Unseen) -> Rates:
-    return Rates(
-        window_seconds=None,
-        cpu_percent=unseen,
-        netio_read_bytes_per_second=unseen,
-        netio_write_bytes_per_second=unseen,
-        hdio_read_bytes_per_second=unseen,
-        hdio_write_bytes_per_second=unseen,
-    )
-
-
-def _rate(before: int | None, after: int | None, seconds: float) -> float | Unseen:
-    growth = _growth(before, after)
-    return growth if isinstance(growth, Unseen) else growth / seconds
-
-
-def _cpu_percent(before: Counters, after: Counters, own_seconds: float) -> float | Unseen:
-    busy = _growth(before.cpu_busy_seconds, after.cpu_busy_seconds)
-    total = _growth(before.cpu_total_seconds, after.cpu_total_seconds)
-    if isinstance(busy, Unseen):
-        return busy
-    if isinstance(total, Unseen):
-        return total
-    if total == 0:
-        return Unseen(reason="no CPU time was counted since the last reading")
-    return min(max(100 * (busy - own_seconds) / total, 0.0), 100.0)
-
-
-def _growth(before: float | None, after: float | None) -> float | Unseen:
-    if after is None:
+def _growth(before: Counters, after: Counters, counter: str) -> float | Unseen:
+    was, now = getattr(before, counter), getattr(after, counter)
+    if now is None:
         return Unseen(reason="the system does not count it")
-    if before is None:
+    if was is None:
         return Unseen(reason="no earlier reading")
-    if after < before:
-        return Unseen(reason="the counter began again since the last reading")
-    return after - before
+    return float(now - was) if now >= was else Unseen(reason="the counter began again since the last reading")
 
 
 FRESH_INTERVALS = 3

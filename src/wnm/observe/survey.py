@@ -3,16 +3,17 @@
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from posixpath import basename, dirname
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.node import Node, ProcessState, Status, id_in_name
-from wnm.core.node_log import KeptLog, LogHealth, evidence
+from wnm.core.node_log import KeptLog, evidence
 from wnm.core.observation import (
     Answer,
     Claim,
@@ -69,26 +70,16 @@ def read_machine(before: Counters | None, storages: Sequence[StorageSeen], clock
     if before is None or before.boot_id != after.boot_id:
         before, after = host.short_sample(clock)
         own_cpu_seconds = 0.0
-    rate = rates(before, after, own_cpu_seconds=own_cpu_seconds)
     memory = host.read_memory()
-    systems = {
-        each.file_system.mount_point: each.file_system
-        for each in storages
-        if isinstance(each.file_system, FileSystem)
-    }
+    systems = [each.file_system for each in storages if isinstance(each.file_system, FileSystem)]
     return MachineReading(
         boot_id=after.boot_id,
         usable_cores=host.usable_cores(),
-        window_seconds=rate.window_seconds,
-        cpu_percent=rate.cpu_percent,
         memory_percent=memory.percent if not isinstance(memory, Unseen) else memory,
         memory_total_bytes=memory.total_bytes if not isinstance(memory, Unseen) else 0,
         load=host.read_load(),
-        netio_read_bytes_per_second=rate.netio_read_bytes_per_second,
-        netio_write_bytes_per_second=rate.netio_write_bytes_per_second,
-        hdio_read_bytes_per_second=rate.hdio_read_bytes_per_second,
-        hdio_write_bytes_per_second=rate.hdio_write_bytes_per_second,
-        file_systems=tuple(systems.values()),
+        file_systems=tuple({each.mount_point: each for each in systems}.values()),
+        **asdict(rates(before, after, own_cpu_seconds=own_cpu_seconds)),
     )
 
 
@@ -136,15 +127,6 @@ LOG_SLACK = timedelta(seconds=5)
 """The tolerance for a log that seems to begin before its process: the clock may have been set a little since."""
 
 
-class NodeFiles(Struct, frozen=True, kw_only=True):
-    """The content of a node's folders; programs are asked for their version only when their file changed."""
-
-    root_dir_present: bool | Unseen
-    born: datetime | None
-    program: ProgramReading | Unseen
-    mount_point: str | None
-
-
 def read_nodes(
     nodes: Sequence[Node],
     storages: Mapping[str, StorageSeen],
@@ -172,145 +154,104 @@ def read_nodes(
     ask_until = clock.monotonic() + ASKING_PROGRAMS_SECONDS
     seen = []
     for node in nodes:
-        kind = kinds[node.kind]
-        files = _read_files(node, storages, kind, ask=clock.monotonic() < ask_until)
+        kind, storage = kinds[node.kind], storages[dirname(node.root_dir)]
         process = processes.get(node.id, Unseen(reason="the process manager did not mention it"))
-        reading = _reading(node, process, answers.get(node.id), files, kind, logs.get(node.id))
+        # Programs are asked for their version only when their file changed, and for so long.
+        patience = PROGRAM_PATIENCE if clock.monotonic() < ask_until else timedelta(0)
+        reading = _files(node, storage, kind, process, patience)
+        answer = answers.get(node.id)
+        reading = replace(reading, page=_page(answer, process, kind))
+        if answer is not None:
+            reading = replace(reading, reachable=answer.reachable)
+        if not kind.has_metrics:
+            reading = _told_by_log(node, reading, kind, logs.get(node.id))
         seen.append(NodeSeen(node=node, reading=reading))
-    return _with_disk_use(seen, clock)
+    _measure(seen, clock)
+    return tuple(seen)
 
 
 def _is_gone(process: ProcessReading | Unseen | None) -> bool:
-    return isinstance(process, ProcessReading) and process.state in (
-        ProcessState.STOPPED,
-        ProcessState.FAILED,
-    )
+    ended = (ProcessState.STOPPED, ProcessState.FAILED)
+    return isinstance(process, ProcessReading) and process.state in ended
 
 
-def _has_gone(process: ProcessReading | Unseen, node: Node) -> bool:
-    return _is_gone(process) and node.status is not Status.STOPPED
+def _page(answer: Answer | None, process: ProcessReading | Unseen, kind: NodeKind) -> NodePage | Unseen:
+    """Return what a node's own page says."""
+    if answer is None:
+        return Unseen(reason="not asked: its process does not run" if kind.has_metrics else "not asked")
+    page = parse_page(answer.metadata, answer.metrics)
+    return Unseen(reason=answer.error) if isinstance(page, Unseen) and answer.error else page
 
 
-def _is_another(process: ProcessReading | Unseen, node: Node) -> bool:
-    """Whether the process is not the one from before: something, such as the service manager, started it again."""
-    return (
-        isinstance(process, ProcessReading)
-        and None not in (process.pid, node.pid)
-        and process.pid != node.pid
-    )
-
-
-def _reading(
-    node: Node,
-    process: ProcessReading | Unseen,
-    answer: Answer | None,
-    files: NodeFiles,
-    kind: NodeKind,
-    kept: KeptLog | None,
-) -> NodeReading:
-    page: NodePage | Unseen = Unseen(reason="not asked: its process does not run")
-    log: KeptLog | Unseen | None = None
-    if answer is not None:
-        page = parse_page(answer.metadata, answer.metrics)
-        if isinstance(page, Unseen) and answer.error:
-            page = Unseen(reason=answer.error)
-    elif not kind.has_metrics:
-        log = follow_log(kind, node, kept)
-        if not _is_gone(process):
-            page = _page_from(log, process, kind)
-    health = log.health if isinstance(log, KeptLog) else None
-    is_current = health is not None and _is_of(health, process)
-    return NodeReading(
-        process=process,
-        reachable=None if answer is None else answer.reachable,
-        page=page,
-        root_dir_present=files.root_dir_present,
-        born=files.born,
-        program=files.program,
-        mount_point=files.mount_point,
-        critical_failure=critical_failure(node, kind) if node.gate_version is not None else None,
-        has_pages=kind.has_metrics,
-        stored_at=health.stored_at if health is not None else None,
-        log=log if isinstance(log, KeptLog) else kept,
-        evidence=evidence(kind.signs, health, is_current=is_current),
-        last_words=end_message(node, kind)
-        if node.gate_version is not None or _is_another(process, node) or _has_gone(process, node)
-        else None,
-    )
-
-
-def _page_from(
-    log: KeptLog | Unseen | None, process: ProcessReading | Unseen, kind: NodeKind
-) -> NodePage | Unseen:
-    """Return what the log of a node that answers nobody tells of its present process."""
+def _told_by_log(node: Node, reading: NodeReading, kind: NodeKind, kept: KeptLog | None) -> NodeReading:
+    """The reading of a node that answers nobody, with what its log tells: of its present process, if one runs."""
+    log = follow_log(kind, node, kept)
     if not isinstance(log, KeptLog):
-        return log or Unseen(reason=f"{kind.name} has no metrics and no log yet")
-    health = log.health
-    if not _is_of(health, process):
-        return Unseen(reason="its log does not tell of its present process yet")
-    return NodePage(version=health.version, peer_id=health.peer_id, connected_peers=health.connected_peers)
-
-
-def _is_of(health: LogHealth, process: ProcessReading | Unseen) -> bool:
-    """Whether what a log told last is of this process. Where no start was seen in it, it is."""
+        lacking = Unseen(reason=f"{kind.name} has no metrics and no log yet")
+        return replace(reading, page=log or lacking, evidence=evidence(kind.signs, None, is_current=False))
+    health, process = log.health, reading.process
     started = process.started_at if isinstance(process, ProcessReading) else None
-    if started is None or health.last_line_at is None:
-        return True
-    return (health.started_at or health.last_line_at) >= started - LOG_SLACK
+    last = health.started_at or health.last_line_at
+    # Where no start was seen in it, what a log told last is of the process that runs.
+    is_current = started is None or last is None or last >= started - LOG_SLACK
+    page: NodePage | Unseen = Unseen(reason="its log does not tell of its present process yet")
+    if _is_gone(process):
+        page = Unseen(reason="its process does not run")
+    elif is_current:
+        peers = health.connected_peers
+        page = NodePage(version=health.version, peer_id=health.peer_id, connected_peers=peers)
+    shown = evidence(kind.signs, health, is_current=is_current)
+    return replace(reading, page=page, log=log, evidence=shown, stored_at=health.stored_at)
 
 
-def _read_files(node: Node, storages: Mapping[str, StorageSeen], kind: NodeKind, *, ask: bool) -> NodeFiles:
-    where = storages[dirname(node.root_dir)]
-    present = where.storage.present
+def _files(
+    node: Node, storage: StorageSeen, kind: NodeKind, process: ProcessReading | Unseen, patience: timedelta
+) -> NodeReading:
+    """Return the reading of a node's process and folders, and what its process wrote when it ended."""
+    pid = process.pid if isinstance(process, ProcessReading) else None
+    # Something, such as the service manager, may have started it again.
+    is_another = None not in (pid, node.pid) and pid != node.pid
+    has_gone = _is_gone(process) and node.status is not Status.STOPPED
+    in_gate = node.gate_version is not None
+    present = storage.storage.present
     if present is True:
-        present = basename(node.root_dir) in where.names
+        present = basename(node.root_dir) in storage.names
+    reading = NodeReading(
+        process=process,
+        reachable=None,
+        page=Unseen(reason="not asked"),
+        root_dir_present=present,
+        program=present if isinstance(present, Unseen) else Unseen(reason=f"{node.root_dir} is not there"),
+        critical_failure=critical_failure(node, kind) if in_gate else None,
+        has_pages=kind.has_metrics,
+        last_words=end_message(node, kind) if in_gate or is_another or has_gone else None,
+    )
     if present is not True:
-        reason = present if isinstance(present, Unseen) else Unseen(reason=f"{node.root_dir} is not there")
-        return NodeFiles(root_dir_present=present, born=None, program=reason, mount_point=None)
-    remembered = None
+        return reading
+    remembered, born = None, None
     if node.binary_version is not None and node.binary_stamp is not None:
         remembered = ProgramReading(path=node.program, stamp=node.binary_stamp, version=node.binary_version)
-    return NodeFiles(
-        root_dir_present=True,
-        born=_born(kind.identity_file(node.root_dir)),
-        program=read_program(
-            node.program, remembered, timeout=PROGRAM_PATIENCE if ask else timedelta(0), user=node.user
-        ),
-        mount_point=where.storage.mount_point,
-    )
+    with suppress(OSError):  # A node is as old as its key.
+        born = datetime.fromtimestamp(os.stat(kind.identity_file(node.root_dir)).st_mtime, UTC)  # noqa: PTH116 - of every node in every cycle
+    program = read_program(node.program, remembered, timeout=patience, user=node.user)
+    return replace(reading, born=born, program=program, mount_point=storage.storage.mount_point)
 
 
-def _born(identity_file: str) -> datetime | None:
-    """A node is as old as its key."""
-    try:
-        return datetime.fromtimestamp(os.stat(identity_file).st_mtime, UTC)  # noqa: PTH116 - of every node in every cycle
-    except OSError:
-        return None
-
-
-def _with_disk_use(seen: list[NodeSeen], clock: Clock) -> tuple[NodeSeen, ...]:
-    """Walking every node's folder each minute would cost more than all the rest: a few nodes at a time, in turn."""
-    now = clock.now()
-    due = sorted(
-        (index for index, each in enumerate(seen) if _is_due(each, now)),
-        key=lambda index: seen[index].node.disk_measured_at or datetime.min.replace(tzinfo=UTC),
-    )
-    stop_at = clock.monotonic() + MEASURING_SECONDS
-    for index in due:
+def _measure(seen: list[NodeSeen], clock: Clock) -> None:
+    """Measure folders: walking each every minute would cost more than all the rest, so a few at a time, in turn."""
+    now, stop_at = clock.now(), clock.monotonic() + MEASURING_SECONDS
+    due = []
+    for index, each in enumerate(seen):
+        last = each.node.disk_measured_at
+        if each.reading.root_dir_present is True and (last is None or abs(now - last) >= MEASURED_EVERY):
+            due.append((last or datetime.min.replace(tzinfo=UTC), index))
+    for _, index in sorted(due):
         each = seen[index]
         used_bytes = tree_bytes(each.node.root_dir, seconds=MEASURING_ONE_SECONDS)
         measured = used_bytes if used_bytes is not None else Unseen(reason="measuring it took too long")
         seen[index] = replace(each, reading=replace(each.reading, disk_bytes=measured))
         if clock.monotonic() >= stop_at:
             break
-    return tuple(seen)
-
-
-def _is_due(each: NodeSeen, now: datetime) -> bool:
-    if each.reading.root_dir_present is not True:
-        return False
-    last = each.node.disk_measured_at
-    return last is None or abs(now - last) >= MEASURED_EVERY
 
 
 def survey(
@@ -337,12 +278,13 @@ def survey(
         nodes=nodes,
         storages=tuple(each.storage for each in storages),
         available=read_program(settings.antnode_path, state.available, timeout=PROGRAM_PATIENCE),
-        claims=(
-            *_claimed_by_folders(storages),
-            *_claimed_by_units(manager),
-            *_claimed_by_processes(state.nodes, settings, kinds.values()),
+        claims=tuple(_claims(storages, manager, state.nodes, settings, kinds.values())),
+        bound_ports=bound_ports(
+            [
+                (start * 1000 + 1, min(start * 1000 + 9999, 65535))
+                for start in (settings.port_start, settings.metrics_port_start)
+            ]
         ),
-        bound_ports=bound_ports(_port_ranges(settings)),
         interrupted=state.interrupted,
         remembered=state.remembered,
         firewall=rules,
@@ -357,39 +299,26 @@ def storage_folders(nodes: Iterable[Node], settings: Settings) -> Sequence[str]:
     return tuple(dict.fromkeys([*settings.node_storage, *(dirname(node.root_dir) for node in nodes)]))
 
 
-def _port_ranges(settings: Settings) -> tuple[tuple[int, int], ...]:
-    starts = (settings.port_start * 1000, settings.metrics_port_start * 1000)
-    return tuple((start + 1, min(start + 9999, 65535)) for start in starts)
+def _claims(
+    storages: Iterable[StorageSeen],
+    manager: ProcessManager,
+    nodes: Sequence[Node],
+    settings: Settings,
+    kinds: Iterable[NodeKind],
+) -> list[Claim]:
+    """The ids that folders, units, whoever wrote them, and programs in our folders have, whether or not a row knows.
 
-
-def _claimed_by_folders(storages: Iterable[StorageSeen]) -> Iterable[Claim]:
-    """Ids whose folder is there, whether or not a row knows of it."""
-    for each in storages:
-        for name in sorted(each.names):
-            node_id = id_in_name(name)
-            if node_id is not None:
-                yield Claim(id=node_id, by=f"the folder {each.storage.path}/{name}")
-
-
-def _claimed_by_units(manager: ProcessManager) -> Iterable[Claim]:
-    """Ids that units on this machine have, whoever wrote them."""
-    for name, place in sorted(manager.claimed_names().items()):
-        node_id = id_in_name(name)
-        if node_id is not None:
-            yield Claim(id=node_id, by=f"the unit {place}")
-
-
-def _claimed_by_processes(
-    nodes: Sequence[Node], settings: Settings, kinds: Iterable[NodeKind]
-) -> Iterable[Claim]:
-    """Ids that programs in our folders run under. Not looked for at the cap, where no id is given away.
-
-    A process elsewhere on the machine may have the same name; it claims no more than its ports.
+    Processes are not looked for at the cap, where no id is given away. One elsewhere on the machine may have the same
+    name; it claims no more than its ports.
     """
-    if len(nodes) >= settings.node_cap:
-        return
-    flags = {kind.fingerprint("")[0] for kind in kinds}
-    for (_, root_dir), processes in ProcessTable.read(flags).found.items():
-        node_id = id_in_name(basename(root_dir))
-        if node_id is not None and dirname(root_dir) in settings.node_storage:
-            yield Claim(id=node_id, by=f"process {processes[0].pid}")
+    named = [
+        (name, f"the folder {each.storage.path}/{name}") for each in storages for name in sorted(each.names)
+    ]
+    named += [(name, f"the unit {place}") for name, place in sorted(manager.claimed_names().items())]
+    if len(nodes) < settings.node_cap:
+        flags = {kind.fingerprint("")[0] for kind in kinds}
+        for (_, root_dir), processes in ProcessTable.read(flags).found.items():
+            if dirname(root_dir) in settings.node_storage:
+                named.append((basename(root_dir), f"process {processes[0].pid}"))
+    found = [(id_in_name(name), by) for name, by in named]
+    return [Claim(id=node_id, by=by) for node_id, by in found if node_id is not None]

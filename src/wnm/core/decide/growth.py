@@ -229,7 +229,7 @@ def _plan_additions(
     if len(ids) < wanted:
         plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
     for node_id in ids:
-        choice = _place(plan, seen, settings, cost)
+        choice = place_for_one_more(plan.machine, seen, settings, cost)
         if isinstance(choice, Blocked):
             return plan.but(choice)
         place, machine = choice
@@ -242,15 +242,15 @@ def _plan_additions(
     return plan
 
 
-def _place(
-    plan: _Plan, seen: Observation, settings: Settings, cost: NodeCost
+def place_for_one_more(
+    now: MachineReading, seen: Observation, settings: Settings, cost: NodeCost
 ) -> tuple[Place, MachineReading] | Blocked:
     """The first storage folder, emptiest first, that one more node keeps below every limit."""
     refusal: Blocked | None = None
     adding = Task(kind=TaskKind.ADD)
-    for place in places(replace(seen, machine=plan.machine), settings):
+    for place in places(replace(seen, machine=now), settings):
         mount_point = place.file_system.mount_point
-        machine = one_more(plan.machine, cost, mount_point)
+        machine = one_more(now, cost, mount_point)
         limit = _machine_limit(adding, machine, settings)
         limit = limit or _disk_limit(adding, machine, mount_point, settings)
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
