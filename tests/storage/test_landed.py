@@ -23,7 +23,6 @@ from wnm.storage.database import (
 )
 from wnm.storage.ledger import Ledger
 from wnm.storage.migrate import upgrade
-from wnm.storage.rows import insert
 from wnm.storage.schema import APPLICATION_ID, SCHEMA, Schema
 from wnm.storage.timeline import Timeline
 
@@ -47,14 +46,18 @@ def bare(folder: Path, revision: str) -> str:
     upgrade(path, Schema(revisions=upto, scripts=SCHEMA.scripts), name=str(path))
     with closing(connect(uri_of(path, "mode=rw"))) as connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        born = "2025-01-01T00:00:00.000000+00:00"
-        machine = {"id": 1, "initialised_at": born, "wnm_version": "0.9", "add_failures": 0}
+        at = "2025-01-01T00:00:00.000000+00:00"
         if revision < "0008":
-            machine["settings"] = '{"node_cap":"3"}'
+            connection.execute(
+                "INSERT INTO machine (id, initialised_at, wnm_version, settings, add_failures) "
+                f"""VALUES (1, '{at}', '0.9', '{{"node_cap":"3"}}', 0)"""
+            )
         else:
-            machine["identity"] = "0b8f6a2e-6a3c-4c59-9c64-7d1c2f3a4b5c"
-            connection.execute("INSERT INTO setting VALUES ('node_cap', 'database', '3', NULL, ?, 0)", [born])
-        insert(connection, "machine", machine)
+            connection.execute(
+                "INSERT INTO machine (id, initialised_at, wnm_version, add_failures, identity) "
+                f"VALUES (1, '{at}', '1.0', 0, '{'m' * 36}')"
+            )
+            connection.execute(f"INSERT INTO setting VALUES ('node_cap', 'database', '3', NULL, '{at}', 0)")
     return str(path)
 
 

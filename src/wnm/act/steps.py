@@ -13,6 +13,7 @@ from msgspec import Struct
 from wnm.act.executor import MOST_AT_ONCE, Job, Lane, Subject, TimeLimit, carry_out
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -74,7 +75,7 @@ def carry_out_actions(
     lane = Lane("healing", healing)
     jobs = []
     for action in actions:
-        node = action.node if isinstance(action, AddNode) else nodes[action.node]
+        node = action.node if isinstance(action, AddNode | AdoptNode) else nodes[action.node]
         is_healing = isinstance(action, StartNode) and action.because.kind is ReasonKind.CRASHED
         jobs.append(
             Job(
@@ -120,6 +121,9 @@ def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
     match action:
         case AddNode():
             return _add(action, backends)
+        case AdoptNode(former=former):
+            # What it needs besides its folder, such as its unit, is made when it is started.
+            return Performed() if former is None else _killed(manager.stop_node(former))
         case StartNode():
             return _start(action, node, backends)
         case UpgradeNode():
