@@ -24,7 +24,6 @@ from wnm_adopt.bash_texts import (
     read_assignments,
     read_script,
 )
-from wnm_adopt.discover import NodeMemory
 from wnm_adopt.plan import SettingsReader
 
 CRON = "/etc/cron.d/anm"
@@ -142,13 +141,13 @@ def read_cron_entries(text: str) -> tuple[CronEntry, ...]:
     return tuple(found)
 
 
-def read_node_details(text: str) -> Mapping[int, NodeMemory]:
-    """Read anm's record of its nodes by number from what bash's `declare -p` wrote of the array; never fails.
+def read_node_details(text: str) -> Mapping[int, tuple[str, str]]:
+    """Read peer ids and versions of nodes by number from what bash's `declare -p` wrote of the array; never fails.
 
     The last array in the text counts. Entries that make no sense are left out: nothing relies on any.
     """
     found = _DETAILS.finditer(text, text.rfind("node_details_store=("))
-    return {int(each[1]): NodeMemory(peer_id=each[2] or None, version=each[3] or None) for each in found}
+    return {int(each[1]): (each[2], each[3]) for each in found}
 
 
 def read_cpu_count(text: str) -> int | None:

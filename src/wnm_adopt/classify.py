@@ -17,7 +17,7 @@ from wnm.core.host import Host
 from wnm.core.node import Node, Status
 from wnm.core.release import tidy_version
 from wnm.node_kinds.kinds import KINDS
-from wnm_adopt.discover import SETSID, SYSTEMD, FolderFacts, FoundUnit, NodeMemory, Surroundings, tidy_path
+from wnm_adopt.discover import SETSID, SYSTEMD, FolderFacts, FoundUnit, Surroundings, tidy_path
 from wnm_adopt.understand import LARGEST_PORT, NodeArguments, Understood, is_about_a_node, understand
 
 # Nothing below these is ever a node's, whatever it is called.
@@ -402,7 +402,7 @@ def _adopted(
     unit, arguments, node_id = read.unit, read.arguments, read.id
     if arguments is None or node_id is None:
         raise ValueError(f"{unit} was not validated")
-    memory = around.node_details.get(node_id, NodeMemory())
+    peer_id, version = around.node_details.get(node_id, ("", ""))
     log_dir, about_log = _log_folder(read, logs)
     row = Node(
         id=node_id,
@@ -424,8 +424,8 @@ def _adopted(
         status=Status.STOPPED,
         status_since=NEVER,
         because=BECAUSE,
-        peer_id=memory.peer_id if _PEER_ID.fullmatch(memory.peer_id or "") else None,
-        version=tidy_version(memory.version) if memory.version else None,
+        peer_id=peer_id if _PEER_ID.fullmatch(peer_id) else None,
+        version=tidy_version(version),
     )
     about = [each for each in (read.doubt, about_log) if each is not None]
     notes = (

@@ -77,25 +77,19 @@ class FolderFacts(Struct, frozen=True, kw_only=True):
     unseen: str | None = None
 
 
-class NodeMemory(Struct, frozen=True, kw_only=True):
-    """The values that the old manager remembered of a node; none of them is relied on."""
-
-    peer_id: str | None = None
-    version: str | None = None
-
-
 class Surroundings(Struct, frozen=True, kw_only=True):
     """The other facts that decide whether a unit can be adopted.
 
     `facts` are those of the paths that units name, by path. New nodes get `port_start` and `metrics_port_start`
-    thousand plus their number. `account` is the one that wnm runs as; `homes` are the home folders of all accounts.
+    thousand plus their number. `node_details` are peer id and version of nodes by number, empty if not known; nothing
+    relies on them. `account` is the one that wnm runs as; `homes` are the home folders of all accounts.
     """
 
     facts: Mapping[str, FolderFacts]
     account: str
     port_start: int = 55
     metrics_port_start: int = 13
-    node_details: Mapping[int, NodeMemory] = field(default_factory=dict)
+    node_details: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     storages_known: tuple[str, ...] = ()
     homes: frozenset[str] = frozenset()
 

@@ -155,11 +155,15 @@ class Source(ABC):
 
 def plan_text(plan: TakeoverPlan, *, database: str) -> str:
     """The plan for people, a section for each part of it; parts without anything in them are left out."""
+    left_alone = [
+        f"{each.name} ({each.place}): " + "; ".join(filter(None, (each.reason, each.remedy)))
+        for each in plan.refused
+    ]
     sections = [
         ("settings as found", [f"{name} = {text}" for name, text in plan.settings.items()]),
         (f"adopted as they are, nothing is restarted ({len(plan.adopted)})", _adopted(plan.adopted)),
         ("adopted as they lie, stopped", [f"{each.name}: {each.root_dir}" for each in plan.rows]),
-        (f"left alone ({len(plan.refused)})", [refused_line(each) for each in plan.refused]),
+        (f"left alone ({len(plan.refused)})", left_alone),
         ("moved away, so that nothing starts from it", list(plan.taken_out)),
         ("written", [f"{database} (new)", *(path for path, _ in plan.made)]),
         ("given to root, because systemd writes logs there as root", list(plan.to_own)),
@@ -175,12 +179,6 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
             ]
             parts.append("\n".join([title, *(" " * width + text for width, text in indented)]))
     return "\n\n".join(parts)
-
-
-def refused_line(refused: Refused) -> str:
-    """Return the line of what is left alone, why, and what can be done about it."""
-    remedy = f"; {refused.remedy}" if refused.remedy else ""
-    return f"{refused.name} ({refused.place}): {refused.reason}{remedy}"
 
 
 def _adopted(adopted: Iterable[Adopted]) -> list[str]:

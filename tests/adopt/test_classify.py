@@ -16,7 +16,6 @@ from wnm_adopt.classify import Classified, classify, paths_of_interest
 from wnm_adopt.discover import (
     FolderFacts,
     FoundUnit,
-    NodeMemory,
     Surroundings,
     process_unit,
     read_agent,
@@ -68,7 +67,10 @@ def judged(case: dict[str, Any]) -> Classified:
     """What becomes of the machine of a case."""
     manager = case.get("manager", "systemd")
     services = [service_of(name, about, manager) for name, about in case["services"].items()]
-    details = {int(key): NodeMemory(**value) for key, value in case.get("node_details", {}).items()}
+    details = {
+        int(key): (value.get("peer_id") or "", value.get("version") or "")
+        for key, value in case.get("node_details", {}).items()
+    }
     around = Surroundings(
         facts=facts_of(case, services),
         account=case.get("account", "root"),
