@@ -131,9 +131,8 @@ class TakeoverFolder:
         return folder
 
     def write(self, **changes: Any) -> None:
-        """Return when the manifest, with these values changed, is safe on disk, and so are the copies that it names."""
+        """Return when the manifest, with these values changed, is safe on disk."""
         self.manifest = replace(self.manifest, **changes)
-        _sync(self.path / COPIES)
         write_private(str(self.path / MANIFEST), to_json(self.manifest).encode())
         if os.geteuid() == 0:
             # Root may go on with what an account began; that has to be able to read it later.
