@@ -26,7 +26,6 @@ from wnm.core.release import tidy_version
 from wnm.core.settings import REQUIRED, SPECS, render
 from wnm.node_kinds.kinds import KINDS
 from wnm.storage.old_database import OldMachine, OldNode, OldValue, files_of, read_old_colony
-from wnm.system.clock import SystemClock
 from wnm_adopt.classify import Adopted, Classified, classify
 from wnm_adopt.discover import SETSID, FoundUnit
 from wnm_adopt.from_services import (
@@ -249,7 +248,7 @@ class FromOldWnm(Source):
             storages=node_folders(in_force.get("node_storage"), host),
             logs=in_force.get("log_storage") or log_folder(host),
             no_upnp=in_force.get("no_upnp", "true") == "true",
-            now=SystemClock().now(),
+            now=run.clock.now(),
         )
         records = records_of(colony.nodes, services, machine)
         every = [*units, *(each.unit for each in records)]
