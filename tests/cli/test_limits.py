@@ -63,7 +63,7 @@ def memory() -> Iterator[Box]:
 @pytest.fixture
 def pids() -> Iterator[Box]:
     needs("pids")
-    box = Box("pids", pids_max=60)
+    box = Box("pids", pids_max=44)
     yield box
     box.end()
 
@@ -83,8 +83,8 @@ def test_no_node_is_started_into_the_oom_killer(operator: Operator, memory: Box)
 
 def test_processes_that_may_not_be_made_are_not_tried(operator: Operator, pids: Box) -> None:
     operator.init(node_cap=9)
-    for _ in range(5):
+    for _ in range(9):
         assert operator.unhurried_cycle(before=pids.before).code == 0
     assert 1 <= len(operator.pids()) < 9
-    assert "processes and threads of 60" in operator.ask("explain").out
+    assert "processes and threads of 44" in operator.ask("explain").out
     assert pids.figure("pids.events", "max") == 0
