@@ -42,6 +42,8 @@ PURPOSES: Mapping[str, str] = {
     "alert": "What is or was wrong, since when, and when it ended.",
     "alert_message": "Messages about alerts, one for each channel, until they were delivered or given up.",
     "disk_level": "How much of each disk was free over the last days, for the forecast of when it is full.",
+    "place": "The storage folders: the identity in the marker of each (the file .wnm-storage), the file system it was "
+    "last seen on, and the last addition there that failed.",
     "alert_clock": "One row: the time of day against the time since boot, so that a changed clock makes no alert.",
 }
 """The purpose of each table, by its name."""

@@ -24,6 +24,14 @@ class AddNode(Value, frozen=True, kw_only=True):
     because: Reason
 
 
+class AdoptNode(Value, frozen=True, kw_only=True):
+    """Manage a node whose folder is there already; `former` is its row when its folder was elsewhere before."""
+
+    node: Node
+    because: Reason
+    former: Node | None = None
+
+
 class _OnNode(Value, frozen=True, kw_only=True):
     node: NodeId
     because: Reason
@@ -107,6 +115,7 @@ class ClosePort(Value, frozen=True, kw_only=True):
 type PortChange = OpenPort | ClosePort
 type NodeAction = (
     AddNode
+    | AdoptNode
     | StartNode
     | StopNode
     | RestartNode
@@ -132,7 +141,7 @@ def is_about_shuns(action: Action) -> bool:
 
 def node_of(action: NodeAction) -> NodeId:
     """The id of the node that an action is about."""
-    return action.node.id if isinstance(action, AddNode) else action.node
+    return action.node.id if isinstance(action, AddNode | AdoptNode) else action.node
 
 
 def nodes_in(actions: Iterable[Action]) -> set[NodeId]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -347,9 +348,9 @@ STATUS_DURING: Mapping[type, Status] = {
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
     """The row to write before the action, so that an interruption at any moment leaves a trace that is true.
 
-    `node` is the present row; None only for AddNode, whose row this creates.
+    `node` is the present row; None only for AddNode and AdoptNode, whose row this creates.
     """
-    if isinstance(action, AddNode):
+    if isinstance(action, AddNode | AdoptNode):
         node = action.node
     elif node is None:
         raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
@@ -413,7 +414,7 @@ def _failed_again(node: Node, outcome: Outcome) -> Node:
     return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
 
 
-_TO_REST = StopNode | DisableNode | RetireNode | AddNode
+_TO_REST = StopNode | DisableNode | RetireNode | AddNode | AdoptNode
 """After these a node that does not run is not started again for that."""
 
 

@@ -7,6 +7,7 @@ from msgspec import field
 
 from wnm.core.action import NodeAction
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
+from wnm.core.places import KnownPlace, Marker, Stray
 from wnm.core.release import Release
 from wnm.core.values import Moment, Value
 
@@ -132,21 +133,38 @@ class Load(Value, frozen=True, kw_only=True):
 
 
 class FileSystem(Value, frozen=True, kw_only=True):
-    """A mounted file system that holds node data; `used_percent` as df counts it (root's reserve left out)."""
+    """A mounted file system that holds node data; percent as df counts them (root's reserve left out).
+
+    The inodes are None where the file system makes them as it needs them. `id` and `device` are what the system
+    knows it by, None where it does not say: the first moves with its content, the second may change at a reboot.
+    """
 
     mount_point: str
     total_bytes: int
     free_bytes: int
     used_percent: float
+    free_inodes: int | None = None
+    inodes_used_percent: float | None = None
+    id: str | None = None
+    device: str | None = None
 
 
 class Storage(Value, frozen=True, kw_only=True):
-    """A folder that holds nodes' root directories. `mount_point` is where its file system is mounted."""
+    """A folder that holds nodes' root directories. `mount_point` is where its file system is mounted.
+
+    `marker` is None where there is none. `writable` is whether the account that runs wnm may write in it, or in the
+    folder that it would be made in. `strays` are the nodes' folders in it that no row names.
+    """
 
     path: str
     present: bool | Unseen
     empty: bool
     mount_point: str | None
+    marker: Marker | Unseen | None = None
+    read_only: bool = False
+    noexec: bool = False
+    writable: bool = True
+    strays: tuple[Stray, ...] = ()
 
 
 class MachineReading(Value, frozen=True, kw_only=True):
@@ -288,7 +306,10 @@ class ShunAct(Value, frozen=True, kw_only=True):
 
 
 class Remembered(Value, frozen=True, kw_only=True):
-    """The records of earlier cycles that decisions depend on."""
+    """The records of earlier cycles that decisions depend on.
+
+    `identity` is that of the database, None in records from before it had one; `places` are its storage folders.
+    """
 
     last_shed_at: Moment | None = None
     last_freed_bytes: int | None = None
@@ -299,6 +320,8 @@ class Remembered(Value, frozen=True, kw_only=True):
     add_last_error: str | None = None
     releases: tuple[Release, ...] = ()
     shun_acts: tuple[ShunAct, ...] = ()
+    identity: str | None = None
+    places: tuple[KnownPlace, ...] = ()
 
 
 class Observation(Value, frozen=True, kw_only=True):

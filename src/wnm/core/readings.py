@@ -117,7 +117,21 @@ DISK = Reading(
 )
 """The reading that there is once for each file system with node data."""
 
-BY_KEY = {each.key: each for each in (*READINGS, DISK)}
+INODES = Reading(
+    key="disk_inodes_percent",
+    name="inodes",
+    unit=PERCENT,
+    source="file_systems",
+    allow="hd_less_than",
+    remove="hd_remove",
+    metric="wnm_disk_inodes_used_ratio",
+    limit_metric=None,
+    meaning="Inodes in use of a file system with node data, 0 to 1",
+    sample=None,
+)
+"""The same of a file system's inodes, where it has a fixed number of them: they bound growth alone."""
+
+BY_KEY = {each.key: each for each in (*READINGS, DISK, INODES)}
 
 
 def value_of(reading: Reading, machine: MachineReading) -> float | Unseen:
@@ -211,6 +225,22 @@ def disk_gauge(file_system: FileSystem, settings: Settings) -> Gauge:
         value=file_system.used_percent,
         allow=allow,
         remove=remove,
+        path=file_system.mount_point,
+    )
+
+
+def inode_gauge(file_system: FileSystem, settings: Settings) -> Gauge | None:
+    """Return the gauge of a file system's inodes; None where it makes them as it needs them.
+
+    A removed node gives back few of them, so nothing is removed for their sake.
+    """
+    if file_system.inodes_used_percent is None:
+        return None
+    return Gauge(
+        key=INODES.key,
+        value=file_system.inodes_used_percent,
+        allow=limits_of(INODES, settings)[0],
+        remove=None,
         path=file_system.mount_point,
     )
 

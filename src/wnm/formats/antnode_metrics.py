@@ -55,10 +55,10 @@ def parse_page(metadata: str | None, metrics: str | None) -> NodePage | Unseen:
     if not samples:
         return Unseen(reason="the pages are not those of antnode")
     first = {name: each[0] for name, each in samples.items()}
-    version, min_version, peer_id = (
+    version, min_version, peer_id = [
         found[1] if name in first and (found := label.search(first[name][0])) else None
         for name, label in _LABELS.items()
-    )
+    ]
     rates: dict[str, int | None] = {}
     for labels, value in samples.get("networking_shunned_count_across_time_frames", ()):
         frame = _TIME_FRAME.search(labels)

@@ -13,9 +13,9 @@ from wnm.node_kinds.log_health import LogWords
 _LONGEST_OUTPUT = 4096
 
 
-def options_in(words: Sequence[str]) -> frozenset[str]:
+def options_in(words: Sequence[str]) -> set[str]:
     """The options that are given, without the values of those that have an equals sign."""
-    return frozenset(word.partition("=")[0] for word in words if word.startswith("-"))
+    return {word.partition("=")[0] for word in words if word.startswith("-")}
 
 
 def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int | None:

@@ -78,20 +78,26 @@ class LogWords(Struct, frozen=True, kw_only=True):
             if cause_follows and (cause := _CAUSE.fullmatch(line)):
                 health = replace(health, fatal=_quoted(cause["cause"]))
             cause_follows, opened, opening = False, opening, ""
-            parsed = _parsed(line)
-            if opened and parsed is None:
-                health = replace(health, fatal=_quoted(f"{opened} {line.strip()}"))
-            elif parsed is not None:
+            parsed: tuple[datetime | None, str] | None = _parsed(line)
+            if parsed is None and self.started.search(line) and not opened:
+                parsed = (
+                    health.last_line_at,
+                    line,
+                )  # the second line of a message that began with an empty one
+            if parsed is not None:
                 health = self._after(health, *parsed)
-            elif self.started.search(line):  # the second line of a message that began with an empty one
-                health = self._after(health, health.last_line_at, line)
+                continue
+            why = None
+            if opened:
+                why = f"{opened} {line.strip()}"
             elif fatal := self.fatal.search(line):  # in a file that holds nothing else
-                health = replace(health, fatal=_quoted(fatal["why"]))
+                why = fatal["why"]
             elif any(ending.match(line) for ending in _ENDINGS):
                 said = line.removeprefix("Error:").strip()
-                health = replace(health, fatal=_quoted(said or "it ended with an error"))
+                why = said or "it ended with an error"
                 cause_follows = not said
                 opening = line if _REASON_FOLLOWS.fullmatch(line) else ""
+            health = health if why is None else replace(health, fatal=_quoted(why))
         return health
 
     def _after(self, health: LogHealth, time: datetime | None, message: str) -> LogHealth:
@@ -116,38 +122,24 @@ class LogWords(Struct, frozen=True, kw_only=True):
 
 def _parsed(line: str) -> tuple[datetime, str] | None:
     """When a line was logged, and its message with what names the module before it; None for any other line."""
-    if line.startswith("{"):
-        return _parsed_json(line)
-    found = _LINE.fullmatch(line)
-    time = _time(found["time"]) if found else None
-    if found is None or time is None:
-        return None
-    return time, found["rest"]
-
-
-def _parsed_json(line: str) -> tuple[datetime, str] | None:
     try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
+        if line.startswith("{"):
+            fields = json.loads(line)
+            written = fields["timestamp"]
+            others = (f"{name}={value}" for name, value in fields.items() if name not in _JSON_FRAME)
+            said = " ".join([str(fields.get("message", "")), *others])
+        else:
+            found = _LINE.fullmatch(line)
+            if found is None:
+                return None
+            written, said = found["time"], found["rest"]
+        time = datetime.fromisoformat(written)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
-    if not isinstance(fields, dict) or not isinstance(fields.get("timestamp"), str):
-        return None
-    time = _time(fields["timestamp"])
-    if time is None:
-        return None
-    others = (f"{name}={value}" for name, value in fields.items() if name not in _JSON_FRAME)
-    return time, " ".join([str(fields.get("message", "")), *others])
+    return (time, said) if time.tzinfo is not None else None
 
 
 _JSON_FRAME = frozenset({"timestamp", "level", "target", "message"})
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return time if time.tzinfo is not None else None
 
 
 def _quoted(text: str) -> str:

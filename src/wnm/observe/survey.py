@@ -5,10 +5,8 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from posixpath import basename, dirname
 
-from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from wnm.core.contracts import Clock, Firewall, ProcessManager
@@ -43,21 +41,13 @@ from wnm.sensors.node_files import (
     read_node_files,
 )
 from wnm.sensors.node_http import ask_all
+from wnm.sensors.places import StorageSeen, look_at, strays_in
 from wnm.sensors.ports import bound_ports
 from wnm.sensors.programs import read_program
 from wnm.system.files import tree_bytes
 from wnm.system.processes import ProcessTable
 
 DISK_PATIENCE_SECONDS = 2.0
-UNREMARKABLE = frozenset({"lost+found"})
-
-
-class StorageSeen(Struct, frozen=True, kw_only=True):
-    """A storage folder, the names in it, and the file system under it."""
-
-    storage: Storage
-    names: frozenset[str]
-    file_system: FileSystem | Unseen
 
 
 def read_machine(before: Counters | None, storages: Sequence[StorageSeen], clock: Clock) -> MachineReading:
@@ -84,39 +74,29 @@ def read_machine(before: Counters | None, storages: Sequence[StorageSeen], clock
     )
 
 
-def read_storages(paths: Sequence[str]) -> tuple[StorageSeen, ...]:
+def read_storages(
+    paths: Sequence[str], nodes: Iterable[Node] = (), kinds: Iterable[NodeKind] = ()
+) -> tuple[StorageSeen, ...]:
     """Look at every storage folder; a disk that does not answer costs its patience and is Unseen."""
-    return tuple(_read_storage(path) for path in paths)
+    known = frozenset(node.root_dir for node in nodes)
+    key_names = {kind.name: kind.identity_file_name for kind in kinds}
+    return tuple(_read_storage(path, known, key_names) for path in paths)
 
 
-def _read_storage(path: str) -> StorageSeen:
-    names = host.read_with_timeout(partial(_list, path), DISK_PATIENCE_SECONDS, what=path)
-    if isinstance(names, Unseen):
-        return StorageSeen(
-            storage=Storage(path=path, present=names, empty=False, mount_point=None),
-            names=frozenset(),
-            file_system=names,
-        )
-    file_system = host.read_with_timeout(partial(host.file_system_of, path), DISK_PATIENCE_SECONDS, what=path)
-    mount_point = None if isinstance(file_system, Unseen) else file_system.mount_point
-    storage = Storage(
-        path=path,
-        present=names is not None,
-        empty=not (names or frozenset()) - UNREMARKABLE,
-        mount_point=mount_point,
+def _read_storage(path: str, known: frozenset[str], key_names: dict[str, str]) -> StorageSeen:
+    def look() -> StorageSeen:
+        seen = look_at(path)
+        strays = strays_in(path, seen.names, known, key_names)
+        return replace(seen, storage=replace(seen.storage, strays=strays)) if strays else seen
+
+    seen = host.read_with_timeout(look, DISK_PATIENCE_SECONDS, what=path)
+    if isinstance(seen, StorageSeen):
+        return seen
+    return StorageSeen(
+        storage=Storage(path=path, present=seen, empty=False, mount_point=None),
+        names=frozenset(),
+        file_system=seen,
     )
-    return StorageSeen(storage=storage, names=names or frozenset(), file_system=file_system)
-
-
-def _list(path: str) -> frozenset[str] | Unseen | None:
-    """The names in a folder; None if there is no such folder."""
-    try:
-        with os.scandir(path) as entries:
-            return frozenset(entry.name for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        return Unseen(reason=f"{path}: {error.strerror}")
 
 
 MEASURING_SECONDS = 0.03
@@ -245,7 +225,7 @@ def survey(
     clock: Clock,
 ) -> Observation:
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
-    storages = read_storages(storage_folders(state.nodes, settings))
+    storages = read_storages(storage_folders(state.nodes, settings), state.nodes, kinds.values())
     by_path = {each.storage.path: each for each in storages}
     machine = read_machine(state.counters, storages, clock)
     nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock)

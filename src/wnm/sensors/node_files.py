@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from itertools import islice
 from posixpath import join
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from wnm.core.node import Node, output_log
 from wnm.core.observation import Unseen
 from wnm.node_kinds.kind import NodeKind
 from wnm.node_kinds.log_health import LogHealth
-from wnm.system.files import allocated_bytes, last_lines
+from wnm.system.files import allocated_bytes, last_lines, opened
 
 LOG_TAIL_BYTES = 64 * 1024
 MOST_ENTRIES = 1024
@@ -80,21 +81,12 @@ def _guarded[T](folder: str, read: Callable[[], T | Unseen | None]) -> T | Unsee
         return Unseen(reason=f"{folder}: {error}")
 
 
-@contextmanager
-def _opened(path: str, flags: int, folder: int | None = None) -> Iterator[int]:
-    descriptor = os.open(path, flags, dir_fd=folder)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _identity_at(root_dir: str, name: str) -> datetime | Unseen:
-    with _opened(root_dir, _FOLDER) as folder:
+    with opened(root_dir, _FOLDER) as folder:
         seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not stat.S_ISREG(seen.st_mode):
         return Unseen(reason=f"{root_dir}/{name} is not a regular file")
-    return _time(seen.st_mtime)
+    return datetime.fromtimestamp(seen.st_mtime, UTC)
 
 
 class _Extent(NamedTuple):
@@ -107,31 +99,26 @@ class _Extent(NamedTuple):
 
 def _store(root_dir: str, places: tuple[str, ...]) -> StoreReading | None:
     extents = []
-    with _opened(root_dir, _FOLDER) as root:
+    with opened(root_dir, _FOLDER) as root:
         for place in places:
-            try:
-                extents.append(_extent(root, place.split("/")))
-            except FileNotFoundError:
-                continue
+            *folders, name = place.split("/")
+            with suppress(FileNotFoundError), ExitStack() as stack:
+                folder = root
+                for each in folders:
+                    folder = stack.enter_context(opened(each, _FOLDER, folder))
+                seen = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if stat.S_ISREG(seen.st_mode):
+                    extents.append(_Extent(allocated_bytes(seen), 1, seen.st_mtime))
+                else:
+                    inner = stack.enter_context(opened(name, _FOLDER, folder))  # a link is refused here
+                    extents.append(_folder_extent(inner, MOST_ENTRIES))
     if not extents:
         return None
+    too_many = any(each.entries > MOST_ENTRIES for each in extents)
     return StoreReading(
-        bytes=None
-        if any(each.entries > MOST_ENTRIES for each in extents)
-        else sum(each.bytes for each in extents),
-        changed_at=_time(max(each.changed for each in extents)),
+        bytes=None if too_many else sum(each.bytes for each in extents),
+        changed_at=datetime.fromtimestamp(max(each.changed for each in extents), UTC),
     )
-
-
-def _extent(folder: int, path: list[str]) -> _Extent:
-    if len(path) > 1:
-        with _opened(path[0], _FOLDER, folder) as inner:
-            return _extent(inner, path[1:])
-    seen = os.stat(path[0], dir_fd=folder, follow_symlinks=False)
-    if stat.S_ISREG(seen.st_mode):
-        return _Extent(allocated_bytes(seen), 1, seen.st_mtime)
-    with _opened(path[0], _FOLDER, folder) as inner:  # a link is refused here
-        return _folder_extent(inner, MOST_ENTRIES)
 
 
 def _folder_extent(folder: int, most: int) -> _Extent:
@@ -157,7 +144,7 @@ def _folder_extent(folder: int, most: int) -> _Extent:
     for name in folders:
         if entries > most:
             break
-        with suppress(FileNotFoundError), _opened(name, _FOLDER, folder) as inner:
+        with suppress(FileNotFoundError), opened(name, _FOLDER, folder) as inner:
             inside = _folder_extent(inner, most - entries)
             total, entries = total + inside.bytes, entries + inside.entries
             changed = max(changed, inside.changed)
@@ -165,38 +152,27 @@ def _folder_extent(folder: int, most: int) -> _Extent:
 
 
 def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | None:
-    with _opened(log_dir, _FOLDER) as folder:
-        name = _newest(folder, kind.log_files)
-        if name is None:
+    # The regular file of this pattern that was written last; of those written together, the last by name.
+    newest: tuple[float, str] | None = None
+    with opened(log_dir, _FOLDER) as folder:
+        with os.scandir(folder) as found:
+            for entry in islice(found, MOST_ENTRIES):
+                if fnmatchcase(entry.name, kind.log_files) and entry.is_file(follow_symlinks=False):
+                    written = (entry.stat(follow_symlinks=False).st_mtime, entry.name)
+                    newest = written if newest is None else max(newest, written)
+        if newest is None:
             return None
-        with _opened(name, _FILE, folder) as file:
+        with opened(newest[1], _FILE, folder) as file:
             seen = os.fstat(file)
             if not stat.S_ISREG(seen.st_mode):
-                raise OSError(f"{name} is not a regular file")
+                raise OSError(f"{newest[1]} is not a regular file")
             since = since_bytes if since_bytes is not None and since_bytes <= seen.st_size else 0
             begin = max(since, seen.st_size - LOG_TAIL_BYTES)
             text = os.pread(file, min(LOG_TAIL_BYTES, seen.st_size - begin), begin)
     if begin > since:
         text = text.partition(b"\n")[2]  # most likely half a line
-    lines = text.decode(errors="replace").split("\n")
-    return LogReading(file_name=name, file_bytes=seen.st_size, health=kind.log_words.read(lines))
-
-
-def _newest(folder: int, pattern: str) -> str | None:
-    """The regular file of this pattern that was written last; of those written together, the last by name."""
-    newest: tuple[float, str] | None = None
-    with os.scandir(folder) as found:
-        for place, entry in enumerate(found):
-            if place >= MOST_ENTRIES:
-                break
-            if fnmatchcase(entry.name, pattern) and entry.is_file(follow_symlinks=False):
-                written = (entry.stat(follow_symlinks=False).st_mtime, entry.name)
-                newest = written if newest is None else max(newest, written)
-    return newest[1] if newest else None
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    health = kind.log_words.read(text.decode(errors="replace").split("\n"))
+    return LogReading(file_name=newest[1], file_bytes=seen.st_size, health=health)
 
 
 LONGEST = 300
@@ -215,31 +191,20 @@ def end_message(node: Node, kind: NodeKind) -> str | None:
     reason = critical_failure(node, kind)
     if reason:
         return reason
-    return _printed(node, kind) or _logged(node, kind)
-
-
-def _printed(node: Node, kind: NodeKind) -> str | None:
-    if not _written_since(output_log(node), _beginning(node)):
-        return None
-    printed = last_lines(output_log(node), SEARCHED_LINES)
-    fatal = kind.log_words.read(printed).fatal
+    fatal, end = None, ""
+    if _written_since(output_log(node), _beginning(node)):
+        printed = last_lines(output_log(node), SEARCHED_LINES)
+        fatal, end = kind.log_words.read(printed).fatal, " | ".join(printed[-PRINTED_LINES:])
+    if fatal or end:
+        return fatal[:LONGEST] if fatal else f"it last printed: {end[-LONGEST:]}"
+    # The end of the node's own log is the only trace where its service manager keeps the output.
+    log = read_node_files(kind, node.root_dir, node.log_dir).log
+    if isinstance(log, LogReading):
+        path = join(node.log_dir, log.file_name)
+        if _written_since(path, _beginning(node)):
+            fatal, end = log.health.fatal, " | ".join(last_lines(path, LOGGED_LINES))
     if fatal:
         return fatal[:LONGEST]
-    end = " | ".join(printed[-PRINTED_LINES:])
-    return f"it last printed: {end[-LONGEST:]}" if end else None
-
-
-def _logged(node: Node, kind: NodeKind) -> str | None:
-    """Return the end of the node's own log: it is the only trace where its service manager keeps the output."""
-    log = read_node_files(kind, node.root_dir, node.log_dir).log
-    if not isinstance(log, LogReading):
-        return None
-    path = join(node.log_dir, log.file_name)
-    if not _written_since(path, _beginning(node)):
-        return None
-    if log.health.fatal:
-        return log.health.fatal[:LONGEST]
-    end = " | ".join(last_lines(path, LOGGED_LINES))
     return f"its log ends: {end[-LONGEST:]}" if end else None
 
 
@@ -250,15 +215,15 @@ def critical_failure(node: Node, kind: NodeKind, since: datetime | None = None) 
     and not every release need do so. For a kind without such a file it is the last
     fatal line of its log.
     """
+    reason = None
     if kind.failure_file is None:
         log = read_node_files(kind, node.root_dir, node.log_dir).log
-        fatal = log.health.fatal if isinstance(log, LogReading) else None
-        return fatal[:LONGEST] if fatal else None
-    path = join(node.log_dir, kind.failure_file)
-    if not _written_since(path, since or _beginning(node)):
-        return None
-    reason = last_lines(path, 1)
-    return reason[0][:LONGEST] if reason else None
+        reason = log.health.fatal if isinstance(log, LogReading) else None
+    else:
+        path = join(node.log_dir, kind.failure_file)
+        if _written_since(path, since or _beginning(node)):
+            reason = "".join(last_lines(path, 1))
+    return reason[:LONGEST] if reason else None
 
 
 def _beginning(node: Node) -> datetime:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from wnm import __version__
-from wnm.core.action import AddNode, NodeAction, Outcome, Result, Resurvey, node_of
+from wnm.core.action import AddNode, AdoptNode, NodeAction, Outcome, Result, Resurvey, node_of
 from wnm.core.decision import Decision
 from wnm.core.errors import Bug
 from wnm.core.layers import Layer
@@ -27,6 +27,7 @@ from wnm.core.observation import (
     ShunAct,
     Unseen,
 )
+from wnm.core.places import KnownPlace
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.sentences import sentence
 from wnm.core.timeline import MEASURES
@@ -108,6 +109,11 @@ class Ledger:
         """The identity of this machine."""
         machine = self._database.read(machine_row)
         return rows.value_of(Identity, machine, "machine", uuid=machine["identity"])
+
+    def note_places(self, places: Sequence[KnownPlace]) -> None:
+        """Remember these storage folders as they are now; the others stay as they were."""
+        with self._database.writing() as connection:
+            rows.put(connection, "place", places)
 
     def note(self, **news: object) -> None:
         """Remember facts about the machine: `system_id`, the system that this is; `noticed_system_id`, another one that
@@ -270,6 +276,10 @@ def _remembered(connection: Connection, machine: Row) -> Remembered:
         last_freed_mount_point=freed[2],
         releases=_releases_of(machine),
         shun_acts=acts[::-1],
+        places=tuple(
+            rows.value_of(KnownPlace, row, f"place {row['path']}")
+            for row in connection.execute("SELECT * FROM place ORDER BY path")
+        ),
     )
 
 
@@ -340,7 +350,7 @@ def _write_operations(
     intended = []
     for action in actions:
         before = present.get(node_of(action))
-        if before is None and not isinstance(action, AddNode):
+        if before is None and not isinstance(action, AddNode | AdoptNode):
             raise Bug(f"{type(action).__name__} was decided for node {node_of(action)}, which has no row")
         row = {
             "cycle_id": number,

@@ -242,6 +242,16 @@ CREATE TABLE foreign_reading (
     CONSTRAINT pk_foreign_reading PRIMARY KEY (source, "key", subject)
 );
 
+CREATE TABLE place (
+    path TEXT NOT NULL,
+    folder TEXT,
+    file_system TEXT,
+    device TEXT,
+    failed_at TEXT, -- time
+    failure TEXT,
+    CONSTRAINT pk_place PRIMARY KEY (path)
+);
+
 -- As Alembic writes it, so that Alembic finds its own.
 CREATE TABLE alembic_version (
     version_num VARCHAR(32) NOT NULL,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import OPEN_FOLDER, open_regular, opened
+from wnm.system.files import OPEN_FOLDER, failing, open_regular, opened
 
 MADE_BY_WNM = "runs nodes for wnm"
 """The text in the account file for an account that wnm made, so that it removes no other one."""
@@ -141,10 +141,8 @@ def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
 
 def give(path: str, account: Account) -> None:
     """Return when a file or folder, not what a link points to, belongs to the account and its group."""
-    try:
+    with failing(f"cannot give {path} to {account.name}"):
         os.chown(path, account.user_id, account.group_id, follow_symlinks=False)
-    except OSError as error:
-        raise Transient(f"cannot give {path} to {account.name}: {error.strerror}") from error
 
 
 def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
@@ -155,7 +153,7 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
     """
     for folder in reversed(Path(path).parents):
         # The change is made to the folder that was looked at, even if somebody puts another one, or a link, there.
-        try:
+        with failing(f"cannot open {folder} for {account.name}"):
             try:
                 folder.mkdir(0o755)
                 made = True
@@ -168,8 +166,6 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
                     os.fchmod(descriptor, 0o755)  # whatever the umask is
                 elif not passable and str(folder) in ours:
                     os.fchmod(descriptor, stat.S_IMODE(seen.st_mode) | 0o011)
-        except OSError as error:
-            raise Transient(f"cannot open {folder} for {account.name}: {error.strerror}") from error
         if not (made or passable or str(folder) in ours):
             raise NeedsOperator(
                 f"account {account.name} may not pass through {folder}, where nodes are to be",

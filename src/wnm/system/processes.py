@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -50,7 +51,7 @@ class ProcessTable(Struct, frozen=True, kw_only=True):
     def of(cls, processes: Iterable[Process], flags: Collection[str]) -> "ProcessTable":
         """A table of these processes."""
         found: dict[Fingerprint, list[Process]] = {}
-        for process in sorted(processes, key=lambda each: (each.birth, each.pid)):
+        for process in sorted(processes, key=attrgetter("birth", "pid")):
             for fingerprint in set(fingerprints(process.argv, flags)):
                 found.setdefault(fingerprint, []).append(process)
         return cls(found={key: tuple(each) for key, each in found.items()})

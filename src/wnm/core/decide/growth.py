@@ -20,6 +20,7 @@ from wnm.core.decide.pressure import (
     oldest_first,
     too_high_to_grow,
 )
+from wnm.core.decide.storage import has_failed, place_problem
 from wnm.core.decide.unwell import shared_cause
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
@@ -28,8 +29,8 @@ from wnm.core.forms import FAUCET
 from wnm.core.lifecycle import LONGEST_PAUSE, UNDER_WAY, backing_off, backs_off
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import FileSystem, MachineReading, NodeSeen, Observation, ProcessReading, Unseen
-from wnm.core.readings import disk_gauge, in_crisis
-from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
+from wnm.core.readings import Gauge, disk_gauge, in_crisis, inode_gauge
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
@@ -61,13 +62,24 @@ def free_ids(seen: Observation, settings: Settings, count: int) -> list[NodeId]:
 
 
 def places(seen: Observation, settings: Settings) -> list[Place]:
-    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out."""
+    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out.
+
+    A folder in which the last addition failed comes after the others until one succeeds there, or an hour has passed.
+    """
     found = []
     for path in settings.node_storage:
-        file_system = _file_system_of(path, seen)
-        if file_system is not None and not in_crisis(file_system, settings):
-            found.append(Place(path=path, file_system=file_system))
-    return sorted(found, key=lambda place: -place.file_system.free_bytes)
+        system = _file_system_of(path, seen)
+        if system is None or in_crisis(system, settings) or system.free_inodes == 0:
+            continue
+        if place_problem(path, seen) is None:
+            found.append(Place(path=path, file_system=system))
+    return sorted(found, key=lambda place: (has_failed(place.path, seen), -place.file_system.free_bytes))
+
+
+def has_untried_place(seen: Observation, settings: Settings) -> bool:
+    """Whether a node fits somewhere where no addition failed lately, while one did elsewhere."""
+    found = [has_failed(place.path, seen) for place in places(seen, settings)]
+    return any(has_failed(path, seen) for path in settings.node_storage) and False in found
 
 
 def _file_system_of(path: str, seen: Observation) -> FileSystem | None:
@@ -120,8 +132,17 @@ def no_place(seen: Observation, settings: Settings) -> Blocked:
     """Return why no storage folder takes a new node."""
     adding = Task(kind=TaskKind.ADD)
     for path in settings.node_storage:
-        if _file_system_of(path, seen) is None:
+        problem = place_problem(path, seen)
+        if problem is not None:
+            mend = Remedy(kind=RemedyKind.MEND_PLACE, path=path)
+            return Blocked(kind=problem, action=adding, path=path, remedy=mend)
+    for path in settings.node_storage:
+        system = _file_system_of(path, seen)
+        if system is None:
             return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=path)
+        inodes = inode_gauge(system, settings)
+        if inodes is not None and not inodes.allows_growth:
+            return _inodes_short(adding, inodes)
     return Blocked(kind=BlockKind.NO_SPACE, action=adding, limit=settings.crisis_bytes)
 
 
@@ -219,7 +240,8 @@ def _plan_additions(
     program = program_for_new(seen, settings)
     if isinstance(program, Blocked):
         return plan.but(replace(program, action=adding))
-    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
+    # A pause is about the folders that an addition failed in: one where none did may be tried meanwhile.
+    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE) and not has_untried_place(seen, settings):
         why, until = last.add_last_error, last.add_retry_at
         return plan.but(Blocked(kind=BlockKind.ADD_BACKOFF, action=adding, text=why, until=until))
     if plan.left <= 0:
@@ -229,7 +251,7 @@ def _plan_additions(
     if len(ids) < wanted:
         plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
     for node_id in ids:
-        choice = _place(plan, seen, settings, cost)
+        choice = place_for_one_more(plan.machine, seen, settings, cost)
         if isinstance(choice, Blocked):
             return plan.but(choice)
         place, machine = choice
@@ -242,15 +264,15 @@ def _plan_additions(
     return plan
 
 
-def _place(
-    plan: _Plan, seen: Observation, settings: Settings, cost: NodeCost
+def place_for_one_more(
+    now: MachineReading, seen: Observation, settings: Settings, cost: NodeCost
 ) -> tuple[Place, MachineReading] | Blocked:
     """The first storage folder, emptiest first, that one more node keeps below every limit."""
     refusal: Blocked | None = None
     adding = Task(kind=TaskKind.ADD)
-    for place in places(replace(seen, machine=plan.machine), settings):
+    for place in places(replace(seen, machine=now), settings):
         mount_point = place.file_system.mount_point
-        machine = one_more(plan.machine, cost, mount_point)
+        machine = one_more(now, cost, mount_point)
         limit = _machine_limit(adding, machine, settings)
         limit = limit or _disk_limit(adding, machine, mount_point, settings)
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
@@ -275,10 +297,14 @@ def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Se
     disk = _disk(then, mount_point)
     if in_crisis(disk, settings):
         return Blocked(kind=BlockKind.CAPACITY_DISK, action=task, path=mount_point, count=disk.free_bytes)
-    gauge = disk_gauge(disk, settings)
-    if gauge.allows_growth:
-        return None
-    return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
+    gauge, inodes = disk_gauge(disk, settings), inode_gauge(disk, settings)
+    if not gauge.allows_growth:
+        return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
+    return None if inodes is None or inodes.allows_growth else _inodes_short(task, inodes)
+
+
+def _inodes_short(task: Task, inodes: Gauge) -> Blocked:
+    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=inodes.against(inodes.allow))
 
 
 def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
