@@ -37,6 +37,7 @@ PURPOSES: Mapping[str, str] = {
     "(`result`). A row without a result was interrupted, and the next cycle finishes or undoes it.",
     "sample": "The readings of the machine in each cycle, for charts. Kept for `history_days`.",
     "state_change": "Changes of a node's state that no action of wnm made, such as a process that ended.",
+    "node_log": "How far the log of each node was read, and what it told until there (JSON).",
     "counter": "The last count of each node's earnings, and of which process it was.",
     "earning": "What was credited, by day (UTC), node and wallet. Kept for ever.",
     "alert": "What is or was wrong, since when, and when it ended.",

@@ -85,9 +85,9 @@ def carry_out_actions(
                 lane=lane if is_healing else None,
             )
         )
-    at_once = MOST_AT_ONCE + (healing if any(job.lane for job in jobs) else 0)
+    at_once = MOST_AT_ONCE + (healing if [job for job in jobs if job.lane] else 0)
     endings = carry_out(jobs, clock=clock, limit=limit, pause=pause, at_once=at_once)
-    return tuple(
+    outcomes = [
         Outcome(
             action=action,
             result=ending.result,
@@ -100,7 +100,8 @@ def carry_out_actions(
             program_failed=ending.program_failed,
         )
         for action, ending in zip(actions, endings, strict=True)
-    )
+    ]
+    return tuple(outcomes)
 
 
 def healing_slots(settings: Settings, usable_cores: float) -> int:

@@ -26,6 +26,7 @@ from wnm.core.action import (
 from wnm.core.errors import backoff
 from wnm.core.health_gate import assess, not_applicable, runs_former
 from wnm.core.node import TRANSITIONS, Node, ProcessState, Reachability, Status
+from wnm.core.node_log import Proof
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.sentences import sentence
@@ -93,10 +94,22 @@ def is_gone(reading: NodeReading) -> bool:
     return isinstance(reading.process, ProcessReading) and reading.process.state in ended
 
 
+def was_told_to_stop(node: Node, reading: NodeReading) -> bool:
+    """Whether the log of a node that is gone says that it was told to stop since it has its status.
+
+    Earlier it was wnm that told it so.
+    """
+    at = reading.log.health.stopping_at if reading.log is not None else None
+    return at is not None and at > node.status_since
+
+
 def is_well(reading: NodeReading) -> bool:
     """Whether a node whose process runs shows that it works: it answers or, where there is no asking, has its key."""
     if not reading.has_pages:
-        return reading.born is not None
+        lacks_start = any(
+            each.sign.proof is Proof.STARTED and each.shown is False for each in reading.evidence
+        )
+        return reading.born is not None and not lacks_start
     return reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage)
 
 
@@ -112,13 +125,19 @@ def delay_of(node: Node, settings: Settings) -> timedelta:
 
 
 def conclude(
-    seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: NodeAction | None
+    seen: NodeSeen,
+    now: datetime,
+    settings: Settings,
+    *,
+    rebooted: bool,
+    cut_off: NodeAction | None,
+    together: bool = False,
 ) -> Node:
     """The node as it is from now on.
 
     `rebooted`: the machine started again since the last cycle, so a stopped process is nobody's failure and
     timers restart. `cut_off`: what wnm itself was doing to this node when it was interrupted, so here too a
-    missing process is nobody's failure.
+    missing process is nobody's failure. `together`: nodes of other versions ended when this one did.
     """
     reading, pid_before = seen.reading, seen.node.pid
     node = _with_times(_with_facts(seen.node, reading, now), reading, now)
@@ -137,7 +156,7 @@ def conclude(
     if node.status is Status.REMOVING:
         return node
     if is_gone(reading):
-        return _without_process(node, reading, now, cut_off)
+        return _without_process(node, reading, now, cut_off, together=together)
     if not runs(reading) or node.gate_failure is not None:
         return node
     if node.gate_version is None:
@@ -284,7 +303,9 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     return replace(node, status_since=now)
 
 
-def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
+def _without_process(
+    node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None, *, together: bool
+) -> Node:
     if isinstance(cut_off, StopNode):
         node = replace(node, crashed=False)  # Whatever it was: now somebody wants it to rest.
     if node.status is Status.STOPPED:
@@ -298,9 +319,17 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
         words = f"its process ended while {node.status.value.lower()}"
     if reading.last_words:
         words += f": {reading.last_words}"
+    told_to = was_told_to_stop(node, reading)
+    if told_to:
+        words = "it was told to stop, and not by wnm"
     if node.gate_version is not None:
-        return node if node.gate_failure is not None else _gate_failed(node, words)
-    failures, flaps = node.failures + 1, node.flaps + (node.status is Status.RUNNING)
+        if node.gate_failure is not None:
+            return node
+        if not (together or told_to):
+            return _gate_failed(node, words)
+        # Its gate goes on when it has been started again: this was not its new program.
+        return moved(node, Status.STOPPED, now, words, crashed=True)
+    failures, flaps = node.failures + 1, node.flaps + (node.status is Status.RUNNING and not told_to)
     pause_until = retry_at(max(failures, flaps), now)
     failed = replace(node, failures=failures, flaps=flaps, retry_at=pause_until, last_error=words)
     return moved(failed, Status.STOPPED, now, words, crashed=True)

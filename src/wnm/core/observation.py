@@ -7,6 +7,7 @@ from msgspec import field
 
 from wnm.core.action import NodeAction
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
+from wnm.core.node_log import Evidence, KeptLog
 from wnm.core.places import KnownPlace, Marker, Stray
 from wnm.core.release import Release
 from wnm.core.values import Moment, Value
@@ -259,8 +260,8 @@ class NodeReading(Value, frozen=True, kw_only=True):
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
     `critical_failure` is what a running node has written of one, searched for while it is in its gate. `has_pages` is
-    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when its store
-    last changed.
+    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when it last
+    said that it stored something. `log` is what its log told so far, `evidence` what that shows of its health.
     """
 
     process: ProcessReading | Unseen
@@ -275,6 +276,8 @@ class NodeReading(Value, frozen=True, kw_only=True):
     critical_failure: str | None = None
     has_pages: bool = True
     stored_at: Moment | None = None
+    log: KeptLog | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 class NodeSeen(Value, frozen=True, kw_only=True):
@@ -377,7 +380,7 @@ class Answer(Value, frozen=True, kw_only=True):
 class LedgerState(Value, frozen=True, kw_only=True):
     """The records of the last cycle; None where there was no cycle yet.
 
-    `firewall_note` is what the last cycle found to say of the firewall.
+    `firewall_note` is what the last cycle found to say of the firewall, `logs` are how far nodes' logs were read.
     """
 
     nodes: tuple[Node, ...]
@@ -391,6 +394,7 @@ class LedgerState(Value, frozen=True, kw_only=True):
     machine_seed: int = 0
     reservations: tuple[Reservation, ...] = ()
     foreign_readings: tuple[ForeignReading, ...] = ()
+    logs: tuple[KeptLog, ...] = ()
 
 
 class Identity(Value, frozen=True, kw_only=True):

@@ -77,7 +77,7 @@ def parse_page(metadata: str | None, metrics: str | None) -> NodePage | Unseen:
         cpu_percent=_number(first.get("networking_process_cpu_usage_percentage", _NONE)[1]),
         memory_bytes=None if memory is None or memory > _LARGEST_COUNT else round(memory),
         # Only `/metrics_extended` has them.
-        shun_rates=ShunRates(**rates) if any(rate is not None for rate in rates.values()) else None,
+        shun_rates=ShunRates(**rates) if set(rates.values()) - {None} else None,
         **{field: _whole(first.get(name, _NONE)[1]) for field, name in _COUNTS.items()},
     )
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from wnm.core.errors import Permanent
 from wnm.core.node import Node
 from wnm.core.release import is_older
+from wnm.node_kinds.ant_node_log import SIGNS, WORDS
 from wnm.node_kinds.kind import NodeKind, first_subcommand, lacks_value, options_in
 from wnm.node_kinds.log_health import LogWords, message
 
@@ -132,15 +133,8 @@ ANT_NODE = NodeKind(
     banner=re.compile(r"^ant-node v?(\S+)(?: \([^\r\n()]*\))?[ \t\r]*$", re.MULTILINE),
     command_line=_ant_node_command,
     environment=_ant_node_environment,
-    log_words=LogWords(
-        started=message(r'ant-node starting\b(?:.{0,200}? version="?(?P<version>[^"\s]+))?'),
-        listens=message(r"(?:P2P node started|Node is running on port)\b"),
-        peers=_PEERS,
-        stored=message(r"Stored chunk [0-9a-f]"),
-        refuses=re.compile(r"\bInsufficient disk space\b"),
-        # A node that may not replace its program says so in such words every hour, and is well.
-        fatal=message(r"(?P<why>CRITICAL: (?!Replacement failed).*)"),
-    ),
+    log_words=WORDS,
+    signs=SIGNS,
 )  # fmt: skip
 
 KINDS: Mapping[str, NodeKind] = MappingProxyType({kind.name: kind for kind in (ANTNODE, ANT_NODE)})

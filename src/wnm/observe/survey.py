@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 
 from wnm.core.contracts import Clock, Firewall, ProcessManager
 from wnm.core.node import Node, ProcessState, Status, id_in_name
+from wnm.core.node_log import KeptLog, evidence
 from wnm.core.observation import (
     Answer,
     Claim,
@@ -34,11 +35,9 @@ from wnm.formats.antnode_metrics import parse_page
 from wnm.node_kinds.kind import NodeKind
 from wnm.sensors import host
 from wnm.sensors.node_files import (
-    LogReading,
-    StoreReading,
     critical_failure,
     end_message,
-    read_node_files,
+    follow_log,
 )
 from wnm.sensors.node_http import ask_all
 from wnm.sensors.places import StorageSeen, look_at, strays_in
@@ -104,6 +103,8 @@ MEASURING_ONE_SECONDS = 0.25
 MEASURED_EVERY = timedelta(minutes=30)
 ASKING_PROGRAMS_SECONDS = 5.0
 PROGRAM_PATIENCE = timedelta(seconds=3)
+LOG_SLACK = timedelta(seconds=5)
+"""The tolerance for a log that seems to begin before its process: the clock may have been set a little since."""
 
 
 def read_nodes(
@@ -113,8 +114,12 @@ def read_nodes(
     manager: ProcessManager,
     kinds: Mapping[str, NodeKind],
     clock: Clock,
+    logs: Mapping[int, KeptLog],
 ) -> tuple[NodeSeen, ...]:
-    """Every node with its reading, in the order given; `kinds` are those that nodes may be of, by name."""
+    """Every node with its reading, in the order given; `kinds` are those that nodes may be of, by name.
+
+    `logs` are how far their logs have been read.
+    """
     processes = manager.survey_nodes(nodes)
     answers = ask_all(
         [
@@ -131,13 +136,15 @@ def read_nodes(
     for node in nodes:
         kind, storage = kinds[node.kind], storages[dirname(node.root_dir)]
         process = processes.get(node.id, Unseen(reason="the process manager did not mention it"))
-        page, stored_at = _page(node, process, answers.get(node.id), kind)
         # Programs are asked for their version only when their file changed, and for so long.
         patience = PROGRAM_PATIENCE if clock.monotonic() < ask_until else timedelta(0)
         reading = _files(node, storage, kind, process, patience)
-        reading = replace(reading, page=page, stored_at=stored_at)
-        if answer := answers.get(node.id):
+        answer = answers.get(node.id)
+        reading = replace(reading, page=_page(answer, process, kind))
+        if answer is not None:
             reading = replace(reading, reachable=answer.reachable)
+        if not kind.has_metrics:
+            reading = _told_by_log(node, reading, kind, logs.get(node.id))
         seen.append(NodeSeen(node=node, reading=reading))
     _measure(seen, clock)
     return tuple(seen)
@@ -148,22 +155,33 @@ def _is_gone(process: ProcessReading | Unseen | None) -> bool:
     return isinstance(process, ProcessReading) and process.state in ended
 
 
-def _page(
-    node: Node, process: ProcessReading | Unseen, answer: Answer | None, kind: NodeKind
-) -> tuple[NodePage | Unseen, datetime | None]:
-    """Return a node's page (for a kind that answers nobody: from its log), and when its store last changed."""
-    if answer is not None:
-        page = parse_page(answer.metadata, answer.metrics)
-        failed = isinstance(page, Unseen) and answer.error
-        return Unseen(reason=failed) if failed else page, None
-    if kind.has_metrics or _is_gone(process):
-        return Unseen(reason="not asked: its process does not run"), None
-    files = read_node_files(kind, node.root_dir, node.log_dir)
-    stored_at = files.store.changed_at if isinstance(files.store, StoreReading) else None
-    if isinstance(files.log, LogReading):
-        health = files.log.health
-        return NodePage(version=health.version, connected_peers=health.connected_peers), stored_at
-    return files.log or Unseen(reason=f"{kind.name} has no metrics and no log yet"), stored_at
+def _page(answer: Answer | None, process: ProcessReading | Unseen, kind: NodeKind) -> NodePage | Unseen:
+    """Return what a node's own page says."""
+    if answer is None:
+        return Unseen(reason="not asked: its process does not run" if kind.has_metrics else "not asked")
+    page = parse_page(answer.metadata, answer.metrics)
+    return Unseen(reason=answer.error) if isinstance(page, Unseen) and answer.error else page
+
+
+def _told_by_log(node: Node, reading: NodeReading, kind: NodeKind, kept: KeptLog | None) -> NodeReading:
+    """The reading of a node that answers nobody, with what its log tells: of its present process, if one runs."""
+    log = follow_log(kind, node, kept)
+    if not isinstance(log, KeptLog):
+        lacking = Unseen(reason=f"{kind.name} has no metrics and no log yet")
+        return replace(reading, page=log or lacking, evidence=evidence(kind.signs, None, is_current=False))
+    health, process = log.health, reading.process
+    started = process.started_at if isinstance(process, ProcessReading) else None
+    last = health.started_at or health.last_line_at
+    # Where no start was seen in it, what a log told last is of the process that runs.
+    is_current = started is None or last is None or last >= started - LOG_SLACK
+    page: NodePage | Unseen = Unseen(reason="its log does not tell of its present process yet")
+    if _is_gone(process):
+        page = Unseen(reason="its process does not run")
+    elif is_current:
+        peers = health.connected_peers
+        page = NodePage(version=health.version, peer_id=health.peer_id, connected_peers=peers)
+    shown = evidence(kind.signs, health, is_current=is_current)
+    return replace(reading, page=page, log=log, evidence=shown, stored_at=health.stored_at)
 
 
 def _files(
@@ -228,7 +246,8 @@ def survey(
     storages = read_storages(storage_folders(state.nodes, settings), state.nodes, kinds.values())
     by_path = {each.storage.path: each for each in storages}
     machine = read_machine(state.counters, storages, clock)
-    nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock)
+    logs: dict[int, KeptLog] = {kept.node: kept for kept in state.logs}
+    nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock, logs)
     rules = firewall.read()
     now = clock.now()
     return Observation(

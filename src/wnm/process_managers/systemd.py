@@ -314,27 +314,29 @@ def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -
     `user_id` is the account in question, else the effective one.
     """
     account = os.geteuid() if user_id is None else user_id
-    if not Path(root, "run/systemd/system").is_dir():
-        return NeedsOperator(
-            "systemd does not run on this machine", remedy="choose another one: --process_manager setsid"
-        )
-    if scope == "system":
-        if account == 0:
-            return None
-        return NeedsOperator(
-            "services of the whole system are for root", remedy="run wnm as root, or use systemd+user"
-        )
-    if account == 0:
-        return NeedsOperator("root's nodes are services of the whole system", remedy="use systemd")
-    user = name_of(account)
-    if not Path(root, "var/lib/systemd/linger", user).exists():
-        return NeedsOperator(
+    user, of_system = name_of(account), scope == "system"
+    private = Path(root, runtime_folder(account).lstrip("/"), "systemd/private")
+    checks = (
+        (
+            Path(root, "run/systemd/system").is_dir(),
+            "systemd does not run on this machine",
+            "choose another one: --process_manager setsid",
+        ),
+        (
+            not of_system or account == 0,
+            "services of the whole system are for root",
+            "run wnm as root, or use systemd+user",
+        ),
+        (of_system or account != 0, "root's nodes are services of the whole system", "use systemd"),
+        (
+            of_system or Path(root, "var/lib/systemd/linger", user).exists(),
             f"without lingering, {user}'s nodes would end when {user} logs out",
-            remedy=f"run: sudo loginctl enable-linger {user}",
-        )
-    if not Path(root, runtime_folder(account).lstrip("/"), "systemd/private").exists():
-        return NeedsOperator(
+            f"run: sudo loginctl enable-linger {user}",
+        ),
+        (
+            of_system or private.exists(),
             f"the systemd of {user} does not run",
-            remedy=f"run: sudo systemctl restart user@{account}.service",
-        )
-    return None
+            f"run: sudo systemctl restart user@{account}.service",
+        ),
+    )
+    return next((NeedsOperator(problem, remedy=remedy) for fine, problem, remedy in checks if not fine), None)

@@ -10,6 +10,7 @@ from wnm.core.contracts import Clock, Unit
 from wnm.core.errors import Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading
+from wnm.formats.program_output import essential
 from wnm.system.clock import until
 from wnm.system.files import failing, last_lines
 from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
@@ -17,7 +18,9 @@ from wnm.system.processes import Process, ProcessTable, is_alive, signal_exactly
 # While the old one is still ending, a new one may appear, or one just started may change its command line.
 LOOK_AGAIN = timedelta(seconds=0.5)
 PATIENCE_AFTER_KILL = timedelta(seconds=5)
-LAST_OUTPUT_LINES = 5
+# A report of a program written in Rust is as long as this, and its reason comes first.
+LAST_OUTPUT_LINES = 30
+QUOTED_LINES = 5
 LAST_OUTPUT_CHARACTERS = 500
 
 
@@ -91,4 +94,4 @@ def last_output(unit: Unit, *, since: int, instead: str = "it wrote nothing") ->
 
 def quoted(lines: Sequence[str]) -> str:
     """These lines in one, not too long for a message; empty without any."""
-    return " | ".join(lines)[-LAST_OUTPUT_CHARACTERS:]
+    return " | ".join(essential(lines)[-QUOTED_LINES:])[-LAST_OUTPUT_CHARACTERS:]

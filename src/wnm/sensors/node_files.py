@@ -14,9 +14,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from wnm.core.node import Node, output_log
+from wnm.core.node_log import KeptLog, LogHealth
 from wnm.core.observation import Unseen
+from wnm.formats.program_output import essential
 from wnm.node_kinds.kind import NodeKind
-from wnm.node_kinds.log_health import LogHealth
 from wnm.system.files import allocated_bytes, last_lines, opened
 
 LOG_TAIL_BYTES = 64 * 1024
@@ -151,34 +152,95 @@ def _folder_extent(folder: int, most: int) -> _Extent:
     return _Extent(total, entries, changed)
 
 
-def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | None:
-    # The regular file of this pattern that was written last; of those written together, the last by name.
+def _newest(folder: int, pattern: str) -> str | None:
+    """The regular file of this pattern that was written last; of those written together, the last by name."""
     newest: tuple[float, str] | None = None
+    with os.scandir(folder) as found:
+        for entry in islice(found, MOST_ENTRIES):
+            if fnmatchcase(entry.name, pattern) and entry.is_file(follow_symlinks=False):
+                written = (entry.stat(follow_symlinks=False).st_mtime, entry.name)
+                newest = written if newest is None else max(newest, written)
+    return newest[1] if newest else None
+
+
+def _log(log_dir: str, kind: NodeKind, since_bytes: int | None) -> LogReading | None:
     with opened(log_dir, _FOLDER) as folder:
-        with os.scandir(folder) as found:
-            for entry in islice(found, MOST_ENTRIES):
-                if fnmatchcase(entry.name, kind.log_files) and entry.is_file(follow_symlinks=False):
-                    written = (entry.stat(follow_symlinks=False).st_mtime, entry.name)
-                    newest = written if newest is None else max(newest, written)
-        if newest is None:
+        name = _newest(folder, kind.log_files)
+        if name is None:
             return None
-        with opened(newest[1], _FILE, folder) as file:
+        with opened(name, _FILE, folder) as file:
             seen = os.fstat(file)
             if not stat.S_ISREG(seen.st_mode):
-                raise OSError(f"{newest[1]} is not a regular file")
+                raise OSError(f"{name} is not a regular file")
             since = since_bytes if since_bytes is not None and since_bytes <= seen.st_size else 0
             begin = max(since, seen.st_size - LOG_TAIL_BYTES)
             text = os.pread(file, min(LOG_TAIL_BYTES, seen.st_size - begin), begin)
     if begin > since:
         text = text.partition(b"\n")[2]  # most likely half a line
     health = kind.log_words.read(text.decode(errors="replace").split("\n"))
-    return LogReading(file_name=newest[1], file_bytes=seen.st_size, health=health)
+    return LogReading(file_name=name, file_bytes=seen.st_size, health=health)
+
+
+def follow_log(kind: NodeKind, node: Node, kept: KeptLog | None) -> KeptLog | Unseen | None:
+    """Read on in a node's log from where the last look ended: at most 64 KiB of a file, whatever was written since.
+
+    The rest of an older file comes first, then the newest one. Of more than that the beginning counts, where a start
+    is, and the end. Without a last look it is the end of the newest file. None where there is no log.
+    """
+    seen = _guarded(node.log_dir, lambda: _follow(kind, node, kept))
+    return kept if seen is None else seen
+
+
+def _follow(kind: NodeKind, node: Node, kept: KeptLog | None) -> KeptLog | None:
+    with opened(node.log_dir, _FOLDER) as folder:
+        name = _newest(folder, kind.log_files)
+        if name is None:
+            return None
+        parts: list[bytes] = []
+        begin = None
+        if kept is not None and kept.file_name != name:
+            with suppress(OSError):
+                parts.append(_from(folder, kept.file_name, kept.offset, kept.inode)[0])
+            begin = 0
+        elif kept is not None:
+            begin = kept.offset
+        text, end, inode = _from(folder, name, begin, kept.inode if kept and kept.file_name == name else None)
+    parts.append(text)
+    lines = [line for part in parts for line in part.decode(errors="replace").split("\n")]
+    health = kind.log_words.read(lines, kept.health if kept is not None else None)
+    return KeptLog(node=node.id, file_name=name, inode=inode, offset=end, health=health)
+
+
+def _from(folder: int, name: str, begin: int | None, inode: int | None) -> tuple[bytes, int, int]:
+    """Return the whole lines of a file from `begin` on (None: its last ones), where they end, and the file's inode.
+
+    A file that is shorter than that, or another one than `inode`, is read from its beginning.
+    """
+    with opened(name, _FILE, folder) as file:
+        seen = os.fstat(file)
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError(f"{name} is not a regular file")
+        if begin is None:
+            begin = max(0, seen.st_size - LOG_TAIL_BYTES)
+        elif begin > seen.st_size or inode not in (None, seen.st_ino):
+            begin = 0
+        most = LOG_TAIL_BYTES
+        if seen.st_size - begin <= most:
+            text = os.pread(file, most, begin)
+            whole = text.rfind(b"\n") + 1 or (len(text) if len(text) == most else 0)
+            return text[:whole], begin + whole, seen.st_ino
+        head = os.pread(file, most // 2, begin)
+        tail = os.pread(file, most // 2, seen.st_size - most // 2)
+        end = seen.st_size - len(tail) + (tail.rfind(b"\n") + 1 or len(tail))
+        tail = tail.partition(b"\n")[2]
+        return head[: head.rfind(b"\n") + 1] + tail[: tail.rfind(b"\n") + 1], end, seen.st_ino
 
 
 LONGEST = 300
 PRINTED_LINES = 3
 SEARCHED_LINES = 30
 LOGGED_LINES = 2
+TOLD_TO_STOP = "its log says that it was told to stop"
 # A row tells when a start was over; the process had begun to speak a little before.
 START_SLACK = timedelta(seconds=30)
 
@@ -194,7 +256,7 @@ def end_message(node: Node, kind: NodeKind) -> str | None:
     fatal, end = None, ""
     if _written_since(output_log(node), _beginning(node)):
         printed = last_lines(output_log(node), SEARCHED_LINES)
-        fatal, end = kind.log_words.read(printed).fatal, " | ".join(printed[-PRINTED_LINES:])
+        fatal, end = kind.log_words.read(printed).fatal, " | ".join(essential(printed)[-PRINTED_LINES:])
     if fatal or end:
         return fatal[:LONGEST] if fatal else f"it last printed: {end[-LONGEST:]}"
     # The end of the node's own log is the only trace where its service manager keeps the output.
@@ -202,7 +264,12 @@ def end_message(node: Node, kind: NodeKind) -> str | None:
     if isinstance(log, LogReading):
         path = join(node.log_dir, log.file_name)
         if _written_since(path, _beginning(node)):
-            fatal, end = log.health.fatal, " | ".join(last_lines(path, LOGGED_LINES))
+            fatal, troubles = log.health.fatal, " | ".join(log.health.troubles[-LOGGED_LINES:])
+            end = " | ".join(essential(last_lines(path, LOGGED_LINES)))
+            if log.health.stopping_at is not None:
+                fatal = fatal or TOLD_TO_STOP
+            elif troubles:
+                fatal = fatal or f"the last that its log complains of: {troubles}"
     if fatal:
         return fatal[:LONGEST]
     return f"its log ends: {end[-LONGEST:]}" if end else None

@@ -14,6 +14,7 @@ from wnm.core.errors import Bug
 from wnm.core.layers import Layer
 from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId, Status
+from wnm.core.node_log import KeptLog
 from wnm.core.observation import (
     Counters,
     FirewallReading,
@@ -245,7 +246,14 @@ def _load(connection: Connection) -> LedgerState:
         machine_seed=int(initialised_at.timestamp() * 1_000_000),
         reservations=handed_over.reservations(connection),
         foreign_readings=handed_over.readings(connection),
+        logs=_logs(connection),
     )
+
+
+def _logs(connection: Connection) -> tuple[KeptLog, ...]:
+    """How far nodes' logs were read; what an older wnm wrote differently is read again from the end of the log."""
+    kept = connection.execute("SELECT kept FROM node_log ORDER BY node_id")
+    return tuple(log for (text,) in kept if (log := rows.remembered_value(KeptLog, text)) is not None)
 
 
 _NEWEST_DONE = (
@@ -393,6 +401,7 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
     _keep_releases(connection, after_outcomes(_releases_of(machine_row(connection)), finished))
     rows.put(connection, "node", kept)
     connection.execute(f"DELETE FROM node WHERE id IN ({rows.marks(gone)})", gone)
+    connection.execute(f"DELETE FROM node_log WHERE node_id IN ({rows.marks(gone)})", gone)
     earnings.forget(connection, gone)
 
 
@@ -422,6 +431,9 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
     if isinstance(seen.firewall, FirewallReading):
         remembered["firewall_note"] = seen.firewall.note
     rows.update(connection, "machine", remembered)
+    there = {number for (number,) in connection.execute("SELECT id FROM node")}
+    logs = [each.reading.log for each in seen.nodes if each.node.id in there and each.reading.log is not None]
+    rows.put(connection, "node_log", [{"node_id": log.node, "kept": log} for log in logs])
     _forget(connection, now=ending.ended_at, history_days=ending.history_days)
 
 

@@ -163,6 +163,12 @@ CREATE TABLE counter (
     CONSTRAINT pk_counter PRIMARY KEY (node_id)
 );
 
+CREATE TABLE node_log (
+    node_id INTEGER NOT NULL,
+    kept TEXT NOT NULL, -- JSON
+    CONSTRAINT pk_node_log PRIMARY KEY (node_id)
+);
+
 CREATE TABLE earning (
     day TEXT NOT NULL,
     node_name TEXT NOT NULL,

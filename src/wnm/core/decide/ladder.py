@@ -1,6 +1,6 @@
 """The ladder: concludes what became of nodes, then asks the rules in order; the first that acts decides the cycle."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -75,11 +75,13 @@ def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ())
     Nothing is finished or undone on the nodes that are `held`.
     """
     interrupted = {node_of(each.action): each.action for each in seen.interrupted}
+    together = ended_together(seen.nodes, interrupted)
     concluded: list[NodeSeen] = []
     actions: list[NodeAction] = []
     for before in seen.nodes:
         cut_off, pid_before = interrupted.get(before.node.id), before.node.pid
-        node = conclude(before, seen.now, settings, rebooted=seen.rebooted, cut_off=cut_off)
+        shared = before.node.id in together
+        node = conclude(before, seen.now, settings, rebooted=seen.rebooted, cut_off=cut_off, together=shared)
         each = replace(before, node=node)
         concluded.append(each)
         if node.id in held:
@@ -90,7 +92,7 @@ def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ())
     gone = {action.node for action in actions if isinstance(action, RemoveNode)}
     leaving = [each.node for each in seen.nodes if each.node.id in gone]
     staying = [each for each in concluded if each.node.id not in gone]
-    news = release_news(seen, settings, concluded)
+    news = release_news(seen, settings, concluded, together)
     # Until those that leave are gone their ids and ports stay theirs.
     view = replace(
         seen,
@@ -108,6 +110,22 @@ def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ())
         ),
         releases=news,
     )
+
+
+def ended_together(nodes: Iterable[NodeSeen], interrupted: Container[NodeId]) -> frozenset[NodeId]:
+    """Return the nodes whose processes ended by themselves since the last cycle, if they are of several versions.
+
+    Whatever ended them all (the system short of memory, somebody's killall) is no fault of the version of one.
+    """
+    ended = [
+        each.node
+        for each in nodes
+        if each.node.status not in (Status.STOPPED, *LEFT_ALONE)
+        and is_gone(each.reading)
+        and each.node.id not in interrupted
+    ]
+    versions = {node.gate_version or node.binary_version for node in ended}
+    return frozenset(node.id for node in ended) if len(versions) > 1 else frozenset()
 
 
 def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tuple[Conclusion, ...]:
