@@ -145,11 +145,13 @@ class NodeManager:
         try:
             self._driver.start(self._unit(node))
         except Transient as error:
+            # Nothing of this is needed in a cycle in which all is well.
+            from wnm.process_managers.start_failures import explained
+
             # Not all that a node has to say goes to where its output goes.
             words = critical_failure(node, self._kinds[node.kind], began)
-            if words is None or words in str(error):
-                raise
-            raise Transient(f"{error}; {words}") from error
+            said = str(error) if words is None or words in str(error) else f"{error}; {words}"
+            raise explained(said, node, self._kinds[node.kind], self._settings.key_storage) from error
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
