@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from textwrap import indent
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,7 +20,6 @@ from wnm.views.actions import Names, names_in, names_of, node_name_of, past, wor
 from wnm.views.material import CycleView, Material, OutcomeView, counts_of, disks_of, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
 from wnm.views.reports import disk_line, gauge_table
-from wnm.views.text import indented
 from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
@@ -125,7 +125,7 @@ def _world(seen: Observation, settings: Settings) -> list[str]:
     facts = [f"nodes: {nodes}", f"program: {program_words(seen.available)}"]
     if seen.rebooted:
         facts.append("the machine was restarted since the cycle before")
-    readings = indented(f"{machine}\n{free}" if free else machine)
+    readings = indent(f"{machine}\n{free}" if free else machine, "  ")
     return [f"{about}\n{readings}", "\n".join(facts)]
 
 
@@ -183,7 +183,7 @@ def _written(sections: Iterable[_Section]) -> list[str]:
     written = []
     for heading, lines in sections:
         entries = list(lines)
-        written.append(f"{heading}\n{indented('\n'.join(entries))}" if entries else f"{heading}: nothing")
+        written.append(f"{heading}\n{indent('\n'.join(entries), '  ')}" if entries else f"{heading}: nothing")
     return written
 
 
@@ -291,5 +291,5 @@ def cycle_text(material: Material) -> str:
     for heading, entries in sections.items():
         lines.append(f"{heading}:{'' if entries else ' none'}")
         if entries:
-            lines.append(indented("\n".join(entries)))
+            lines.append(indent("\n".join(entries), "  "))
     return "\n".join(lines)

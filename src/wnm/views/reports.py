@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from textwrap import indent
 from typing import Any
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
-from wnm.views.text import columns, indented, table
+from wnm.views.text import columns, table
 from wnm.views.words import NOTHING, absolute, printable, size, span
 
 KEYS = NodeFacts.__struct_fields__
@@ -93,7 +94,7 @@ def nodes_details(material: Material) -> str:
     paragraphs = []
     for facts in material.facts:
         rows = [(key, known(value)) for key, value in facts_payload(facts).items() if key != "name"]
-        paragraphs.append(f"{printable(facts.name)}\n{indented(table(rows))}")
+        paragraphs.append(f"{printable(facts.name)}\n{indent(table(rows), '  ')}")
     return "\n\n".join(paragraphs) or "no nodes"
 
 
@@ -136,10 +137,7 @@ def machine_payload(material: Material) -> Payload:
         {
             "observed_at": None if seen is None else moment(seen.now),
             **machine,
-            "readings": {
-                key: {"value": seen_value(gauge), "less_than": gauge.allow, "remove": gauge.remove}
-                for key, gauge in every.items()
-            },
+            "readings": {key: limits_payload(gauge) for key, gauge in every.items()},
             "disks": [
                 {
                     **picked(system, ("mount_point", "total_bytes", "free_bytes")),
@@ -160,9 +158,10 @@ def machine_payload(material: Material) -> Payload:
     )
 
 
-def seen_value(gauge: Gauge) -> float | None:
-    """The value of a reading for programs."""
-    return None if isinstance(gauge.value, Unseen) else round(gauge.value, 3)
+def limits_payload(gauge: Gauge) -> Payload:
+    """A reading and its limits for programs."""
+    value = None if isinstance(gauge.value, Unseen) else round(gauge.value, 3)
+    return {"value": value, "less_than": gauge.allow, "remove": gauge.remove}
 
 
 def machine_env(material: Material) -> str:
