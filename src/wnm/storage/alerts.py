@@ -21,7 +21,6 @@ from wnm.core.alerts import (
     Waiting,
     advance,
     due,
-    is_stale,
     message_of,
     retry_pause,
 )
@@ -236,7 +235,7 @@ def _give_up(connection: Connection, news: News) -> tuple[GivenUp, ...]:
             why = "it is no longer among alert_urls and alert_command"
         elif key in lost:
             why = "its start did not arrive either"
-        elif row["attempts"] and is_stale(rows.moment_of(row["created_at"]), news.now):
+        elif row["attempts"] and news.now - rows.moment_of(row["created_at"]) > GIVEN_UP_AFTER:
             why = row["last_error"] or "it did not arrive"
         else:
             continue
