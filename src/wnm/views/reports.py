@@ -1,9 +1,9 @@
 """The reports about nodes, the machine and the settings, as text for people, JSON and shell variables."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from textwrap import indent
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
 from wnm.views.text import columns, table
 from wnm.views.words import NOTHING, absolute, printable, size, span
+
+if TYPE_CHECKING:
+    from wnm.views.timeline import Event
 
 KEYS = NodeFacts.__struct_fields__
 """The keys of a node, in their order."""
@@ -32,6 +35,23 @@ class Figure(Struct, frozen=True):
     name: str
     heading: str
     kind: str
+
+    def value(self, row: "Row") -> Any:
+        """The value of a node; None where nothing is known."""
+        return getattr(row if self.kind == "coin" else row.facts, self.key)
+
+
+class Row(Struct, frozen=True):
+    """A node in a table: its facts, why somebody may want to look at it, what it earned today in attos, and the time.
+
+    `last` is the last action on it.
+    """
+
+    facts: NodeFacts
+    why: str | None
+    earned: int | None
+    now: datetime
+    last: "Event | None" = None
 
 
 FIGURES = (

@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -17,12 +16,13 @@ from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.material import Material, NodeFacts, tally
+from wnm.views.material import Material, tally
 from wnm.views.payload import Payload
 from wnm.views.reports import (
     FIGURES,
     FORMS,
     Figure,
+    Row,
     facts_payload,
     machine_payload,
     nodes_payload,
@@ -47,16 +47,6 @@ class Extras(Struct, frozen=True, kw_only=True):
 NO_EXTRAS = Extras(last={}, earned={})
 
 
-class Row(Struct, frozen=True):
-    """A node in the table; `why` is why somebody may want to look at it."""
-
-    facts: NodeFacts
-    why: str | None
-    earned: int | None
-    last: Event | None
-    now: datetime
-
-
 class Column(Struct, frozen=True):
     """A column: its cell for a node, and what the nodes are sorted by (None sorts last)."""
 
@@ -71,7 +61,7 @@ def rows_of(material: Material, extras: Extras) -> tuple[Row, ...]:
     """Every node, in the order of the rows."""
     last, earned, now = extras.last, extras.earned, material.generated_at
     return tuple(
-        Row(facts, why, earned.get(facts.name), last.get(facts.id), now)
+        Row(facts, why, earned.get(facts.name), now, last.get(facts.id))
         for facts, why in zip(material.facts, material.concerns, strict=True)
     )
 
@@ -175,13 +165,10 @@ def _number(figure: Figure) -> Column:
     """A column of numbers, with a dash where nothing is known."""
     form = short_ant if figure.kind == "coin" else FORMS.get(figure.kind, str)
 
-    def value(row: Row) -> Any:
-        return getattr(row if figure.kind == "coin" else row.facts, figure.key)
-
     def cell(row: Row) -> Line:
-        return part(NOTHING if (known := value(row)) is None else form(known))
+        return part(NOTHING if (known := figure.value(row)) is None else form(known))
 
-    return Column(figure.name, cell, value, True, figure.heading if figure.kind == "coin" else "")
+    return Column(figure.name, cell, figure.value, True, figure.heading if figure.kind == "coin" else "")
 
 
 _SILENT = (Reachability.REFUSES, Reachability.TIMES_OUT)
