@@ -247,17 +247,10 @@ def message_of(episode: Episode, event: Event, machine_seed: int) -> Message:
 
 def test_message(now: datetime) -> Message:
     """A message that says that messages arrive."""
-    return Message(
-        id=_message_id(f"test:{now.isoformat()}"),
-        event=Event.TEST,
-        key="test",
-        subject="wnm",
-        severity=Severity.WARNING,
-        text="this is a test: alerts of wnm arrive here",
-        remedy=None,
-        since=now,
-        at=now,
-    )
+    said = "this is a test: alerts of wnm arrive here"
+    test = Episode(key="test", subject="wnm", severity=Severity.WARNING, text=said, remedy="", since=now)
+    about = _message_id(f"test:{now.isoformat()}")
+    return replace(message_of(test, Event.TEST, 0), id=about, remedy=None)
 
 
 def _message_id(about: str) -> str:

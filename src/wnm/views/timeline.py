@@ -96,6 +96,7 @@ def events_of(events: Events, names: Names) -> tuple[Event, ...]:
     return tuple(event for _, event in sorted(found, key=lambda pair: pair[0]))
 
 
+_OF_OPERATION = ("cycle", "node_id", "result", "error", "note", "freed_bytes")
 _OF_CHANGE = ("at", "cycle", "node_id", "node", "because", "was", "became")
 
 
@@ -110,17 +111,12 @@ def _of_operation(each: OperationRecord, events: Events, names: Names) -> Event:
     if each.result == Result.DONE:
         words = f"{past(view.kind)}{particulars(each.action)}{end_details(view)}"
     return Event(
+        **{name: getattr(each, name) for name in _OF_OPERATION},
         at=each.ended_at or each.intended_at,
-        cycle=each.cycle,
-        node_id=each.node_id,
         node=node_name_of(each.action, names),
         words=words,
         because=sentence(each.action.because, names),
         action=view.kind,
-        result=each.result,
-        error=each.error,
-        note=each.note,
-        freed_bytes=each.freed_bytes,
         rule=_rule(events, each.cycle),
     )
 
