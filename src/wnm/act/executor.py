@@ -90,12 +90,12 @@ class _Queue[T]:
         """
         with self.lock:
             start = max(self.clock.monotonic(), self.next_start)
-            free = (
+            free = [
                 each
                 for each in self.waiting
                 if (lane := each[1].lane) is None or self.busy[lane.name] < lane.most
-            )
-            taken = next(free, None)
+            ]
+            taken = free[0] if free else None
             if taken is None or start > self.limit.last_start:
                 return None
             self.waiting.remove(taken)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from wnm.act.executor import MOST_AT_ONCE, Job, Lane, Subject, TimeLimit, carry_out
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -74,7 +75,7 @@ def carry_out_actions(
     lane = Lane("healing", healing)
     jobs = []
     for action in actions:
-        node = action.node if isinstance(action, AddNode) else nodes[action.node]
+        node = action.node if isinstance(action, AddNode | AdoptNode) else nodes[action.node]
         is_healing = isinstance(action, StartNode) and action.because.kind is ReasonKind.CRASHED
         jobs.append(
             Job(
@@ -84,9 +85,9 @@ def carry_out_actions(
                 lane=lane if is_healing else None,
             )
         )
-    at_once = MOST_AT_ONCE + (healing if any(job.lane for job in jobs) else 0)
+    at_once = MOST_AT_ONCE + (healing if [job for job in jobs if job.lane] else 0)
     endings = carry_out(jobs, clock=clock, limit=limit, pause=pause, at_once=at_once)
-    return tuple(
+    outcomes = [
         Outcome(
             action=action,
             result=ending.result,
@@ -99,7 +100,8 @@ def carry_out_actions(
             program_failed=ending.program_failed,
         )
         for action, ending in zip(actions, endings, strict=True)
-    )
+    ]
+    return tuple(outcomes)
 
 
 def healing_slots(settings: Settings, usable_cores: float) -> int:
@@ -117,27 +119,32 @@ def _runs(node: Node, backends: Backends) -> bool | None:
 def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
     """Do it and return when it is so. An action that fails half-way is undone before the error goes on."""
     manager = backends.manager
+    killed, freed_bytes = False, None
     match action:
         case AddNode():
-            return _add(action, backends)
+            _add(action, backends)
+        case AdoptNode(former=former):
+            # What it needs besides its folder, such as its unit, is made when it is started.
+            killed = former is not None and manager.stop_node(former)
         case StartNode():
-            return _start(action, node, backends)
+            _start(action, node, backends)
         case UpgradeNode():
-            return _upgrade(action, node, manager)
+            killed = _upgrade(action, node, manager)
         case RollBackNode():
             manager.restore_program(node)
-            return _killed(manager.restart_node(node))
+            killed = manager.restart_node(node)
         case RestartNode():
-            return _killed(manager.restart_node(node))
+            killed = manager.restart_node(node)
         case StopNode() | RetireNode() | DisableNode():
-            return _killed(manager.stop_node(node))
+            killed = manager.stop_node(node)
         case RemoveNode():
-            return _remove(node, backends)
+            freed_bytes = _remove(node, backends)
         case EnableNode():
-            return Performed()
+            pass
+    return Performed(freed_bytes=freed_bytes, note=KILLED if killed else None)
 
 
-def _add(action: AddNode, backends: Backends) -> Performed:
+def _add(action: AddNode, backends: Backends) -> None:
     node = action.node
     backends.manager.create_node(node, action.program.path)
     try:
@@ -149,14 +156,9 @@ def _add(action: AddNode, backends: Backends) -> Performed:
         except WnmError as leftover:
             raise Transient(f"{error}; undoing the addition failed too: {leftover}") from error
         raise
-    return Performed()
 
 
-def _killed(had_to_be_killed: bool) -> Performed:
-    return Performed(note=KILLED if had_to_be_killed else None)
-
-
-def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
+def _start(action: StartNode, node: Node, backends: Backends) -> None:
     if action.program is not None:
         _place(action.program, node, backends.manager)
     backends.firewall.open_port(node.port, port_comment(node.name))
@@ -166,7 +168,6 @@ def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
         if node.gate_version is None:
             raise
         raise _gone_back(node, backends.manager, error) from error
-    return Performed()
 
 
 def _place(program: ProgramChoice, node: Node, manager: ProcessManager) -> None:
@@ -176,7 +177,7 @@ def _place(program: ProgramChoice, node: Node, manager: ProcessManager) -> None:
     manager.place_program(node, program.path)
 
 
-def _upgrade(action: UpgradeNode, node: Node, manager: ProcessManager) -> Performed:
+def _upgrade(action: UpgradeNode, node: Node, manager: ProcessManager) -> bool:
     _place(action.program, node, manager)
     try:
         # Its new copy is tried alone; the node itself goes on meanwhile, and keeps its old program if that fails.
@@ -199,7 +200,7 @@ def _upgrade(action: UpgradeNode, node: Node, manager: ProcessManager) -> Perfor
         manager.start_node(node)
     except WnmError as error:
         raise _gone_back(node, manager, error) from error
-    return _killed(killed)
+    return killed
 
 
 def _gone_back(node: Node, manager: ProcessManager, error: WnmError) -> WnmError:
@@ -212,13 +213,13 @@ def _gone_back(node: Node, manager: ProcessManager, error: WnmError) -> WnmError
     return ProgramFailed(f"{error}; it runs on its old program again")
 
 
-def _remove(node: Node, backends: Backends) -> Performed:
+def _remove(node: Node, backends: Backends) -> int:
     freed_bytes = backends.manager.remove_node(node)
     backends.firewall.close_port(node.port, port_comment(node.name))
     if node.command is not None:
         # The rule that it came with has its bare name for a comment.
         backends.firewall.close_port(node.port, node.name)
-    return Performed(freed_bytes=freed_bytes)
+    return freed_bytes
 
 
 def reconcile(

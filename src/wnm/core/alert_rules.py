@@ -11,6 +11,7 @@ from wnm.core.alerts import MOST_NODES, Condition, Findings, Key, Severity, in_w
 from wnm.core.decide.growth import after_starting, node_cost, place_for_one_more
 from wnm.core.decide.ladder import MISSING_STORAGE
 from wnm.core.decide.pressure import excess, high_gauges, is_stopped, must_shed, short_file_systems
+from wnm.core.decide.storage import ASKED_ABOUT
 from wnm.core.decide.upgrades import halted, held_by_halt
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Node, Status
@@ -171,13 +172,13 @@ def _has_capacity(seen: Observation, settings: Settings) -> bool:
 
 
 def _storage(look: Look, settings: Settings) -> Iterator[Condition]:
-    """With a disk away wnm stands still, and only somebody can bring it back."""
-    if look.decision.rule != MISSING_STORAGE:
-        return
+    """What lies on a disk in question is left alone, and only somebody can say whether it is the right one."""
     names = {int(each.id): each.name for each in look.nodes}
+    whole = look.decision.rule == MISSING_STORAGE and not look.decision.actions
     for held in look.decision.held:
-        if held.remedy is not None:
-            text = f"nothing is managed: wnm waits for {waiting_for(held, names)}"
+        if held.kind in ASKED_ABOUT:
+            what = "nothing is" if whole else f"{len(held.nodes)} node(s) are not"
+            text = f"{what} managed: wnm waits for {waiting_for(held, names)}"
             way_out = remedy(held, names) or ""
             yield Condition(Key.MISSING_STORAGE, "machine", text, way_out, Severity.CRITICAL)
             return

@@ -7,15 +7,16 @@ from typing import Protocol
 from msgspec import Struct
 
 from wnm.core.node import Node
+from wnm.core.node_log import Sign
 from wnm.core.release import tidy_version
 from wnm.node_kinds.log_health import LogWords
 
 _LONGEST_OUTPUT = 4096
 
 
-def options_in(words: Sequence[str]) -> frozenset[str]:
+def options_in(words: Sequence[str]) -> set[str]:
     """The options that are given, without the values of those that have an equals sign."""
-    return frozenset(word.partition("=")[0] for word in words if word.startswith("-"))
+    return {word.partition("=")[0] for word in words if word.startswith("-")}
 
 
 def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int | None:
@@ -61,7 +62,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     metrics port nothing listens on. `store_files` are the files and folders below the root directory in which
     data is kept: they change while a node works, and how much they take up is what is allocated, not their
     length, which a sparse file only pretends. `log_files` is the pattern of the log files' names in the log
-    directory, and `log_words` reads what their last lines tell.
+    directory, `log_words` reads what their lines tell, and `signs` are what a healthy node shows of itself there.
     """
 
     name: str
@@ -77,6 +78,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     command_line: CommandLine
     environment: Callable[[Node], tuple[tuple[str, str], ...]]
     log_words: LogWords
+    signs: tuple[Sign, ...] = ()
 
     def identity_file(self, root_dir: str) -> str:
         """The file whose age is the node's age; whoever has it is the node."""

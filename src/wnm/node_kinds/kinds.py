@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 
 from wnm.core.errors import Permanent
 from wnm.core.node import Node
 from wnm.core.release import is_older
+from wnm.node_kinds.ant_node_log import SIGNS, WORDS
 from wnm.node_kinds.kind import NodeKind, first_subcommand, lacks_value, options_in
 from wnm.node_kinds.log_health import LogWords, message
 
@@ -35,16 +37,15 @@ def _antnode_command(node: Node, *, supervised: bool = False) -> tuple[str, ...]
     version = node.binary_version or "nightly "
     # Only where its program surely knows how to stop after it replaced itself: an unknown flag would end it.
     can_stop = not version.startswith("nightly ") and not is_older(version, _STOPS_ON_UPGRADE_SINCE)
-    names_network = first_subcommand(node.start_args, _ANTNODE_WITH_VALUE) is not None or any(
-        name == "EVM_NETWORK" for name, _ in node.environment
-    )
+    subcommand = first_subcommand(node.start_args, _ANTNODE_WITH_VALUE)
+    names_network = subcommand is not None or "EVM_NETWORK" in dict(node.environment)
     return (
         node.program,
         *("--root-dir", node.root_dir),
         *("--port", str(node.port)),
         *("--metrics-server-port", str(node.metrics_port)),
         *("--log-output-dest", node.log_dir),
-        *(part for limit in _LOG_LIMITS if limit[0] not in given for part in limit),
+        *[part for limit in _LOG_LIMITS if limit[0] not in given for part in limit],
         *(("--no-upnp",) if node.no_upnp and "--no-upnp" not in given else ()),
         *((_STOP_ON_UPGRADE,) if supervised and can_stop and _STOP_ON_UPGRADE not in given else ()),
         *("--rewards-address", node.wallet),
@@ -99,7 +100,7 @@ ANTNODE = NodeKind(
     options_with_value=_ANTNODE_WITH_VALUE,
     banner=re.compile(r"^Autonomi Node (?:v|(?=-- Nightly Release ))([^\r\n]+)", re.MULTILINE),
     command_line=_antnode_command,
-    environment=lambda node: node.environment,
+    environment=attrgetter("environment"),
     # Its pages tell all but the last; of the log only that line is sure to be worded so in every release.
     log_words=LogWords(
         started=message(r"Running antnode v(?P<version>[0-9]\S*)"),
@@ -132,15 +133,8 @@ ANT_NODE = NodeKind(
     banner=re.compile(r"^ant-node v?(\S+)(?: \([^\r\n()]*\))?[ \t\r]*$", re.MULTILINE),
     command_line=_ant_node_command,
     environment=_ant_node_environment,
-    log_words=LogWords(
-        started=message(r'ant-node starting\b(?:.{0,200}? version="?(?P<version>[^"\s]+))?'),
-        listens=message(r"(?:P2P node started|Node is running on port)\b"),
-        peers=_PEERS,
-        stored=message(r"Stored chunk [0-9a-f]"),
-        refuses=re.compile(r"\bInsufficient disk space\b"),
-        # A node that may not replace its program says so in such words every hour, and is well.
-        fatal=message(r"(?P<why>CRITICAL: (?!Replacement failed).*)"),
-    ),
+    log_words=WORDS,
+    signs=SIGNS,
 )  # fmt: skip
 
 KINDS: Mapping[str, NodeKind] = MappingProxyType({kind.name: kind for kind in (ANTNODE, ANT_NODE)})

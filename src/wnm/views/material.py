@@ -29,15 +29,19 @@ from wnm.core.settings import Settings
 NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)
 """The reading of a node that no recorded observation holds."""
-_NOTHING_SEEN = {
-    **dict.fromkeys(MachineReading.__struct_fields__, NOT_YET),
-    "boot_id": "",
-    "usable_cores": 0,
-    "window_seconds": None,
-    "memory_total_bytes": 0,
-    "file_systems": (),
-}
-_UNSEEN_MACHINE = MachineReading(**_NOTHING_SEEN)  # type: ignore[arg-type]
+_FLOWS = ("netio_read", "netio_write", "hdio_read", "hdio_write")
+_UNSEEN_FLOWS: Any = {f"{each}_bytes_per_second": NOT_YET for each in _FLOWS}
+_UNSEEN_MACHINE = MachineReading(
+    boot_id="",
+    usable_cores=0,
+    window_seconds=None,
+    cpu_percent=NOT_YET,
+    memory_percent=NOT_YET,
+    memory_total_bytes=0,
+    load=NOT_YET,
+    file_systems=(),
+    **_UNSEEN_FLOWS,
+)
 
 
 class OutcomeView(Struct, frozen=True, kw_only=True):

@@ -12,13 +12,14 @@ from wnm import __version__
 from wnm.core.action import NodeAction, Result
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import Node, ProcessState, Reachability
-from wnm.core.observation import ProgramReading, Unseen
-from wnm.core.readings import BY_KEY, DISK, Gauge
+from wnm.core.observation import MachineReading, ProgramReading, Unseen
+from wnm.core.readings import BY_KEY, DISK, INODES, Gauge
 from wnm.core.release import is_older, merged, release_of
 from wnm.formats.exposition_text import Family, Labels, render
 from wnm.views.actions import verb
 from wnm.views.influx import UP
 from wnm.views.material import CycleView, Material, NodeFacts
+from wnm.views.places import places_payload
 from wnm.views.reports import tells_metrics
 
 MARK = "# Written by wnm: the next cycle replaces what is changed here."
@@ -52,6 +53,8 @@ def machine_families(material: Material) -> Iterable[Family]:
             limits = (("less_than", gauge.allow), ("remove", gauge.remove))
             known = [((("limit", name),), _base(gauge, value)) for name, value in limits if value is not None]
             yield Family(reading.limit_metric, f"{about}: {_LIMITS}", known)
+    if material.seen is not None:
+        yield from _bounds(material.seen.machine)
     mounted = [((("mount_point", each.mount_point),), each, gauge) for each, gauge in material.disks]
     used = [(labels, _base(gauge, each.used_percent)) for labels, each, gauge in mounted]
     yield Family(DISK.metric, f"{DISK.meaning}.", used)
@@ -59,12 +62,60 @@ def machine_families(material: Material) -> Iterable[Family]:
     yield Family("wnm_disk_free_bytes", "What is free of a file system with node data.", free)
     whole = [(labels, each.total_bytes) for labels, each, _ in mounted]
     yield Family("wnm_disk_size_bytes", "The size of a file system with node data.", whole)
+    inodes = [
+        (labels, _base(gauge, each.inodes_used_percent))
+        for labels, each, gauge in mounted
+        if each.inodes_used_percent is not None
+    ]
+    yield Family(INODES.metric, f"{INODES.meaning}.", inodes)
+    yield from _storages(material)
     wished = material.settings
     bounds = {"less_than": wished.hd_less_than, "remove": wished.hd_remove}
     samples = [((("limit", name),), limit / _PERCENT) for name, limit in bounds.items()]
     yield Family("wnm_disk_limit_ratio", f"Limits of {DISK.metric}: {_LIMITS}", samples)
     about = "Free bytes below which nodes are removed, whatever the ratio."
     yield _one("wnm_disk_crisis_bytes", about, wished.crisis_bytes)
+
+
+def _bounds(machine: MachineReading) -> Iterable[Family]:
+    """Memory, processes and threads of the machine (`cgroup` is empty) and of each cgroup that is smaller."""
+    tables = {
+        "memory_bound_bytes": ("Memory that there is", [(each, each.total) for each in machine.memory]),
+        "memory_bound_used_bytes": ("Memory in use of it", [(each, each.used) for each in machine.memory]),
+        "processes_limit": ("Most processes and threads", [(each, each.total) for each in machine.pids]),
+        "processes": ("Processes and threads that there are", [(each, each.used) for each in machine.pids]),
+    }
+    for name, (about, found) in tables.items():
+        samples = [((("cgroup", each.where),), float(value)) for each, value in found]
+        yield Family(
+            f"wnm_machine_{name}", f"{about}, in the machine or in a cgroup that is smaller.", samples
+        )
+    stalls = [
+        ((("resource", each.resource), ("work", work)), round(percent / _PERCENT, 6))
+        for each in machine.stalls
+        for work, percent in (("some", each.some_percent), ("all", each.full_percent))
+        if percent is not None
+    ]
+    yield Family(
+        "wnm_machine_stalled_ratio", "Share of the last minute in which work waited, 0 to 1.", stalls
+    )
+
+
+def _storages(material: Material) -> Iterable[Family]:
+    """Storage folders: usable unless read-only, noexec, not writable, or with a marker that is missing or another's."""
+    places = places_payload(material.seen, material.settings)
+    usable = [
+        (
+            (("path", each["path"]),),
+            float(
+                each["problem"] is None and each["marker"] in ("ours", "none") and each["present"] is not None
+            ),
+        )
+        for each in places
+    ]
+    yield Family("wnm_storage_usable", "1 where nodes can be put and managed, 0 where not.", usable)
+    strays = [((("path", each["path"]),), float(each["folders_without_row"])) for each in places]
+    yield Family("wnm_storage_folders_without_row", "Folders with a node's name that no row names.", strays)
 
 
 def _base(gauge: Gauge, value: float) -> float:

@@ -19,6 +19,7 @@ from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
 from wnm.views.material import Material, tally
 from wnm.views.payload import Payload
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
 from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
@@ -282,6 +283,11 @@ def status_lines(
         pin = material.settings.node_version
         program = program_words(material.seen.available) + (f", pinned to {pin}" if pin else "")
         lines += hanging(line(), f"program: {program}", width)
+        for words in limit_notes(material.seen.machine):
+            lines += hanging(line(), words, width)
+        for note in place_notes(material.seen, material.settings, material.generated_at):
+            words = f"storage {note.path}: {note.words}" + (f": {note.remedy}" if note.remedy else "")
+            lines += hanging(line(), words, width, Tone.BAD if note.bad else Tone.WARN)
     lines += [*hanging(line(), *_age(material, width)), line()]
     if found.summarised:
         lines += [*_summary(found.every, width), line()]

@@ -18,8 +18,13 @@ from wnm.core.release import Release, comparable, is_older, release_of
 from wnm.core.settings import Settings
 
 
-def release_news(seen: Observation, settings: Settings, concluded: Iterable[NodeSeen]) -> tuple[Release, ...]:
-    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed."""
+def release_news(
+    seen: Observation, settings: Settings, concluded: Iterable[NodeSeen], together: frozenset[NodeId]
+) -> tuple[Release, ...]:
+    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed.
+
+    `together` are the nodes that ended with others, which is no version's failure.
+    """
     before = {each.node.id: each.node for each in seen.nodes}
     known = {each.version: each for each in seen.remembered.releases}
     news: dict[str, Release] = {}
@@ -33,7 +38,8 @@ def release_news(seen: Observation, settings: Settings, concluded: Iterable[Node
         was, now = before[each.node.id], each.node
         version, failure = was.gate_version, now.gate_failure
         if version is None:
-            version, failure = was.binary_version, _late_failure(was, each, seen, settings)
+            late = None if was.id in together else _late_failure(was, each, seen, settings)
+            version, failure = was.binary_version, late
         elif was.gate_failure is not None:
             failure = None
         if version is None or (failure is None and not has_passed_gate(was, now)):
@@ -128,8 +134,10 @@ def is_proven(version: str, seen: Observation) -> bool:
 
 
 def _is_healthy(each: NodeSeen) -> bool:
-    """Whether a node answers, if it is of a kind that does; one that does not proves nothing."""
-    return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
+    """Whether a node answers, if it is of a kind that does; else it lacks nothing that it showed before."""
+    if each.reading.has_pages:
+        return each.reading.reachable is Reachability.ANSWERS
+    return all(evidence.shown is not False for evidence in each.reading.evidence)
 
 
 def _nodes_in_gate(version: str, seen: Observation, settings: Settings) -> tuple[NodeId, ...]:
