@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from wnm.core.action import RetireNode, StopNode
 from wnm.core.decision import Proposal
@@ -203,7 +204,7 @@ def youngest_first(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
 
 def oldest_first(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
     """Earliest birth first; ties by lowest id."""
-    return sorted(nodes, key=lambda seen: (seen.node.born, seen.node.id))
+    return sorted(nodes, key=attrgetter("node.born", "node.id"))
 
 
 def removal_order(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
