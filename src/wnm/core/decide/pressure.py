@@ -218,11 +218,6 @@ def ids_of(nodes: Iterable[NodeSeen]) -> tuple[NodeId, ...]:
     return tuple([each.node.id for each in nodes])
 
 
-def has_crashed(seen: NodeSeen) -> bool:
-    """Whether the node is down though nobody stopped it."""
-    return is_stopped(seen) and seen.node.crashed
-
-
 def is_stopped(seen: NodeSeen) -> bool:
     """Whether the node rests: held to be stopped, and no process seen that says otherwise."""
     return seen.node.status is Status.STOPPED and not runs(seen.reading)
