@@ -481,13 +481,14 @@ def _notes(read: Understood, around: Surroundings) -> Iterable[str]:
 
 
 def row_of(adopted: Adopted, *, now: datetime, born: datetime | None) -> Node:
-    """The row to be written; nothing is known yet of whether it runs. `born` is the age of its identity, if known.
+    """The row to be written; nothing is known yet of whether it runs. `born` is the age of its key, if that
+    can be seen: by that wnm knows the folder for the node's, and an older database has it in whole seconds.
 
     A node whose unit wnm wrote itself, and a process without a unit, which has nothing but its command line, are wnm's
     own again if wnm makes the same command line; else they stay with the one that was found.
     """
     row = adopted.row
-    row = replace(row, born=born or now if row.born == NEVER else row.born, status_since=now)
+    row = replace(row, born=born or (now if row.born == NEVER else row.born), status_since=now)
     kind = KINDS[row.kind]
     environment = tuple(pair for pair in row.environment if pair != ("HOME", row.root_dir))
     words = tuple(word for word in row.start_args if word != "--stop-on-upgrade")

@@ -302,7 +302,7 @@ def _write(run: Context, plan: TakeoverPlan, absent: Sequence[str], say: Say) ->
         row if row.status is Status.DISABLED else replace(row, status=_status(states.get(row.id)))
         for row in rows
     ]
-    nodes += plan.rows
+    nodes += [replace(row, born=_born(row) or row.born) for row in plan.rows]
     say(f"writing {len(nodes)} nodes to {run.database_path}")
     create(
         run.database_path,
