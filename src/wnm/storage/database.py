@@ -296,15 +296,18 @@ def revision_of(path: str, schema: Schema) -> str:
     return revision
 
 
-def header_of(path: str) -> bytes:
-    """The first bytes of a plain file, looked at without SQLite; none of anything else. NeedsOperator without one."""
+def header_of(path: str, where: str | None = None) -> bytes:
+    """The first bytes of a plain file, looked at without SQLite; none of anything else.
+
+    NeedsOperator, with the remedy `where`, if nothing is there.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - Path is slower
             return b""
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read(HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise errors.missing(path) from None
+        raise errors.missing(path, where) from None
     except OSError as error:
         raise errors.unusable(path, error.strerror or str(error)) from None
 
