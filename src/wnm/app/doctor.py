@@ -8,10 +8,10 @@ from pathlib import Path
 from wnm.alerts.commands import alert_checks
 from wnm.app.context import Context
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
-from wnm.app.identity import REMEDY, copied
 from wnm.app.invocation import Report
 from wnm.app.material import material
 from wnm.app.schedule import INSTALL, START_CRON, is_there, place_of
+from wnm.app.settings import COPY_REMEDY, copied
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
@@ -62,7 +62,9 @@ def _identity(database_path: str) -> Iterator[Check]:
     with open_for_reading(database_path) as database:
         identity = Ledger(database).identity()
     if identity.is_copied_to(system_id()):
-        yield Check(kind=CheckKind.IDENTITY, name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
+        yield Check(
+            kind=CheckKind.IDENTITY, name="identity", ok=None, detail=copied(identity), remedy=COPY_REMEDY
+        )
 
 
 def _supported(context: Context, settings: Settings) -> Check:

@@ -64,6 +64,10 @@ class Resolved(Value, frozen=True, kw_only=True):
         """The canonical text of a setting's value."""
         return SPECS[name].form.render(getattr(self.settings, name))
 
+    def recorded_texts(self) -> Mapping[str, str]:
+        """Return what is recorded with a cycle, which is passed on when something went wrong: no secrets."""
+        return {name: "" if name in SECRET else self.text(name) for name in SPECS}
+
     def initial_texts(self) -> Mapping[str, str]:
         """Return what --init stores, as canonical texts: given values, values fixed from now on, and defaults that
         another shell or number of cores would change (a cron job has another PATH than its operator).
