@@ -18,7 +18,7 @@ from wnm.core.reasons import legacy
 ONE = NodeId(1)
 OLD, NEW, NEWEST = "/opt/old", "/opt/new", "/opt/newest"
 START = StartNode(node=ONE, program=None, because=legacy("-"))
-STOPPED = row(1, Status.RESTARTING, trial=NEWER, former_version=VERSION, binary_version=NEWER)
+STOPPED = row(1, Status.RESTARTING, gate_version=NEWER, former_version=VERSION, binary_version=NEWER)
 
 
 def upgrade(path: str = NEW, version: str = NEWER) -> UpgradeNode:
@@ -34,7 +34,7 @@ def renew(path: str = NEW, version: str = NEWER) -> StartNode:
 
 def trying(**changes: object) -> Node:
     """A row during an upgrade from the older version."""
-    return row(1, Status.UPGRADING, **{"trial": NEWER, "former_version": VERSION, **changes})
+    return row(1, Status.UPGRADING, **{"gate_version": NEWER, "former_version": VERSION, **changes})
 
 
 def backends(program: str = OLD, kept: str | None = None) -> Backends:
@@ -104,9 +104,9 @@ def test_going_back() -> None:
 
 
 @pytest.mark.parametrize("action", [upgrade(NEWEST, "0.4.9"), renew(NEWEST, "0.4.9")])
-def test_in_the_middle_of_a_trial_it_is_the_program_from_before_it_that_is_kept(action: NodeAction) -> None:
+def test_in_the_middle_of_a_gate_it_is_the_program_from_before_it_that_is_kept(action: NodeAction) -> None:
     of = backends(NEW, OLD)
-    perform(action, trying(trial="0.4.9", binary_version=NEWER), of)
+    perform(action, trying(gate_version="0.4.9", binary_version=NEWER), of)
     assert verbs(of)[:2] == ["restore 1", "place 1"]
     assert (fake(of).programs[1], fake(of).kept[1]) == (NEWEST, OLD)
 
@@ -114,7 +114,7 @@ def test_in_the_middle_of_a_trial_it_is_the_program_from_before_it_that_is_kept(
 @pytest.mark.parametrize(
     "known",
     [trying(), trying(binary_version=NEWER), row(1), row(1, former_version="0.4.6")],
-    ids=["first", "again", "no trial", "no trial, with an older one"],
+    ids=["first", "again", "no gate", "no gate, with an older one"],
 )
 def test_otherwise_nothing_is_put_back_first(known: Node) -> None:
     of = backends(OLD, "/opt/older")
@@ -149,7 +149,7 @@ def test_when_the_old_one_does_not_start_either_both_are_said() -> None:
     ("action", "known"),
     [(START, row(1, Status.RESTARTING)), (renew(), row(1, Status.RESTARTING, former_version="0.4.6"))],
 )
-def test_without_a_trial_there_is_no_way_back(action: NodeAction, known: Node) -> None:
+def test_without_a_gate_there_is_no_way_back(action: NodeAction, known: Node) -> None:
     of = backends(NEW, OLD)
     starts_fail(of, 1)
     with pytest.raises(Transient) as caught:

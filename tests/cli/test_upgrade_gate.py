@@ -126,7 +126,7 @@ def test_a_version_without_peers_is_waited_for_a_minute_and_then_taken_back(oper
     identities, programs = keys(operator), copies(operator)
     operator.offer(NEW, connected_peers=0)
     operator.cycle()
-    assert [node.trial for node in operator.remembered().values()].count(NEW) == 1
+    assert [node.gate_version for node in operator.remembered().values()].count(NEW) == 1
     assert len(kept(operator)) == 1
     cycles_until_halted(operator, pause_seconds=2)
     check_unharmed(operator, identities, programs)
@@ -172,7 +172,7 @@ def test_a_step_back_by_hand_has_to_be_confirmed(operator: Operator) -> None:
     assert operator.versions() == {1: "0.4.9"}
 
 
-def test_a_restart_by_hand_in_the_middle_of_a_trial_fails_nobody(operator: Operator) -> None:
+def test_a_restart_by_hand_in_the_middle_of_a_gate_fails_nobody(operator: Operator) -> None:
     operator.bring_up(1, delay_upgrade=60)
     operator.offer(NEW)
     operator.good_cycle()
@@ -183,10 +183,10 @@ def test_a_restart_by_hand_in_the_middle_of_a_trial_fails_nobody(operator: Opera
     for _ in range(2):
         operator.good_cycle()
     (node,) = operator.remembered().values()
-    assert (node.trial, node.trial_failure, node.status) == (NEW, None, Status.UPGRADING)
+    assert (node.gate_version, node.gate_failure, node.status) == (NEW, None, Status.UPGRADING)
 
 
-def test_a_node_that_is_killed_in_its_trial_goes_back(operator: Operator) -> None:
+def test_a_node_that_is_killed_in_its_gate_goes_back(operator: Operator) -> None:
     operator.bring_up(1, delay_upgrade=60)
     identities, programs = keys(operator), copies(operator)
     operator.offer(NEW)
@@ -231,7 +231,7 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
             # Some end before that: the gate moves on, too. A cycle that acts takes longer than an idle one.
             killed += is_killed_after(operator, chance.uniform(0.1, 2 * idle_seconds))
             for node in operator.remembered().values():
-                if version in (node.trial, node.failed_version, node.version, node.binary_version):
+                if version in (node.gate_version, node.failed_version, node.version, node.binary_version):
                     tried.setdefault(version, set()).add(int(node.id))
         assert keys(operator) == identities
     assert killed >= KILLS
@@ -243,7 +243,7 @@ def test_kills_of_wnm_during_all_this_converge(operator: Operator, seed: int) ->
         well = [
             each
             for each in nodes
-            if (each.status, each.version, each.trial) == (Status.RUNNING, "0.6.0", None)
+            if (each.status, each.version, each.gate_version) == (Status.RUNNING, "0.6.0", None)
         ]
         return len(well) == len(operator.processes()) == 3
 

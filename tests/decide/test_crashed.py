@@ -140,7 +140,7 @@ def test_healing_goes_on_beside_pressure_but_for_those_that_the_cap_removes() ->
 def test_growth_counts_those_that_come_back() -> None:
     decision = decide(seen([crashed(1), node(2)], cpu=69.9), settings(node_cap=3))
     assert (decision.rule, briefly(decision)) == ("crashed nodes", "start 1")
-    assert "waits for room: with one more node cpu" in reasons(decision)
+    assert "waits for capacity: with one more node cpu" in reasons(decision)
 
 
 # ---- those that cannot start alike

@@ -137,7 +137,10 @@ def test_choice(nodes: tuple[NodeSeen, ...], request_: Request, expected: str) -
         "a disabled node's stop": (ask("stop", "antnode0001", "antnode0005"), "antnode0005 is disabled"),
         "a disabled node's restart": (ask("restart", "antnode0005"), "antnode0005 is disabled"),
         "a disabled node's upgrade": (ask("upgrade", "antnode0005"), "antnode0005 is disabled"),
-        "more than the cap": (ask("add", count=6), "--count 6: node_cap 9 leaves room for 5; raise node_cap"),
+        "more than the cap": (
+            ask("add", count=6),
+            "--count 6: node_cap 9 leaves capacity for 5; raise node_cap",
+        ),
     },
 )
 def test_refused(request_: Request, words: str) -> None:
@@ -162,7 +165,7 @@ def test_refused_on_an_empty_machine() -> None:
 
 
 def test_refused_beyond_the_cap_by_any_number() -> None:
-    with pytest.raises(BadInput, match="leaves room for 0"):
+    with pytest.raises(BadInput, match="leaves capacity for 0"):
         forced(seen([node(1), node(2)]), settings(node_cap=1), ask("add"))
     assert briefly(forced(seen([node(1)]), settings(node_cap=2), ask("add"))) == "add 2"
 

@@ -14,7 +14,7 @@ from tests.builders import (
     knowing,
     release,
 )
-from tests.decide.trials import BACK, GONE, SILENT, after, look, process_of, tried
+from tests.decide.gates import BACK, GONE, SILENT, after, look, process_of, tried
 
 from wnm.core.decide.upgrades import passed_gates
 from wnm.core.node import Reachability, Status
@@ -57,7 +57,7 @@ from wnm.core.sentences import waiting_for, what
 def test_passes(known: NodeSeen, delay: float) -> None:
     decision = look(known, delay)
     row = after(decision, known)
-    assert (row.status, row.trial, row.former_version) == (Status.RUNNING, None, None)
+    assert (row.status, row.gate_version, row.former_version) == (Status.RUNNING, None, None)
     assert (row.failed_version, row.failures, row.last_error) == (None, 0, None)
     assert row.because.startswith(f"passed the gate for {NEWER}: ")
     assert briefly(decision) == ""
@@ -159,8 +159,8 @@ def test_passes(known: NodeSeen, delay: float) -> None:
 def test_fails(known: NodeSeen, delay: float, words: str) -> None:
     decision = look(known, delay)
     row = after(decision, known)
-    assert words in (row.trial_failure or "")
-    assert (row.status, row.trial, row.former_version) == (known.node.status, NEWER, VERSION)
+    assert words in (row.gate_failure or "")
+    assert (row.status, row.gate_version, row.former_version) == (known.node.status, NEWER, VERSION)
     assert briefly(decision) == BACK
     assert decision.rule == "bookkeeping"
     (record,) = [each for each in decision.releases if each.version == NEWER]
@@ -223,24 +223,26 @@ def test_fails(known: NodeSeen, delay: float, words: str) -> None:
 def test_waits(known: NodeSeen, delay: float, words: str, until: Any) -> None:
     decision = look(known, delay)
     row = after(decision, known)
-    assert (row.status, row.trial, row.trial_failure) == (Status.UPGRADING, NEWER, None)
+    assert (row.status, row.gate_version, row.gate_failure) == (Status.UPGRADING, NEWER, None)
     assert briefly(decision) == ""
-    (held,) = [each for each in decision.held if what(each) == f"antnode0001 is on trial with {NEWER}"]
+    (held,) = [
+        each for each in decision.held if what(each) == f"antnode0001 is in the health gate of {NEWER}"
+    ]
     assert words in waiting_for(held)
     assert held.until is not None
     assert abs(held.until - until) < timedelta(seconds=1)
 
 
-def test_a_trial_from_the_future_begins_again() -> None:
+def test_a_gate_from_the_future_begins_again() -> None:
     known = tried(minutes=-600, started=2)
     row = after(look(known), known)
-    assert (row.status, row.status_since, row.trial_failure) == (Status.UPGRADING, NOW, None)
+    assert (row.status, row.status_since, row.gate_failure) == (Status.UPGRADING, NOW, None)
 
 
 def test_the_same_process_is_no_restart_wherever_the_clock_is() -> None:
     """Times of processes follow the clock when it is set; their numbers do not."""
     known = tried(minutes=5, started=-60)
-    assert after(look(known), known).trial_failure is None
+    assert after(look(known), known).gate_failure is None
 
 
 @cases(
@@ -256,7 +258,7 @@ def test_the_same_process_is_no_restart_wherever_the_clock_is() -> None:
 )
 def test_not_seen_is_not_failed(known: NodeSeen) -> None:
     row = after(look(known), known)
-    assert (row.trial, row.trial_failure, row.status) == (NEWER, None, Status.UPGRADING)
+    assert (row.gate_version, row.gate_failure, row.status) == (NEWER, None, Status.UPGRADING)
 
 
 def test_a_known_record_is_added_to() -> None:

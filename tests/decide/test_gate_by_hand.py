@@ -1,4 +1,4 @@
-"""What is asked for by hand while versions are unproven, on trial or halted."""
+"""What is asked for by hand while versions are unproven, in the gate or halted."""
 
 import pytest
 from tests.builders import (
@@ -14,7 +14,7 @@ from tests.builders import (
     seen,
     settings,
 )
-from tests.decide.trials import GONE, HALTED, NEW, NEWEST, STOPPED, tried, went_back
+from tests.decide.gates import GONE, HALTED, NEW, NEWEST, STOPPED, tried, went_back
 
 from wnm.core.action import AddNode
 from wnm.core.decide.forced import ForcedAction, Request, forced
@@ -66,8 +66,8 @@ def test_what_is_learnt_in_the_same_cycle_is_kept() -> None:
     assert [each.passed for each in lifted(decision)] == [1]
 
 
-def test_a_named_node_on_trial_may_be_tried_again() -> None:
-    failed = tried(1, 20, trial_failure="it has no peers")
+def test_a_named_node_in_gate_may_be_tried_again() -> None:
+    failed = tried(1, 20, gate_failure="it has no peers")
     assert briefly(ask("upgrade", (failed,), "antnode0001")) == "upgrade 1 to 0.4.8"
     assert briefly(ask("upgrade", (failed, node(2)), "antnode0002")) == "roll back 1, upgrade 2 to 0.4.8"
 

@@ -106,9 +106,9 @@ def test_reasons() -> None:
     decision = decide(
         seen([node(1, STOPPED), node(2, STOPPED, because="")]), settings(node_cap=9, **limits(4))
     )
-    assert (decision.rule, sentence(decision.because)) == ("growth", "the machine has room")
+    assert (decision.rule, sentence(decision.because)) == ("growth", "the machine has capacity")
     becauses = [sentence(each.because) for each in decision.actions]
-    assert becauses == ["stopped: its ordinary life", "stopped", *["the machine has room"] * 2]
+    assert becauses == ["stopped: its ordinary life", "stopped", *["the machine has capacity"] * 2]
     assert "add 5 more: waits for a free start slot" in reasons(decision)
     pausing = node(1, STOPPED, retry_at=ahead(1), last_error="once")
     busy = decide(seen([pausing, node(2, Status.RESTARTING, **STARTING)]), settings(node_cap=9))

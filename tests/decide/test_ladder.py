@@ -59,7 +59,7 @@ def test_the_others_say_that_they_wait() -> None:
     assert waiting == [
         "upgrades: 1 node(s) older than 0.4.8: waits for a cycle that dead nodes does not take",
         "silent nodes: 1 node(s) do not answer: waits for a cycle that dead nodes does not take",
-        "growth: the machine has room: waits for a cycle that dead nodes does not take",
+        "growth: the machine has capacity: waits for a cycle that dead nodes does not take",
     ]
 
 

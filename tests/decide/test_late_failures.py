@@ -18,7 +18,7 @@ from tests.builders import (
     seen,
     settings,
 )
-from tests.decide.trials import GONE, NEW, QUIET, RUNS, UPGRADE, process_of, shown
+from tests.decide.gates import GONE, NEW, QUIET, RUNS, UPGRADE, process_of, shown
 
 from wnm.core.action import StartNode, StopNode
 from wnm.core.decide.forced import ForcedAction, Request, forced
@@ -136,8 +136,8 @@ def test_a_node_that_it_harmed_is_started_on_an_older_program_of_another(by_hand
         ),
         "while the machine is under pressure": (passed(), {"cpu": 99.0}, None),
         "one whose last attempt failed": (passed(retry_at=ago(-9), last_error="disk full"), {}, ""),
-        "one that is on trial with it": (
-            passed(trial=NEWER, former_version=VERSION, status=Status.UPGRADING, state=RUNS),
+        "one that is in the gate of it": (
+            passed(gate_version=NEWER, former_version=VERSION, status=Status.UPGRADING, state=RUNS),
             {},
             "",
         ),

@@ -142,7 +142,7 @@ def test_disk(disks: Any, expected: str) -> None:
     {
         "the emptiest disk's reason": (
             seen([], storages=(B, C), disks=(disk("/b", 75), disk("/c", 70))),
-            "add a node: waits for room: with one more node disk /c is 70.0 % (limit 70.0 %)",
+            "add a node: waits for capacity: with one more node disk /c is 70.0 % (limit 70.0 %)",
         ),
         "every disk in a crisis": (
             seen(
@@ -164,7 +164,7 @@ def test_a_stopped_node_on_a_full_disk_keeps_nobody_else_back() -> None:
     view = seen([full, there], storages=(B, C), disks=(disk("/b", 75), disk("/c", 20)))
     decision = decide(view, TWO)
     assert briefly(decision) == "start 2, add 3, add 4, add 5"
-    assert "start antnode0001: waits for room: with one more node disk /b is 75.0 %" in reasons(decision)
+    assert "start antnode0001: waits for capacity: with one more node disk /b is 75.0 %" in reasons(decision)
 
 
 @cases(

@@ -110,22 +110,22 @@ def test_prediction(nodes: list[NodeSeen], readings: Any, changes: Any, expected
     decision = decide(seen(nodes, **readings), settings(**{"node_cap": len(nodes) + 2, **changes}))
     assert briefly(decision) == expected
     if not expected:
-        assert "waits for room: " in reasons(decision)
+        assert "waits for capacity: " in reasons(decision)
 
 
 def test_reasons_of_a_prediction() -> None:
     full = decide(seen([costly(1)], cpu=66), settings())
-    assert "add a node: waits for room: with one more node cpu is 71.0 % (limit 70.0 %)" in reasons(full)
+    assert "add a node: waits for capacity: with one more node cpu is 71.0 % (limit 70.0 %)" in reasons(full)
     stopped = decide(seen([costly(1), node(2, STOPPED)], cpu=66), settings(node_cap=2))
-    assert "start antnode0002: waits for room: with one more node cpu is 71.0 %" in reasons(stopped)
+    assert "start antnode0002: waits for capacity: with one more node cpu is 71.0 %" in reasons(stopped)
     waiting = decide(seen([costly(1), node(2, STOPPED)], cpu=66), settings(node_cap=9))
     assert "add" not in reasons(waiting)
     short = decide(seen([costly(1)], disks=(disk("/", 50, free_bytes=25 * 10**8),)), settings())
-    assert "room: / would have 1500000000 bytes free, fewer than crisis_bytes" in reasons(short)
+    assert "capacity: / would have 1500000000 bytes free, fewer than crisis_bytes" in reasons(short)
     near = decide(seen([costly(1)], disks=(disk("/", 50, free_bytes=35 * 10**8),)), settings())
-    assert "room: / would be less than a node away from crisis_bytes" in reasons(near)
+    assert "capacity: / would be less than a node away from crisis_bytes" in reasons(near)
     part = decide(seen([costly(1)], cpu=59), settings(node_cap=9, **limits(9)))
-    assert "add a node: waits for room: with one more node cpu is 74.0 %" in reasons(part)
+    assert "add a node: waits for capacity: with one more node cpu is 74.0 %" in reasons(part)
 
 
 @cases(

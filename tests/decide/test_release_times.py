@@ -24,7 +24,7 @@ from tests.builders import (
     seen,
     settings,
 )
-from tests.decide.trials import (
+from tests.decide.gates import (
     HALTED,
     NEW,
     NEWEST,
@@ -72,7 +72,7 @@ from wnm.core.sentences import sentence, waiting_for
             limits(2),
             "upgrade 1 to 0.4.8, upgrade 2 to 0.4.8",
         ),
-        "while another is on trial": ((tried(1), urgent(2)), {}, {}, "upgrade 2 to 0.4.8"),
+        "while another is in the gate": ((tried(1), urgent(2)), {}, {}, "upgrade 2 to 0.4.8"),
         "while a node is leaving": (
             (urgent(1), node(2), node(3, Status.REMOVING, status_since=NOW)),
             {},
@@ -243,9 +243,10 @@ def test_a_program_that_could_not_be_started_counts(known: tuple[Release, ...]) 
             action=UPGRADE, ended_at=NOW, **{"result": Result.FAILED, "error": "it ended at once", **changes}
         )
 
-    trying = row(1, trial=NEWER)
+    trying = row(1, gate_version=NEWER)
     (record,) = after_outcomes(
-        known, [(trying, ended(program_failed=True)), (row(2, trial=NEWER), ended(program_failed=True))]
+        known,
+        [(trying, ended(program_failed=True)), (row(2, gate_version=NEWER), ended(program_failed=True))],
     )
     assert [each.node for each in record.failures][-2:] == ["antnode0001", "antnode0002"]
     assert len(record.failures) == len(known) + 2

@@ -22,7 +22,7 @@ from tests.builders import (
     seen,
     settings,
 )
-from tests.decide.trials import FLEET, GONE, HALTED, NEW, NEWEST, STOPPED, tried, upgrades, urgent, went_back
+from tests.decide.gates import FLEET, GONE, HALTED, NEW, NEWEST, STOPPED, tried, upgrades, urgent, went_back
 
 from wnm.core.action import AddNode
 from wnm.core.decide.ladder import decide
@@ -66,13 +66,13 @@ from wnm.core.sentences import remedy, waiting_for, what
             proven(),
             "upgrade 1 to 0.4.8, upgrade 2 to 0.4.8",
         ),
-        "while one is on trial nobody follows": ((tried(1), node(2), node(3)), Remembered(), ""),
-        "while one is on trial after a start nobody does": (
+        "while one is in the gate nobody follows": ((tried(1), node(2), node(3)), Remembered(), ""),
+        "while one is in the gate after a start nobody does": (
             (tried(1, status=Status.RESTARTING), node(2)),
             Remembered(),
             "",
         ),
-        "one that was stopped in its trial is waited for": (
+        "one that was stopped in its gate is waited for": (
             (tried(1, 14, status=STOPPED, state=GONE), node(2)),
             Remembered(),
             "",
@@ -87,11 +87,11 @@ from wnm.core.sentences import remedy, waiting_for, what
             Remembered(),
             "upgrade 2 to 0.4.8",
         ),
-        "one on trial with another version holds nobody back": (
+        "one in the gate of another version holds nobody back": (
             (
                 tried(
                     1,
-                    trial=VERSION,
+                    gate_version=VERSION,
                     former_version="0.4.6",
                     version=VERSION,
                     binary_version=VERSION,
@@ -107,7 +107,7 @@ from wnm.core.sentences import remedy, waiting_for, what
             Remembered(),
             "upgrade 2 to 0.4.8, upgrade 3 to 0.4.8",
         ),
-        "one that is on trial with it and was not seen is none": (
+        "one that is in the gate of it and was not seen is none": (
             (
                 tried(
                     1,
@@ -156,7 +156,7 @@ def test_passing_and_following_are_one_cycle() -> None:
     assert [(each.version, each.passed) for each in decision.releases] == [(NEWER, 1)]
 
 
-def test_each_of_the_others_is_on_trial_too_and_limits_hold() -> None:
+def test_each_of_the_others_is_in_gate_too_and_limits_hold() -> None:
     decision = upgrades((tried(1, 1), tried(2, 1), node(3), node(4)), remembered=proven())
     assert briefly(decision) == "upgrade 3 to 0.4.8"
 
@@ -269,11 +269,11 @@ def own(version: str = VERSION) -> ProgramReading:
             HALTED,
             None,
         ),
-        "halted, and who has an older one is on trial with it": (
+        "halted, and who has an older one is in the gate of it": (
             (
                 tried(
                     1,
-                    trial=VERSION,
+                    gate_version=VERSION,
                     former_version="0.4.6",
                     version=VERSION,
                     binary_version=VERSION,
@@ -338,7 +338,7 @@ def outdated_and_stopped(number: int, **changes: Any) -> NodeSeen:
             {},
             "start 1",
         ),
-        "nor while one is on trial": ((outdated_and_stopped(1), tried(2)), Remembered(), {}, "start 1"),
+        "nor while one is in the gate": ((outdated_and_stopped(1), tried(2)), Remembered(), {}, "start 1"),
         "a halted one to nobody": ((outdated_and_stopped(1),), HALTED, {}, "start 1"),
         "nor to one that went back": ((went_back(1, status=STOPPED),), proven(), {}, "start 1"),
         "nor above the pin": ((outdated_and_stopped(1),), proven(), {"node_version": VERSION}, "start 1"),

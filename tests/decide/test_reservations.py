@@ -37,7 +37,7 @@ def test_growth_leaves_what_is_reserved(reservation: Reservation | None, added: 
     view = seen([node(1)], disks=(disk("/"), disk("/mnt/other")), reservations=every)
     decision = decide(view, settings(node_cap=2))
     assert (briefly(decision) == "add 2") is added, reasons(decision)
-    assert added or "waits for room: with one more node" in reasons(decision)
+    assert added or "waits for capacity: with one more node" in reasons(decision)
 
 
 def test_what_runs_is_never_stopped_for_a_reservation() -> None:

@@ -16,10 +16,10 @@ SOURCE = CHECKOUT / "src"
 # Nothing grows unseen: a capability that needs more raises its number in the commit that needs it, with the reason.
 # The plan of the house is wnm 24,000, wnm_adopt 4,000 and wnm_sim 2,500: a number goes down as soon as the tree does.
 MOST_LINES = {
-    "wnm": 30_700,
-    "wnm_adopt": 5_250,
+    "wnm": 28_750,
+    "wnm_adopt": 4_600,
     "wnm_sim": 2_500,
-    "wnm_fleet": 1_500,  # GPUs and the queue
+    "wnm_fleet": 2_000,  # GPUs, the queue, the local engine
     "wnm/cli": 600,
     "wnm/app": 3_550,
     "wnm/alerts": 800,

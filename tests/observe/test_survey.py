@@ -18,11 +18,11 @@ from tests.sim.running import free_port
 from wnm.core.node import Node, NodeId, Reachability, Status
 from wnm.core.observation import (
     FirewallReading,
+    LedgerState,
     NodeSeen,
     Observation,
     PortRule,
     ProgramReading,
-    Recall,
     Remembered,
     Unseen,
 )
@@ -77,7 +77,7 @@ class Place:
             **PORTS,
             **changes,
         }
-        empty = Recall(
+        empty = LedgerState(
             nodes=tuple(self.nodes),
             interrupted=(),
             remembered=Remembered(),

@@ -88,7 +88,7 @@ def check_new_nodes(seen: Observation, actions: tuple[NodeAction, ...], rows: di
 def rests(row: Node, now: datetime) -> bool:
     """Whether a node's way out, or back to its former program, failed: until it goes on it takes up no place."""
     pauses = row.retry_at is not None and row.retry_at > now
-    return pauses and (row.status is Status.REMOVING or row.trial_failure is not None)
+    return pauses and (row.status is Status.REMOVING or row.gate_failure is not None)
 
 
 def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], settings: Settings) -> None:
@@ -110,7 +110,7 @@ def check_limits(actions: tuple[NodeAction, ...], rows: dict[int, Node], setting
             UpgradeNode: Status.UPGRADING,
             RetireNode: Status.REMOVING,
         }.get(type(action))
-        if isinstance(action, RestartNode) and row is not None and row.trial is not None:
+        if isinstance(action, RestartNode) and row is not None and row.gate_version is not None:
             continue  # the restart that its upgrade lacks
         if isinstance(action, StartNode) and row is not None and row.crashed:
             continue
@@ -179,9 +179,9 @@ def check_grounds(action: Action, seen: Observation, rows: dict[int, Node], sett
     status = rows[action.node].status
     if isinstance(action, RollBackNode):
         row = rows[action.node]
-        assert row.trial_failure is not None
-        assert row.trial is not None
-        assert row.former_version not in (None, row.trial)
+        assert row.gate_failure is not None
+        assert row.gate_version is not None
+        assert row.former_version not in (None, row.gate_version)
     if isinstance(action, DisableNode) or status is Status.DISABLED:
         assert any(isinstance(each, DisableNode) for each in cut_off)
         return

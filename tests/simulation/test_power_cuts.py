@@ -60,7 +60,7 @@ def outdated() -> SimulatedMachine:
     return machine
 
 
-def on_trial(flaw: Flaw = SOUND) -> SimulatedMachine:
+def in_gate(flaw: Flaw = SOUND) -> SimulatedMachine:
     """A machine whose oldest node has been given another version, and nobody looked since."""
     machine = outdated()
     machine.world.flaws["0.4.1"] = flaw
@@ -70,20 +70,20 @@ def on_trial(flaw: Flaw = SOUND) -> SimulatedMachine:
 
 
 def failed() -> SimulatedMachine:
-    machine = on_trial(Flaw(ends_after_minutes=1))
+    machine = in_gate(Flaw(ends_after_minutes=1))
     assert "antnode0001" not in {path.rsplit("/", 1)[1] for path in machine.world.processes}
     return machine
 
 
-def stopped_on_trial() -> SimulatedMachine:
-    machine = on_trial()
+def stopped_in_gate() -> SimulatedMachine:
+    machine = in_gate()
     machine.cycle(asking(ForcedAction.STOP, "antnode0001"))
     machine.world.pass_time()
     return machine
 
 
-def stopped_on_a_trial_that_cannot_start() -> SimulatedMachine:
-    machine = stopped_on_trial()
+def stopped_in_a_gate_that_cannot_start() -> SimulatedMachine:
+    machine = stopped_in_gate()
     machine.world.flaws["0.4.1"] = Flaw(ends_at_start=True)
     return machine
 
@@ -158,22 +158,22 @@ SCENES: dict[str, tuple[Callable[[], SimulatedMachine], Choose, str]] = {
     "StartNode": (crashed, checked, "StartNode"),
     "UpgradeNode": (outdated, checked, "UpgradeNode"),
     "UpgradeNode to what does not start": (broken_and_outdated, checked, "UpgradeNode"),
-    "UpgradeNode by hand in the middle of a trial": (
-        on_trial,
+    "UpgradeNode by hand in the middle of a gate": (
+        in_gate,
         asking(ForcedAction.UPGRADE, "antnode0001"),
         "UpgradeNode",
     ),
     "RollBackNode": (failed, checked, "RollBackNode"),
     "RestartNode that an upgrade lacks": (lacking_a_restart, checked, "RestartNode"),
-    "RestartNode by hand in the middle of a trial": (
-        on_trial,
+    "RestartNode by hand in the middle of a gate": (
+        in_gate,
         asking(ForcedAction.RESTART, "antnode0001"),
         "RestartNode",
     ),
-    "StartNode in the middle of a trial": (stopped_on_trial, checked, "StartNode"),
-    "StartNode of what does not start": (stopped_on_a_trial_that_cannot_start, checked, "StartNode"),
-    "DisableNode in the middle of a trial": (
-        on_trial,
+    "StartNode in the middle of a gate": (stopped_in_gate, checked, "StartNode"),
+    "StartNode of what does not start": (stopped_in_a_gate_that_cannot_start, checked, "StartNode"),
+    "DisableNode in the middle of a gate": (
+        in_gate,
         asking(ForcedAction.DISABLE, "antnode0001"),
         "DisableNode",
     ),

@@ -112,7 +112,7 @@ class Weeks:
         assert Counter(row.status for row in rows) == {Status.RUNNING: len(rows)}
         assert self.healthy == len(rows) == self.machine.settings.node_cap
         assert {row.root_dir for row in rows} == set(world.folders)
-        assert [row.name for row in rows if row.trial or row.trial_failure] == []
+        assert [row.name for row in rows if row.gate_version or row.gate_failure] == []
         assert all(world.processes[row.root_dir].version == row.binary_version for row in rows)
         assert self.machine.ledger.unconcluded == {}
 
@@ -216,14 +216,14 @@ def test_a_version_that_is_bad_for_some_stops_at_the_failures_allowed(flaw: str,
     world = weeks.machine.world
     (record,) = [each for each in weeks.machine.ledger.remembered.releases if each.version == "0.4.1"]
     assert len(record.failures) <= 2 + 1, (
-        "as many as were on trial at once may fail beside the last that is allowed"
+        "as many as were in the gate at once may fail beside the last that is allowed"
     )
     suited = [path for path in world.folders if world.flaw_of("0.4.1", path) == SOUND]
     if len(record.failures) < 2:
         assert weeks.versions() == {"0.4.1": len(suited), "0.4.0": NODES - len(suited)} or not record.failures
 
 
-def test_new_nodes_get_what_works_while_a_version_is_on_trial_and_after_it_was_halted() -> None:
+def test_new_nodes_get_what_works_while_a_version_is_in_gate_and_after_it_was_halted() -> None:
     weeks = fleet(delay_upgrade=timedelta(minutes=12))
     weeks.release("0.4.1", FLAWS["has no peers"])
     weeks.pass_minutes(3)

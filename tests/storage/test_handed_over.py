@@ -11,7 +11,7 @@ from tests.storage.builders import NOW, Store, decision
 from wnm.app import readings, reservations, wishes
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.layers import Layer, Resolved, resolve
-from wnm.core.observation import ForeignReading, Recall, Reservation
+from wnm.core.observation import ForeignReading, LedgerState, Reservation
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing, stored_settings
 from wnm.storage.ledger import KEPT_FOR_FLEET, Ledger
@@ -36,9 +36,9 @@ def resolved(path: str, **typed: str) -> Resolved:
         return found
 
 
-def recall(path: str) -> Recall:
+def load(path: str) -> LedgerState:
     with open_for_reading(path) as database:
-        return Ledger(database).recall()
+        return Ledger(database).load()
 
 
 def test_a_wish_counts_until_it_is_withdrawn(path: str) -> None:
@@ -116,11 +116,11 @@ def test_reservations_are_kept_replaced_and_withdrawn(path: str) -> None:
     reservations.put(path, one)
     reservations.put(path, other)
     reservations.put(path, replace(one, cores=1.0))
-    assert recall(path).reservations == (replace(one, cores=1.0), other)
+    assert load(path).reservations == (replace(one, cores=1.0), other)
     assert other.holds(NOW)
     assert not other.holds(NOW + DAY)
     reservations.withdraw(path, "job-1")
-    assert recall(path).reservations == (other,)
+    assert load(path).reservations == (other,)
     with pytest.raises(BadInput, match="amounts from 0 on"):
         reservations.put(path, replace(one, memory_bytes=-1))
 
@@ -134,16 +134,16 @@ def test_readings_of_a_source_take_the_place_of_its_earlier_ones(path: str) -> N
     readings.put(path, "gpu", [busy, unseen])
     readings.put(path, "containers", [replace(busy, source="containers", owner="job-1")])
     readings.put(path, "gpu", [unseen])
-    assert recall(path).foreign_readings == (replace(busy, source="containers", owner="job-1"), unseen)
+    assert load(path).foreign_readings == (replace(busy, source="containers", owner="job-1"), unseen)
     assert busy.is_fresh(NOW + 2 * minute)
     assert not busy.is_fresh(NOW + 3 * minute)
 
 
 def test_a_cycle_that_runs_is_no_hindrance(path: str) -> None:
     with open_for_writing(path) as database:
-        Ledger(database).recall()
+        Ledger(database).load()
         reservations.put(path, Reservation(owner="job-1", cores=1.0))
-        assert len(Ledger(database).recall().reservations) == 1
+        assert len(Ledger(database).load().reservations) == 1
     with pytest.raises(NeedsOperator, match="there is no database"):
         reservations.put(path + "x", Reservation(owner="job-1"))
 

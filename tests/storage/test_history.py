@@ -168,7 +168,7 @@ def test_an_operation_that_nobody_concluded_is_never_forgotten(store: Store) -> 
         Ledger(database).intend(observation(), SETTINGS, decision(STOP), NOW)
     store.idle(decision(), now=NOW + timedelta(days=400))
     with open_for_reading(store.path) as database:
-        assert [found.action for found in Ledger(database).recall().interrupted] == [STOP]
+        assert [found.action for found in Ledger(database).load().interrupted] == [STOP]
 
 
 def test_a_cycle_after_a_long_rest_forgets_only_so_many(store: Store) -> None:

@@ -44,7 +44,7 @@ def check(path: str) -> None:
     assert numbers(path, "SELECT id FROM cycle WHERE ended_at IS NOT NULL") == concluded
     assert numbers(path, "SELECT cycle_id FROM sample") == concluded
     with open_for_writing(path) as database:
-        assert {each.id for each in Ledger(database).recall().nodes} == added
+        assert {each.id for each in Ledger(database).load().nodes} == added
 
 
 def test_between_intention_and_deed(tmp_path: Path) -> None:
@@ -52,24 +52,24 @@ def test_between_intention_and_deed(tmp_path: Path) -> None:
     kill_in(store.path, "intended")
     with open_for_writing(store.path) as database:
         ledger = Ledger(database)
-        found = ledger.recall()
+        found = ledger.load()
         assert [left.action for left in found.interrupted] == [add(1)]
         assert [each.status for each in found.nodes] == [Status.RESTARTING]
         intention = ledger.intend(observation(interrupted=found.interrupted), SETTINGS, decision(add(1)), NOW)
         done = Outcome(action=add(1), result=Result.DONE, ended_at=NOW)
         ledger.conclude(intention, (done,), ending(NOW + MINUTE, counters=counters()))
-        assert ledger.recall().interrupted == ()
-        assert len(ledger.recall().nodes) == 1
+        assert ledger.load().interrupted == ()
+        assert len(ledger.load().nodes) == 1
 
 
 def test_after_the_conclusion(tmp_path: Path) -> None:
     store = Store(tmp_path)
     kill_in(store.path, "concluded")
     with open_for_writing(store.path) as database:
-        recall = Ledger(database).recall()
-    assert recall.interrupted == ()
-    assert recall.boot_id == "boot-1"
-    assert [each.id for each in recall.nodes] == [1]
+        state = Ledger(database).load()
+    assert state.interrupted == ()
+    assert state.boot_id == "boot-1"
+    assert [each.id for each in state.nodes] == [1]
 
 
 def test_in_the_middle_of_a_transaction(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_in_the_middle_of_a_transaction(tmp_path: Path) -> None:
     store.insert(node(1))
     kill_in(store.path, "uncommitted")
     with open_for_writing(store.path) as database:
-        assert [each.id for each in Ledger(database).recall().nodes] == [1]
+        assert [each.id for each in Ledger(database).load().nodes] == [1]
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_every_landed_schema_is_brought_up_to_date(revision: str, opener: object
     with _opened(opener, path) as database:
         ledger = Ledger(database)
         assert ledger.settings() == {"node_cap": "3"}
-        assert ledger.recall().nodes == ()
+        assert ledger.load().nodes == ()
         assert len(ledger.identity().uuid) == 36
     assert stored_settings(path) == {"node_cap": "3"}
 
@@ -69,16 +69,16 @@ def test_every_landed_schema_is_brought_up_to_date(revision: str, opener: object
 @OPENERS
 def test_a_landed_database_keeps_its_past(opener: object, tmp_path: Path) -> None:
     with _opened(opener, build(tmp_path)) as database:
-        timeline, recall = Timeline(database), Ledger(database).recall()
-        assert [(each.name, each.status) for each in recall.nodes] == [
+        timeline, state = Timeline(database), Ledger(database).load()
+        assert [(each.name, each.status) for each in state.nodes] == [
             ("antnode0001", Status.RUNNING),
             ("antnode0002", Status.STOPPED),
             ("antnode0003", Status.STOPPED),
         ]
-        assert recall.remembered.last_shed_at is not None
+        assert state.remembered.last_shed_at is not None
         (stop,) = timeline.operations_of(3, 10)
         assert stop.action == StopNode(
-            node=recall.nodes[2].id, shed=True, because=legacy("cpu is 83.1 % (limit 80.0 %)")
+            node=state.nodes[2].id, shed=True, because=legacy("cpu is 83.1 % (limit 80.0 %)")
         )
         assert timeline.latest_operations() == {3: stop}
         events = timeline.events()

@@ -36,7 +36,7 @@ from wnm.core.action import (
 from wnm.core.decision import Conclusion
 from wnm.core.errors import Bug, NeedsOperator
 from wnm.core.node import NodeId, Status
-from wnm.core.observation import Interrupted, Observation, Recall, Remembered, Unseen
+from wnm.core.observation import Interrupted, LedgerState, Observation, Remembered, Unseen
 from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import Intention, Ledger
@@ -49,9 +49,9 @@ REMOVE = RemoveNode(node=NodeId(1), because=legacy("the cap shrank"))
 class Machine(Store):
     """A store with the verbs of a cycle."""
 
-    def recall(self) -> Recall:
+    def load(self) -> LedgerState:
         with open_for_writing(self.path) as database:
-            return Ledger(database).recall()
+            return Ledger(database).load()
 
     def intend(
         self, *actions: Action, seen: Observation | None = None, conclusions: tuple[Conclusion, ...] = ()
@@ -84,8 +84,8 @@ def outcome(action: NodeAction, result: Result = Result.DONE, **more: object) ->
 
 
 def test_a_new_ledger_remembers_nothing(tmp_path: Path) -> None:
-    recall = Machine(tmp_path).recall()
-    assert recall == Recall(
+    state = Machine(tmp_path).load()
+    assert state == LedgerState(
         nodes=(),
         interrupted=(),
         remembered=Remembered(),
@@ -98,7 +98,7 @@ def test_a_new_ledger_remembers_nothing(tmp_path: Path) -> None:
 
 
 def test_a_node_comes_back_as_it_was_written(machine: Machine) -> None:
-    assert machine.recall().nodes == (node(1), node(2, Status.STOPPED))
+    assert machine.load().nodes == (node(1), node(2, Status.STOPPED))
 
 
 def test_settings_are_kept_changed_and_forgotten(machine: Machine) -> None:
@@ -110,10 +110,10 @@ def test_settings_are_kept_changed_and_forgotten(machine: Machine) -> None:
 
 def test_an_intention_is_there_before_the_deed(machine: Machine) -> None:
     machine.intend(STOP, START, add(3))
-    recall = machine.recall()
-    assert [found.action for found in recall.interrupted] == [STOP, START, add(3)]
-    assert [each.status for each in recall.nodes] == [Status.RUNNING, Status.RESTARTING, Status.RESTARTING]
-    assert recall.nodes[2].id == 3
+    state = machine.load()
+    assert [found.action for found in state.interrupted] == [STOP, START, add(3)]
+    assert [each.status for each in state.nodes] == [Status.RUNNING, Status.RESTARTING, Status.RESTARTING]
+    assert state.nodes[2].id == 3
 
 
 def test_what_was_concluded_holds_before_anything_acts(machine: Machine) -> None:
@@ -127,15 +127,15 @@ def test_what_was_concluded_holds_before_anything_acts(machine: Machine) -> None
 def test_a_cycle_that_succeeds(machine: Machine) -> None:
     intention = machine.intend(STOP, START, add(3))
     machine.conclude(intention, outcome(add(3)), outcome(STOP), outcome(START))
-    recall = machine.recall()
-    assert recall.interrupted == ()
-    assert [each.status for each in recall.nodes] == [Status.STOPPED, Status.RESTARTING, Status.RESTARTING]
-    assert recall.nodes[0].because == "the load is high"
-    assert recall.nodes[2].binary_version == "0.4.7"
-    assert recall.boot_id == "boot-1"
-    assert recall.counters == counters()
-    assert recall.available == AVAILABLE
-    assert recall.last_cycle_at == NOW
+    state = machine.load()
+    assert state.interrupted == ()
+    assert [each.status for each in state.nodes] == [Status.STOPPED, Status.RESTARTING, Status.RESTARTING]
+    assert state.nodes[0].because == "the load is high"
+    assert state.nodes[2].binary_version == "0.4.7"
+    assert state.boot_id == "boot-1"
+    assert state.counters == counters()
+    assert state.available == AVAILABLE
+    assert state.last_cycle_at == NOW
 
 
 def test_a_deferred_action_leaves_the_row_as_it_was(machine: Machine) -> None:
@@ -145,29 +145,29 @@ def test_a_deferred_action_leaves_the_row_as_it_was(machine: Machine) -> None:
         intention, *(outcome(item.action, Result.DEFERRED) for item in intention.intended), exit_code=0
     )
     assert machine.nodes() == before
-    assert machine.recall().interrupted == ()
+    assert machine.load().interrupted == ()
 
 
 def test_an_unfinished_action_is_left_to_the_next_cycle(machine: Machine) -> None:
     intention = machine.intend(START)
     machine.conclude(intention, outcome(START, Result.UNFINISHED, note="still copying"))
-    recall = machine.recall()
-    assert recall.interrupted == (Interrupted(operation_id=intention.intended[0].operation_id, action=START),)
+    state = machine.load()
+    assert state.interrupted == (Interrupted(operation_id=intention.intended[0].operation_id, action=START),)
     assert machine.nodes()[2].status is Status.RESTARTING
 
 
 def test_an_action_without_an_outcome_is_left_to_the_next_cycle_too(machine: Machine) -> None:
     machine.conclude(machine.intend(STOP, START), outcome(STOP))
-    assert [found.action for found in machine.recall().interrupted] == [START]
+    assert [found.action for found in machine.load().interrupted] == [START]
 
 
 def test_the_next_cycle_closes_what_it_found_open(machine: Machine) -> None:
     machine.intend(START)
-    found = machine.recall().interrupted
+    found = machine.load().interrupted
     second = machine.intend(STOP, seen=observation(interrupted=found))
-    assert [left.action for left in machine.recall().interrupted] == [STOP]
+    assert [left.action for left in machine.load().interrupted] == [STOP]
     machine.conclude(second, outcome(STOP))
-    assert machine.recall().interrupted == ()
+    assert machine.load().interrupted == ()
 
 
 def test_what_was_concluded_is_not_called_interrupted(machine: Machine) -> None:
@@ -175,12 +175,12 @@ def test_what_was_concluded_is_not_called_interrupted(machine: Machine) -> None:
     machine.conclude(first, outcome(STOP))
     stale = Interrupted(operation_id=first.intended[0].operation_id, action=STOP)
     machine.intend(START, seen=observation(interrupted=(stale,)))
-    assert machine.recall().remembered.last_shed_at == outcome(STOP).ended_at
+    assert machine.load().remembered.last_shed_at == outcome(STOP).ended_at
 
 
 def test_an_idle_cycle_closes_what_it_found_open(machine: Machine) -> None:
     machine.intend(START)
-    found = machine.recall().interrupted
+    found = machine.load().interrupted
     with open_for_writing(machine.path) as database:
         Ledger(database).record_idle(
             observation(interrupted=found),
@@ -189,7 +189,7 @@ def test_an_idle_cycle_closes_what_it_found_open(machine: Machine) -> None:
             NOW,
             ending(NOW, exit_code=0, counters=None, history_days=30),
         )
-    assert machine.recall().interrupted == ()
+    assert machine.load().interrupted == ()
 
 
 def test_a_removed_node_has_no_row(machine: Machine) -> None:
@@ -202,15 +202,15 @@ def test_an_addition_that_failed_has_no_row_and_backs_off(machine: Machine) -> N
     for _ in range(4):
         failed = outcome(add(3), Result.FAILED, error="no space", running_after=False)
         machine.conclude(machine.intend(add(3)), failed, exit_code=1)
-        recall = machine.recall()
-        assert {each.id for each in recall.nodes} == {1, 2}
-        until = recall.remembered.add_retry_at
+        state = machine.load()
+        assert {each.id for each in state.nodes} == {1, 2}
+        until = state.remembered.add_retry_at
         waits.append(None if until is None else until - (NOW + MINUTE))
     assert waits == [None, MINUTE, 2 * MINUTE, 4 * MINUTE]
-    assert recall.remembered.add_failures == 4
-    assert recall.remembered.add_last_error == "no space"
+    assert state.remembered.add_failures == 4
+    assert state.remembered.add_last_error == "no space"
     machine.conclude(machine.intend(add(3)), outcome(add(3)))
-    assert machine.recall().remembered == Remembered()
+    assert machine.load().remembered == Remembered()
 
 
 def test_many_failed_additions_in_one_cycle_count_once(machine: Machine) -> None:
@@ -218,7 +218,7 @@ def test_many_failed_additions_in_one_cycle_count_once(machine: Machine) -> None
         outcome(add(number), Result.FAILED, error=f"no {number}", running_after=False) for number in (3, 4, 5)
     ]
     machine.conclude(machine.intend(*(each.action for each in failed)), *failed, exit_code=1)
-    remembered = machine.recall().remembered
+    remembered = machine.load().remembered
     assert (remembered.add_failures, remembered.add_last_error) == (1, "no 5")
 
 
@@ -228,18 +228,18 @@ def test_one_failed_addition_among_others_starts_counting_anew(machine: Machine)
         machine.conclude(machine.intend(add(3)), failed, exit_code=1)
     failed = outcome(add(4), Result.FAILED, error="no", running_after=False)
     machine.conclude(machine.intend(add(3), add(4)), outcome(add(3)), failed, exit_code=1)
-    assert machine.recall().remembered.add_failures == 1
+    assert machine.load().remembered.add_failures == 1
 
 
 def test_an_addition_only_the_operator_can_mend_waits_longest(machine: Machine) -> None:
     failed = outcome(add(3), Result.FAILED, error="no", running_after=False, retry=Retry.OPERATOR)
     machine.conclude(machine.intend(add(3)), failed, exit_code=1)
-    assert machine.recall().remembered.add_retry_at == NOW + MINUTE + timedelta(hours=1)
+    assert machine.load().remembered.add_retry_at == NOW + MINUTE + timedelta(hours=1)
 
 
 def test_a_failure_that_is_not_an_addition_does_not_hold_additions_back(machine: Machine) -> None:
     machine.conclude(machine.intend(START), outcome(START, Result.FAILED, error="no"), exit_code=1)
-    assert machine.recall().remembered.add_failures == 0
+    assert machine.load().remembered.add_failures == 0
     assert machine.nodes()[2].failures == node(2).failures + 1
 
 
@@ -249,7 +249,7 @@ def test_the_last_shedding_and_removal_are_remembered(machine: Machine) -> None:
     machine.conclude(machine.intend(REMOVE), outcome(REMOVE, freed_bytes=123))
     gentle = StopNode(node=NodeId(2), shed=False, because=legacy("asked for"))
     machine.conclude(machine.intend(gentle), replace(outcome(gentle), ended_at=NOW + 5 * MINUTE))
-    assert machine.recall().remembered == Remembered(
+    assert machine.load().remembered == Remembered(
         last_shed_at=NOW + timedelta(seconds=30),
         last_freed_bytes=123,
         last_freed_at=NOW + timedelta(seconds=30),
@@ -261,7 +261,7 @@ def test_a_removal_of_unknown_size_does_not_hide_the_one_before(machine: Machine
     machine.conclude(machine.intend(REMOVE), outcome(REMOVE, freed_bytes=123))
     second = RemoveNode(node=NodeId(2), because=legacy("over the cap"))
     machine.conclude(machine.intend(second), outcome(second, freed_bytes=None))
-    assert machine.recall().remembered.last_freed_bytes == 123
+    assert machine.load().remembered.last_freed_bytes == 123
 
 
 @pytest.mark.parametrize("result", [Result.FAILED, Result.DEFERRED, Result.UNFINISHED])
@@ -270,7 +270,7 @@ def test_what_was_not_done_is_not_remembered_as_done(result: Result, machine: Ma
     machine.conclude(
         machine.intend(STOP, remove), outcome(STOP, result), outcome(remove, result, freed_bytes=1)
     )
-    assert machine.recall().remembered == Remembered()
+    assert machine.load().remembered == Remembered()
 
 
 def test_what_was_not_seen_keeps_what_was_known(machine: Machine) -> None:
@@ -283,27 +283,27 @@ def test_what_was_not_seen_keeps_what_was_known(machine: Machine) -> None:
             NOW + MINUTE,
             ending(NOW + MINUTE, exit_code=0, counters=None, history_days=30),
         )
-    recall = machine.recall()
-    assert recall.available == AVAILABLE
-    assert recall.counters == counters()
-    assert recall.boot_id == "boot-2"
-    assert recall.last_cycle_at == NOW + MINUTE
+    state = machine.load()
+    assert state.available == AVAILABLE
+    assert state.counters == counters()
+    assert state.boot_id == "boot-2"
+    assert state.last_cycle_at == NOW + MINUTE
 
 
 def test_an_action_on_a_node_without_a_row_is_a_bug_and_writes_nothing(machine: Machine) -> None:
-    before = machine.recall()
+    before = machine.load()
     with pytest.raises(Bug, match="StartNode was decided for node 9"):
         machine.intend(add(3), StartNode(node=NodeId(9), program=None, because=legacy("?")))
-    assert machine.recall() == before
+    assert machine.load() == before
 
 
 def test_an_outcome_that_was_never_intended_is_a_bug_and_writes_nothing(machine: Machine) -> None:
     intention = machine.intend(STOP)
-    before = machine.recall()
+    before = machine.load()
     for strange in (outcome(START), outcome(REMOVE)):
         with pytest.raises(Bug, match="was never intended"):
             machine.conclude(intention, outcome(STOP) if strange.action is START else strange, strange)
-    assert machine.recall() == before
+    assert machine.load() == before
 
 
 def test_a_cycle_with_actions_cannot_be_recorded_as_idle(machine: Machine) -> None:
@@ -316,7 +316,7 @@ def test_an_operation_that_cannot_be_read_needs_the_operator(machine: Machine) -
     with open_for_writing(machine.path) as database:
         database.write(lambda c: c.execute('UPDATE operation SET action = \'{"is":"Fly"}\''))
     with pytest.raises(NeedsOperator, match="operation 1: not a NodeAction"):
-        machine.recall()
+        machine.load()
 
 
 def test_rows_that_were_read_are_read_again_only_where_the_ledger_wrote(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_rows_that_were_read_are_read_again_only_where_the_ledger_wrote(tmp_path
     store.insert(node(1), node(2), node(3))
     with open_for_writing(store.path) as database:
         ledger = Ledger(database)
-        one, two, three = ledger.recall().nodes
+        one, two, three = ledger.load().nodes
         assert ledger.nodes() == (one, two, three)
         crash = Conclusion(before=one, after=replace(one, status=Status.STOPPED, because="caf\udce9"))
         removal = RemoveNode(node=two.id, because=legacy("the cap"))

@@ -102,7 +102,7 @@ def test_what_was_there_is_kept_in_a_private_copy(store: Store, home: Path, tmp_
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with open_for_reading(str(copy)) as database:
         assert "colour" not in database.read(columns)
-        assert len(Ledger(database).recall().nodes) == 2
+        assert len(Ledger(database).load().nodes) == 2
 
 
 def test_the_copy_can_be_put_back(store: Store, home: Path, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_alembic_and_sqlalchemy_stay_out_of_a_cycle_whose_schema_is_up_to_date(s
         "from wnm.storage.ledger import Ledger\nfrom wnm.storage.timeline import Timeline\n"
         "for opener in (open_for_reading, open_for_writing):\n"
         "    with opener(sys.argv[1]) as database:\n"
-        "        Ledger(database).recall()\n        Timeline(database).cycle()\n"
+        "        Ledger(database).load()\n        Timeline(database).cycle()\n"
         "print({'alembic', 'sqlalchemy', 'mako'} & set(sys.modules))\n"
     )
     ran = subprocess.run(

@@ -32,7 +32,7 @@ def migrated_from_nothing(folder: Path) -> Path:
 def test_every_field_of_a_node_has_a_column(tmp_path: Path) -> None:
     with closing(connect(uri_of(migrated_from_nothing(tmp_path), "mode=ro"))) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(node)")]
-    assert set(columns) == {field.name for field in fields(Node)}
+    assert set(columns) == {field.encode_name for field in fields(Node)}
 
 
 def test_tables_and_columns_are_known_without_reading_their_declaration(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def read_everything(path: str) -> dict[str, str]:
     with open_for_reading(path) as database:
         history = Timeline(database)
         ledger = Ledger(database)
-        ledger.recall()
+        ledger.load()
         history.cycle()
         history.cycles(10)
         history.nodes()
@@ -91,12 +91,12 @@ def test_beside_a_writer_that_never_rests_each_reading_is_of_one_moment(store: S
     with writing(store.path, "busy") as writer, open_for_reading(store.path) as database:
         for _ in range(30):
             try:
-                recall = Ledger(database).recall()
+                state = Ledger(database).load()
             except Transient:
                 continue
             seen += 1
-            assert len(recall.interrupted) <= 1
-            assert len(recall.nodes) >= 2
+            assert len(state.interrupted) <= 1
+            assert len(state.nodes) >= 2
         assert writer.poll() is None
     assert seen > 0
 

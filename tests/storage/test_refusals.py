@@ -178,15 +178,15 @@ def test_one_malformed_page_is_told_when_it_is_met(table: str, store: Store) -> 
 def test_a_value_that_wnm_cannot_have_written(damage: str, store: Store) -> None:
     execute(store.path, damage)
     with open_for_writing(store.path) as database, pytest.raises(NeedsOperator, match="is damaged") as caught:
-        Ledger(database).recall()
+        Ledger(database).load()
     assert "\n" not in str(caught.value)
 
 
 def test_values_that_only_save_work_are_no_loss(store: Store) -> None:
     execute(store.path, """UPDATE machine SET counters = '{"is":"Meters"}', available = '[]'""")
     with open_for_writing(store.path) as database:
-        recall = Ledger(database).recall()
-    assert (recall.counters, recall.available) == (None, None)
+        state = Ledger(database).load()
+    assert (state.counters, state.available) == (None, None)
 
 
 def test_a_database_in_use(store: Store) -> None:

@@ -38,7 +38,7 @@ def act(store: Store, action: NodeAction, result: Result | None, minute: int = 0
 
 def recalled(store: Store) -> tuple[ShunAct, ...]:
     with open_for_writing(store.path) as database:
-        return Ledger(database).recall().remembered.shun_acts
+        return Ledger(database).load().remembered.shun_acts
 
 
 @pytest.mark.parametrize("result", [Result.DONE, Result.FAILED, Result.UNFINISHED, None])

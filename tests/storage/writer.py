@@ -70,7 +70,7 @@ def concluded(database: Database) -> None:
 
 def busy(database: Database) -> None:
     """Cycle after cycle adds a node and sheds it again, as fast as it can; goes on where another one was killed."""
-    found = Ledger(database).recall()
+    found = Ledger(database).load()
     first = max((each.id for each in found.nodes), default=0) + 1
     print("ready", flush=True)
     for number in range(first, first + 100_000):

@@ -32,7 +32,13 @@ def of(chosen: Decision, *ends: Result, **changes: Any) -> Material:
 
 
 def decided(*actions: object, **changes: object) -> Decision:
-    values = {"rule": "growth", "because": "the machine has room", "conclusions": (), "held": (), **changes}
+    values = {
+        "rule": "growth",
+        "because": "the machine has room",
+        "conclusions": (),
+        "held": (),
+        **changes,
+    }
     values["because"] = legacy(str(values["because"]))
     return Decision(actions=actions, **values)  # type: ignore[arg-type]
 

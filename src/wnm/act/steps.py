@@ -156,7 +156,7 @@ def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
     try:
         backends.manager.start_node(node)
     except WnmError as error:
-        if node.trial is None:
+        if node.gate_version is None:
             raise
         raise _gone_back(node, backends, error) from error
     return Performed()
@@ -164,7 +164,7 @@ def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
 
 def _place(program: ProgramChoice, node: Node, backends: Backends) -> None:
     """Replace the node's program. The copy kept beside it is one that worked, not one that was in its gate."""
-    if node.trial is not None and node.binary_version not in (node.former_version, program.version):
+    if node.gate_version is not None and node.binary_version not in (node.former_version, program.version):
         backends.manager.restore_program(node)
     backends.manager.place_program(node, program.path)
 

@@ -16,7 +16,7 @@ from wnm.alerts.fallback import fallback_path, read_fallback
 if TYPE_CHECKING:
     from wnm.core.decision import Cycle
     from wnm.core.node import Node
-    from wnm.core.observation import Recall
+    from wnm.core.observation import LedgerState
     from wnm.core.settings import Settings
     from wnm.storage.alerts import ClockNote
     from wnm.storage.database import Database
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 
 def note_alerts(
-    database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", recall: "Recall", settings: "Settings"
+    database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", state: "LedgerState", settings: "Settings"
 ) -> None:
     """Open and close alerts after a cycle; `nodes` are the rows after it. The caller holds the cycle's lock."""
     try:
-        _note(database, cycle, nodes, recall, settings)
+        _note(database, cycle, nodes, state, settings)
     except Exception as error:
         # The cycle is over and written down: nothing may undo that.
         log.warning("alerts could not be seen to: %s: %s", type(error).__name__, error)
@@ -44,7 +44,7 @@ def note_alerts(
 
 
 def _note(
-    database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", recall: "Recall", settings: "Settings"
+    database: "Database", cycle: "Cycle", nodes: "Sequence[Node]", state: "LedgerState", settings: "Settings"
 ) -> None:
     from wnm.core.action import Result
     from wnm.core.alert_rules import Look, find
@@ -68,7 +68,7 @@ def _note(
         findings=find(look, settings),
         now=seen.now,
         channels=addresses(settings.alert_urls, settings.alert_command, settings.dead_man_url).names,
-        machine_seed=recall.machine_seed,
+        machine_seed=state.machine_seed,
         history_days=settings.history_days,
         disks=seen.machine.file_systems,
         clock=clock_note,

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Callable
 from datetime import timedelta
 from posixpath import dirname
 
@@ -22,12 +23,12 @@ from wnm.system.removal import absent_account, absent_folders
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
-def init(context: Context) -> Report:
+def init(context: Context, say: Callable[[str], None]) -> Report:
     """Check everything, then write the database; refused when there is one, unless it is an older wnm's."""
     from wnm.storage.old_database import is_old_colony
 
     if context.asked.takes_over or is_old_colony(context.database_path):
-        return take_over(context)
+        return take_over(context, say)
     if os.path.lexists(context.database_path):
         raise already_there(context.database_path)
     resolved = context.resolve(None)
@@ -58,18 +59,18 @@ def init(context: Context) -> Report:
     return Report(text=_next_steps(context, resolved, problem))
 
 
-def take_over(context: Context) -> Report:
-    """Take over the nodes that are there already."""
+def take_over(context: Context, say: Callable[[str], None]) -> Report:
+    """Take over the nodes that are there already; each step is told by `say` before it is taken."""
     from wnm_adopt.taking_over import take_over
 
-    return Report(exit_code=take_over(context))
+    return Report(exit_code=take_over(context, say))
 
 
-def undo_migration(context: Context) -> Report:
-    """Put back what taking over changed."""
+def undo_migration(context: Context, say: Callable[[str], None]) -> Report:
+    """Put back what taking over changed; what is done is told by `say`."""
     from wnm_adopt.undoing import undo
 
-    return Report(exit_code=undo(context))
+    return Report(exit_code=undo(context, say))
 
 
 def _absent(context: Context, settings: Settings) -> list[str]:

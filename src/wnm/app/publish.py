@@ -115,14 +115,14 @@ def _each(wanted: list[tuple[Output, str]], work: Callable[[Output, str], None])
 
 
 def _write(output: Output, path: str, made: "Material", database: "Database") -> None:
-    from wnm.system.publish import publish as write_file
+    from wnm.system.files import publish as write_file
 
     text = output.render(made, database)
     write_file(path, f"{text}\n".encode(errors="replace"), marker=output.marker.encode())
 
 
 def _remove(output: Output, path: str) -> None:
-    from wnm.system.publish import withdraw as remove_file
+    from wnm.system.files import withdraw as remove_file
 
     remove_file(path, marker=output.marker.encode())
 
@@ -142,16 +142,16 @@ def points_for_dashboards(material: "Material") -> str:
     from wnm.core.node import NodeId
     from wnm.core.observation import Target
     from wnm.formats.antnode_metrics import read_figures
-    from wnm.node_kinds.kinds import KINDS
     from wnm.sensors.node_http import ask_all
     from wnm.system.clock import SystemClock
     from wnm.views.influx import is_running, text
+    from wnm.views.reports import tells_metrics
 
     settings = material.settings
     targets = [
         Target(id=NodeId(each.id), host=settings.host, port=each.metrics_port)
         for each in material.facts
-        if each.kind in KINDS and KINDS[each.kind].has_metrics and is_running(each)
+        if tells_metrics(each.kind) and is_running(each)
     ]
     answers = ask_all(
         targets,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wnm.core.contracts import Clock
     from wnm.core.decision import Cycle, Decision, Plan
     from wnm.core.layers import Resolved
-    from wnm.core.observation import Observation, Recall
+    from wnm.core.observation import LedgerState, Observation
     from wnm.core.settings import Settings
     from wnm.storage.ledger import Ledger
 
@@ -113,7 +113,7 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
 
     with open_for_writing(context.database_path) as database:
         ledger = Ledger(database)
-        resolved, recall = check(context, ledger)
+        resolved, state = check(context, ledger)
         settings = resolved.settings
         watchdog.allow(settings.cycle_timeout.total_seconds())
         if context.asked.force_action == UPDATE_CONFIG:
@@ -122,17 +122,17 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
             keep_changes(ledger, resolved, context)
             return Report(), None
         backends = context.wiring.build(settings, context.clock)
-        plan = look_and_decide(recall, settings, backends, context.clock, _choice(context))
+        plan = look_and_decide(state, settings, backends, context.clock, _choice(context))
         # Only now: a request that is refused must not leave its settings behind.
         keep_changes(ledger, resolved, context)
         notice_copy(ledger, system_id())
         cycle = _act(context, ledger, resolved, plan, backends)
         left, absent_before = ledger.nodes(), ledger.absent_before()
-        note_alerts(database, cycle, left, recall, settings)
+        note_alerts(database, cycle, left, state, settings)
         is_over = context.asked.force_action == TEARDOWN and not left
         now = context.clock.now()
         problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
-    tell(cycle, left, problems, firewall_note=recall.firewall_note)
+    tell(cycle, left, problems, firewall_note=state.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
 
@@ -141,7 +141,7 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
 
 
 def look_and_decide(
-    recall: "Recall", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
+    state: "LedgerState", settings: "Settings", backends: "Backends", clock: "Clock", choose: "Choose"
 ) -> "Plan":
     """Look and decide; nothing is different afterwards. This is the whole of a dry run."""
     from wnm.core.decision import Plan
@@ -149,8 +149,8 @@ def look_and_decide(
     from wnm.observe.survey import survey
 
     started_at = clock.now()
-    seen = survey(recall, settings, backends.manager, backends.firewall, KINDS, clock)
-    return Plan(started_at=started_at, known=recall.nodes, seen=seen, decision=choose(seen, settings))
+    seen = survey(state, settings, backends.manager, backends.firewall, KINDS, clock)
+    return Plan(started_at=started_at, known=state.nodes, seen=seen, decision=choose(seen, settings))
 
 
 def _act(
@@ -168,7 +168,6 @@ def _act(
 
     settings, clock, decision = resolved.settings, context.clock, plan.decision
     texts = resolved.recorded_texts()
-    # A survey has happened by the time it is decided.
     actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
@@ -214,12 +213,12 @@ def _rehearse(context: Context) -> Report:
     from wnm.views.explain import plan_text
 
     with open_for_reading(context.database_path) as database:
-        resolved, recall = check(context, Ledger(database))
+        resolved, state = check(context, Ledger(database))
         lines = [f"would set {name}: {old} -> {new}" for name, old, new in told_changes(resolved)]
         if context.asked.force_action == UPDATE_CONFIG:
             return Report(text="\n".join(lines))
         backends = context.wiring.build(resolved.settings, context.clock)
-        plan = look_and_decide(recall, resolved.settings, backends, context.clock, _choice(context))
+        plan = look_and_decide(state, resolved.settings, backends, context.clock, _choice(context))
     lines.append(plan_text(plan.seen, plan.decision, resolved.settings))
     if context.asked.force_action == TEARDOWN:
         lines.append(f"\nthen, when no node is left, would delete {context.database_path}")

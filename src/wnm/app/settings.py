@@ -6,7 +6,7 @@ from posixpath import dirname
 from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
-from wnm.core.observation import Identity, Recall
+from wnm.core.observation import Identity, LedgerState
 from wnm.core.settings import shown
 from wnm.storage.ledger import Ledger
 from wnm.system.removal import absent_folders
@@ -15,7 +15,7 @@ COPY_REMEDY = "if two machines now run from one image, make a database of its ow
 log = logging.getLogger(__name__)
 
 
-def check(context: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
+def check(context: Context, ledger: Ledger) -> tuple[Resolved, LedgerState]:
     """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit.
 
     Only folders that the settings name may be touched, so those that hold nodes have to stay named.
@@ -23,9 +23,9 @@ def check(context: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
     resolved = context.resolve(ledger.layers())
     settings = resolved.settings
     context.wiring.check(settings)
-    recall = ledger.recall()
+    state = ledger.load()
     changed = {change.name for change in resolved.changes}
-    for node in recall.nodes:
+    for node in state.nodes:
         if "node_storage" in changed and dirname(node.root_dir) not in settings.node_storage:
             raise BadInput(
                 f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list"
@@ -34,7 +34,7 @@ def check(context: Context, ledger: Ledger) -> tuple[Resolved, Recall]:
             raise BadInput(
                 f"log_storage: {node.name} logs in {dirname(node.log_dir)}; change it when there are no nodes"
             )
-    return resolved, recall
+    return resolved, state
 
 
 def keep_changes(ledger: Ledger, resolved: Resolved, context: Context) -> None:

@@ -27,7 +27,9 @@ def tell(
     decision = cycle.plan.decision
     log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
     if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
-        log.info("a stopped node is started again when there is room: --force_action disable keeps it down")
+        log.info(
+            "a stopped node is started again when there is capacity: --force_action disable keeps it down"
+        )
     for problem in unpublished:
         log.warning("%s", problem)
 

@@ -196,7 +196,7 @@ def _growth(look: Look, settings: Settings) -> Iterator[Condition]:
     yield Condition(
         key=Key.NO_GROWTH,
         subject="machine",
-        text=f"no node is added or started although there is room for one; {reason}",
+        text=f"no node is added or started although there is capacity for one; {reason}",
         remedy="see wnm explain and wnm doctor",
     )
 

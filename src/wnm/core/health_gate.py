@@ -52,7 +52,7 @@ def assess(
 
     `pid_before` is its process as seen earlier in this gate, None if this is the first time.
     """
-    expected = node.trial or ""
+    expected = node.gate_version or ""
     void = not_applicable(node, reading)
     if void is not None:
         return void
@@ -83,7 +83,7 @@ def patience(settings: Settings) -> timedelta:
 
 def not_applicable(node: Node, reading: NodeReading) -> NotApplicable | None:
     """Return why there is nothing to assess, running or not: the program seen is not the one in the gate."""
-    program, expected = reading.program, node.trial
+    program, expected = reading.program, node.gate_version
     # A remembered version is no proof: an interrupted upgrade may have replaced the program since.
     if not isinstance(program, ProgramReading) or not isinstance(program.version, str):
         return None
@@ -99,7 +99,7 @@ def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
     process, program, page = reading.process, reading.program, reading.page
     if not isinstance(process, ProcessReading) or not isinstance(program, ProgramReading):
         return False
-    if process.started_at is None or program.changed_at is None or program.version != node.trial:
+    if process.started_at is None or program.changed_at is None or program.version != node.gate_version:
         return False
     # Times of processes follow the clock when it is set, those of files do not: alone they prove little.
     said = page.version if isinstance(page, NodePage) else None

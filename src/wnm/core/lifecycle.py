@@ -138,11 +138,11 @@ def conclude(
         return _after_reboot(node, seen.reading, now)
     if node.status is Status.REMOVING:
         return node
-    if node.trial is not None and node.trial_failure is None and runs(seen.reading):
+    if node.gate_version is not None and node.gate_failure is None and runs(seen.reading):
         return _tried(node, seen.reading, now, settings, pid_before=pid_before, cut_off=cut_off)
     if is_gone(seen.reading):
         return _without_process(node, seen.reading, now, cut_off)
-    if runs(seen.reading) and node.trial is None:
+    if runs(seen.reading) and node.gate_version is None:
         return _with_process(node, seen.reading, now, settings)
     return node
 
@@ -151,7 +151,7 @@ def lacks_restart(
     node: Node, reading: NodeReading, now: datetime, *, pid_before: int | None, cut_off: NodeAction | None
 ) -> bool:
     """Whether a node in its gate has its new program and still runs the former one: its upgrade was interrupted."""
-    if node.trial is None or node.trial_failure is not None or not runs(reading):
+    if node.gate_version is None or node.gate_failure is not None or not runs(reading):
         return False
     process = reading.process
     pid = process.pid if isinstance(process, ProcessReading) else None
@@ -169,15 +169,15 @@ def _was_taken_back(
     """
     if (
         not isinstance(cut_off, UpgradeNode | StartNode)
-        or node.trial is None
-        or node.trial_failure is not None
+        or node.gate_version is None
+        or node.gate_failure is not None
     ):
         return False
     program, process = reading.program, reading.process
     if not isinstance(program, ProgramReading) or program.version != node.former_version:
         return False
     if isinstance(cut_off, StartNode):
-        # It did not run before. Without a program to bring it had the one on trial in place; else, gone as before,
+        # It did not run before. Without a program to bring it had the one in the gate in place; else, gone as before,
         # it may never have been given it.
         return runs(reading) or (is_gone(reading) and cut_off.program is None)
     pid = process.pid if isinstance(process, ProcessReading) else None
@@ -186,20 +186,20 @@ def _was_taken_back(
 
 def _without_void_gate(node: Node, reading: NodeReading, now: datetime) -> Node:
     """The node, out of its gate if the program that it has on disk is another one than it was to try."""
-    if node.trial is None:
+    if node.gate_version is None:
         return node
     void = not_applicable(node, reading)
     if void is None:
         return node
     own = node.binary_version
-    if node.trial_failure is not None and own == node.former_version:
+    if node.gate_failure is not None and own == node.former_version:
         # It has its former program back. As long as something runs that may still be the other one.
         if not is_gone(reading):
             return node
-        back = replace(node, failed_version=node.trial, trial=None, trial_failure=None)
+        back = replace(node, failed_version=node.gate_version, gate_version=None, gate_failure=None)
         return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}", crashed=True)
     # Its own program as its former one means that there is no other to go back to.
-    node = replace(node, trial=None, trial_failure=None, former_version=own)
+    node = replace(node, gate_version=None, gate_failure=None, former_version=own)
     if runs(reading) and node.status in (Status.UPGRADING, Status.RESTARTING):
         return moved(node, Status.RUNNING, now, void.because)
     return node
@@ -216,7 +216,7 @@ def _tried(
 ) -> Node:
     """A node in its gate whose process was seen running."""
     if node.status not in (Status.UPGRADING, Status.RESTARTING):
-        return replace(moved(node, Status.UPGRADING, now, f"runs on trial with {node.trial}"), pid=node.pid)
+        return moved(node, Status.UPGRADING, now, f"runs in the health gate of {node.gate_version}")
     if cut_off is not None or lacks_restart(node, reading, now, pid_before=pid_before, cut_off=cut_off):
         # When wnm itself was at work on it, it is not known since when it runs: its gate begins with this observation.
         return replace(node, status_since=now)
@@ -225,7 +225,7 @@ def _tried(
             passed = moved(node, Status.RUNNING, now, because)
             return replace(
                 passed,
-                trial=None,
+                gate_version=None,
                 former_version=None,
                 failed_version=None,
                 failures=0,
@@ -240,8 +240,8 @@ def _tried(
 
 def _gate_failed(node: Node, now: datetime, because: str) -> Node:
     """It stays in its transition until it is back on its former program."""
-    words = f"failed the gate of {node.trial}: {because}"
-    return replace(node, trial_failure=because, because=words, last_error=words)
+    words = f"failed the gate of {node.gate_version}: {because}"
+    return replace(node, gate_failure=because, because=words, last_error=words)
 
 
 def _with_sane_times(node: Node, now: datetime) -> Node:
@@ -307,9 +307,9 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     node = replace(node, retry_at=None, silent_since=None)
     if node.status is Status.REMOVING:
         return replace(node, status_since=now)
-    if runs(reading) and node.trial is not None:
+    if runs(reading) and node.gate_version is not None:
         return replace(
-            node, status=Status.UPGRADING, status_since=now, because="back on trial after a reboot"
+            node, status=Status.UPGRADING, status_since=now, because="back in the health gate after a reboot"
         )
     if runs(reading):
         return moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
@@ -331,8 +331,8 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
     if node.status in (Status.RESTARTING, Status.UPGRADING):
         ended = f"its process ended while {node.status.value.lower()}"
     words = f"{ended}: {reading.last_words}" if reading.last_words else ended
-    if node.trial is not None:
-        return node if node.trial_failure is not None else _gate_failed(node, now, words)
+    if node.gate_version is not None:
+        return node if node.gate_failure is not None else _gate_failed(node, now, words)
     failures = node.failures + 1
     return replace(
         moved(node, Status.STOPPED, now, words, crashed=True),
@@ -415,7 +415,7 @@ def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
 
 
 def _restarted(node: Node, now: datetime, because: str) -> Node:
-    if node.trial is not None and node.status in TRANSITIONS:
+    if node.gate_version is not None and node.status in TRANSITIONS:
         # It stays in the transition that it is in, and takes up no other place than it does.
         return replace(node, status_since=now, because=because, restarted=True)
     return _restarting(node, now, because, restarted=True)
@@ -428,12 +428,12 @@ def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> 
 def _entering_gate(node: Node, program: ProgramChoice) -> Node:
     """A node that is given another version than it has; without one to go back to there is nothing to try."""
     # One that is in its gate already can only go back to the program from before that.
-    former = node.binary_version if node.trial is None else node.former_version
+    former = node.binary_version if node.gate_version is None else node.former_version
     if former == program.version:
-        return replace(node, trial=None, trial_failure=None, former_version=former)
+        return replace(node, gate_version=None, gate_failure=None, former_version=former)
     if former is None:
-        return replace(node, trial=None, trial_failure=None, former_version=None)
-    return replace(node, trial=program.version, trial_failure=None, former_version=former)
+        return replace(node, gate_version=None, gate_failure=None, former_version=None)
+    return replace(node, gate_version=program.version, gate_failure=None, former_version=former)
 
 
 def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
@@ -468,9 +468,9 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
             return replace(
                 _started(node, at),
                 binary_version=node.former_version,
-                failed_version=node.trial,
-                trial=None,
-                trial_failure=None,
+                failed_version=node.gate_version,
+                gate_version=None,
+                gate_failure=None,
             )
         case _:
             return replace(node, status_since=at)
@@ -529,14 +529,14 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         # Nor does it rest before it does.
         failed = replace(
             failed,
-            failed_version=node.trial,
-            trial=None,
-            trial_failure=None,
+            failed_version=node.gate_version,
+            gate_version=None,
+            gate_failure=None,
             former_version=None,
             retry_at=None,
         )
     goes_back = isinstance(outcome.action, RollBackNode | UpgradeNode | StartNode)
-    if failed.trial_failure is not None and goes_back:
+    if failed.gate_failure is not None and goes_back:
         # Until it is back on its former program it stays in its transition.
         return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
     if isinstance(outcome.action, RemoveNode):
@@ -554,11 +554,14 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
 
 def _went_back(failed: Node, node: Node, outcome: Outcome) -> Node:
     """A node that could not be started on the program whose gate it is in, in `node`, its row during the action."""
-    if node.trial is None:
+    if node.gate_version is None:
         return failed
     if outcome.running_after is True:
-        return replace(failed, failed_version=node.trial, trial=None, trial_failure=None)
+        return replace(failed, failed_version=node.gate_version, gate_version=None, gate_failure=None)
     # It may be that its former program does not start either, or that it is not there again: a later cycle sees.
     return replace(
-        failed, trial=node.trial, former_version=node.former_version, trial_failure=outcome.error or ""
+        failed,
+        gate_version=node.gate_version,
+        former_version=node.former_version,
+        gate_failure=outcome.error or "",
     )

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NewType
 
+from msgspec import field
+
 from wnm.core.values import Moment, Value
 
 NodeId = NewType("NodeId", int)
@@ -48,8 +50,8 @@ class Node(Value, frozen=True, kw_only=True):
 
     `restarted` tells a RESTARTING node that ran before from one that was stopped: their delays differ.
     `crashed` is true while a node that ran is down though nobody stopped it, and until it runs again.
-    `trial` is the version that the node was given and has not passed the gate of, `former_version` the one that it
-    can go back to, and `trial_failure` why it has to. `failed_version` is one that it has gone back from.
+    `gate_version` is the version that the node was given and has not passed the gate of, `former_version` the one
+    that it can go back to, and `gate_failure` why it has to. `failed_version` is one that it has gone back from.
     `command` are the arguments of its program as they were found, for a node that was taken over; it goes on with
     them, and under the unit that was found, as they are.
     """
@@ -89,8 +91,8 @@ class Node(Value, frozen=True, kw_only=True):
     last_error: str | None = None
     silent_since: Moment | None = None
     silence_restarts: int = 0
-    trial: str | None = None
-    trial_failure: str | None = None
+    gate_version: str | None = field(default=None, name="trial")
+    gate_failure: str | None = field(default=None, name="trial_failure")
     former_version: str | None = None
     failed_version: str | None = None
     command: tuple[str, ...] | None = None

@@ -381,7 +381,7 @@ class Answer(Value, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class Recall(Value, frozen=True, kw_only=True):
+class LedgerState(Value, frozen=True, kw_only=True):
     """The records of the last cycle; None where there was no cycle yet.
 
     `firewall_note` is what the last cycle found to say of the firewall.

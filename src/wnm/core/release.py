@@ -64,10 +64,14 @@ def after_outcomes(
     known = {each.version: each for each in releases}
     news: dict[str, Release] = {}
     for node, outcome in outcomes:
-        if not outcome.program_failed or node.trial is None:
+        if not outcome.program_failed or node.gate_version is None:
             continue
-        record = news.get(node.trial) or release_of(known.values(), node.trial, outcome.ended_at)
-        news[node.trial] = record.failed(node.name, outcome.ended_at, outcome.error or "it did not start")
+        record = news.get(node.gate_version) or release_of(
+            known.values(), node.gate_version, outcome.ended_at
+        )
+        news[node.gate_version] = record.failed(
+            node.name, outcome.ended_at, outcome.error or "it did not start"
+        )
     return tuple(news.values())
 
 

@@ -17,6 +17,7 @@ from wnm.core.observation import (
     Claim,
     Counters,
     FileSystem,
+    LedgerState,
     MachineReading,
     NodePage,
     NodeReading,
@@ -24,7 +25,6 @@ from wnm.core.observation import (
     Observation,
     ProcessReading,
     ProgramReading,
-    Recall,
     Storage,
     Target,
     Unseen,
@@ -218,11 +218,11 @@ def _reading(
         born=files.born,
         program=files.program,
         mount_point=files.mount_point,
-        critical_failure=critical_failure(node, kind) if node.trial is not None else None,
+        critical_failure=critical_failure(node, kind) if node.gate_version is not None else None,
         has_pages=kind.has_metrics,
         stored_at=stored_at,
         last_words=end_message(node, kind)
-        if node.trial is not None or _is_another(process, node) or _has_gone(process, node)
+        if node.gate_version is not None or _is_another(process, node) or _has_gone(process, node)
         else None,
     )
 
@@ -296,7 +296,7 @@ def _is_due(each: NodeSeen, now: datetime) -> bool:
 
 
 def survey(
-    recall: Recall,
+    state: LedgerState,
     settings: Settings,
     manager: ProcessManager,
     firewall: Firewall,
@@ -304,32 +304,32 @@ def survey(
     clock: Clock,
 ) -> Observation:
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
-    storages = read_storages(storage_folders(recall.nodes, settings))
+    storages = read_storages(storage_folders(state.nodes, settings))
     by_path = {each.storage.path: each for each in storages}
-    machine = read_machine(recall.counters, storages, clock)
-    nodes = read_nodes(recall.nodes, by_path, settings, manager, kinds, clock)
+    machine = read_machine(state.counters, storages, clock)
+    nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock)
     rules = firewall.read()
     now = clock.now()
     return Observation(
         now=now,
         seed=secrets.randbits(62),
-        rebooted=recall.boot_id is not None and recall.boot_id != machine.boot_id,
+        rebooted=state.boot_id is not None and state.boot_id != machine.boot_id,
         machine=machine,
         nodes=nodes,
         storages=tuple(each.storage for each in storages),
-        available=read_program(settings.antnode_path, recall.available, timeout=PROGRAM_PATIENCE),
+        available=read_program(settings.antnode_path, state.available, timeout=PROGRAM_PATIENCE),
         claims=(
             *_claimed_by_folders(storages),
             *_claimed_by_units(manager),
-            *_claimed_by_processes(recall.nodes, settings, kinds.values()),
+            *_claimed_by_processes(state.nodes, settings, kinds.values()),
         ),
         bound_ports=bound_ports(_port_ranges(settings)),
-        interrupted=recall.interrupted,
-        remembered=recall.remembered,
+        interrupted=state.interrupted,
+        remembered=state.remembered,
         firewall=rules,
         utc_offset_seconds=(now.astimezone().utcoffset() or timedelta(0)).total_seconds(),
-        machine_seed=recall.machine_seed,
-        reservations=recall.reservations,
+        machine_seed=state.machine_seed,
+        reservations=state.reservations,
     )
 
 

@@ -1,7 +1,6 @@
 """Runs nodes as plain background processes, each in a session of its own: needs no service manager and no root."""
 
 import os
-import pwd
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from wnm.core.errors import Permanent, Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
+from wnm.system.accounts import name_of
 from wnm.system.clock import until
 from wnm.system.command import ended, spawn_detached
 from wnm.system.files import make_private_dir
@@ -35,7 +35,7 @@ class SetsidDriver:
     ) -> None:
         """`cores` is how many cores 100 % of CPU stands for, `environ` where INHERITED is taken from."""
         self._clock = clock
-        self._found = UnitProcesses(clock, cores or float(os.cpu_count() or 1))
+        self._found = UnitProcesses(clock, cores)
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
 
@@ -50,7 +50,7 @@ class SetsidDriver:
 
     def start(self, unit: Unit) -> None:
         """Return when one process runs, this one or one from before. Transient, with its last words, if it ends."""
-        if unit.user and unit.user != _own_user():
+        if unit.user and unit.user != name_of(os.geteuid()):
             raise Permanent(
                 f"{unit.name} is to run as {unit.user}: the setsid process manager cannot change the user"
             )
@@ -88,7 +88,7 @@ class SetsidDriver:
             return {unit.name: Unseen(reason=str(error)) for unit in units}
         stopped = ProcessReading(state=ProcessState.STOPPED)
         found = {unit.name: table.holding(unit.fingerprint) for unit in units}
-        return {name: self._found.reading(each) if each else stopped for name, each in found.items()}
+        return {name: self._found.reading(each[-1]) if each else stopped for name, each in found.items()}
 
     def remove(self, unit: Unit) -> None:
         """Nothing knows it but its process."""
@@ -99,10 +99,3 @@ class SetsidDriver:
 
     def settle(self) -> None:
         """Nobody has to take note of anything."""
-
-
-def _own_user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

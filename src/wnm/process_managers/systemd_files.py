@@ -3,7 +3,6 @@
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,10 +18,9 @@ from wnm.formats.systemd_unit import (
     service_name,
     unit_text,
 )
-from wnm.system.drop_ins import drop_ins_of
 from wnm.system.files import make_private_dir, open_regular, write_file
-from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import holds
+from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
 MOST_UNIT_BYTES = 4 * 1024 * 1024
 
@@ -37,7 +35,11 @@ class UnitFiles:
         self._folder = Path(folder)
         self._scope = scope
         self._links = self._folder / f"{BOOT_TARGET[scope]}.wants"
-        self._elsewhere = tuple(_distinct(search_path, but=folder))
+        # On most machines /lib is a link to /usr/lib.
+        distinct: dict[Path, Path] = {}
+        for each in map(Path, (folder, *search_path)):
+            distinct.setdefault(each.resolve(), each)
+        self._elsewhere = tuple(distinct.values())[1:]
         self._slice = threading.Lock()
 
     @property
@@ -93,7 +95,11 @@ class UnitFiles:
         ours = self.is_ours(unit)
         if ours and unit.found and not _is_by_wnm(path):
             return False
-        text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
+        behind_links = set()
+        for each in (unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only):
+            with suppress(OSError, ValueError):
+                behind_links.add(str(Path(each).resolve()))
+        text = unit_text(unit, scope=self._scope, behind_links=behind_links).encode()
         if foreign := self.elsewhere(unit):
             raise Permanent(f"{foreign} is a unit that wnm did not write")
         if self._scope == "system":
@@ -106,7 +112,8 @@ class UnitFiles:
         except OSError as error:
             raise Transient(f"cannot write {path}: {error.strerror}") from error
         with self._slice:
-            self._place_slice()
+            if not any(os.path.lexists(each / SLICE) for each in (self._folder, *self._elsewhere)):
+                write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
             write_file(str(path), text, 0o644)
         return True
 
@@ -123,7 +130,11 @@ class UnitFiles:
                 path.with_name(f".{path.name}.new").unlink(missing_ok=True)
                 if ours:
                     path.unlink(missing_ok=True)
-                self._drop_slice()
+                a_slice = self._folder / SLICE
+                if not any(_is_by_wnm(each) for each in self._folder.glob("*.service")):
+                    with suppress(FileNotFoundError):
+                        if not a_slice.is_symlink() and a_slice.read_bytes() == SLICE_TEXT.encode():
+                            a_slice.unlink()
         except OSError as error:
             raise Transient(f"cannot delete {error.filename or path}: {error.strerror}") from error
         return ours or linked
@@ -171,18 +182,6 @@ class UnitFiles:
                     found.setdefault(name.removesuffix(".service"), str(folder / name))
         return found
 
-    def _place_slice(self) -> None:
-        if not any(os.path.lexists(folder / SLICE) for folder in (self._folder, *self._elsewhere)):
-            write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
-
-    def _drop_slice(self) -> None:
-        path = self._folder / SLICE
-        if any(_is_by_wnm(each) for each in self._folder.glob("*.service")):
-            return
-        with suppress(FileNotFoundError):
-            if not path.is_symlink() and path.read_bytes() == SLICE_TEXT.encode():
-                path.unlink()
-
 
 def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
     """Return the folders in which systemd looks for units, the first place first, as systemd.unit(5) has it."""
@@ -209,29 +208,11 @@ def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
     )
 
 
-def _distinct(folders: tuple[str, ...], *, but: str) -> Iterator[Path]:
-    """On most machines /lib is a link to /usr/lib."""
-    seen = {Path(but).resolve()}
-    for folder in map(Path, folders):
-        if folder.resolve() not in seen:
-            seen.add(folder.resolve())
-            yield folder
-
-
-def _behind_links(unit: Unit) -> set[str]:
-    found = set()
-    for path in (unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only):
-        with suppress(OSError, ValueError):
-            found.add(str(Path(path).resolve()))
-    return found
-
-
 def _runs(content: bytes, path: Path, unit: Unit, scope: Scope) -> bool:
     """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
-    from wnm.formats.systemd_loaded import read_loaded
-    from wnm.formats.systemd_reading import read_unit
+    from wnm.formats.systemd_reading import read_loaded, read_unit
 
-    found = read_unit(content, drop_ins_of(path), name=path.name)
+    found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
     if found.argv is None and (properties := loaded_properties(path.name, of_user=scope == "user")):
         found = read_loaded(properties, found, str(path)) or found
     return found.argv is not None and holds(found.argv, unit.fingerprint)

@@ -1,5 +1,6 @@
 """Finds, describes and ends the processes of a unit, and quotes what it printed last."""
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -23,23 +24,16 @@ LAST_OUTPUT_CHARACTERS = 500
 class UnitProcesses:
     """Finds, describes and ends processes by the unit's fingerprint. `cores` is what 100 % of CPU stands for."""
 
-    def __init__(self, clock: Clock, cores: float) -> None:
+    def __init__(self, clock: Clock, cores: float | None) -> None:
         self._clock = clock
-        self._cores = cores
+        self._cores = cores or float(os.cpu_count() or 1)
 
     def of(self, unit: Unit) -> tuple[Process, ...]:
         """Its processes, oldest first. Looked for twice: one that is being replaced can slip through a single pass.
 
         Transient if the process table cannot be read.
         """
-        try:
-            for _ in range(2):
-                found = ProcessTable.read({unit.fingerprint[0]}).holding(unit.fingerprint)
-                if found:
-                    return found
-        except OSError as error:
-            raise Transient(f"cannot read the process table: {error.strerror or error}") from error
-        return ()
+        return self.table([unit]).holding(unit.fingerprint) or self.table([unit]).holding(unit.fingerprint)
 
     def table(self, units: Sequence[Unit]) -> ProcessTable:
         """The processes of all units in one pass. Transient if the process table cannot be read."""
@@ -48,56 +42,47 @@ class UnitProcesses:
         except OSError as error:
             raise Transient(f"cannot read the process table: {error.strerror or error}") from error
 
-    def reading(self, processes: Sequence[Process]) -> ProcessReading:
-        """The newest of a running unit's processes."""
-        return reading_of(processes[-1], self._clock, self._cores)
-
-    def outlast(
-        self, unit: Unit, number: Signals, patience: timedelta, *, spare: int | None = None
-    ) -> tuple[Process, ...]:
-        """Signal each of its processes once, but not the pid `spare`, and wait until none is left.
-
-        Returns those that are left after all.
-        """
-        deadline = self._clock.monotonic() + patience.total_seconds()
-        signalled: set[tuple[int, float]] = set()
-        while found := self.of(unit):
-            for process in found:
-                if process.pid == spare or (process.pid, process.birth) in signalled:
-                    continue
-                if signal_exactly(process, number):
-                    signalled.add((process.pid, process.birth))
-            left_seconds = deadline - self._clock.monotonic()
-            if left_seconds <= 0:
-                return found
-            pause = min(timedelta(seconds=left_seconds), LOOK_AGAIN)
-            until(lambda seen=found: not any(map(is_alive, seen)), pause, self._clock)  # type: ignore[misc]
-        return ()
+    def reading(self, process: Process) -> ProcessReading:
+        """One of a running unit's processes."""
+        alive_seconds = max((self._clock.now() - process.started_at).total_seconds(), 0.01)
+        return ProcessReading(
+            state=ProcessState.RUNNING,
+            pid=process.pid,
+            started_at=process.started_at,
+            cpu_percent=process.cpu_seconds / (alive_seconds * self._cores) * 100,
+            memory_bytes=process.memory_bytes,
+        )
 
     def end(self, unit: Unit, grace: timedelta, *, spare: int | None = None) -> bool:
         """TERM, but not to the pid `spare`, then after `grace` KILL; True if that was needed.
 
         Transient if one is left even so.
         """
-        if not self.outlast(unit, SIGTERM, grace, spare=spare):
-            return False
-        left = self.outlast(unit, SIGKILL, PATIENCE_AFTER_KILL)
-        if left:
-            pids = ", ".join(str(process.pid) for process in left)
-            raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
-        return True
+        left: tuple[Process, ...] = ()
+        for number, patience in ((SIGTERM, grace), (SIGKILL, PATIENCE_AFTER_KILL)):
+            left = self._outlast(unit, number, patience, spare if number == SIGTERM else None)
+            if not left:
+                return number == SIGKILL
+        pids = ", ".join(str(process.pid) for process in left)
+        raise Transient(f"{unit.name} does not end: process {pids} is still there after KILL")
 
-
-def reading_of(process: Process, clock: Clock, cores: float) -> ProcessReading:
-    """A running process; `cores` is what 100 % of CPU stands for."""
-    alive_seconds = max((clock.now() - process.started_at).total_seconds(), 0.01)
-    return ProcessReading(
-        state=ProcessState.RUNNING,
-        pid=process.pid,
-        started_at=process.started_at,
-        cpu_percent=process.cpu_seconds / (alive_seconds * cores) * 100,
-        memory_bytes=process.memory_bytes,
-    )
+    def _outlast(
+        self, unit: Unit, number: Signals, patience: timedelta, spare: int | None
+    ) -> tuple[Process, ...]:
+        """Signal each of its processes once, but not the pid `spare`; returns those that are left after all."""
+        deadline = self._clock.monotonic() + patience.total_seconds()
+        signalled: set[tuple[int, float]] = set()
+        while found := self.of(unit):
+            for process in found:
+                known = (process.pid, process.birth)
+                if process.pid != spare and known not in signalled and signal_exactly(process, number):
+                    signalled.add(known)
+            left_seconds = deadline - self._clock.monotonic()
+            if left_seconds <= 0:
+                return found
+            pause = min(timedelta(seconds=left_seconds), LOOK_AGAIN)
+            until(lambda seen=found: not any(map(is_alive, seen)), pause, self._clock)  # type: ignore[misc]
+        return ()
 
 
 def log_bytes(unit: Unit) -> int:

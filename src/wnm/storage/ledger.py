@@ -19,10 +19,10 @@ from wnm.core.observation import (
     FirewallReading,
     Identity,
     Interrupted,
+    LedgerState,
     MachineReading,
     Observation,
     ProgramReading,
-    Recall,
     Remembered,
     ShunAct,
     Unseen,
@@ -138,9 +138,9 @@ class Ledger:
         self._written.clear()
         return tuple([self._known[number] for number in sorted(self._known)])
 
-    def recall(self) -> Recall:
+    def load(self) -> LedgerState:
         """Everything that an observation needs of the past."""
-        found = self._database.read(_recall)
+        found = self._database.read(_load)
         self._known = {node.id: node for node in found.nodes}
         self._written.clear()
         return found
@@ -219,12 +219,12 @@ def _absent_before(connection: Connection) -> tuple[str, ...]:
     return () if text is None else rows.json_of(tuple[str, ...], text, "absent_before")
 
 
-def _recall(connection: Connection) -> Recall:
+def _load(connection: Connection) -> LedgerState:
     machine = machine_row(connection)
     left_open = connection.execute("SELECT id, action FROM operation WHERE result IS NULL ORDER BY id")
     initialised_at = rows.moment_of(machine["initialised_at"])
     return rows.value_of(
-        Recall,
+        LedgerState,
         machine,
         "machine",
         nodes=all_nodes(connection),

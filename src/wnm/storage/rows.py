@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import astuple
 
 from wnm.core import codec
 from wnm.core.action import NodeAction
@@ -82,7 +82,7 @@ def value_of[T: Struct](kind: type[T], row: Row, name: str, **known: object) -> 
 
     `name` says in errors which row it is. Raises UnreadableError.
     """
-    values = {field: row[field] for field in kind.__struct_fields__ if field not in known}
+    values = {field: row[field] for field in kind.__struct_encode_fields__ if field not in known}
     try:
         return msgspec.convert(values | known, kind)
     except msgspec.ValidationError as error:
@@ -118,7 +118,10 @@ def insert(connection: Connection, table: str, row: Mapping[str, object]) -> int
 
 def put(connection: Connection, table: str, rows: Iterable[Mapping[str, object] | Struct]) -> None:
     """Insert rows that all have the same columns, or replace those of the same key."""
-    found = [asdict(row) if isinstance(row, Struct) else row for row in rows]
+    found = [
+        dict(zip(row.__struct_encode_fields__, astuple(row), strict=True)) if isinstance(row, Struct) else row
+        for row in rows
+    ]
     if found:
         statement = f"INSERT OR REPLACE INTO {table} ({', '.join(found[0])}) VALUES ({marks(found[0])})"
         connection.executemany(

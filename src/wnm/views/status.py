@@ -1,7 +1,7 @@
 """Builds `wnm status`: the machine against its limits, the nodes that fit the terminal, and what needs somebody."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,18 +9,26 @@ from msgspec import Struct
 
 from wnm.core.action import Result
 from wnm.core.node import ProcessState, Reachability, Status
-from wnm.core.observation import FileSystem, NodeSeen, Unseen
-from wnm.core.readings import Gauge
+from wnm.core.observation import FileSystem, Unseen
+from wnm.core.readings import PERCENT, Gauge
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import remedy, waiting_for, what
-from wnm.views import reports
 from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.material import Material, NodeFacts, attention, counts_of, facts_of
+from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload
-from wnm.views.reports import Measured, facts_payload, measured, reachability, rounded
+from wnm.views.reports import (
+    FIGURES,
+    FORMS,
+    Figure,
+    facts_payload,
+    machine_payload,
+    nodes_payload,
+    reachability,
+    rounded,
+)
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
 from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
@@ -61,36 +69,28 @@ class Column(Struct, frozen=True, kw_only=True):
 
 def rows_of(material: Material, extras: Extras) -> tuple[Row, ...]:
     """Every node, in the order of the rows."""
-    return tuple(_row(each, material, extras) for each in material.nodes)
-
-
-def _row(each: NodeSeen, material: Material, extras: Extras) -> Row:
-    facts = facts_of(each, material.observed_at)
-    return Row(
-        facts=facts,
-        why=attention(each, facts),
-        earned=extras.earned.get(facts.name),
-        last=extras.last.get(facts.id),
-        now=material.generated_at,
+    return tuple(
+        Row(
+            facts=facts,
+            why=why,
+            earned=extras.earned.get(facts.name),
+            last=extras.last.get(facts.id),
+            now=material.generated_at,
+        )
+        for facts, why in zip(material.facts, material.concerns, strict=True)
     )
 
 
 def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
     """The rows of which some cell, the wallet or the reason to look at it holds the text, in any case."""
     text = wanted.casefold()
-    return tuple(row for row in rows if any(text in each.casefold() for each in _texts(row)))
 
+    def shown(row: Row) -> Iterator[str]:
+        yield from (column.cell(row).plain for column in COLUMNS.values())
+        facts = row.facts
+        yield from (facts.name, facts.wallet, row.why or "", facts.peer_id or "", facts.root_dir)
 
-def _texts(row: Row) -> list[str]:
-    cells = [column.cell(row).plain for column in COLUMNS.values()]
-    return [
-        *cells,
-        row.facts.name,
-        row.facts.wallet,
-        row.why or "",
-        row.facts.peer_id or "",
-        row.facts.root_dir,
-    ]
+    return tuple(row for row in rows if any(text in each.casefold() for each in shown(row)))
 
 
 def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple[Row, ...]:
@@ -119,7 +119,10 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 def layout(rows: Sequence[Row], width: int | None) -> Layout:
     """The columns that fit into the width, where None is as wide as it takes; what matters least is left out first."""
-    widths = {name: _width(column, rows) for name, column in COLUMNS.items()}
+    widths = {
+        name: max(len(column.heading or name), *(column.cell(row).cell_len for row in rows), 0)
+        for name, column in COLUMNS.items()
+    }
     has_why = any(row.why for row in rows)
     if width is None:
         names, gap, left = set(COLUMNS), 2, _LONGEST_WHY
@@ -136,8 +139,7 @@ def layout(rows: Sequence[Row], width: int | None) -> Layout:
 
 def _fitting(widths: Mapping[str, int], width: int, *, has_why: bool) -> tuple[set[str], int, int]:
     """The names of the columns, the gap, and how much is left behind them and a gap."""
-    core = sum(widths[name] + 2 for name in _CORE) - 2
-    gap = 2 if core <= width else 1
+    gap = 2 if sum(widths[name] + 2 for name in _CORE) - 2 <= width else 1
     reserved = _LEAST_WHY + gap if has_why else 0
     names: set[str] = set()
     used = -gap
@@ -160,10 +162,6 @@ def table(rows: Sequence[Row], shown: Layout) -> list[Line]:
             cells.append(part(shorten(printable(row.why or ""), why), Tone.WARN))
     right = [number for number, each in enumerate(shown.columns) if each.right]
     return columns(lines, right=right, gap=shown.gap, widths=shown.widths)
-
-
-def _width(column: Column, rows: Sequence[Row]) -> int:
-    return max(len(column.heading or column.name), *(column.cell(row).cell_len for row in rows), 0)
 
 
 def _status(row: Row) -> Line:
@@ -197,16 +195,19 @@ def _last(row: Row) -> Line:
     return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
 
 
-def _number(
-    name: str, of: Callable[[Row], Any], shown: Callable[[Any], str] = str, heading: str = ""
-) -> Column:
+def _number(figure: Figure) -> Column:
     """A column of numbers, with a dash where nothing is known."""
+    form = short_ant if figure.kind == "coin" else FORMS.get(figure.kind, str)
+
+    def value(row: Row) -> Any:
+        return getattr(row if figure.kind == "coin" else row.facts, figure.key)
+
     return Column(
-        name=name,
-        cell=lambda row: part(NOTHING if (value := of(row)) is None else shown(value)),
-        key=of,
+        name=figure.name,
+        cell=lambda row: part(NOTHING if (known := value(row)) is None else form(known)),
+        key=value,
         right=True,
-        heading=heading,
+        heading=figure.heading if figure.kind == "coin" else "",
     )
 
 
@@ -218,14 +219,7 @@ _EVERY = (
         name="reachable", cell=_reachable, key=lambda row: row.facts.reachable and row.facts.reachable.value
     ),
     Column(name="version", cell=_version, key=lambda row: row.facts.version or row.facts.binary_version),
-    _number("peers", lambda row: row.facts.connected_peers),
-    _number("shuns", lambda row: row.facts.shunned),
-    _number("records", lambda row: row.facts.records),
-    _number("disk", lambda row: row.facts.disk_bytes, size),
-    _number("earned", lambda row: row.earned, short_ant, "ANT today"),
-    _number("cpu", lambda row: row.facts.cpu_percent, lambda value: f"{value:.1f} %"),
-    _number("memory", lambda row: row.facts.memory_bytes, size),
-    _number("uptime", lambda row: row.facts.uptime_seconds, lambda value: span(timedelta(seconds=value))),
+    *map(_number, FIGURES),
     Column(
         name="last", heading="last action", cell=_last, key=lambda row: row.last and -row.last.at.timestamp()
     ),
@@ -262,7 +256,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     are too many, the ones with concerns. `concerns` are nodes to look at; `hidden_concerns` more found no place.
     """
 
-    measured: Measured
+    gauges: tuple[tuple[Gauge, FileSystem | None], ...]
     counts: Mapping[Status, int]
     node_cap: int
     every: tuple[Row, ...]
@@ -286,29 +280,26 @@ def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS
     summarised = nodes is every and len(every) > choice.most and not choice.every_node
     concerns = tuple(row for row in nodes if row.why is not None)
     shown = concerns[:_MOST_CONCERNS] if summarised else concerns
-    cycle = material.cycle
+    program = None
+    if material.seen is not None:
+        pin = material.settings.node_version
+        program = program_words(material.seen.available) + (f", pinned to {pin}" if pin else "")
     return Overview(
-        measured=measured(material),
-        counts=counts_of(material.nodes),
+        gauges=(
+            *((gauge, None) for gauge in material.gauges if gauge.is_on),
+            *((gauge, system) for system, gauge in material.disks),
+        ),
+        counts=material.counts,
         node_cap=material.settings.node_cap,
         every=every,
         nodes=shown if summarised else nodes,
         concerns=shown,
         summarised=summarised,
         hidden_concerns=len(concerns) - len(shown),
-        needs=() if cycle is None else tuple(held for held in cycle.held if held.remedy is not None),
-        program=_program(material),
+        needs=tuple(held for held in material.cycle.held if held.remedy) if material.cycle else (),
+        program=program,
         last_cycle=last_cycle_line(material),
     )
-
-
-def _program(material: Material) -> str | None:
-    """Return the program that nodes would be given; None before a cycle has seen it. Their own one is in their rows."""
-    seen = None if material.cycle is None else material.cycle.seen
-    if seen is None:
-        return None
-    pin = material.settings.node_version
-    return program_words(seen.available) + (f", pinned to {pin}" if pin else "")
 
 
 def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
@@ -320,19 +311,19 @@ def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
 def status_payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
     """node-status-details and machine-metrics in one object, of the nodes the chosen ones in their order, and in
     `node_notes` what else the table tells of them."""
-    whole = {**reports.machine_payload(material), **reports.nodes_payload(material)}
+    whole = {**machine_payload(material), **nodes_payload(material)}
     rows = _chosen(rows_of(material, extras), choice)
     nodes = [facts_payload(row.facts) for row in rows]
-    return {**whole, "nodes": nodes, "node_notes": [_note(row) for row in rows]}
-
-
-def _note(row: Row) -> Payload:
-    return {
-        "name": row.facts.name,
-        "to_look_at": row.why,
-        "earned_today_attos": None if row.earned is None else str(row.earned),
-        "last_action": None if row.last is None else event_payload(row.last),
-    }
+    notes = [
+        {
+            "name": row.facts.name,
+            "to_look_at": row.why,
+            "earned_today_attos": None if row.earned is None else str(row.earned),
+            "last_action": None if row.last is None else event_payload(row.last),
+        }
+        for row in rows
+    ]
+    return {**whole, "nodes": nodes, "node_notes": notes}
 
 
 _BAR = 16
@@ -347,7 +338,13 @@ def status_lines(
     found: Overview, material: Material, choice: Choice, width: int, *, dots: bool
 ) -> list[Line]:
     """Everything that `wnm status` shows."""
-    lines = [*_head(found, width), line(), *machine_lines(found.measured, width, dots=dots)]
+    head = headline(found)
+    lines = [part("; ").join(head)]
+    if lines[0].cell_len > width:
+        lines = []
+        for each in head:
+            lines += hanging(line(), each.plain, width, Tone(str(each.style) or "none"))
+    lines += [line(), *machine_lines(found, width, dots=dots)]
     if found.program is not None:
         lines += hanging(line(), f"program: {found.program}", width)
     lines += [*hanging(line(), *age(material, width)), line()]
@@ -365,28 +362,13 @@ def status_lines(
     return lines
 
 
-def _head(found: Overview, width: int) -> list[Line]:
-    parts = headline(found)
-    whole = part("; ").join(parts)
-    if whole.cell_len <= width:
-        return [whole]
-    return [
-        one for each in parts for one in hanging(line(), each.plain, width, Tone(str(each.style) or "none"))
-    ]
-
-
 def headline(found: Overview) -> list[Line]:
     """The number of nodes by status, and what they earned: the parts of a line, the most telling first."""
     running = found.counts[Status.RUNNING]
     words = f"{running} of {found.node_count} nodes running, cap {found.node_cap}"
-    others = [
-        f"{count} {status}"
-        for status, count in found.counts.items()
-        if count and status is not Status.RUNNING
-    ]
     parts = [part(words, Tone.STRONG)]
-    if others:
-        parts.append(part(", ".join(others)))
+    if others := tally(found.counts, but=Status.RUNNING):
+        parts.append(part(others))
     earned = [row.earned for row in found.every if row.earned is not None]
     if earned:
         parts.append(part(f"earned today {short_ant(sum(earned))} ANT"))
@@ -406,45 +388,36 @@ def age(material: Material, width: int) -> tuple[str, int, Tone]:
     return f"{words}: NO CYCLE HAS RUN SINCE; see wnm doctor", width, Tone.BAD
 
 
-def machine_lines(measured: Measured, width: int, *, dots: bool) -> list[Line]:
+def machine_lines(found: Overview, width: int, *, dots: bool) -> list[Line]:
     """A bar for each reading with both limits marked in it, and the same in numbers."""
     with_bars = width >= _WITH_BARS
     heads = ("machine", *([""] if with_bars else []), "now", "grows below", "sheds above", "free")
-    rows = [tuple(part(each, Tone.STRONG) for each in heads)]
-    found: list[tuple[Gauge, FileSystem | None]] = [(each, None) for each in measured.gauges if each.is_on]
-    found += [(gauge, system) for system, gauge in measured.disks]
-    rows += [_gauge(gauge, system, with_bars=with_bars, dots=dots) for gauge, system in found]
-    numbers = range(2, 6) if with_bars else range(1, 5)
-    return columns(rows, right=numbers)
+    rows = [[part(each, Tone.STRONG) for each in heads]]
+    for gauge, system in found.gauges:
+        value, tone = gauge.value, tone_of_gauge(gauge)
+        cells = [part(shorten(printable(gauge.name), _LONGEST_GAUGE))]
+        if with_bars:
+            cells.append(part(gauge_bar(gauge, _BAR, dots=dots), tone))
+        unseen = part("not seen", Tone.WARN)
+        cells.append(unseen if isinstance(value, Unseen) else part(rounded(gauge, value), tone))
+        limits = (gauge.allow, gauge.remove)
+        cells += [part("off" if each is None else rounded(gauge, each)) for each in limits]
+        rows.append([*cells, part("" if system is None else size(system.free_bytes))])
+    return columns(rows, right=range(2, 6) if with_bars else range(1, 5))
 
 
-def _gauge(gauge: Gauge, system: FileSystem | None, *, with_bars: bool, dots: bool) -> tuple[Line, ...]:
-    value = gauge.value
-    tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
-    shown = part("not seen", Tone.WARN) if isinstance(value, Unseen) else part(rounded(gauge, value), tone)
-    drawn = [part(_bar(gauge, dots=dots), tone)] if with_bars else []
-    return (
-        part(shorten(printable(gauge.name), _LONGEST_GAUGE)),
-        *drawn,
-        shown,
-        *(part("off" if each is None else rounded(gauge, each)) for each in (gauge.allow, gauge.remove)),
-        part("" if system is None else size(system.free_bytes)),
-    )
+def tone_of_gauge(gauge: Gauge) -> Tone:
+    """Red above the limit for shedding, green below the one for growing."""
+    return Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
 
 
-def share_of(gauge: Gauge) -> tuple[float, list[float]]:
-    """Return how much of its bar a reading fills, and where its limits are in it; an unseen reading fills nothing."""
-    limits = [each for each in (gauge.allow, gauge.remove) if each]
-    whole = 100.0 if gauge.unit == "%" else _HEADROOM * max(limits, default=1.0)
-    value = 0.0 if isinstance(gauge.value, Unseen) else gauge.value
-    return value / whole, [each / whole for each in limits]
-
-
-def _bar(gauge: Gauge, *, dots: bool) -> str:
+def gauge_bar(gauge: Gauge, width: int, *, dots: bool) -> str:
+    """The bar of a reading with its limits marked in it; an unseen reading is drawn as unknown."""
     if isinstance(gauge.value, Unseen):
-        return "?" * _BAR
-    share, marks = share_of(gauge)
-    return bar(share, marks, _BAR, dots=dots)
+        return "?" * width
+    limits = [each for each in (gauge.allow, gauge.remove) if each]
+    whole = 100.0 if gauge.unit == PERCENT else _HEADROOM * max(limits, default=1.0)
+    return bar(gauge.value / whole, [each / whole for each in limits], width, dots=dots)
 
 
 def summary(every: Iterable[Row], width: int) -> list[Line]:
@@ -457,10 +430,10 @@ def summary(every: Iterable[Row], width: int) -> list[Line]:
         "reachable": Counter(reachability(row.facts) for row in rows),
     }
     lines: list[Line] = []
-    for name, tally in tallies.items():
-        common = tally.most_common(_MOST_DIFFERENT)
+    for name, counted in tallies.items():
+        common = counted.most_common(_MOST_DIFFERENT)
         words = ", ".join(f"{count:,} {each}" for each, count in common)
-        others = len(tally) - len(common)
+        others = len(counted) - len(common)
         more = f", and {others} others" if others else ""
         lines += hanging(line(part(f"{name:<10}", Tone.QUIET)), f"{words}{more}", width)
     taken = [row.facts.disk_bytes for row in rows if row.facts.disk_bytes is not None]
@@ -474,24 +447,17 @@ def _nodes(found: Overview, choice: Choice, width: int) -> list[Line]:
             return []
         return [line(f"no node matches {choice.filter}", part("; see wnm status --all", Tone.QUIET)), line()]
     shown = layout(found.nodes, None if choice.every_column else width)
-    return [*table(found.nodes, shown), *_programs(found.nodes, width), line()]
-
-
-def _programs(rows: Iterable[Row], width: int) -> list[Line]:
-    """Return the versions that nodes have on disk, where they differ from the versions that they run."""
+    # Versions that nodes have on disk, where they differ from those that they run.
     pairs: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
+    for row in found.nodes:
         running, own = row.facts.version, row.facts.binary_version
         if running and own and running != own:
             pairs.setdefault((running, own), []).append(row.facts.name)
-    return [
-        line(
-            part(
-                shorten(printable(f"runs {running}, has {own} on disk: {', '.join(names)}"), width), Tone.WARN
-            )
-        )
-        for (running, own), names in pairs.items()
+    words = [
+        f"runs {running}, has {own} on disk: {', '.join(names)}" for (running, own), names in pairs.items()
     ]
+    differ = [line(part(shorten(printable(each), width), Tone.WARN)) for each in words]
+    return [*table(found.nodes, shown), *differ, line()]
 
 
 def _concerns(found: Overview, choice: Choice, width: int) -> list[Line]:

@@ -296,7 +296,7 @@ def _add(seen: Observation, settings: Settings, count: int) -> tuple[NodeAction,
     free = settings.node_cap - sum(_is_managed(each) for each in seen.nodes)
     if count > free:
         raise BadInput(
-            f"--count {count}: node_cap {settings.node_cap} leaves room for {max(free, 0)}; raise node_cap"
+            f"--count {count}: node_cap {settings.node_cap} leaves capacity for {max(free, 0)}; raise node_cap"
         )
     ids = free_ids(seen, settings, count)
     if len(ids) < count:

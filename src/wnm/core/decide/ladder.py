@@ -148,13 +148,13 @@ def _to_finish(
     again = _to_do_again(each, cut_off, seen)
     if again is not None:
         return again
-    if node.trial_failure is not None and node.status not in LEFT_ALONE:
+    if node.gate_failure is not None and node.status not in LEFT_ALONE:
         return None if backs_off(node, seen.now) or absent else _roll_back(node)
     if backs_off(node, seen.now) or seen.rebooted:
         return None
     stale = lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
     if stale and node.status in UNDER_WAY and not absent:
-        because = Reason(kind=ReasonKind.UPGRADE_INTERRUPTED, version=node.trial)
+        because = Reason(kind=ReasonKind.UPGRADE_INTERRUPTED, version=node.gate_version)
         return RestartNode(node=node.id, silent=False, because=because)
     if node.status is not Status.REMOVING:
         return None
@@ -170,7 +170,7 @@ def _as_decided(node: Node) -> Reason:
 
 
 def _roll_back(node: Node) -> RollBackNode:
-    because = Reason(kind=ReasonKind.GATE_FAILED, version=node.trial, text=node.trial_failure)
+    because = Reason(kind=ReasonKind.GATE_FAILED, version=node.gate_version, text=node.gate_failure)
     return RollBackNode(node=node.id, because=because)
 
 
@@ -180,13 +180,13 @@ def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Blocked:
     if is_resting_removal(node, now):
         remedy = Remedy(kind=RemedyKind.FIX_REMOVAL, nodes=nodes, text=node.last_error)
         return replace(backing_off(node, Task(kind=TaskKind.REMOVE, nodes=nodes)), remedy=remedy)
-    if node.trial_failure is not None:
+    if node.gate_failure is not None:
         action = Task(kind=TaskKind.ROLL_BACK, nodes=nodes, version=node.former_version)
         if backs_off(node, now):
             return backing_off(node, action)
         return Blocked(kind=BlockKind.THIS_CYCLE, action=action, until=node.retry_at)
-    if node.trial is not None and runs(each.reading):
-        action = Task(kind=TaskKind.PASS_GATE, nodes=nodes, version=node.trial)
+    if node.gate_version is not None and runs(each.reading):
+        action = Task(kind=TaskKind.PASS_GATE, nodes=nodes, version=node.gate_version)
         verdict = assess(node, each.reading, now, settings, pid_before=node.pid)
         if isinstance(verdict, Waits):
             return Blocked(kind=verdict.kind, action=action, than=verdict.than, until=verdict.until)

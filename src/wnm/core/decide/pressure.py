@@ -294,7 +294,7 @@ def is_healing(node: Node) -> bool:
 
 
 def _rests(node: Node, now: datetime) -> bool:
-    return is_resting_removal(node, now) or (node.trial_failure is not None and backs_off(node, now))
+    return is_resting_removal(node, now) or (node.gate_failure is not None and backs_off(node, now))
 
 
 def is_resting_removal(node: Node, now: datetime) -> bool:

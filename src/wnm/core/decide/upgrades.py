@@ -33,17 +33,17 @@ def release_news(seen: Observation, settings: Settings, concluded: Iterable[Node
             news[version] = replace(record, first_seen_at=seen.now)
     for each in concluded:
         was, now = before[each.node.id], each.node
-        if was.trial is None:
+        if was.gate_version is None:
             late = _late_failure(was, each, seen, settings)
             if late is not None:
                 record = news.get(late.version) or known[late.version]
                 news[late.version] = record.failed(now.name, seen.now, late.reason)
             continue
-        record = news.get(was.trial) or release_of(known.values(), was.trial, seen.now)
-        if now.trial_failure is not None and was.trial_failure is None:
-            news[was.trial] = record.failed(now.name, seen.now, now.trial_failure)
+        record = news.get(was.gate_version) or release_of(known.values(), was.gate_version, seen.now)
+        if now.gate_failure is not None and was.gate_failure is None:
+            news[was.gate_version] = record.failed(now.name, seen.now, now.gate_failure)
         elif has_passed_gate(was, now):
-            news[was.trial] = replace(record, passed=record.passed + 1)
+            news[was.gate_version] = replace(record, passed=record.passed + 1)
     return tuple(news.values())
 
 
@@ -104,7 +104,9 @@ def passed_gates(decision: Decision) -> tuple[Node, ...]:
 def has_passed_gate(before: Node, after: Node) -> bool:
     """Whether the node has just passed the gate of the program that it was given: the former one may go."""
     # Only whoever passes loses the version to go back to.
-    return before.trial is not None and after.former_version is None and before.former_version is not None
+    return (
+        before.gate_version is not None and after.former_version is None and before.former_version is not None
+    )
 
 
 def halted(version: str, seen: Observation, settings: Settings) -> Release | None:
@@ -140,7 +142,7 @@ def is_proven(version: str, seen: Observation) -> bool:
         return True
     return any(
         each.node.status is Status.RUNNING
-        and each.node.trial is None
+        and each.node.gate_version is None
         and each.node.version == version != each.node.failed_version
         and is_healthy(each)
         for each in seen.nodes
@@ -157,7 +159,7 @@ def nodes_in_gate(version: str, seen: Observation, settings: Settings) -> list[N
     return [
         each.node.id
         for each in seen.nodes
-        if each.node.trial == version and _is_tried(each.node, seen.now, settings)
+        if each.node.gate_version == version and _is_tried(each.node, seen.now, settings)
     ]
 
 
@@ -173,7 +175,7 @@ def at_hand(version: str, seen: Observation, settings: Settings) -> ProgramChoic
     best: ProgramChoice | None = None
     for each in seen.nodes:
         node, own = each.node, each.reading.program
-        if node.status is not Status.RUNNING or node.trial is not None or node.binary_version is None:
+        if node.status is not Status.RUNNING or node.gate_version is not None or node.binary_version is None:
             continue
         if node.kind != settings.node_kind:
             continue
@@ -192,7 +194,7 @@ def way_back(each: NodeSeen, seen: Observation, settings: Settings) -> ProgramCh
     """An older program for a node that ended soon after it had passed the gate of a version halted since."""
     node = each.node
     version = node.binary_version
-    if version is None or node.trial is not None or node.kind != settings.node_kind:
+    if version is None or node.gate_version is not None or node.kind != settings.node_kind:
         return None
     record = halted(version, seen, settings)
     if record is None or all(failure.node != node.name for failure in record.failures):

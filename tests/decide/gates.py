@@ -1,4 +1,4 @@
-"""Nodes on trial, for the tests of the gate."""
+"""Nodes in the gate, for the tests of the gate."""
 
 from datetime import timedelta
 from typing import Any
@@ -56,7 +56,7 @@ def after(decision: Decision, known: NodeSeen) -> Node:
     return concluded(decision).get(1, known.node)
 
 
-def trial_row(number: int = 1, minutes: float = 2, **changes: Any) -> Node:
+def gate_row(number: int = 1, minutes: float = 2, **changes: Any) -> Node:
     """The row of a node that was upgraded so many minutes ago and has been seen since."""
     fields: dict[str, Any] = {
         "status": Status.UPGRADING,
@@ -65,7 +65,7 @@ def trial_row(number: int = 1, minutes: float = 2, **changes: Any) -> Node:
         "version": NEWER,
         "binary_version": NEWER,
         "binary_stamp": f"stamp of {NEWER}",
-        "trial": NEWER,
+        "gate_version": NEWER,
         "former_version": VERSION,
     }
     return row(number, **{**fields, **changes})
@@ -81,11 +81,11 @@ def tried(
     placed: float | None = None,
     **changes: Any,
 ) -> NodeSeen:
-    """A node on trial that answers and has peers, and what is seen of it.
+    """A node in the gate that answers and has peers, and what is seen of it.
 
     Its process was `started` so many minutes ago, its program `placed`; both with the upgrade unless given.
     """
-    remembered = trial_row(number, minutes, **changes)
+    remembered = gate_row(number, minutes, **changes)
     known = {each: getattr(remembered, each) for each in Node.__struct_fields__ if each != "id"}
     up = state in (None, ProcessState.RUNNING)
     look: dict[str, Any] = {

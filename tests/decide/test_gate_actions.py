@@ -1,10 +1,10 @@
-"""What the row of a node on trial becomes by what is done to it."""
+"""What the row of a node in the gate becomes by what is done to it."""
 
 from typing import Any
 
 import pytest
 from tests.builders import NEWER, NOW, VERSION, ahead, cases, choice, row
-from tests.decide.trials import ONE, trial_row
+from tests.decide.gates import ONE, gate_row
 
 from wnm.core.action import (
     DisableNode,
@@ -28,7 +28,7 @@ LATER = ahead(1)
 BACK = RollBackNode(node=ONE, because=legacy("why"))
 START = StartNode(node=ONE, program=None, because=legacy("why"))
 RESTART = RestartNode(node=ONE, silent=False, because=legacy("why"))
-FAILED = trial_row(trial_failure="it has no peers")
+FAILED = gate_row(gate_failure="it has no peers")
 AT_ONCE = "it ended at once"
 
 
@@ -58,35 +58,35 @@ def failed(action: NodeAction, before: Node, **changes: Any) -> Node:
         "an upgrade": (upgrade(), row(1), NEWER, VERSION),
         "a start with another program": (renew(), row(1, Status.STOPPED), NEWER, VERSION),
         "a start without one": (START, row(1, Status.STOPPED), None, None),
-        "a start in the middle of a trial": (START, trial_row(status=Status.STOPPED), NEWER, VERSION),
-        "a restart in the middle of a trial": (RESTART, trial_row(), NEWER, VERSION),
+        "a start in the middle of a gate": (START, gate_row(status=Status.STOPPED), NEWER, VERSION),
+        "a restart in the middle of a gate": (RESTART, gate_row(), NEWER, VERSION),
         "an upgrade of a node of unknown version": (upgrade(), row(1, binary_version=None), None, None),
         "an upgrade to what it has already": (upgrade(VERSION), row(1), None, VERSION),
         "the same one again, by hand": (upgrade(), FAILED, NEWER, VERSION),
-        "another one in the middle of a trial": (upgrade(NEWEST), trial_row(), NEWEST, VERSION),
-        "another one with which a stopped trial is started": (
+        "another one in the middle of a gate": (upgrade(NEWEST), gate_row(), NEWEST, VERSION),
+        "another one with which a stopped one in the gate is started": (
             renew(NEWEST),
-            trial_row(status=Status.STOPPED),
+            gate_row(status=Status.STOPPED),
             NEWEST,
             VERSION,
         ),
-        "by hand to the one from before the trial": (upgrade(VERSION), FAILED, None, VERSION),
+        "by hand to the one from before the gate": (upgrade(VERSION), FAILED, None, VERSION),
         "a step down": (upgrade("0.4.6"), row(1), "0.4.6", VERSION),
     },
 )
-def test_who_is_on_trial_with_what(
+def test_who_is_in_gate_with_what(
     action: NodeAction, before: Node, trial: str | None, former: str | None
 ) -> None:
     written = during(action, before, NOW)
-    assert (written.trial, written.former_version, written.trial_failure) == (trial, former, None)
+    assert (written.gate_version, written.former_version, written.gate_failure) == (trial, former, None)
 
 
 @cases(
     "before, status",
     {
         "upgrading": (FAILED, Status.UPGRADING),
-        "starting": (trial_row(trial_failure="-", status=Status.RESTARTING), Status.RESTARTING),
-        "stopped, after a reboot": (trial_row(trial_failure="-", status=Status.STOPPED), Status.RESTARTING),
+        "starting": (gate_row(gate_failure="-", status=Status.RESTARTING), Status.RESTARTING),
+        "stopped, after a reboot": (gate_row(gate_failure="-", status=Status.STOPPED), Status.RESTARTING),
     },
 )
 @pytest.mark.parametrize("action", [BACK, RESTART])
@@ -95,12 +95,16 @@ def test_a_way_back_takes_up_the_place_of_the_way_there(
 ) -> None:
     written = during(action, before, NOW)
     assert (written.status, written.status_since, written.because) == (status, NOW, "why")
-    assert (written.restarted, written.trial, written.trial_failure) == (True, NEWER, before.trial_failure)
+    assert (written.restarted, written.gate_version, written.gate_failure) == (
+        True,
+        NEWER,
+        before.gate_failure,
+    )
 
 
 def test_back_on_its_former_program() -> None:
     written = ended(BACK, FAILED)
-    assert (written.trial, written.trial_failure, written.failed_version) == (None, None, NEWER)
+    assert (written.gate_version, written.gate_failure, written.failed_version) == (None, None, NEWER)
     assert (written.binary_version, written.version, written.pid) == (VERSION, None, None)
     assert (written.status, written.status_since) == (Status.UPGRADING, LATER)
 
@@ -116,9 +120,9 @@ def test_back_on_its_former_program() -> None:
 )
 def test_a_new_process_is_one_that_nobody_has_seen(action: NodeAction) -> None:
     """A restart that wnm did itself must not look like one that it did not."""
-    written = ended(action, trial_row())
+    written = ended(action, gate_row())
     assert (written.pid, written.process_started_at, written.version) == (None, None, None)
-    assert (written.trial, written.binary_version, written.status_since) == (NEWER, NEWER, LATER)
+    assert (written.gate_version, written.binary_version, written.status_since) == (NEWER, NEWER, LATER)
 
 
 @cases(
@@ -126,36 +130,40 @@ def test_a_new_process_is_one_that_nobody_has_seen(action: NodeAction) -> None:
     {
         "an upgrade": (upgrade(), row(1)),
         "a start with it": (renew(), row(1, Status.STOPPED)),
-        "a start in the middle of a trial": (START, trial_row(status=Status.STOPPED)),
+        "a start in the middle of a gate": (START, gate_row(status=Status.STOPPED)),
     },
 )
 def test_a_program_that_cannot_be_started(action: NodeAction, before: Node) -> None:
     back = failed(action, before, program_failed=True, running_after=True)
-    assert (back.status, back.trial, back.trial_failure) == (Status.RUNNING, None, None)
+    assert (back.status, back.gate_version, back.gate_failure) == (Status.RUNNING, None, None)
     assert (back.failed_version, back.failures, back.last_error) == (NEWER, 1, AT_ONCE)
     for running in (False, None):
         neither = failed(action, before, program_failed=True, running_after=running)
-        assert (neither.trial, neither.former_version, neither.trial_failure) == (NEWER, VERSION, AT_ONCE)
+        assert (neither.gate_version, neither.former_version, neither.gate_failure) == (
+            NEWER,
+            VERSION,
+            AT_ONCE,
+        )
         assert neither.status is during(action, before, NOW).status
 
 
 def test_what_fails_for_another_reason_says_nothing_of_the_program() -> None:
     written = failed(upgrade(), row(1), running_after=True)
-    assert (written.trial, written.failed_version, written.status) == (None, None, Status.RUNNING)
+    assert (written.gate_version, written.failed_version, written.status) == (None, None, Status.RUNNING)
     stopped = failed(renew(), row(1, Status.STOPPED), running_after=False)
-    assert (stopped.trial, stopped.failed_version, stopped.status) == (None, None, Status.STOPPED)
+    assert (stopped.gate_version, stopped.failed_version, stopped.status) == (None, None, Status.STOPPED)
 
 
 def test_without_a_way_back_a_program_that_cannot_be_started_is_an_ordinary_failure() -> None:
     unknown = row(1, binary_version=None, failed_version="0.4.6")
     written = failed(upgrade(), unknown, program_failed=True, running_after=False)
-    assert (written.trial, written.trial_failure, written.failed_version) == (None, None, "0.4.6")
+    assert (written.gate_version, written.gate_failure, written.failed_version) == (None, None, "0.4.6")
     assert written.status is Status.STOPPED
 
 
 def test_going_back_that_fails_is_tried_again() -> None:
     written = failed(BACK, FAILED, running_after=True)
-    assert (written.status, written.trial, written.trial_failure) == (
+    assert (written.status, written.gate_version, written.gate_failure) == (
         Status.UPGRADING,
         NEWER,
         "it has no peers",
@@ -168,7 +176,7 @@ def test_when_there_is_nothing_to_go_back_to_it_goes_on_with_what_it_has(
     running: bool, status: Status
 ) -> None:
     written = failed(BACK, FAILED, running_after=running, retry=Retry.LATE)
-    assert (written.status, written.trial, written.trial_failure) == (status, None, None)
+    assert (written.status, written.gate_version, written.gate_failure) == (status, None, None)
     assert (written.failed_version, written.former_version) == (NEWER, None)
     assert written.retry_at is None, "a newer version, or an older one of another node, comes to it at once"
 
@@ -190,7 +198,7 @@ def test_after_a_failure_its_process_is_another_one(action: NodeAction) -> None:
 )
 def test_another_action_that_fails_is_no_way_back(action: NodeAction, status: Status) -> None:
     written = failed(action, FAILED, running_after=True)
-    assert (written.status, written.trial, written.trial_failure) == (status, NEWER, "it has no peers")
+    assert (written.status, written.gate_version, written.gate_failure) == (status, NEWER, "it has no peers")
 
 
 @pytest.mark.parametrize("action", [upgrade(), renew(), BACK])
