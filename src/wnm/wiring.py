@@ -5,6 +5,7 @@ module costs next to nothing. It is what `wnm.app.context.Wiring` describes.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from wnm.system.clock import SystemClock
 if TYPE_CHECKING:
     from wnm.act.steps import Backends
     from wnm.formats.systemd_unit import Scope
+    from wnm.process_managers.launchd import LaunchdDriver
 
 
 class Backend[T](Struct, frozen=True, kw_only=True):
@@ -40,27 +42,18 @@ def _setsid(clock: Clock) -> UnitDriver:
     return SetsidDriver(clock, cores=usable_cores())
 
 
-def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
-    def build(clock: Clock) -> UnitDriver:
-        from wnm.process_managers.systemd import SystemdDriver
-        from wnm.sensors.host import usable_cores
+def _systemd(scope: "Scope", clock: Clock) -> UnitDriver:
+    from wnm.process_managers.systemd import SystemdDriver
+    from wnm.sensors.host import usable_cores
 
-        return SystemdDriver(clock, scope=scope, cores=usable_cores())
-
-    return build
+    return SystemdDriver(clock, scope=scope, cores=usable_cores())
 
 
-def _no_system_services() -> NeedsOperator | None:
+def _no_systemd(scope: "Scope") -> NeedsOperator | None:
     from wnm.process_managers.systemd import why_not_here
 
-    # Root carries out the cycle of an ordinary user: see wnm.app.elevate.
-    return why_not_here("system", user_id=0)
-
-
-def _no_user_services() -> NeedsOperator | None:
-    from wnm.process_managers.systemd import why_not_here
-
-    return why_not_here("user")
+    # Root carries out the cycle of an ordinary user over services of the system: see wnm.app.elevate.
+    return why_not_here(scope, user_id=0 if scope == "system" else None)
 
 
 def _refuse_in_units(folder: str) -> None:
@@ -70,17 +63,11 @@ def _refuse_in_units(folder: str) -> None:
     bare_path(f"{folder}/antnode0001")
 
 
-def _launchd(clock: Clock) -> UnitDriver:
+def _launchd(clock: Clock) -> "LaunchdDriver":
     from wnm.process_managers.launchd import LaunchdDriver
     from wnm.sensors.host import usable_cores
 
     return LaunchdDriver(clock, cores=usable_cores())
-
-
-def _no_agents() -> NeedsOperator | None:
-    from wnm.process_managers.launchd import LaunchdDriver
-
-    return LaunchdDriver(SystemClock()).why_not_here()
 
 
 def _null(clock: Clock) -> Firewall:
@@ -95,16 +82,20 @@ def _ufw(clock: Clock) -> Firewall:
     return UfwFirewall()
 
 
+def _systemd_row(scope: "Scope") -> Backend[UnitDriver]:
+    return Backend(
+        build=partial(_systemd, scope),
+        why_not_here=partial(_no_systemd, scope),
+        refuse_folder=_refuse_in_units,
+    )
+
+
 # The traits of a process manager that decisions depend on are in the row of the same name in wnm.core.backends.
 DRIVERS: Mapping[str, Backend[UnitDriver]] = {
-    "systemd": Backend(
-        build=_systemd("system"), why_not_here=_no_system_services, refuse_folder=_refuse_in_units
-    ),
-    "systemd+user": Backend(
-        build=_systemd("user"), why_not_here=_no_user_services, refuse_folder=_refuse_in_units
-    ),
+    "systemd": _systemd_row("system"),
+    "systemd+user": _systemd_row("user"),
     "setsid": Backend(build=_setsid),
-    "launchd": Backend(build=_launchd, why_not_here=_no_agents),
+    "launchd": Backend(build=_launchd, why_not_here=lambda: _launchd(SystemClock()).why_not_here()),
 }
 FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw": Backend(build=_ufw)}
 
