@@ -179,7 +179,14 @@ def hung(number: int, status: Status = Status.RUNNING, **changes: Any) -> NodeSe
 def disk(mount_point: str = "/", used: float = 20.0, total: int = 1000 * GB, **changes: Any) -> FileSystem:
     """A file system, `used` percent full."""
     free = int(total * (100 - used) / 100)
-    system = FileSystem(mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=used)
+    system = FileSystem(
+        mount_point=mount_point,
+        total_bytes=total,
+        free_bytes=free,
+        used_percent=used,
+        free_inodes=60_000_000,
+        inodes_used_percent=4.0,
+    )
     return replace(system, **changes)
 
 

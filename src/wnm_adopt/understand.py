@@ -57,7 +57,7 @@ def kind_of_command(argv: Sequence[str]) -> tuple[str, str | None] | None:
     given = {word.partition("=")[0] for word in argv[1:MOST_WORDS]}
     by_flags = [name for name, form in FORMS.items() if given & form.only_here]
     for name, kind in KINDS.items():
-        if named == kind.program_name:
+        if named == kind.name:
             others = [other for other in by_flags if other != name]
             return name, f"its program is called {named}, but it has flags of {others[0]}" if others else None
     if len(by_flags) != 1:

@@ -10,7 +10,11 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("import_probe.py")
 
 # Alembic runs these by executing them; they are scripts, not modules.
-SCRIPTS = ("wnm/storage/migrations/env.py", "wnm/storage/migrations/versions/")
+SCRIPTS = tuple(
+    f"{package}/migrations/{scripts}"
+    for package in ("wnm/storage", "wnm_fleet/store")
+    for scripts in ("env.py", "versions/")
+)
 
 # urllib3, which the Docker SDK imports, opens an unbound socket to see whether IPv6 is there. Only who speaks to Docker
 # imports that module, and late.

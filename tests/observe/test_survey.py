@@ -26,7 +26,7 @@ from wnm.core.observation import (
     Remembered,
     Unseen,
 )
-from wnm.node_kinds.antnode import ANTNODE
+from wnm.node_kinds.kinds import ANTNODE
 from wnm.observe.survey import survey
 from wnm.sensors.host import boot_id, read_counters
 from wnm.system.clock import SystemClock

@@ -32,6 +32,7 @@ RANGE_NAMES = ("day", "week", "month")
 GO_WITH: Mapping[str, tuple[str, ...]] = {
     "count": ("--force_action",),
     "confirm": ("--force_action",),
+    "storage": ("--force_action accept_disk",),
     "service_name": ("--force_action", "--report"),
     "cycles": ("simulate",),
     "seed": ("simulate",),
@@ -117,6 +118,8 @@ FORCED_ACTIONS = (
     "survey",
     "teardown",
     "update_config",
+    "adopt",
+    "accept_disk",
 )
 REPORTS = (
     "node-status",
@@ -146,10 +149,10 @@ _WITH_JSON = frozenset(
 class Invocation(Struct, frozen=True, kw_only=True):
     """One command line. None means "not given"; `given` holds the settings' texts by name.
 
-    `service_names` come without `.service`. `cycle` goes with explain, `file` with replay, `cycles` and `seed`
-    with simulate, `cron_verb` with cron, `alerts_verb` with alerts, `port` with serve, `view` with status, explain,
-    history and watch; `migrate_anm`, `import_services`, `migrate_wnm` (the path of an older database),
-    `accept_defaults` and `companions` with --init.
+    `service_names` come without `.service`, `storage` is a folder. `cycle` goes with explain, `file` with replay,
+    `cycles` and `seed` with simulate, `cron_verb` with cron, `alerts_verb` with alerts, `port` with serve, `view` with
+    status, explain, history and watch; `migrate_anm`, `import_services`, `migrate_wnm` (the path of an older
+    database), `accept_defaults` and `companions` with --init.
     """
 
     command: Command = Command.CYCLE
@@ -158,6 +161,7 @@ class Invocation(Struct, frozen=True, kw_only=True):
     service_names: tuple[str, ...] = ()
     count: int | None = None
     confirm: bool = False
+    storage: str | None = None
     report: str | None = None
     report_format: str | None = None
     cycle: int | None = None
@@ -203,7 +207,7 @@ def _conflicts(asked: Invocation) -> Iterator[str]:
         holder: Struct = asked.view if hasattr(asked.view, name) else asked
         value = getattr(holder, "service_names" if name == "service_name" else name)
         is_given = value is not None and value is not False and value != ()
-        if is_given and not {command, f"{command} {asked.report}"}.intersection(words):
+        if is_given and not {command, f"{command} {asked.report or asked.force_action}"}.intersection(words):
             yield _misplaced(f"--{name}", " or ".join(words))
     if asked.report_format is not None and command is not Command.REPORT:
         if not is_json:
@@ -228,11 +232,15 @@ def _forced_conflicts(asked: Invocation) -> Iterator[str]:
     action, has_names = asked.force_action, bool(asked.service_names)
     if asked.count is not None and has_names:
         yield "--count and --service_name cannot be combined: name the nodes or say how many"
-    if action in ("survey", "teardown", "update_config") and (asked.count is not None or has_names):
+    if action in ("survey", "teardown", "update_config", "accept_disk") and (
+        asked.count is not None or has_names
+    ):
         yield f"--force_action {action} is not about single nodes: leave out --count and --service_name"
+    if action == "adopt" and asked.count is not None:
+        yield "--force_action adopt takes --service_name, or neither for every folder without a row"
     if action == "add" and has_names:
         yield "--force_action add takes --count: new nodes get the lowest free ids by themselves"
-    destroys = action == "teardown" or (action == "remove" and has_names)
+    destroys = action in ("teardown", "accept_disk") or (action == "remove" and has_names)
     if destroys and not asked.confirm and not asked.dry_run:
         yield f"--force_action {action} deletes data: add --confirm, or --dry_run to see what it would do"
 

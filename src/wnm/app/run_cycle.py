@@ -18,6 +18,8 @@ from wnm.core.errors import Busy
 from wnm.system.lock import only_one
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from wnm.act.steps import Backends
     from wnm.core.action import Outcome
     from wnm.core.contracts import Clock
@@ -50,7 +52,7 @@ def run_cycle(context: Context) -> Report:
         return tear_down(context)
     if asked.dry_run:
         return with_rights(context)
-    from wnm.alerts.cycle import send_alerts, send_failure
+    from wnm.alerts.cycle import send_alerts
     from wnm.app.log_file import log_path
 
     log_file = None if asked.log_file is None else log_path(asked.log_file)
@@ -60,9 +62,10 @@ def run_cycle(context: Context) -> Report:
     except Exception as error:
         # An operator who asks for something by hand sees the result.
         if is_cycle and not isinstance(error, Busy):
-            send_failure(context.database_path, error, log_file)
+            send_alerts(context.database_path, "bad", error, log_file=log_file)
         raise
-    send_alerts(context.database_path, good=report.exit_code == 0 and is_cycle, log_file=log_file)
+    good = report.exit_code == 0 and is_cycle
+    send_alerts(context.database_path, "good" if good else "done", log_file=log_file)
     return report
 
 
@@ -132,11 +135,12 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         is_over = context.asked.force_action == TEARDOWN and not left
         now = context.clock.now()
         problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
+        identity = ledger.identity().uuid
     tell(cycle, left, problems, firewall_note=state.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
 
-        forget_everything(context.database_path)
+        forget_everything(context.database_path, settings.node_storage, identity)
     return Report(exit_code=cycle.exit_code), absent_before if is_over else None
 
 
@@ -153,25 +157,23 @@ def look_and_decide(
     return Plan(started_at=started_at, known=state.nodes, seen=seen, decision=choose(seen, settings))
 
 
-def _act(
-    context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
-) -> "Cycle":
+def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends") -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
     from wnm.act.executor import TimeLimit
-    from wnm.act.reconcile import reconcile
-    from wnm.act.steps import carry_out_actions, healing_slots
+    from wnm.act.steps import carry_out_actions, healing_slots, reconcile
     from wnm.core.action import Resurvey
     from wnm.core.decide.upgrades import passed_gates
     from wnm.core.decision import Cycle
     from wnm.sensors.host import read_counters
     from wnm.storage.ledger import Ending
 
-    settings, clock, decision = resolved.settings, context.clock, plan.decision
+    settings, clock, decision = resolved.settings, run.clock, plan.decision
     texts = resolved.recorded_texts()
     actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
+    unmarked = _mark_places(ledger, plan)
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
-    began, whole = context.began, settings.cycle_timeout.total_seconds()
+    began, whole = run.began, settings.cycle_timeout.total_seconds()
     limit = TimeLimit(last_start=began + whole * LAST_START, end=began + whole * LAST_MOMENT)
     outcomes = carry_out_actions(
         actions,
@@ -183,7 +185,7 @@ def _act(
         healing=healing_slots(settings, plan.seen.machine.usable_cores),
     )
     failures = reconcile(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
-    problems = backends.manager.trim_logs(plan.known)
+    problems = (*unmarked, *failures, *backends.manager.trim_logs(plan.known))
     ending = Ending(
         ended_at=clock.now(),
         exit_code=exit_code(decision, outcomes) or int(bool(failures)),
@@ -195,14 +197,50 @@ def _act(
     else:
         number = intention.cycle_id
         ledger.conclude(intention, outcomes, ending)
+        _note_additions(ledger, plan, outcomes, ending.ended_at)
     return Cycle(
         number=number,
         plan=plan,
         outcomes=outcomes,
-        problems=(*failures, *problems),
+        problems=problems,
         exit_code=ending.exit_code,
         ended_at=ending.ended_at,
     )
+
+
+def _mark_places(ledger: "Ledger", plan: "Plan") -> "Sequence[str]":
+    """Write the markers of new storage folders and remember what was decided of them; returns what went wrong.
+
+    Transient if that was what somebody asked for.
+    """
+    news, identity = plan.decision.places, plan.seen.remembered.identity
+    if not news or identity is None:
+        return ()
+    from wnm.act.places import mark_all
+    from wnm.core.decision import BY_HAND
+    from wnm.core.errors import Transient
+
+    done, problems = mark_all(news, identity)
+    ledger.note_places(done)
+    if problems and plan.decision.rule == BY_HAND:
+        raise Transient("; ".join(problems))
+    return problems
+
+
+def _note_additions(ledger: "Ledger", plan: "Plan", outcomes: "Sequence[Outcome]", now: "datetime") -> None:
+    """Remember of storage folders whether the nodes that were added there could be."""
+    from wnm.core.action import AddNode, Result
+    from wnm.core.places import after_additions_in
+
+    ended = [
+        (os.path.dirname(each.action.node.root_dir), each.error if each.result is Result.FAILED else None)  # noqa: PTH120
+        for each in outcomes
+        if isinstance(each.action, AddNode) and each.result in (Result.DONE, Result.FAILED)
+    ]
+    if ended:
+        known = {each.path: each for each in plan.seen.remembered.places}
+        known |= {each.place.path: each.place for each in plan.decision.places}
+        ledger.note_places(after_additions_in(known.values(), ended, now))
 
 
 def _rehearse(context: Context) -> Report:
@@ -238,6 +276,7 @@ def _choice(context: Context) -> "Choose":
         action=ForcedAction(asked.force_action or ""),
         names=asked.service_names,
         count=asked.count,
+        storage=asked.storage,
         confirmed=asked.confirm or asked.dry_run,
     )
     return partial(forced, request=request)

@@ -44,6 +44,7 @@ _OPTIONS = (
     Option("service_name", "the nodes that are meant", "antnode0001[,antnode0003…]"),
     Option("count", "how many nodes, chosen as wnm itself would choose them", "N"),
     Option("confirm", "yes, delete the data of these nodes"),
+    Option("storage", "the storage folder whose disk is accepted as it is", "FOLDER"),
     Option("report", "print a report", "NAME", REPORTS),
     Option("report_format", "how to write it", "FORMAT", REPORT_FORMATS),
     Option("json", "the same as --report_format json"),

@@ -1,4 +1,4 @@
-"""Reads the machine: counters, load, memory, cores, file systems, and which start of which machine this is.
+"""Reads the machine: counters, load, memory, cores, and which start of which machine this is.
 
 The system's own way is in `host_linux`, which does without the cost of importing psutil, and `host_elsewhere`.
 """
@@ -7,12 +7,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from wnm.core.contracts import Clock
-from wnm.core.observation import Counters, FileSystem, Load, Unseen
+from wnm.core.observation import Counters, Load, Unseen
 
 _SAMPLE_SECONDS = 0.25
 
@@ -91,51 +90,6 @@ def _own_way() -> ModuleType:
     from wnm.sensors import host_elsewhere
 
     return host_elsewhere
-
-
-def file_system_of(path: str) -> FileSystem | Unseen:
-    """The file system that holds `path`, or would hold it: what is missing is looked for further up.
-
-    Percent as df counts them: of what ordinary users can have. May hang as long as the disk does; see
-    `read_with_timeout`.
-    """
-    try:
-        place = _nearest(Path(path))
-        mount_point = _mount_point(place)
-        status = os.statvfs(place)
-    except (OSError, ValueError, RuntimeError) as error:
-        return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
-    used = status.f_blocks - status.f_bfree
-    if used + status.f_bavail <= 0:
-        return Unseen(reason=f"{path}: its file system has no size")
-    return FileSystem(
-        mount_point=str(mount_point),
-        total_bytes=status.f_blocks * status.f_frsize,
-        free_bytes=status.f_bavail * status.f_frsize,
-        used_percent=100 * used / (used + status.f_bavail),
-    )
-
-
-def _nearest(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists; without symlinks."""
-    place = path.resolve()
-    for candidate in (place, *place.parents):
-        try:
-            candidate.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        return candidate
-    raise FileNotFoundError(f"{path} is on no file system")
-
-
-def _mount_point(place: Path) -> Path:
-    """The topmost folder on the way up that is still on the same device."""
-    device = place.stat().st_dev
-    for parent in place.parents:
-        if parent.stat().st_dev != device:
-            break
-        place = parent
-    return place
 
 
 def read_with_timeout[T](read: Callable[[], T], seconds: float, *, what: str = "reading") -> T | Unseen:

@@ -24,10 +24,8 @@ def place_file(source: str, target: str, mode: int, *, follow_link: bool = True)
     A program at `target` may be running meanwhile. Transient if the source is not a regular file, cannot be read or
     changes while it is copied, or the copy cannot be written.
     """
-    try:
+    with failing(f"cannot read {source}"):
         original = open_regular(source, follow_link=follow_link)
-    except OSError as error:
-        raise Transient(f"cannot read {source}: {error.strerror}") from error
     with original:
         before = stamp_of(os.fstat(original.fileno()))
 
@@ -196,6 +194,15 @@ def stamp_of(seen: os.stat_result) -> str:
 
 
 @contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Errors of the operating system become Transient: what could not be done, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise Transient(f"{what}: {error.strerror or error}") from error
+
+
+@contextmanager
 def opened(path: str | Path, flags: int = OPEN_FOLDER, folder: int | None = None) -> Iterator[int]:
     """An open descriptor, of a folder unless `flags` say otherwise; `path` may be a name in an open folder."""
     descriptor = os.open(path, flags, dir_fd=folder)
@@ -218,27 +225,25 @@ def replace_file(
     The target's folder is synced too, unless it was opened already.
     """
     temporary = _temporary(target)
-    try:
-        with nullcontext(open_folder) if open_folder is not None else opened(Path(target).parent) as folder:
+    place = opened(Path(target).parent) if open_folder is None else nullcontext(open_folder)
+    with failing(f"cannot write {target}"), place as folder:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                fill(file)
+                file.flush()
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            os.rename(temporary, Path(target).name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=folder)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    fill(file)
-                    file.flush()
-                    os.fchmod(descriptor, mode)
-                    os.fsync(descriptor)
-                os.rename(temporary, Path(target).name, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=folder)
-                raise
-            if open_folder is None:
-                os.fsync(folder)
-    except OSError as error:
-        raise Transient(f"cannot write {target}: {error.strerror}") from error
+            raise
+        if open_folder is None:
+            os.fsync(folder)
 
 
 def publish(path: str, content: bytes, *, marker: bytes) -> None:

@@ -10,8 +10,9 @@ from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.views.doctor import LATE_AFTER
+from wnm.views.explain import last_cycle_line
 from wnm.views.material import CycleView
-from wnm.views.status import gauge_bar, headline, tone_of_gauge
+from wnm.views.status import gauge_bar, gauges_shown, headline, tone_of_gauge
 from wnm.views.text import Line, Tone, columns, cut, hanging, line, part
 from wnm.views.words import NOTHING, local, printable, shorten, span
 
@@ -60,7 +61,8 @@ def head(found: Found, show: Show, now: datetime, width: int, height: int, *, do
         lines += _gauges(found, width, dots=dots)[: max(0, height - _ROWS_BEFORE_GAUGES)]
         needs = found.overview.needs
         names = {row.facts.id: row.facts.name for row in found.overview.every}
-        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else found.overview.last_cycle
+        last = last_cycle_line(found.material)
+        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else last
         lines.append(line(part(shorten(printable(words), width), Tone.BAD if needs else Tone.QUIET)))
     return [*lines, line()]
 
@@ -102,7 +104,7 @@ def with_right(left: Line, right: str, width: int) -> Line:
 
 def _gauges(found: Found, width: int, *, dots: bool) -> list[Line]:
     across = max(1, width // (_WIDEST_GAUGE + 1))
-    cells = [_gauge(gauge, dots=dots) for gauge, _ in found.overview.gauges]
+    cells = [_gauge(gauge, dots=dots) for gauge, _ in gauges_shown(found.material)]
     cells += [line()] * (-len(cells) % across)
     rows = [cells[first : first + across] for first in range(0, len(cells), across)]
     return columns(rows, gap=1, widths=[_WIDEST_GAUGE] * across)

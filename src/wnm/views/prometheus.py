@@ -13,12 +13,13 @@ from wnm.core.action import NodeAction, Result
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import Node, ProcessState, Reachability
 from wnm.core.observation import ProgramReading, Unseen
-from wnm.core.readings import BY_KEY, DISK, Gauge
+from wnm.core.readings import BY_KEY, DISK, INODES, Gauge
 from wnm.core.release import is_older, merged, release_of
 from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels, render
 from wnm.views.actions import verb
 from wnm.views.influx import UP
 from wnm.views.material import CycleView, Material, NodeFacts
+from wnm.views.places import places_payload
 from wnm.views.reports import tells_metrics
 
 MARK = "# Written by wnm: the next cycle replaces what is changed here."
@@ -57,12 +58,36 @@ def machine_families(material: Material) -> Iterable[Family]:
     yield _gauge("wnm_disk_free_bytes", "What is free of a file system with node data.", free)
     whole = [(labels, each.total_bytes) for labels, each, _ in mounted]
     yield _gauge("wnm_disk_size_bytes", "The size of a file system with node data.", whole)
+    inodes = [
+        (labels, _base(gauge, each.inodes_used_percent))
+        for labels, each, gauge in mounted
+        if each.inodes_used_percent is not None
+    ]
+    yield _gauge(INODES.metric, f"{INODES.meaning}.", inodes)
+    yield from _storages(material)
     wished = material.settings
     limits = {"less_than": wished.hd_less_than, "remove": wished.hd_remove}
     samples = [((("limit", name),), limit / _PERCENT) for name, limit in limits.items()]
     yield _gauge("wnm_disk_limit_ratio", f"Limits of {DISK.metric}: {_LIMITS}", samples)
     about = "Free bytes below which nodes are removed, whatever the ratio."
     yield _one("wnm_disk_crisis_bytes", about, wished.crisis_bytes)
+
+
+def _storages(material: Material) -> Iterable[Family]:
+    """Storage folders: usable unless read-only, noexec, not writable, or with a marker that is missing or another's."""
+    places = places_payload(material.seen, material.settings)
+    usable = [
+        (
+            (("path", each["path"]),),
+            float(
+                each["problem"] is None and each["marker"] in ("ours", "none") and each["present"] is not None
+            ),
+        )
+        for each in places
+    ]
+    yield _gauge("wnm_storage_usable", "1 where nodes can be put and managed, 0 where not.", usable)
+    strays = [((("path", each["path"]),), float(each["folders_without_row"])) for each in places]
+    yield _gauge("wnm_storage_folders_without_row", "Folders with a node's name that no row names.", strays)
 
 
 def _limits(gauge: Gauge) -> tuple[tuple[Labels, float], ...]:

@@ -14,6 +14,7 @@ from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
+from wnm.views.places import places_payload
 from wnm.views.text import columns, indented, table
 from wnm.views.words import NOTHING, absolute, printable, size, span
 
@@ -142,14 +143,18 @@ def machine_payload(material: Material) -> Payload:
             },
             "disks": [
                 {
-                    **picked(system, ("mount_point", "total_bytes", "free_bytes")),
+                    **picked(system, ("mount_point", "total_bytes", "free_bytes", "free_inodes")),
                     "used_percent": round(system.used_percent, 3),
+                    "inodes_used_percent": None
+                    if system.inodes_used_percent is None
+                    else round(system.inodes_used_percent, 3),
                     "less_than": gauge.allow,
                     "remove": gauge.remove,
                     "in_crisis": in_crisis(system, material.settings),
                 }
                 for system, gauge in material.disks
             ],
+            "storages": places_payload(seen, material.settings),
             **picked(material.settings, ("crisis_bytes", "node_cap")),
             "node_count": len(material.nodes),
             "node_counts": {str(status): count for status, count in material.counts.items()},

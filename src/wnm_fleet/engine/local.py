@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 from urllib3.exceptions import HTTPError
 
 from wnm.core.errors import Transient
+from wnm_fleet.core.tasks import Task, TaskState
 from wnm_fleet.engine import spec
 from wnm_fleet.engine.contract import (
     EngineFacts,
@@ -28,8 +29,6 @@ from wnm_fleet.engine.contract import (
     Progress,
     StartFailed,
     Stream,
-    Task,
-    TaskState,
 )
 
 FLOOR = Version("20.10")

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from wnm_fleet.core.tasks import Task, TaskState
 from wnm_fleet.core.workload import HealthCheck, Port
-from wnm_fleet.engine.contract import Job, Task, TaskState
+from wnm_fleet.engine.contract import Job
 
 LABEL = "wnm-fleet"
 WORKLOAD, ATTEMPT, GPUS = f"{LABEL}.workload", f"{LABEL}.attempt", f"{LABEL}.gpus"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.fleet.engines import IMAGE, DockerMachine
 
+from wnm_fleet.core.tasks import Task, TaskState
 from wnm_fleet.core.workload import HealthCheck, Mount, Port, Spec
 from wnm_fleet.engine.contract import (
     EngineUnreachable,
@@ -24,8 +25,6 @@ from wnm_fleet.engine.contract import (
     PortTaken,
     StartFailed,
     Stream,
-    Task,
-    TaskState,
 )
 from wnm_fleet.engine.local import LocalEngine
 

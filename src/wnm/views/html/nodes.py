@@ -12,6 +12,7 @@ from wnm.core.readings import PERCENT, Gauge, in_crisis
 from wnm.views.html.markup import Markup, data_block, element, harmless, quiet, section, time
 from wnm.views.html.verdict import Subject
 from wnm.views.material import NodeFacts, tally
+from wnm.views.places import place_notes
 from wnm.views.reports import FIGURES, FORMS, reachability, rounded
 from wnm.views.words import NOTHING, short_ant, shorten, size, window
 
@@ -34,7 +35,9 @@ def gauges(subject: Subject) -> Markup:
     over = "" if seconds is None else f", rates over the last {window(seconds)}"
     marks = ". Nodes are added below the dashed mark and shed above the solid one."
     seen = quiet("Seen ", time(material.seen.now), over, marks)
-    return section("machine", "The machine", seen, element("ul", *cards, class_="gauges"))
+    notes = place_notes(material.seen, material.settings, material.generated_at)
+    told = [element("p", f"Storage {each.path}: {each.words}; {each.remedy or ''}") for each in notes]
+    return section("machine", "The machine", seen, element("ul", *cards, class_="gauges"), *told)
 
 
 def _card(gauge: Gauge, detail: str | None, *, crisis: bool = False) -> Markup:
