@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wnm.process_managers.launchd import LaunchdDriver
 
 
-class Backend[T](Struct, frozen=True, kw_only=True):
+class Backend[T](Struct, frozen=True):
     """A backend: its constructor, and its constraints on this machine.
 
     `why_not_here` returns the error that keeps it from working, None if nothing does; `refuse_folder` raises
@@ -31,8 +31,8 @@ class Backend[T](Struct, frozen=True, kw_only=True):
     """
 
     build: Callable[[Clock], T]
-    why_not_here: Callable[[], NeedsOperator | None] = lambda: None
-    refuse_folder: Callable[[str], None] = lambda folder: None
+    why_not_here: Callable[[], NeedsOperator | None] | None = None
+    refuse_folder: Callable[[str], None] | None = None
 
 
 def _setsid(clock: Clock) -> UnitDriver:
@@ -82,22 +82,14 @@ def _ufw(clock: Clock) -> Firewall:
     return UfwFirewall()
 
 
-def _systemd_row(scope: "Scope") -> Backend[UnitDriver]:
-    return Backend(
-        build=partial(_systemd, scope),
-        why_not_here=partial(_no_systemd, scope),
-        refuse_folder=_refuse_in_units,
-    )
-
-
 # The traits of a process manager that decisions depend on are in the row of the same name in wnm.core.backends.
 DRIVERS: Mapping[str, Backend[UnitDriver]] = {
-    "systemd": _systemd_row("system"),
-    "systemd+user": _systemd_row("user"),
-    "setsid": Backend(build=_setsid),
-    "launchd": Backend(build=_launchd, why_not_here=lambda: _launchd(SystemClock()).why_not_here()),
+    "systemd": Backend(partial(_systemd, "system"), partial(_no_systemd, "system"), _refuse_in_units),
+    "systemd+user": Backend(partial(_systemd, "user"), partial(_no_systemd, "user"), _refuse_in_units),
+    "setsid": Backend(_setsid),
+    "launchd": Backend(_launchd, lambda: _launchd(SystemClock()).why_not_here()),
 }
-FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw": Backend(build=_ufw)}
+FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(_null), "ufw": Backend(_ufw)}
 
 
 def run_once(asked: Invocation | None = None) -> Report:
@@ -158,11 +150,14 @@ def check(settings: Settings) -> None:
     from wnm.node_kinds.kinds import KINDS
 
     driver = _pick(DRIVERS, "process_manager", settings.process_manager)
-    problem = driver.why_not_here() or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
-    if problem is not None:
-        raise problem
+    for backend in (driver, _pick(FIREWALLS, "firewall", settings.firewall)):
+        problem = backend.why_not_here() if backend.why_not_here is not None else None
+        if problem is not None:
+            raise problem
     places = [("node_storage", each) for each in settings.node_storage]
     for name, folder in (*places, ("log_storage", settings.log_storage)):
+        if driver.refuse_folder is None:
+            break
         try:
             driver.refuse_folder(folder)
         except ValueError as reason:

@@ -9,10 +9,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from wnm import __version__
-from wnm.app.invocation import Command, Invocation, Report
+from wnm.app.invocation import Command, Report
 from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Everything expected to go wrong is one line on stderr."""
     # A run is short and makes few cycles of references: searching for them costs a tenth of its CPU time.
     gc.disable()
-    return guarded(lambda: _report(parse(sys.argv[1:] if argv is None else argv)))
+    return guarded(partial(_report, sys.argv[1:] if argv is None else argv))
 
 
 def guarded(work: Callable[[], Report]) -> int:
@@ -80,7 +81,8 @@ def guarded(work: Callable[[], Report]) -> int:
         return _tell_bug()
 
 
-def _report(asked: Invocation) -> Report:
+def _report(argv: Sequence[str]) -> Report:
+    asked = parse(argv)
     match asked.command:
         case Command.VERSION:
             return Report(text=f"wnm {__version__}")
