@@ -216,6 +216,7 @@ def machine(
         hdio_read_bytes_per_second=1000.0,
         hdio_write_bytes_per_second=1000.0,
         file_systems=tuple(disks) or (disk(),),
+        cores=4,
     )
     return replace(calm, **changes)
 

@@ -269,17 +269,24 @@ def test_failed(action: NodeAction, before: Node, running: bool | None, status: 
 
 
 @cases(
-    "action, result, before",
+    "action, result, before, status",
     {
-        "a crashed one that is stopped": (STOP, Result.DONE, row(1, Status.STOPPED, crashed=True)),
-        "one that could not be disabled": (DISABLE, Result.FAILED, row(1)),
-        "one that could not be retired": (RETIRE, Result.FAILED, row(1)),
+        "a crashed one that is stopped": (
+            STOP,
+            Result.DONE,
+            row(1, Status.STOPPED, crashed=True),
+            Status.STOPPED,
+        ),
+        "one that could not be disabled": (DISABLE, Result.FAILED, row(1), Status.STOPPED),
+        "one that could not be retired": (RETIRE, Result.FAILED, row(1), Status.REMOVING),
     },
 )
-def test_what_was_told_to_rest_has_not_crashed(action: NodeAction, result: Result, before: Node) -> None:
+def test_what_was_told_to_rest_has_not_crashed(
+    action: NodeAction, result: Result, before: Node, status: Status
+) -> None:
     written = after(ended(action, result, running_after=False), during(action, before, NOW), before)
     assert written is not None
-    assert (written.status, written.crashed) == (Status.STOPPED, False)
+    assert (written.status, written.crashed) == (status, False)
 
 
 def test_a_failed_removal_keeps_its_own_reason_and_time() -> None:

@@ -164,7 +164,7 @@ def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", bac
     from wnm.core.action import Resurvey
     from wnm.core.decide.upgrades import passed_gates
     from wnm.core.decision import Cycle
-    from wnm.sensors.host import read_counters
+    from wnm.sensors.host import nodes_group, read_counters
     from wnm.storage.ledger import Ending
 
     settings, clock, decision = resolved.settings, run.clock, plan.decision
@@ -189,7 +189,7 @@ def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", bac
     ending = Ending(
         ended_at=clock.now(),
         exit_code=exit_code(decision, outcomes) or int(bool(failures)),
-        counters=read_counters(clock),
+        counters=read_counters(clock, nodes_group(settings.process_manager)),
         history_days=settings.history_days,
     )
     if intention is None:

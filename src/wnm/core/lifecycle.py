@@ -329,8 +329,9 @@ def _without_process(
             return _gate_failed(node, words)
         # Its gate goes on when it has been started again: this was not its new program.
         return moved(node, Status.STOPPED, now, words, crashed=True)
-    failures = node.failures + 1
-    failed = replace(node, failures=failures, retry_at=retry_at(failures, now), last_error=words)
+    failures, flaps = node.failures + 1, node.flaps + (node.status is Status.RUNNING and not told_to)
+    pause_until = retry_at(max(failures, flaps), now)
+    failed = replace(node, failures=failures, flaps=flaps, retry_at=pause_until, last_error=words)
     return moved(failed, Status.STOPPED, now, words, crashed=True)
 
 
@@ -339,10 +340,10 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
         return moved(node, Status.RUNNING, now, "found running")
     if node.status is Status.RUNNING:
         # Its failures are forgotten when it has answered for as long as the longest pause.
-        troubled = node.failures or node.retry_at or node.last_error
+        troubled = node.failures or node.retry_at or node.last_error or node.flaps
         calm_since = max(node.status_since, node.retry_at or node.status_since)
         calm = troubled and is_well(reading) and now - calm_since >= LONGEST_PAUSE
-        return replace(node, **UNTROUBLED) if calm else node
+        return replace(node, flaps=0, **UNTROUBLED) if calm else node
     delay, elapsed = delay_of(node, settings), now - node.status_since
     if elapsed >= delay and is_well(reading):
         because = "answers" if reading.has_pages else "stays up, with its key"
@@ -420,7 +421,7 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
             stopped = moved(replace(node, silent_since=None), Status.STOPPED, at, sentence(action.because))
             return replace(stopped, crashed=False)
         case EnableNode():
-            return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
+            return moved(replace(node, failures=0, flaps=0, retry_at=None), Status.STOPPED, at, "enabled")
         case RetireNode() | DisableNode():
             started = {}
         case RestartNode(silent=True):
@@ -475,9 +476,11 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         gone_on = {"failed_version": node.gate_version, "former_version": None, "retry_at": None}
         failed = replace(failed, **gone_on, **OUT_OF_GATE)
     goes_back = isinstance(action, RollBackNode | UpgradeNode | StartNode) and failed.gate_failure is not None
-    if goes_back or isinstance(action, RemoveNode):
+    at_rest = outcome.running_after is not True and before.status is not Status.RUNNING
+    leaves = isinstance(action, RetireNode) and (at_rest or outcome.running_after is False)
+    if goes_back or leaves or isinstance(action, RemoveNode):
         # Until it is back on its former program it stays in its transition, and a removal that has begun goes on in a
-        # later cycle: the node may not be started again.
+        # later cycle: the node may not be started again, and no other one has to go in its place.
         return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
     if outcome.running_after is True:
         return moved(failed, Status.RUNNING, at, words)

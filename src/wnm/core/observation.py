@@ -22,7 +22,9 @@ class Unseen(Value, frozen=True, kw_only=True):
 class Counters(Value, frozen=True, kw_only=True):
     """The counters of a machine from its start until `taken_at`; None where it does not count.
 
-    CPU seconds are summed over all cores; `cpu_busy_seconds` is what was neither idle nor waiting for a disk.
+    CPU seconds are summed over all cores, or over `cpus` where only those may be used; `cpu_busy_seconds` is what was
+    neither idle nor waiting for a disk. `quota_seconds` is what the cgroup with the smallest quota has used of its
+    `quota_cores`.
     """
 
     boot_id: str
@@ -33,6 +35,10 @@ class Counters(Value, frozen=True, kw_only=True):
     netio_write_bytes: int | None = None
     hdio_read_bytes: int | None = None
     hdio_write_bytes: int | None = None
+    cpus: tuple[int, ...] | None = None
+    quota_group: str | None = None
+    quota_cores: float | None = None
+    quota_seconds: float | None = None
 
 
 class Rates(Value, frozen=True, kw_only=True):
@@ -74,6 +80,12 @@ def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 
         cpu = Unseen(reason="no CPU time was counted since the last reading")
         if total != 0:
             cpu = min(max(100 * (busy - own_cpu_seconds) / total, 0.0), 100.0)
+    if before.quota_group == after.quota_group and after.quota_cores and not isinstance(cpu, Unseen):
+        used = _growth(before, after, "quota_seconds")
+        if not isinstance(used, Unseen):
+            # A group that uses up its quota is busy, however idle the machine is.
+            share = 100 * (used - own_cpu_seconds) / (seconds * after.quota_cores)
+            cpu = max(cpu, min(share, 100.0))
     return Rates(window_seconds=seconds, cpu_percent=cpu, **flows)
 
 
@@ -168,8 +180,32 @@ class Storage(Value, frozen=True, kw_only=True):
     strays: tuple[Stray, ...] = ()
 
 
+class Bound(Value, frozen=True, kw_only=True):
+    """Something that there is so much of in one place: in the machine, or in the cgroup `where`."""
+
+    where: str
+    total: int
+    used: int
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.used / self.total
+
+
+class Stall(Value, frozen=True, kw_only=True):
+    """The share of the last minute in which some, or all, work waited for a resource (`cpu`, `memory`, `io`)."""
+
+    resource: str
+    some_percent: float
+    full_percent: float | None = None
+
+
 class MachineReading(Value, frozen=True, kw_only=True):
-    """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle."""
+    """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle.
+
+    `memory` and `pids` (processes and threads) are bounds: the machine's first, then each of a cgroup that is smaller.
+    `memory_percent` and `memory_total_bytes` are those of the tightest. `usable_cores` of `cores` may be used.
+    """
 
     boot_id: str
     usable_cores: float
@@ -183,6 +219,10 @@ class MachineReading(Value, frozen=True, kw_only=True):
     hdio_read_bytes_per_second: float | Unseen
     hdio_write_bytes_per_second: float | Unseen
     file_systems: tuple[FileSystem, ...]
+    memory: tuple[Bound, ...] = ()
+    pids: tuple[Bound, ...] = ()
+    stalls: tuple[Stall, ...] = ()
+    cores: int | None = None
 
 
 class ProcessReading(Value, frozen=True, kw_only=True):
@@ -193,6 +233,7 @@ class ProcessReading(Value, frozen=True, kw_only=True):
     started_at: Moment | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
+    threads: int | None = None
 
 
 class PortRule(Value, frozen=True, kw_only=True):

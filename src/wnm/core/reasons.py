@@ -98,6 +98,7 @@ class BlockKind(StrEnum):
     DISK_CRISIS = "disk-crisis"
     CAPACITY = "capacity"
     CAPACITY_DISK = "capacity-disk"
+    CAPACITY_PIDS = "capacity-pids"
     CAPACITY_RESERVE = "capacity-reserve"
     NO_SPACE = "no-space"
     NO_PORTS = "no-ports"

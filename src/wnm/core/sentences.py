@@ -115,6 +115,7 @@ _WAITS: dict[BlockKind, str] = {
     BlockKind.DISK_CRISIS: "{count} bytes free on {path} (crisis_bytes {limit})",
     BlockKind.CAPACITY: "capacity: with one more node {is_at}",
     BlockKind.CAPACITY_DISK: "capacity: {path} would have {count} bytes free, fewer than crisis_bytes",
+    BlockKind.CAPACITY_PIDS: "capacity: with one more node {text} would have {count} processes and threads of {limit}",
     BlockKind.CAPACITY_RESERVE: "capacity: {path} would be less than a node away from crisis_bytes",
     BlockKind.NO_SPACE: "free space: every storage folder has less than crisis_bytes {limit} free",
     BlockKind.NO_PORTS: "an id whose ports are free",

@@ -49,24 +49,32 @@ from wnm.system.processes import ProcessTable
 DISK_PATIENCE_SECONDS = 2.0
 
 
-def read_machine(before: Counters | None, storages: Sequence[StorageSeen], clock: Clock) -> MachineReading:
+def read_machine(
+    before: Counters | None, storages: Sequence[StorageSeen], clock: Clock, group: str | None = None
+) -> MachineReading:
     """The machine now, its rates since `before`: the counters at the end of the last cycle.
 
-    Only when those cannot be compared with the present ones (none are stored, or the machine was restarted) a
-    short sample is taken, which takes a quarter of a second.
+    Only when those cannot be compared with the present ones (none are stored, the machine was restarted, other CPUs
+    may be used) a short sample is taken, which takes a quarter of a second. `group` is the cgroup that nodes are
+    started in, None for that of this process: its limits and usage count where they are tighter than the machine's.
     """
-    after = host.read_counters(clock)
+    after = host.read_counters(clock, group)
     own_cpu_seconds = host.own_cpu_seconds()
-    if before is None or before.boot_id != after.boot_id:
-        before, after = host.short_sample(clock)
+    if before is None or before.boot_id != after.boot_id or before.cpus != after.cpus:
+        before, after = host.short_sample(clock, group)
         own_cpu_seconds = 0.0
-    memory = host.read_memory()
+    memory, pids, stalls = host.read_bounds(group)
+    tightest = memory if isinstance(memory, Unseen) else max(memory, key=lambda each: each.percent)
     systems = [each.file_system for each in storages if isinstance(each.file_system, FileSystem)]
     return MachineReading(
         boot_id=after.boot_id,
-        usable_cores=host.usable_cores(),
-        memory_percent=memory.percent if not isinstance(memory, Unseen) else memory,
-        memory_total_bytes=memory.total_bytes if not isinstance(memory, Unseen) else 0,
+        usable_cores=host.usable_cores(group),
+        cores=os.cpu_count(),
+        memory_percent=tightest if isinstance(tightest, Unseen) else tightest.percent,
+        memory_total_bytes=0 if isinstance(tightest, Unseen) else tightest.total,
+        memory=() if isinstance(memory, Unseen) else memory,
+        pids=pids,
+        stalls=stalls,
         load=host.read_load(),
         file_systems=tuple({each.mount_point: each for each in systems}.values()),
         **asdict(rates(before, after, own_cpu_seconds=own_cpu_seconds)),
@@ -245,7 +253,7 @@ def survey(
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
     storages = read_storages(storage_folders(state.nodes, settings), state.nodes, kinds.values())
     by_path = {each.storage.path: each for each in storages}
-    machine = read_machine(state.counters, storages, clock)
+    machine = read_machine(state.counters, storages, clock, host.nodes_group(settings.process_manager))
     logs: dict[int, KeptLog] = {kept.node: kept for kept in state.logs}
     nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock, logs)
     rules = firewall.read()

@@ -52,6 +52,7 @@ class UnitProcesses:
             started_at=process.started_at,
             cpu_percent=process.cpu_seconds / (alive_seconds * self._cores) * 100,
             memory_bytes=process.memory_bytes,
+            threads=process.threads,
         )
 
     def end(self, unit: Unit, grace: timedelta, *, spare: int | None = None) -> bool:

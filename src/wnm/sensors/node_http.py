@@ -23,7 +23,6 @@ from wnm.sensors.host import read_with_timeout
 LONGEST_BODY_BYTES = 1024 * 1024
 _LONGEST_HEAD_BYTES = 16 * 1024
 _RECEIVE_BYTES = 64 * 1024  # a page fits; larger buffers cost more to get than they save
-_HEAD_END = re.compile(rb"\r\n\r\n|\n\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})(?![0-9])")
 _CONTENT_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _ENCODED = re.compile(rb"\n(transfer|content)-encoding:[ \t]*(?!identity\b)\S", re.IGNORECASE)
@@ -49,21 +48,21 @@ class Head(Struct, frozen=True, kw_only=True):
 
 def read_head(received: bytes | bytearray) -> Head | None:
     """The head of a response with status 200; None while it is incomplete. Raises Unusable."""
-    end = _HEAD_END.search(received)
+    end, gap = received.find(b"\r\n\r\n"), 4
+    if end < 0:
+        end, gap = received.find(b"\n\n"), 2
     if not received.startswith(b"HTTP/"[: len(received)]):
         raise Unusable("what listens there does not speak HTTP")
-    if end is None and len(received) <= _LONGEST_HEAD_BYTES:
+    if end < 0 and len(received) <= _LONGEST_HEAD_BYTES:
         return None
-    if end is None or end.start() > _LONGEST_HEAD_BYTES:
+    if not 0 <= end <= _LONGEST_HEAD_BYTES:
         raise Unusable("head larger than 16 KiB")
-    head = bytes(received[: end.start()])
+    head = bytes(received[:end])
     status, length = _STATUS_LINE.match(head), _CONTENT_LENGTH.search(head)
     digits = length[1].strip() if length else b"0"
     why = ""
-    if status is None:
-        why = "what listens there does not speak HTTP/1"
-    elif status[1] != b"200":
-        why = f"status {status[1].decode()}"
+    if status is None or status[1] != b"200":
+        why = f"status {status[1].decode()}" if status else "what listens there does not speak HTTP/1"
     elif _ENCODED.search(head):
         why = "encoded, although a plain page was asked for"
     elif not digits.isdigit():
@@ -72,7 +71,7 @@ def read_head(received: bytes | bytearray) -> Head | None:
         why = "page larger than 1 MiB"
     if why:
         raise Unusable(why)
-    return Head(body_at=end.end(), body_bytes=int(digits) if length else None)
+    return Head(body_at=end + gap, body_bytes=int(digits) if length else None)
 
 
 class _Asked(Struct, eq=False):

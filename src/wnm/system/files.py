@@ -147,11 +147,6 @@ def last_lines(path: str, most: int, *, since: int = 0) -> list[str]:
     return [line for line in lines if line][-most:]
 
 
-def stamp(path: str) -> str:
-    """A text that changes whenever the file (or what the link points to) does. OSError if there is none."""
-    return stamp_of(Path(path).stat())
-
-
 def tree_bytes(path: str, *, seconds: float = 60.0) -> int | None:
     """The bytes that a folder and all in it take up on its disk; None if it cannot be read within `seconds`.
 
@@ -189,7 +184,7 @@ def allocated_bytes(seen: os.stat_result) -> int:
 
 
 def stamp_of(seen: os.stat_result) -> str:
-    """The stamp of a file that was looked at."""
+    """A text that changes whenever the file that was looked at does."""
     return f"{seen.st_dev}-{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
 
 

@@ -34,6 +34,7 @@ class Process(Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     cpu_seconds: float
     memory_bytes: int
+    threads: int
     user_id: int
 
 
@@ -169,6 +170,7 @@ def _read_proc(pid: int, wanted: re.Pattern[bytes] | None = None) -> Process | N
         argv=tuple(os.fsdecode(line.removesuffix(b"\0")).split("\0")),
         cpu_seconds=(int(fields[11]) + int(fields[12])) / ticks,
         memory_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        threads=int(fields[17]),
         user_id=user_id,
     )
 
@@ -212,6 +214,7 @@ def _from_psutil(flags: Collection[str], only: int | None = None) -> Iterable[Pr
                         argv=argv,
                         cpu_seconds=times.user + times.system,
                         memory_bytes=process.memory_info().rss,
+                        threads=process.num_threads(),
                         user_id=process.uids().effective,
                     )
             except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -15,7 +15,7 @@ from wnm.core.sentences import is_at, remedy, sentence, waiting_for, what
 from wnm.views.actions import names_in
 from wnm.views.material import Material, tally
 from wnm.views.payload import Payload, envelope, picked
-from wnm.views.places import place_notes
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.text import table
 from wnm.views.words import printable, relative, size
 
@@ -133,6 +133,8 @@ def _disks(material: Material) -> Iterator[Check]:
 
 def _places(material: Material) -> Iterator[Check]:
     if material.seen is not None:
+        for words in limit_notes(material.seen.machine):
+            yield Check(CheckKind.READING, "limits", None, words)
         for note in place_notes(material.seen, material.settings, material.generated_at):
             ok = False if note.bad else None
             yield Check(CheckKind.PLACE, f"storage {note.path}", ok, note.words, note.remedy)

@@ -18,7 +18,7 @@ from wnm.core.settings import Settings
 from wnm.views.actions import Names, names_in, names_of, node_name_of, past, words_of
 from wnm.views.material import CycleView, Material, OutcomeView, counts_of, disks_of, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
-from wnm.views.places import place_notes
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.reports import disk_line, gauge_table
 from wnm.views.text import indented
 from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
@@ -124,6 +124,7 @@ def _world(seen: Observation, settings: Settings) -> list[str]:
     about = "the machine" if over is None else f"the machine, rates over the last {window(over)}"
     nodes = tally(counts_of(seen.nodes)) or "none"
     facts = [f"nodes: {nodes}", f"program: {program_words(seen.available)}"]
+    facts += limit_notes(seen.machine)
     facts += [f"storage {note.path}: {note.words}" for note in place_notes(seen, settings, seen.now)]
     if seen.rebooted:
         facts.append("the machine was restarted since the cycle before")

@@ -1,4 +1,4 @@
-"""Shows storage folders: what is wrong with one, what lies in it that no row knows, and the command that mends it."""
+"""Shows what bounds this machine: its storage folders with the command that mends them, and limits below its size."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from wnm.core.decide.adopt import strays_with_keys
 from wnm.core.decide.storage import file_system_at, known_place, marker_state, place_problem
-from wnm.core.observation import Observation, Storage
+from wnm.core.observation import MachineReading, Observation, Storage
 from wnm.core.readings import inode_gauge
 from wnm.core.reasons import BlockKind
 from wnm.core.settings import Settings
 from wnm.views.payload import Payload, moment, picked
-from wnm.views.words import printable, relative
+from wnm.views.words import printable, relative, size
 
 _PROBLEMS = {
     BlockKind.PLACE_READ_ONLY: ("its file system is read-only", "mount it so that it can be written"),
@@ -60,6 +60,43 @@ def place_notes(seen: Observation, settings: Settings, now: datetime) -> Iterato
         where = ", ".join(dict.fromkeys(each.path.rpartition("/")[0] for each in strays))
         words = f"{len(strays)} {many} without a row: {names}{more}"
         yield PlaceNote(printable(where), words, "wnm --force_action adopt", False)
+
+
+STALL_WORTH_A_LINE_PERCENT = 1.0
+
+
+def limit_notes(machine: MachineReading) -> Iterator[str]:
+    """What nodes may use where that is less than the machine has, and what work waits for."""
+    if machine.memory:
+        whole = machine.memory[0]
+        for each in machine.memory[1:]:
+            yield (
+                f"memory is limited to {size(each.total)} of {size(whole.total)} by the cgroup "
+                f"{printable(each.where)}, {each.percent:.1f} % of it in use"
+            )
+    if machine.cores is not None and machine.usable_cores < machine.cores:
+        yield f"{machine.usable_cores:g} of {machine.cores} cores may be used"
+    for each in machine.pids[1:]:
+        yield (
+            f"processes and threads are limited to {each.total:,} by the cgroup {printable(each.where)}, "
+            f"{each.used:,} are there"
+        )
+    for stall in machine.stalls:
+        if stall.some_percent >= STALL_WORTH_A_LINE_PERCENT:
+            every = f", all of it in {stall.full_percent:g} %" if stall.full_percent is not None else ""
+            yield f"work waited for {stall.resource} in {stall.some_percent:g} % of the last minute{every}"
+
+
+def bounds_payload(machine: MachineReading | None) -> Payload:
+    """The same for programs, the machine's own bounds first."""
+    if machine is None:
+        return {"cores": None, "memory_bounds": [], "process_bounds": [], "stalls": []}
+    return {
+        "cores": machine.cores,
+        "memory_bounds": [picked(each, ("where", "total", "used")) for each in machine.memory],
+        "process_bounds": [picked(each, ("where", "total", "used")) for each in machine.pids],
+        "stalls": [picked(each, ("resource", "some_percent", "full_percent")) for each in machine.stalls],
+    }
 
 
 def places_payload(seen: Observation | None, settings: Settings) -> list[Payload]:

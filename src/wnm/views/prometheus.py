@@ -12,7 +12,7 @@ from wnm import __version__
 from wnm.core.action import NodeAction, Result
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import Node, ProcessState, Reachability
-from wnm.core.observation import ProgramReading, Unseen
+from wnm.core.observation import MachineReading, ProgramReading, Unseen
 from wnm.core.readings import BY_KEY, DISK, INODES, Gauge
 from wnm.core.release import is_older, merged, release_of
 from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels, render
@@ -51,6 +51,8 @@ def machine_families(material: Material) -> Iterable[Family]:
         if reading.limit_metric is not None:
             about = "Limits of the load averages" if gauge.is_load else f"Limits of {reading.metric}"
             yield _gauge(reading.limit_metric, f"{about}: {_LIMITS}", _limits(gauge))
+    if material.seen is not None:
+        yield from _bounds(material.seen.machine)
     mounted = [((("mount_point", each.mount_point),), each, gauge) for each, gauge in material.disks]
     used = [(labels, _base(gauge, each.used_percent)) for labels, each, gauge in mounted]
     yield _gauge(DISK.metric, f"{DISK.meaning}.", used)
@@ -71,6 +73,30 @@ def machine_families(material: Material) -> Iterable[Family]:
     yield _gauge("wnm_disk_limit_ratio", f"Limits of {DISK.metric}: {_LIMITS}", samples)
     about = "Free bytes below which nodes are removed, whatever the ratio."
     yield _one("wnm_disk_crisis_bytes", about, wished.crisis_bytes)
+
+
+def _bounds(machine: MachineReading) -> Iterable[Family]:
+    """Memory, processes and threads of the machine (`cgroup` is empty) and of each cgroup that is smaller."""
+    tables = {
+        "memory_bound_bytes": ("Memory that there is", [(each, each.total) for each in machine.memory]),
+        "memory_bound_used_bytes": ("Memory in use of it", [(each, each.used) for each in machine.memory]),
+        "processes_limit": ("Most processes and threads", [(each, each.total) for each in machine.pids]),
+        "processes": ("Processes and threads that there are", [(each, each.used) for each in machine.pids]),
+    }
+    for name, (about, found) in tables.items():
+        samples = [((("cgroup", each.where),), float(value)) for each, value in found]
+        yield _gauge(
+            f"wnm_machine_{name}", f"{about}, in the machine or in a cgroup that is smaller.", samples
+        )
+    stalls = [
+        ((("resource", each.resource), ("work", work)), round(percent / _PERCENT, 6))
+        for each in machine.stalls
+        for work, percent in (("some", each.some_percent), ("all", each.full_percent))
+        if percent is not None
+    ]
+    yield _gauge(
+        "wnm_machine_stalled_ratio", "Share of the last minute in which work waited, 0 to 1.", stalls
+    )
 
 
 def _storages(material: Material) -> Iterable[Family]:

@@ -14,7 +14,7 @@ from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
-from wnm.views.places import places_payload
+from wnm.views.places import bounds_payload, places_payload
 from wnm.views.text import columns, indented, table
 from wnm.views.words import NOTHING, absolute, printable, size, span
 
@@ -154,6 +154,7 @@ def machine_payload(material: Material) -> Payload:
                 }
                 for system, gauge in material.disks
             ],
+            **bounds_payload(None if seen is None else seen.machine),
             "storages": places_payload(seen, material.settings),
             **picked(material.settings, ("crisis_bytes", "node_cap")),
             "node_count": len(material.nodes),

@@ -19,7 +19,7 @@ from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload
-from wnm.views.places import place_notes
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.reports import (
     FIGURES,
     FORMS,
@@ -306,6 +306,8 @@ def status_lines(
         pin = material.settings.node_version
         program = program_words(material.seen.available) + (f", pinned to {pin}" if pin else "")
         lines += hanging(line(), f"program: {program}", width)
+        for words in limit_notes(material.seen.machine):
+            lines += hanging(line(), words, width)
         for note in place_notes(material.seen, material.settings, material.generated_at):
             words = f"storage {note.path}: {note.words}" + (f": {note.remedy}" if note.remedy else "")
             lines += hanging(line(), words, width, Tone.BAD if note.bad else Tone.WARN)

@@ -28,7 +28,15 @@ from wnm.core.errors import holds
 from wnm.core.forms import FAUCET
 from wnm.core.lifecycle import LONGEST_PAUSE, UNDER_WAY, backing_off, backs_off
 from wnm.core.node import Node, NodeId, Status, node_name
-from wnm.core.observation import FileSystem, MachineReading, NodeSeen, Observation, ProcessReading, Unseen
+from wnm.core.observation import (
+    Bound,
+    FileSystem,
+    MachineReading,
+    NodeSeen,
+    Observation,
+    ProcessReading,
+    Unseen,
+)
 from wnm.core.readings import Gauge, disk_gauge, in_crisis, inode_gauge
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
@@ -150,14 +158,17 @@ SETTLED_AFTER_SECONDS = 60
 
 
 class NodeCost(Value, frozen=True, kw_only=True):
-    """The cost of one more node: share of one core, memory, and disk at once."""
+    """The cost of one more node: share of one core, memory, and disk at once, and its process with its threads."""
 
     cores: float
     memory_bytes: float
     disk_bytes: float
+    threads: int = 32
 
 
 UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
+MOST_PIDS_PERCENT = 90.0
+"""Of the processes and threads that there may be the rest is left to everything else."""
 
 
 def grow(seen: Observation, settings: Settings) -> Proposal:
@@ -287,7 +298,13 @@ def place_for_one_more(
 def _machine_limit(task: Task, then: MachineReading, settings: Settings) -> Blocked | None:
     """Return the task as blocked by a reading that would not be below its limit on the machine as it would be."""
     high = too_high_to_grow(task, then, settings)
-    return high and replace(high, kind=BlockKind.CAPACITY)
+    if high is not None:
+        return replace(high, kind=BlockKind.CAPACITY)
+    full = next((each for each in then.pids if each.percent > MOST_PIDS_PERCENT), None)
+    if full is None:
+        return None
+    where = f"the cgroup {full.where}" if full.where else "this machine"
+    return Blocked(kind=BlockKind.CAPACITY_PIDS, action=task, text=where, count=full.used, limit=full.total)
 
 
 def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Settings) -> Blocked | None:
@@ -313,7 +330,7 @@ def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
 
 def node_cost(seen: Observation) -> NodeCost:
     """The mean of the nodes that have run for a minute; a guess while there are none."""
-    cores, memory = [], []
+    cores, memory, threads = [], [], []
     for each in seen.nodes:
         process = each.reading.process
         if not isinstance(process, ProcessReading) or process.started_at is None:
@@ -324,11 +341,14 @@ def node_cost(seen: Observation) -> NodeCost:
             cores.append(process.cpu_percent / 100 * seen.machine.usable_cores)
         if process.memory_bytes is not None:
             memory.append(float(process.memory_bytes))
+        if process.threads is not None:
+            threads.append(process.threads)
     disk = [float(each.node.disk_bytes) for each in seen.nodes if each.node.disk_bytes is not None]
     return NodeCost(
         cores=fmean(cores) if cores else UNKNOWN_COST.cores,
         memory_bytes=fmean(memory) if memory else UNKNOWN_COST.memory_bytes,
         disk_bytes=fmean(disk) if disk else UNKNOWN_COST.disk_bytes,
+        threads=max(threads, default=UNKNOWN_COST.threads),
     )
 
 
@@ -336,7 +356,7 @@ def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
     """The machine when what is reserved, and the nodes that are starting or will come back, have taken their share."""
     machine = seen.machine
     for each in [each for each in seen.reservations if each.holds(seen.now)]:
-        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0)
+        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0, threads=0)
         machine = one_more(machine, taken, None)
         for path, amount in each.disk_bytes.items():
             # The innermost file system that the path is on, among those that were seen.
@@ -345,7 +365,7 @@ def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
                 for system in machine.file_systems
                 if f"{path}/".startswith(f"{system.mount_point.rstrip('/')}/")
             ]
-            taken = NodeCost(cores=0, memory_bytes=0, disk_bytes=amount)
+            taken = NodeCost(cores=0, memory_bytes=0, disk_bytes=amount, threads=0)
             machine = one_more(machine, taken, max(mounts, key=len, default=None))
     for each_node in seen.nodes:
         if each_node.node.status in UNDER_WAY or has_crashed(each_node):
@@ -368,13 +388,21 @@ def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -
         else each
         for each in machine.file_systems
     ]
+    bounds = tuple(_fuller(each, int(cost.memory_bytes)) for each in machine.memory)
+    percent = _plus(machine.memory_percent, memory)
     return replace(
         machine,
         cpu_percent=_plus(machine.cpu_percent, cpu),
-        memory_percent=_plus(machine.memory_percent, memory),
+        memory_percent=max(each.percent for each in bounds) if bounds else percent,
+        memory=bounds,
+        pids=tuple(_fuller(each, cost.threads) for each in machine.pids),
         load=load if isinstance(load, Unseen) else replace(load, one=load.one + cost.cores),
         file_systems=tuple(systems),
     )
+
+
+def _fuller(bound: Bound, more: int) -> Bound:
+    return replace(bound, used=bound.used + more)
 
 
 def _plus(value: float | Unseen, more: float) -> float | Unseen:

@@ -12,7 +12,7 @@ from wnm.core.readings import PERCENT, Gauge, in_crisis
 from wnm.views.html.markup import Markup, data_block, element, harmless, quiet, section, time
 from wnm.views.html.verdict import Subject
 from wnm.views.material import NodeFacts, tally
-from wnm.views.places import place_notes
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.reports import FIGURES, FORMS, reachability, rounded
 from wnm.views.words import NOTHING, short_ant, shorten, size, window
 
@@ -36,8 +36,9 @@ def gauges(subject: Subject) -> Markup:
     marks = ". Nodes are added below the dashed mark and shed above the solid one."
     seen = quiet("Seen ", time(material.seen.now), over, marks)
     notes = place_notes(material.seen, material.settings, material.generated_at)
+    limits = [element("p", words) for words in limit_notes(material.seen.machine)]
     told = [element("p", f"Storage {each.path}: {each.words}; {each.remedy or ''}") for each in notes]
-    return section("machine", "The machine", seen, element("ul", *cards, class_="gauges"), *told)
+    return section("machine", "The machine", seen, element("ul", *cards, class_="gauges"), *limits, *told)
 
 
 def _card(gauge: Gauge, detail: str | None, *, crisis: bool = False) -> Markup:
