@@ -5,7 +5,20 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.builders import NEWER, NOW, VERSION, ago, ahead, cases, choice, row, settings
+from tests.builders import (
+    NEWER,
+    NOW,
+    VERSION,
+    ago,
+    ahead,
+    briefly,
+    cases,
+    choice,
+    reading,
+    row,
+    seen,
+    settings,
+)
 
 from wnm.core.action import (
     AddNode,
@@ -22,8 +35,10 @@ from wnm.core.action import (
     StopNode,
     UpgradeNode,
 )
+from wnm.core.decide.ladder import decide
 from wnm.core.lifecycle import after, backs_off, delay_of, during, retry_at
-from wnm.core.node import Node, NodeId, Status
+from wnm.core.node import Node, NodeId, ProcessState, Status
+from wnm.core.observation import NodeSeen
 from wnm.core.reasons import legacy
 
 ONE = NodeId(1)
@@ -316,3 +331,14 @@ def test_an_addition_that_failed(running: bool | None, status: Status | None) ->
     assert (None if written is None else written.status) is status
     if written is not None:
         assert (written.failures, written.last_error) == (1, "no port")
+
+
+def test_an_addition_that_could_not_be_undone_is_removed_until_it_is_gone() -> None:
+    action = AddNode(node=row(1), program=choice(), because=legacy("-"))
+    outcome = replace(ended(action, Result.FAILED, running_after=False), left_over=True, error="no space")
+    written = after(outcome, during(action, None, NOW), None)
+    assert written is not None
+    assert (written.status, written.last_error, written.failures) == (Status.REMOVING, "no space", 1)
+    later = replace(written, status_since=ago(99), retry_at=None)
+    known = NodeSeen(node=later, reading=reading(later, ProcessState.STOPPED))
+    assert briefly(decide(seen([known]), settings(node_cap=0))) == "remove 1"

@@ -18,6 +18,10 @@ class ProgramFailed(Transient):
     """A node could not be started on a program that it was just given; it has its former one again."""
 
 
+class LeftOver(Transient):
+    """What was begun failed, and so did undoing it: it has to be undone again until it is gone."""
+
+
 class Permanent(WnmError):
     """Trying again for this node will not work by itself."""
 

@@ -447,14 +447,24 @@ _TO_REST = StopNode | DisableNode | RetireNode | AddNode | AdoptNode
 """After these a node that does not run is not started again for that."""
 
 
+def _to_be_undone(node: Node, outcome: Outcome) -> Node:
+    """A node whose addition failed and could not be undone: it leaves, as often as it takes."""
+    return replace(
+        node,
+        status=Status.REMOVING,
+        status_since=outcome.ended_at,
+        because=outcome.error or "its addition failed",
+    )
+
+
 def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
     action, at, words = outcome.action, outcome.ended_at, outcome.error or ""
     if before is None:
         # The compensation of a failed addition removed everything, unless a process could not be ended. Where
         # that cannot be told, the row stays: a later cycle sees.
-        if outcome.running_after is False:
+        if outcome.running_after is False and not outcome.left_over:
             return None
-        before = node
+        before = node = _to_be_undone(node, outcome) if outcome.left_over else node
     # It may have been started again on the way, which is no failure of its own.
     failed = replace(_failed_again(before, outcome), pid=None, process_started_at=None)
     if isinstance(action, StartNode):
@@ -478,7 +488,7 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
     goes_back = isinstance(action, RollBackNode | UpgradeNode | StartNode) and failed.gate_failure is not None
     at_rest = outcome.running_after is not True and before.status is not Status.RUNNING
     leaves = isinstance(action, RetireNode) and (at_rest or outcome.running_after is False)
-    if goes_back or leaves or isinstance(action, RemoveNode):
+    if goes_back or leaves or outcome.left_over or isinstance(action, RemoveNode):
         # Until it is back on its former program it stays in its transition, and a removal that has begun goes on in a
         # later cycle: the node may not be started again, and no other one has to go in its place.
         return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
