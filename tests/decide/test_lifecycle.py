@@ -304,6 +304,29 @@ def test_what_was_told_to_rest_has_not_crashed(
     assert (written.status, written.crashed) == (status, False)
 
 
+@cases(
+    "running_after, before, status",
+    {
+        "ended": (False, Status.RUNNING, Status.REMOVING),
+        "runs on": (True, Status.RUNNING, Status.RUNNING),
+        "not seen": (None, Status.RUNNING, Status.RUNNING),
+        "rests": (False, Status.STOPPED, Status.REMOVING),
+        "rests, not seen": (None, Status.STOPPED, Status.REMOVING),
+        "rested, and runs": (True, Status.STOPPED, Status.RUNNING),
+        "was leaving, and runs": (True, Status.REMOVING, Status.RUNNING),
+    },
+)
+def test_a_node_that_could_not_be_retired_stays_on_its_way_out_unless_it_runs(
+    running_after: bool | None, before: Status, status: Status
+) -> None:
+    known = row(1, before)
+    written = after(
+        ended(RETIRE, Result.FAILED, running_after=running_after), during(RETIRE, known, NOW), known
+    )
+    assert written is not None
+    assert written.status is status
+
+
 def test_a_failed_removal_keeps_its_own_reason_and_time() -> None:
     written = after(ended(REMOVE, Result.FAILED, error="busy"), during(REMOVE, WORN, NOW), WORN)
     assert written is not None
