@@ -7,7 +7,7 @@
 ARGS ?=
 CONTAINER ?= --if-possible
 # What decides, reads, writes and shows, from values, files and databases.
-QUICK := $(addprefix tests/,act adopt core decide fleet formats node_kinds observe settings storage views)
+QUICK := $(addprefix tests/,act adopt core decide fleet/core fleet/gpu fleet/store formats node_kinds observe settings storage views)
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

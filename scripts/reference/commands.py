@@ -63,6 +63,9 @@ _ACTION_MEANINGS = {
     "enable": "gives disabled nodes back to the cycles",
     "survey": "looks at every node, and does nothing else",
     "teardown": "removes every node and all that wnm brought; needs `--confirm`",
+    "adopt": "goes on with nodes whose folders lie in `node_storage` and that no row knows, or that were moved there",
+    "accept_disk": "takes the disk below `--storage` for what it is: marks it, and gives up nodes that are not on it; "
+    "needs `--confirm`",
     "update_config": "keeps the settings that are given, and does nothing else",
 }
 EXIT_CODES = (

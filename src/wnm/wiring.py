@@ -138,11 +138,11 @@ def build(settings: Settings, clock: Clock) -> "Backends":
     """
     from wnm.act.steps import Backends
     from wnm.node_kinds.kinds import KINDS
-    from wnm.process_managers.manager import NodeManager, Policy
+    from wnm.process_managers.manager import NodeManager
 
     _pick(KINDS, "node_kind", settings.node_kind)
     driver = _pick(DRIVERS, "process_manager", settings.process_manager).build(clock)
-    manager = NodeManager(driver, KINDS, Policy.of(settings), clock)
+    manager = NodeManager(driver, KINDS, settings, clock)
     return Backends(manager=manager, firewall=_pick(FIREWALLS, "firewall", settings.firewall).build(clock))
 
 

@@ -47,20 +47,27 @@ NOT_STARTED_AT_BOOT = (
 )
 
 
-class Companion(Struct, frozen=True, kw_only=True):
-    """A cron file of what belongs to anm; `replacement` is the file that stands in for it, if that is wished."""
-
-    path: str
-    wish: str
-    replacement: tuple[str, str] | None = None
+TEXTS = {
+    **{name: f"{DATA}/{name}" for name in ("config", "override", "system", "teardown_config")},
+    "node_details": f"{DATA}/NodeDetails",
+    "script": SCRIPT,
+}
+OTHER_FILES = (SCRIPT, f"{DATA}/MaxShunnedNode", f"{DATA}/block", f"{DATA}/counters")
+# Rules change for many reasons: undoing compares them, and takes away only what wnm has added.
+FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
+REPORTING = "/etc/cron.d/influx_resources"
+COMPANIONS = (REPORTING, "/etc/cron.d/scrape")
+FIGURES = "/tmp/influx-resources"
+USUAL_TIMES = "*/20 * * * *"
 
 
 class AnmSeen(Struct, frozen=True, kw_only=True):
     """All that was read. `tables` are other cron tables by path; `files` are paths of which copies are kept.
 
-    `database` is the one to be written, `mark` the text of the file that a takeover by another one has left.
-    `not_ours` are folders of logs that are not root's. `wallet_script` is where the operator's own script is that
-    chooses wallets, None if there is none.
+    `companions` are cron files of what belongs to anm, `wish` what becomes of them, and `replacement` the file that
+    stands in for its collector of figures, if that is wished. `database` is the one to be written, `mark` the text of
+    the file that a takeover by another one has left. `not_ours` are folders of logs that are not root's.
+    `wallet_script` is where the operator's own script is that chooses wallets, None if there is none.
     """
 
     texts: AnmTexts
@@ -68,7 +75,7 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     units: Sequence[FoundUnit]
     around: Surroundings
     tables: Mapping[str, str]
-    companions: Sequence[Companion]
+    companions: Sequence[str]
     files: Sequence[str]
     program: str | None
     wallet_script: str | None
@@ -77,6 +84,8 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     not_ours: Sequence[str] = ()
     database: str = ""
     mark: str | None = None
+    wish: str = "leave"
+    replacement: tuple[str, str] | None = None
 
     @property
     def is_on(self) -> bool:
@@ -89,26 +98,30 @@ def plan_from_anm(
 ) -> TakeoverPlan:
     """The plan. Its problems are what only the operator can solve; with any of them nothing may be changed."""
     planner = _Planner(seen, host, by_hand)
-    others, in_tables = _other_tables(seen)
-    companions = [each for each in seen.companions if each.wish != "leave"]
-    cron = [CRON] if seen.cron_text is not None else []
-    moved = [*cron, *others, *(each.path for each in companions)]
+    moved, in_tables = [] if seen.cron_text is None else [CRON], []
+    for path, text in seen.tables.items():
+        if not starts_anm(text):
+            continue
+        # Other files that do nothing else go too.
+        live = [entry for entry in read_cron_entries(text) if entry.live]
+        if path.startswith("/etc/cron.d/") and all(entry.starts_anm for entry in live):
+            moved.append(path)
+        else:
+            in_tables.append(f"{path} starts anm too: take the line with anms.sh out of it")
+    moved += [] if seen.wish == "leave" else seen.companions
     found = planner.found
     return TakeoverPlan(
         source="anm",
         settings=planner.settings(),
         adopted=planner.classified.adopted,
         refused=planner.classified.refused,
-        kept=tuple(dict.fromkeys([*moved, *(each.path for each in seen.companions), *seen.files])),
+        kept=tuple(dict.fromkeys([*moved, *seen.companions, *seen.files])),
         taken_out=tuple(moved),
         to_own=tuple(seen.not_ours),
         needed=(CONFIG,),
-        made=(
-            (MARK, f"{seen.database}\n"),
-            *(each.replacement for each in companions if each.replacement is not None),
-        ),
+        made=((MARK, f"{seen.database}\n"), *([seen.replacement] if seen.replacement is not None else ())),
         notes=(
-            *(str(each) for each in found.unknown if not each.matters),
+            *(each.line for each in found.open if not each.matters),
             *found.notes,
             *seen.problems,
             *planner.notes(),
@@ -124,8 +137,7 @@ class _Planner:
         self.seen = seen
         self.host = host
         self.by_hand = by_hand
-        first = classify(seen.units, seen.around)
-        rows = [each.row for each in first.adopted]
+        rows = [each.row for each in classify(seen.units, seen.around).adopted]
         inner = {posixpath.dirname(row.root_dir) for row in rows}
         self.found = read_anm_settings(
             seen.texts,
@@ -146,10 +158,9 @@ class _Planner:
                 self.classified = self._classify()
 
     def _classify(self) -> Classified:
-        given = {**self.found.given, **self.by_hand}
-        around = self.seen.around
-        port_start = int(self.found.given.get("port_start", around.port_start))
-        storages = self._folders(given.get("node_storage"))
+        around, given = self.seen.around, self.found.given
+        port_start = int(given.get("port_start", around.port_start))
+        storages = self._folders({**given, **self.by_hand}.get("node_storage"))
         return classify(self.seen.units, replace(around, port_start=port_start, storages_known=storages))
 
     def _folders(self, text: str | None) -> tuple[str, ...]:
@@ -158,20 +169,19 @@ class _Planner:
 
     def settings(self) -> dict[str, str]:
         """Texts for wnm's settings by name, but for those that are given by hand."""
-        given = {**self.found.given, "process_manager": SYSTEMD}
-        given["firewall"] = "ufw" if self.seen.firewall_active else "null"
-        if self.seen.program is not None:
-            given["antnode_path"] = self.seen.program
-        storages = (*self._folders(given.get("node_storage")), *self.classified.storages)
-        if storages:
-            given["node_storage"] = render("node_storage", tuple(dict.fromkeys(storages)))
         rows = [each.row for each in self.classified.adopted]
         # Logs within the node's folder tell nothing of where those of others go.
         apart = (row.log_dir for row in rows if not row.log_dir.startswith(f"{row.root_dir}/"))
-        logs = most_common(map(posixpath.dirname, apart))
-        users = most_common(row.user for row in rows if row.user)
-        given |= {"log_storage": logs} if logs else {}
-        given |= {"node_user": users} if users else {}
+        storages = (*self._folders(self.found.given.get("node_storage")), *self.classified.storages)
+        told = {
+            "antnode_path": self.seen.program,
+            "node_storage": render("node_storage", tuple(dict.fromkeys(storages))) if storages else None,
+            "log_storage": most_common(map(posixpath.dirname, apart)),
+            "node_user": most_common(row.user for row in rows if row.user),
+        }
+        given = {**self.found.given, "process_manager": SYSTEMD}
+        given["firewall"] = "ufw" if self.seen.firewall_active else "null"
+        given |= {name: text for name, text in told.items() if text is not None}
         return {name: text for name, text in given.items() if name not in self.by_hand}
 
     def problems(self) -> Iterator[str]:
@@ -219,14 +229,14 @@ class _Planner:
                 f"node_cap {cap} is below the {count} nodes that are there: as anm would, wnm removes the youngest; "
                 "give --node_cap to keep them"
             )
-        for each in seen.companions:
-            if each.wish == "leave":
+        for path in seen.companions:
+            if seen.wish == "leave":
                 yield (
-                    f"{each.path} stays and reads files that anm no longer writes: give --companions disable, or "
-                    "replace to have wnm's own report in its place"
+                    f"{path} stays and reads files that anm no longer writes: give --companions disable, or replace to "
+                    "have wnm's own report in its place"
                 )
-            elif each.replacement is None and each.wish == "replace":
-                yield f"{each.path} goes without a replacement: wnm reads no web pages"
+            elif seen.wish == "replace" and path != REPORTING:
+                yield f"{path} goes without a replacement: wnm reads no web pages"
         if seen.wallet_script is not None:
             yield (
                 f"{seen.wallet_script} chose a wallet for each new node; it is not run: give --rewards_address, which "
@@ -238,44 +248,16 @@ def _teardown(seen: AnmSeen, found: FoundSettings) -> list[str]:
     if not found.teardown_pending:
         return []
     why = "its config is missing" if seen.texts.config is None else "its config says Action=4"
+    alone = (
+        "take over the nodes alone{} wnm --init --import --process_manager systemd --rewards_address ADDRESS"
+    )
     if not seen.is_on:
-        return [
-            f"{why}, so what anm was to do cannot be told: take over the nodes alone, with wnm --init --import "
-            "--process_manager systemd --rewards_address ADDRESS"
-        ]
+        return [f"{why}, so what anm was to do cannot be told: {alone.format(', with')}"]
     return [
         f"DANGER: {why}, so at the next full minute anm deletes every node, its data and its own files, and "
         f"restarts the machine. Stop it now: sudo mv {CRON} /root/anm.stopped; sudo pkill -f anms.sh. Then put the "
-        "config back, or take over the nodes alone: wnm --init --import --process_manager systemd "
-        "--rewards_address ADDRESS"
+        f"config back, or {alone.format(':')}"
     ]
-
-
-def _other_tables(seen: AnmSeen) -> tuple[list[str], list[str]]:
-    """Other files that start anm: those that do nothing else go too, those that do are for the operator."""
-    moved, problems = [], []
-    for path, text in seen.tables.items():
-        live = [entry for entry in read_cron_entries(text) if entry.live]
-        if not starts_anm(text):
-            continue
-        if path.startswith("/etc/cron.d/") and all(entry.starts_anm for entry in live):
-            moved.append(path)
-        else:
-            problems.append(f"{path} starts anm too: take the line with anms.sh out of it")
-    return moved, problems
-
-
-TEXTS = {
-    **{name: f"{DATA}/{name}" for name in ("config", "override", "system", "teardown_config")},
-    "node_details": f"{DATA}/NodeDetails",
-}
-OTHER_FILES = (SCRIPT, f"{DATA}/MaxShunnedNode", f"{DATA}/block", f"{DATA}/counters")
-# Rules change for many reasons: undoing compares them, and takes away only what wnm has added.
-FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
-REPORTING = "/etc/cron.d/influx_resources"
-COMPANIONS = (REPORTING, "/etc/cron.d/scrape")
-FIGURES = "/tmp/influx-resources"
-USUAL_TIMES = "*/20 * * * *"
 
 
 class FromAnm(Source):
@@ -290,82 +272,80 @@ class FromAnm(Source):
 
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         """Read all of anm's files and units, as text. BadInput if there is no anm here."""
-        texts = {name: _text(path, folder) for name, path in TEXTS.items()}
-        script, cron_text = _text(SCRIPT, folder), _text(CRON, folder)
-        if cron_text is None and texts["config"] is None and script is None:
+
+        def text_of(path: str) -> str | None:
+            """A file as it is, or as it was before it was moved away."""
+            text = read_text(path)
+            if text is None and folder is not None and path in folder.manifest.taken_out:
+                content = folder.content(path)
+                text = None if content is None else content.decode(errors="surrogateescape")
+            return text
+
+        run = self._run
+        texts = AnmTexts(**{name: text_of(path) for name, path in TEXTS.items()})
+        cron_text = text_of(CRON)
+        if cron_text is None and texts.config is None and texts.script is None:
             raise BadInput(
                 f"there is no anm here: {CRON}, {CONFIG} and {SCRIPT} are missing; leave out --migrate_anm"
             )
         units = units_in(UNITS, SYSTEMD, OTHER_UNITS, loaded=True)
-        details = read_node_details(texts["node_details"] or "")
+        details, problems = read_node_details(texts.node_details or "")
         home = _home_of(cron_text or "")
+        program = f"{home}/.local/bin/antnode"
+        added = [f"{home}/.local/share/{name}" for name in OF_USER] if home else []
+        companions = {path: text for path in COMPANIONS if (text := text_of(path)) is not None}
+        wish = run.asked.companions or "leave"
+        replaced = companions.get(REPORTING) if wish == "replace" else None
         return plan_from_anm(
             AnmSeen(
-                texts=AnmTexts(script=script, **texts),
+                texts=texts,
                 cron_text=cron_text,
                 units=units,
-                around=replace(surroundings(units, self._run), node_details=details.nodes),
+                around=replace(surroundings(units, run), node_details=details),
                 tables=cron_tables(),
-                companions=self._companions(folder),
-                files=_files(home),
-                program=_program_of(home),
-                wallet_script=_wallet_script(home),
-                firewall_active=self._run.wiring.firewall_is_active(),
-                problems=details.problems,
-                database=self._run.database_path,
+                companions=list(companions),
+                wish=wish,
+                replacement=None if replaced is None else _replacement(run, replaced),
+                files=(*_files(), *added),
+                program=program if home and os.access(program, os.X_OK) else None,
+                # Only running it could tell what the operator's own script means.
+                wallet_script=next((path for path in added[:1] if os.path.lexists(path)), None),
+                firewall_active=run.wiring.firewall_is_active(),
+                problems=problems,
+                database=run.database_path,
                 mark=read_text(MARK),
                 not_ours=_not_ours(SYSTEM_LOGS),
             ),
-            self._run.host,
-            by_hand=given_by_hand(self._run),
-            accept_defaults=self._run.asked.accept_defaults,
+            run.host,
+            by_hand=given_by_hand(run),
+            accept_defaults=run.asked.accept_defaults,
         )
 
     def running(self) -> Sequence[int]:
         """The runs of anm that are under way."""
         return running_anms()
 
-    def _companions(self, folder: TakeoverFolder | None) -> Sequence[Companion]:
-        """The collector of figures and the scraper of wallets that are there, each with what is wished for it."""
-        wish = self._run.asked.companions or "leave"
-        found = []
-        for path in COMPANIONS:
-            text = _text(path, folder)
-            if text is not None:
-                new = self._replacement(text) if wish == "replace" and path == REPORTING else None
-                found.append(Companion(path=path, wish=wish, replacement=new))
-        return found
 
-    def _replacement(self, text: str) -> tuple[str, str]:
-        """The file that has wnm's own report written where the collector wrote its figures, at the same times."""
-        run = self._run
-        times = next((entry.when for entry in read_cron_entries(text) if entry.live), USUAL_TIMES)
-        words = [*own_program(), "--report", "influx-resources"]
-        if run.database_path != f"{data_folder(run.host)}/{DATABASE_NAME}":
-            words += ["--dbpath", run.database_path]
-        # For cron a percent sign ends the command.
-        command = shlex.join(words).replace("%", "\\%")
-        return (
-            "/etc/cron.d/wnm_influx_resources",
-            "# Written by wnm --init --migrate_anm in the place of anm's; wnm --undo_migration takes it away.\n"
-            f"{times} {run.host.user} /usr/bin/mkdir -p {FIGURES} && {command} > {FIGURES}/influx-resources.new && "
-            f"/usr/bin/mv {FIGURES}/influx-resources.new {FIGURES}/influx-resources\n",
-        )
+def _replacement(run: Context, text: str) -> tuple[str, str]:
+    """The file that has wnm's own report written where the collector wrote its figures, at the same times."""
+    times = next((entry.when for entry in read_cron_entries(text) if entry.live), USUAL_TIMES)
+    words = [*own_program(), "--report", "influx-resources"]
+    if run.database_path != f"{data_folder(run.host)}/{DATABASE_NAME}":
+        words += ["--dbpath", run.database_path]
+    # For cron a percent sign ends the command.
+    command = shlex.join(words).replace("%", "\\%")
+    return (
+        "/etc/cron.d/wnm_influx_resources",
+        "# Written by wnm --init --migrate_anm in the place of anm's; wnm --undo_migration takes it away.\n"
+        f"{times} {run.host.user} /usr/bin/mkdir -p {FIGURES} && {command} > {FIGURES}/influx-resources.new && "
+        f"/usr/bin/mv {FIGURES}/influx-resources.new {FIGURES}/influx-resources\n",
+    )
 
 
-def _text(path: str, folder: TakeoverFolder | None) -> str | None:
-    """A file as it is, or as it was before it was moved away."""
-    text = read_text(path)
-    if text is None and folder is not None and path in folder.manifest.taken_out:
-        content = folder.content(path)
-        text = None if content is None else content.decode(errors="surrogateescape")
-    return text
-
-
-def _files(home: str | None) -> tuple[str, ...]:
+def _files() -> list[str]:
     """Every file of anm's, and everything of its units: what undoing may have to put back."""
     units = Path(UNITS)
-    found = [*OTHER_FILES, *TEXTS.values()]
+    found = [*OTHER_FILES, *(path for path in TEXTS.values() if path != SCRIPT)]
     for path in sorted(units.glob("antnode*")):
         if path.is_dir() and not path.is_symlink():
             found += [str(each) for each in sorted(path.iterdir()) if each.is_file()]
@@ -374,11 +354,7 @@ def _files(home: str | None) -> tuple[str, ...]:
     for path in sorted(units.glob("antnode*.service")):
         found.append(str(units / "multi-user.target.wants" / path.name))
         found += [str(link) for link in sorted(units.glob(f"*.wants/{path.name}"))]
-    return (*found, *_of_user(home))
-
-
-def _of_user(home: str | None) -> list[str]:
-    return [f"{home}/.local/share/{name}" for name in OF_USER] if home else []
+    return found
 
 
 def _not_ours(path: str) -> Sequence[str]:
@@ -397,14 +373,3 @@ def _home_of(cron_text: str) -> str | None:
             with suppress(KeyError):
                 return pwd.getpwnam(entry.user).pw_dir
     return None
-
-
-def _wallet_script(home: str | None) -> str | None:
-    """The operator's own script that chooses wallets, which only running it could tell the meaning of."""
-    return next((path for path in _of_user(home)[:1] if os.path.lexists(path)), None)
-
-
-def _program_of(home: str | None) -> str | None:
-    """The program that anm gives to new nodes."""
-    path = f"{home}/.local/bin/antnode" if home else None
-    return path if path is not None and os.access(path, os.X_OK) else None

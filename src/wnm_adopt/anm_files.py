@@ -104,7 +104,7 @@ _DETAILS = re.compile(
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)")
 
 
-class CronEntry(Struct, frozen=True, kw_only=True):
+class CronEntry(Struct, frozen=True):
     """One line of a system's cron table. `live` is false for one that is commented out; `line` counts from 1."""
 
     user: str
@@ -119,30 +119,25 @@ class CronEntry(Struct, frozen=True, kw_only=True):
         return _STARTS_ANM.search(self.command) is not None
 
 
-class NodeDetails(Struct, frozen=True, kw_only=True):
-    """anm's record of its nodes by number, and a line for people on each entry that makes no sense."""
-
-    nodes: Mapping[int, NodeMemory]
-    problems: tuple[str, ...]
-
-
 def read_cron_entries(text: str) -> tuple[CronEntry, ...]:
     """The lines of a system's cron table that start something, those that are commented out too; never fails."""
     found: list[CronEntry] = []
     for number, line in enumerate(map(str.strip, text.split("\n")), 1):
         match = _CRON_ENTRY.fullmatch(line) if len(line) <= _LONGEST_LINE else None
         if match is not None:
-            user, when, command = match["user"], match["when"], match["command"]
             live = match["off"] is None
-            found.append(CronEntry(user=user, when=when, command=command, live=live, line=number))
+            found.append(CronEntry(match["user"], match["when"], match["command"], live, number))
     return tuple(found)
 
 
-def read_node_details(text: str) -> NodeDetails:
-    """Read what bash's `declare -p` wrote of the array; never fails. The last one in the text counts."""
+def read_node_details(text: str) -> tuple[Mapping[int, NodeMemory], Sequence[str]]:
+    """Read anm's record of its nodes by number from what bash's `declare -p` wrote of the array; never fails.
+
+    The last one in the text counts. Beside it stands a line for people on each entry that makes no sense.
+    """
     lists = list(_LIST.finditer(text))
     if not lists:
-        return NodeDetails(nodes={}, problems=("it holds no list of nodes",) if text.strip() else ())
+        return {}, ("it holds no list of nodes",) if text.strip() else ()
     nodes: dict[int, NodeMemory | None] = {}
     problems: list[str] = []
     for entry in _entries(text, lists[-1].end()) if lists[-1][0].endswith("(") else ():
@@ -158,7 +153,7 @@ def read_node_details(text: str) -> NodeDetails:
         else:
             nodes[number] = NodeMemory(peer_id=node[2] or None, version=node[3] or None)
     known = {number: memory for number, memory in nodes.items() if memory is not None}
-    return NodeDetails(nodes=known, problems=tuple(problems[:_MOST_PROBLEMS]))
+    return known, problems[:_MOST_PROBLEMS]
 
 
 def _entries(text: str, at: int) -> Iterator[tuple[str, str] | str]:

@@ -1,13 +1,13 @@
 """Translates the texts of anm's files into wnm's settings, without running any of them."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 
 from wnm.core.host import Host
-from wnm.core.settings import SPECS, read, render
+from wnm.core.settings import SPECS, render
 from wnm_adopt.anm_files import CONFIG, SCRIPT, read_cpu_count, rewards_address_of, version_of
 from wnm_adopt.bash_texts import (
     BIG_MACHINE_CORES,
@@ -19,7 +19,7 @@ from wnm_adopt.bash_texts import (
     read_assignments,
     read_script,
 )
-from wnm_adopt.plan import FoundSettings, SettingsReader, UnknownSetting, WrongSetting
+from wnm_adopt.plan import FoundSettings, SettingsReader
 
 OVERRIDE = "/var/antctl/override"
 SYSTEM = "/var/antctl/system"
@@ -91,14 +91,15 @@ def read_anm_settings(
     for key, name in NUMBERS.items():
         if name not in by_hand:
             reader.number(key, name)
-    if "rewards_address" not in by_hand:
-        reader.rewards_address()
-    if "node_storage" not in by_hand:
-        reader.node_storage(unit_storages)
-    if "node_version" not in by_hand:
-        reader.node_version()
-    if "port_start" not in by_hand:
-        reader.port_start(unit_ports)
+    others: Mapping[str, Callable[[], None]] = {
+        "rewards_address": reader.rewards_address,
+        "node_storage": partial(reader.node_storage, unit_storages),
+        "node_version": reader.node_version,
+        "port_start": partial(reader.port_start, unit_ports),
+    }
+    for name, take in others.items():
+        if name not in by_hand:
+            take()
     reader.say_what_is_missing()
     reader.check_pairs()
     return reader.result()
@@ -121,15 +122,21 @@ class _Reader(SettingsReader):
         self.notes += map(str, self.values.remarks)
 
     def number(self, key: str, name: str) -> None:
-        found = self.values.get(key)
-        if key in DELAYS:
-            found = self._delay(key, found)
+        whole = name == "node_cap" or name.startswith("delay_")
+
+        def text_of(value: str) -> str:
+            text = value.strip(" \t")
+            if not (_WHOLE if whole else _PLAIN).fullmatch(text):
+                raise ValueError(f"it is no {'whole ' if whole else ''}number")
+            return text
+
+        found = self._delay(key, self.values.get(key)) if key in DELAYS else self.values.get(key)
         if found is None:
             self.missing[key] = name
         elif isinstance(found, Unknown):
             self._not_known(key, name, found)
-        else:
-            self._number(key, name, found)
+        elif why := self._take(name, found, text_of):
+            self._cannot_be(key, name, found, f"{why}, and {name} takes {SPECS[name].form.accepts}")
 
     def _delay(self, key: str, found: Known | Unknown | None) -> Known | Unknown | None:
         """On big machines the script has delays of its own."""
@@ -150,120 +157,90 @@ class _Reader(SettingsReader):
             )
         return found if own is None else own
 
-    def _number(self, key: str, name: str, found: Known) -> None:
-        whole = name == "node_cap" or name.startswith("delay_")
-        try:
-            text = _plain(found).strip(" \t")
-            if not (_WHOLE if whole else _PLAIN).fullmatch(text):
-                raise ValueError(f"it is no {'whole ' if whole else ''}number")
-            self._give(name, text, found.place)
-        except ValueError as reason:
-            self._is_wrong(key, name, found, f"{reason}, and {name} takes {SPECS[name].form.accepts}")
-
     def rewards_address(self) -> None:
         key, name = "RewardsAddress", "rewards_address"
         found = self.values.get(key) or self.torn_down.get(key)
-        if isinstance(found, Known):
-            try:
-                self._give(name, rewards_address_of(_plain(found)), found.place)
-            except ValueError as reason:
-                self._not_known(key, name, Unknown(reason=str(reason), place=found.place))
-        else:
-            self._not_known(key, name, found or Unknown(reason="it is not set", place=_whole_file(CONFIG)))
+        if found is None:
+            found = Unknown("it is not set", _whole_file(CONFIG))
+        elif isinstance(found, Known) and (why := self._take(name, found, rewards_address_of)):
+            found = Unknown(why, found.place)
+        if isinstance(found, Unknown):
+            self._not_known(key, name, found)
 
     def node_storage(self, unit_storages: Sequence[str]) -> None:
         key, name = "NodeStorage", "node_storage"
         found = self.values.get(key) or self.torn_down.get(key)
-        if isinstance(found, Known):
-            self._storage(found, unit_storages)
-        elif found is not None:
+        if found is None and self.script is not None and self.script.storage:
+            found = Known(self.script.storage, _whole_file(SCRIPT))
+        if isinstance(found, Unknown):
             self._not_known(key, name, found, matters=not unit_storages)
-        elif self.script is not None and self.script.storage:
-            self._storage(Known(value=self.script.storage, place=_whole_file(SCRIPT)), unit_storages)
-        elif not unit_storages:
-            self.missing[key] = name
-
-    def _storage(self, found: Known, unit_storages: Sequence[str]) -> None:
-        try:
-            # wnm would expand the first two, and take the third for two folders.
-            text = _plain(found)
-            if not text.startswith("/") or "$" in text or "," in text:
-                raise ValueError("it is no absolute path that wnm can take as it is")
-            self._give("node_storage", text, found.place)
-        except ValueError as reason:
-            if not unit_storages:
-                self._is_wrong("NodeStorage", "node_storage", found, str(reason))
-            else:
-                self.notes.append(f"{found.place}: {reason}; what the units say is taken instead")
-            return
-        for folder in unit_storages:
-            if folder != self.given["node_storage"]:
-                self.notes.append(f"nodes are in {folder} too, not only in {self.given['node_storage']}")
+        elif found is None:
+            self.missing |= {} if unit_storages else {key: name}
+        elif (why := self._take(name, found, _storage)) is None:
+            for folder in unit_storages:
+                if folder != self.given[name]:
+                    self.notes.append(f"nodes are in {folder} too, not only in {self.given[name]}")
+        elif unit_storages:
+            self.notes.append(f"{found.place}: {why}; what the units say is taken instead")
+        else:
+            self._cannot_be(key, name, found, why)
 
     def node_version(self) -> None:
         key, name = "NodeVersion", "node_version"
         found = self.values.get(key)
         if isinstance(found, Unknown):
             self._not_known(key, name, found, matters=False)
-        elif found is not None:
-            try:
-                version = version_of(_plain(found))
-                if version is not None:
-                    self._give(name, version, found.place)
-            except ValueError as reason:
-                self._is_wrong(key, name, found, str(reason))
+        elif found is not None and (why := self._take(name, found, version_of)):
+            self._cannot_be(key, name, found, why)
 
     def port_start(self, unit_ports: Sequence[tuple[int, int]]) -> None:
-        key, name = "ntpr", "port_start"
         bases = {(port - id_) // 1000 if (port - id_) % 1000 == 0 else None for id_, port in unit_ports}
         base = bases.pop() if len(bases) == 1 else None
         found = self.script.port_base if self.script is not None else None
-        reason, place = "it is not in the script", _whole_file(SCRIPT)
-        if found is not None:
-            place = found.place
-            reason = found.reason if isinstance(found, Unknown) else _port_problem(found.value)
+        if found is None:
+            found = Unknown("it is not in the script", _whole_file(SCRIPT))
+        reason = found.reason if isinstance(found, Unknown) else _port_problem(found.value)
         if isinstance(found, Known) and not reason:
-            self._give(name, found.value.strip(), place)
+            self._take("port_start", found, str.strip)
             if unit_ports and base != int(found.value):
-                self.notes.append(f"{place}: not all nodes have their ports there; they keep them")
+                self.notes.append(f"{found.place}: not all nodes have their ports there; they keep them")
         elif base is not None and not _port_problem(str(base)):
-            self._give(name, str(base), _whole_file("the units"))
-            self.notes.append(f"{place}: {reason}; {name} {base} is what the units say")
+            self._take("port_start", Known(str(base), _whole_file("the units")), str)
+            self.notes.append(f"{found.place}: {reason}; port_start {base} is what the units say")
         else:
             units = "the units do not agree on one" if unit_ports else "no unit tells it"
-            self._not_known(key, name, Unknown(reason=f"{reason}, and {units}", place=place))
+            self._not_known("ntpr", "port_start", Unknown(f"{reason}, and {units}", found.place))
 
-    def _give(self, name: str, text: str, place: Place) -> None:
-        self.give(name, text)
-        self.places[name] = place
+    def _take(self, name: str, found: Known, text_of: Callable[[str], str | None]) -> str | None:
+        """Give what `text_of` makes of a value, None for nothing; or say why it cannot be."""
+        try:
+            if found.value.endswith("\r"):
+                raise ValueError("its line ends as on Windows, and bash takes that for a part of the value")
+            text = text_of(found.value)
+            if text is not None:
+                self.give(name, text)
+                self.places[name] = found.place
+        except ValueError as reason:
+            return str(reason)
+        return None
 
     def _not_known(self, key: str, name: str, found: Unknown, *, matters: bool = True) -> None:
-        where = str(found.place)
-        self.unknown.append(
-            UnknownSetting(key=key, where=where, reason=found.reason, option=name, matters=matters)
-        )
+        self.not_known(key, str(found.place), found.reason, name, matters=matters)
 
-    def _is_wrong(self, key: str, name: str, found: Known, why: str) -> None:
-        self._add_wrong((key,), str(found.place), f"{key} cannot be that: {why}", (name,))
-
-    def _add_wrong(self, keys: Sequence[str], where: str, why: str, names: Sequence[str]) -> None:
-        options, defaults = tuple(names), self.defaults(names)
-        self.wrong.append(
-            WrongSetting(keys=tuple(keys), where=where, why=why, options=options, defaults=defaults)
-        )
+    def _cannot_be(self, key: str, name: str, found: Known, why: str) -> None:
+        self.wrong((key,), str(found.place), f"{key} cannot be that: {why}", (name,))
 
     def say_what_is_missing(self) -> None:
         """wnm's defaults stand in for delays and thresholds; without the whole config, or its cap, only if accepted."""
-        needed = {
-            key: name for key, name in self.missing.items() if self.texts.config is None or key in _NO_DEFAULT
-        }
+        no_config = self.texts.config is None
+        needed = {key: name for key, name in self.missing.items() if no_config or key in _NO_DEFAULT}
         for key, name in self.missing.items():
             if key not in needed:
                 self.notes.append(f"{CONFIG}: {key} is not set: {self._stand_in(name)}")
         if needed:
-            no_config = "there is no such file, so " if self.texts.config is None else ""
-            why = f"{no_config}{', '.join(needed)} {'is' if len(needed) == 1 else 'are'} not set"
-            self._add_wrong(tuple(needed), CONFIG, why, tuple(needed.values()))
+            because = "there is no such file, so " if no_config else ""
+            why = f"{because}{', '.join(needed)} {'is' if len(needed) == 1 else 'are'} not set"
+            self.wrong(tuple(needed), CONFIG, why, tuple(needed.values()))
 
     def _stand_in(self, name: str) -> str:
         """The words for a missing limit or delay: wnm's default, or one in proportion if the other limit forbids it."""
@@ -271,20 +248,18 @@ class _Reader(SettingsReader):
         pair = next((names for names, _ in _TOGETHER if name in names), (name,))
         other = next((each for each in pair if each in self.given), None)
         if other is not None:
-            limit: Any = read(other, self.given[other], self.host)
-            usual = self.default(other)
+            limit, usual = self.value_of(other), self.default(other)
             if (limit >= default) == (usual < default) or limit == default:
                 fitting = round(limit * default / usual, 1)
                 self.given[name] = render(name, min(fitting, 100.0) if name.endswith("_remove") else fitting)
                 self.places[name] = _whole_file(CONFIG)
-                return (
-                    f"wnm's default {render(name, default)} does not fit {other}, so it is {self.given[name]}"
-                )
+                shown = render(name, default)
+                return f"wnm's default {shown} does not fit {other}, so it is {self.given[name]}"
         return f"wnm's default holds, {name} {render(name, default)}"
 
     def check_pairs(self) -> None:
         """Take out what contradicts each other, also where a default has to stand in for one of the two."""
-        not_looked_at = {*(each.option for each in self.unknown), *self.by_hand}
+        not_looked_at = {*(each.options[0] for each in self.open if not each.defaults), *self.by_hand}
         keys = {name: key for key, name in NUMBERS.items()} | {"port_start": "ntpr"}
         for names, replaced in _TOGETHER:
             ours = [name for name in names if name in self.given]
@@ -292,25 +267,29 @@ class _Reader(SettingsReader):
                 continue
             origins = {name: keys[name] if name in self.given else "wnm's default" for name in names}
             why = self.contradiction(ours, origins)
-            if why is None:
-                continue
-            where = "; ".join(str(self.places[name]) for name in ours)
-            self._add_wrong([keys[name] for name in ours], where, why, replaced)
-            for name in replaced:
-                self.given.pop(name, None)
+            if why is not None:
+                where = "; ".join(str(self.places[name]) for name in ours)
+                self.wrong([keys[name] for name in ours], where, why, replaced)
+                for name in replaced:
+                    self.given.pop(name, None)
 
     def result(self) -> FoundSettings:
         pending = self.texts.config is None
         action = self.values.values.get("Action")
-        if isinstance(action, Known) and action.value.strip() == "4":
+        wish = action.value.strip() if isinstance(action, Known) else ""
+        if wish == "4":
             pending = True
-            self.notes.append(f"{action.place}: anm is told to take every node away")
-        elif isinstance(action, Known) and action.value.strip() in ("1", "2"):
-            self.notes.append(f"{action.place}: what anm is told to force is not taken over")
+            about = "anm is told to take every node away"
+        elif wish in ("1", "2"):
+            about = "what anm is told to force is not taken over"
         elif isinstance(action, Unknown):
-            self.notes.append(f"{action.place}: whether anm is told to force something: {action.reason}")
+            about = f"whether anm is told to force something: {action.reason}"
+        else:
+            about = ""
+        if action is not None and about:
+            self.notes.append(f"{action.place}: {about}")
         if self.script is not None:
-            self.notes += map(str, self.script.remarks(self.cores))
+            self.notes += self.script.remarks(self.cores)
         others = set(self.values.values) - {*NUMBERS, *_OTHERS, *_NOT_NEEDED}
         if others:
             shown = ", ".join(sorted(others)[:20])
@@ -322,17 +301,15 @@ def _whole_file(file: str) -> Place:
     return Place(file=file, line=0, text="")
 
 
-def _plain(found: Known) -> str:
-    """A value; ValueError if Windows ended its line."""
-    if found.value.endswith("\r"):
-        raise ValueError("its line ends as on Windows, and bash takes that for a part of the value")
-    return found.value
+def _storage(text: str) -> str:
+    # wnm would expand the first two, and take the third for two folders.
+    if not text.startswith("/") or "$" in text or "," in text:
+        raise ValueError("it is no absolute path that wnm can take as it is")
+    return text
 
 
 def _port_problem(text: str) -> str:
     """Return why a port base is invalid; empty if it is valid."""
     if not _PORT_BASE.fullmatch(text.strip()) or int(text) > _LAST_PORT_BASE:
         return f"it is no whole number from 1 to {_LAST_PORT_BASE}"
-    if int(text) == _METRICS_BASE:
-        return "the metrics ports of nodes are there"
-    return ""
+    return "the metrics ports of nodes are there" if int(text) == _METRICS_BASE else ""

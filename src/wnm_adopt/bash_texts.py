@@ -1,7 +1,7 @@
 """Reads bash texts without running any of it: the variables that plain lines assign, and the script of anm."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -32,7 +32,10 @@ _ASSIGNED = re.compile(r"(?<![A-Za-z0-9_])[A-Za-z_][A-Za-z0-9_]*+(?=\+?=|\[)")
 _MENTIONED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class Place(Struct, frozen=True, kw_only=True):
+_BY_RUNNING = "what it changes can only be told by running it"
+
+
+class Place(Struct, frozen=True):
     """A line of a file: its name as given, its number from 1 on, and its text, cut and on one line."""
 
     file: str
@@ -43,22 +46,15 @@ class Place(Struct, frozen=True, kw_only=True):
         return f"{self.file}:{self.line}: {self.text}" if self.line else self.file
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class Known(Struct, frozen=True):
     """A value, and where it was given last."""
 
     value: str
     place: Place
 
 
-class Unknown(Struct, frozen=True, kw_only=True):
-    """Only running the text would tell the value; `reason` says why, `place` where."""
-
-    reason: str
-    place: Place
-
-
-class Remark(Struct, frozen=True, kw_only=True):
-    """A line that is worth a person's look, and why."""
+class Unknown(Struct, frozen=True):
+    """Only running the text would tell a value; `reason` says why, `place` where."""
 
     reason: str
     place: Place
@@ -68,18 +64,17 @@ class Remark(Struct, frozen=True, kw_only=True):
 
 
 class Assignments(Struct, frozen=True, kw_only=True):
-    """The variables that are set in the end; `remarks` are on the line from which on nothing is certain.
+    """The variables that are set in the end; `remarks` has the line from which on nothing is certain.
 
     Without remarks a name that is not in `values` is never set.
     """
 
     values: Mapping[str, Known | Unknown]
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Unknown, ...]
 
     def get(self, name: str) -> Known | Unknown | None:
         """The variable, None if it is never set."""
-        unknown = [Unknown(reason=each.reason, place=each.place) for each in self.remarks[:1]]
-        return self.values.get(name) or (unknown[0] if unknown else None)
+        return self.values.get(name) or next(iter(self.remarks), None)
 
 
 def read_assignments(texts: Iterable[tuple[str, str]]) -> Assignments:
@@ -94,8 +89,7 @@ def place_of(file: str, number: int, line: str) -> Place:
     """A line as it can be shown: cut, and with what cannot be printed as escapes."""
     shown = line[: _LONGEST_SHOWN + 1].strip()
     cut = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
-    printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
-    return Place(file=file, line=number, text=printable)
+    return Place(file, number, "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut))
 
 
 class _NotPlainError(ValueError):
@@ -111,50 +105,50 @@ class _Reader:
 
     def __init__(self) -> None:
         self.values: dict[str, Known | Unknown] = {}
-        self.remarks: list[Remark] = []
+        self.remarks: list[Unknown] = []
         self.doubt: str | None = None
 
     def read(self, file: str, text: str) -> None:
         """Read one file after those before it."""
         lines = text.split("\n")
-        if "\0" in text and self.doubt is None:
-            self._doubt(place_of(file, 1, lines[0]), "the file holds a NUL character")
-        for number, line in enumerate(lines):
-            if self.doubt is not None:
-                self._spoil(file, lines, number, self.doubt)
-                return
-            if not line.strip() or line.lstrip(" \t").startswith("#"):
-                continue
-            place = place_of(file, number + 1, line)
+        for number, line in enumerate(lines, 1):
+            place = place_of(file, number, line)
             try:
-                self._assign(line, place)
+                if "\0" in text and self.doubt is None:
+                    raise _NotPlainError("the file holds a NUL character")
+                if self.doubt is None and line.strip() and not line.lstrip(" \t").startswith("#"):
+                    self._assign(line, place)
             except _NotPlainError as error:
-                self._spoil(file, lines, number, self._doubt(place, str(error)))
-                return
+                self.remarks.append(Unknown(str(error), place))
+                self.doubt = f"line {number} of {file} is no plain NAME=value: {error}"
+            if self.doubt is not None:
+                # Nothing that is assigned or mentioned from here on is certain.
+                names = {name for name in _MENTIONED.findall(line) if name in self.values}
+                for name in names | set(_ASSIGNED.findall(line)):
+                    self.values[name] = Unknown(self.doubt, place)
 
     def _assign(self, line: str, place: Place) -> None:
         found = _LINE.match(line)
         if found is None or _OF_BASH.fullmatch(found["name"]):
-            raise _NotPlainError("what it changes can only be told by running it")
+            raise _NotPlainError(_BY_RUNNING)
         try:
             value = self._value(line[found.end() :], exported=found["export"] is not None)
+            self.values[found["name"]] = Known(value, place)
         except _UnknownError as error:
-            self.values[found["name"]] = Unknown(reason=str(error), place=place)
-        else:
-            self.values[found["name"]] = Known(value=value, place=place)
+            self.values[found["name"]] = Unknown(str(error), place)
 
-    def _value(self, text: str, *, exported: bool) -> str:
-        """The value at the beginning of a text, after which nothing but a comment may come."""
+    def _value(self, text: str, pattern: re.Pattern[str] = _OUTER, *, exported: bool = False) -> str:
+        """The value at the beginning of a text, after which only a comment may come; all of it in double quotes."""
         parts: list[str] = []
         unknown: _UnknownError | None = None
         at = length = 0
-        while at < len(text) and text[at] not in " \t":
-            found = _OUTER.match(text, at)
-            if found is None and text[at] in "'\"":
+        while at < len(text) and (pattern is _INNER or text[at] not in " \t"):
+            found = pattern.match(text, at)
+            if found is None and pattern is _OUTER and text[at] in "'\"":
                 raise _NotPlainError("a quote in it does not end")
             # Bash would make several words of braces there.
             if found is None or (exported and "{" in (found["plain"] or "")):
-                raise _NotPlainError("what it changes can only be told by running it")
+                raise _NotPlainError(_BY_RUNNING)
             try:
                 parts.append(self._piece(found))
                 length += len(parts[-1])
@@ -167,7 +161,7 @@ class _Reader:
             at = found.end()
         rest = text[at:].strip(" \t")
         if rest and not rest.startswith("#"):
-            raise _NotPlainError("what it changes can only be told by running it")
+            raise _NotPlainError(_BY_RUNNING)
         if unknown is not None:
             raise unknown
         return "".join(parts)
@@ -175,7 +169,7 @@ class _Reader:
     def _piece(self, found: re.Match[str]) -> str:
         groups = found.groupdict()
         if groups.get("double") is not None:
-            return self._inside(groups["double"] or "")
+            return self._value(groups["double"] or "", _INNER)
         if groups["calculated"] is not None:
             raise _UnknownError("it is calculated")
         if groups["command"] is not None:
@@ -184,45 +178,15 @@ class _Reader:
             raise _UnknownError(f"{groups['special']} is known only when it runs")
         name = groups["name"] or groups["braced"]
         if name is not None:
-            return self._earlier(name)
+            value = self.values.get(name)
+            if not isinstance(value, Known):
+                raise _UnknownError(f"${name} is {'not set before it' if value is None else 'not known'}")
+            return value.value
         if "single" in groups and "~" in (groups["plain"] or ""):
             raise _UnknownError("~ stands for a home folder")
         return next(
             groups[kind] for kind in ("single", "escaped", "dollar", "plain") if groups.get(kind) is not None
         )
-
-    def _inside(self, text: str) -> str:
-        """Return the text between double quotes."""
-        parts: list[str] = []
-        at = 0
-        while at < len(text):
-            found = _INNER.match(text, at)
-            if found is None:
-                raise _NotPlainError("what it changes can only be told by running it")
-            parts.append(self._piece(found))
-            at = found.end()
-        return "".join(parts)
-
-    def _earlier(self, name: str) -> str:
-        value = self.values.get(name)
-        if value is None:
-            raise _UnknownError(f"${name} is not set before it")
-        if isinstance(value, Unknown):
-            raise _UnknownError(f"${name} is not known")
-        return value.value
-
-    def _doubt(self, place: Place, why: str) -> str:
-        self.remarks.append(Remark(reason=why, place=place))
-        self.doubt = f"line {place.line} of {place.file} is no plain NAME=value: {why}"
-        return self.doubt
-
-    def _spoil(self, file: str, lines: Sequence[str], at: int, reason: str) -> None:
-        """Nothing that is assigned or mentioned from here on is certain."""
-        for number, line in enumerate(lines[at:], at + 1):
-            names = set(_ASSIGNED.findall(line))
-            names |= {name for name in _MENTIONED.findall(line) if name in self.values}
-            for name in names:
-                self.values[name] = Unknown(reason=reason, place=place_of(file, number, line))
 
 
 DELAYS = ("DelayStart", "DelayUpgrade")
@@ -243,46 +207,35 @@ _COMPARED = re.compile(
 )
 _MIRRORED = {">=": "<=", "<=": ">=", ">": "<", "<": ">", "ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
 _UNLIMITED = 1_000_000
+_NO_NUMBER = "the script does not say it as a plain number"
+
+type Test = tuple[str, bool]
+"""A test that a line depends on, as text, and whether the line is in the branch that is taken when it fails."""
 
 
-class Condition(Struct, frozen=True):
-    """A test that a line depends on, as text; `negated` in the branch that is taken when it fails."""
-
-    text: str
-    negated: bool = False
-
-    def cores(self) -> tuple[int, int] | None:
-        """From how many cores on, and below how many, it holds; None if it depends on anything else."""
-        text = re.sub(r"^!\s+|^\[\[?\s+!\s", "", self.text)
-        found = _COMPARED.search(text)
-        if found is None or re.search(r"&&|\|\||!=|==\s*0", text):
-            return None
-        operator, number = found[1] or _MIRRORED[found[4].lstrip("-")], int(found[2] or found[3])
-        operator = operator.lstrip("-")
-        number += operator in (">", "gt", "<=", "le")
-        from_there = operator in (">", "gt", ">=", "ge")
-        if from_there != ((text != self.text) != self.negated):
-            return number, _UNLIMITED
-        return 0, number
-
-
-class SetDelay(Struct, frozen=True, kw_only=True):
-    """A line of the script that sets a delay in minutes where all its conditions hold."""
+class SetDelay(Struct, frozen=True):
+    """A line of the script that sets a delay in minutes where all its `tests` hold."""
 
     name: str
     value: Known | Unknown
-    conditions: tuple[Condition, ...]
+    tests: tuple[Test, ...]
 
     def cores(self) -> tuple[int, int]:
-        """From how many cores on, and below how many, all conditions hold that compare the number of cores."""
-        ranges = [(0, _UNLIMITED), *filter(None, (each.cores() for each in self.conditions))]
+        """From how many cores on, and below how many, all tests hold that compare the number of cores."""
+        ranges = [(0, _UNLIMITED), *filter(None, map(_cores, self.tests))]
         return max(low for low, _ in ranges), min(below for _, below in ranges)
 
-    def on_big_machines(self) -> Known | Unknown:
-        """The value in a branch that only machines with many cores take."""
-        if None in [each.cores() for each in self.conditions]:
-            return Unknown(reason="it depends on more than the number of cores", place=self.value.place)
-        return self.value
+
+def _cores(test: Test) -> tuple[int, int] | None:
+    """From how many cores on, and below how many, a test holds; None if it depends on anything else."""
+    text = re.sub(r"^!\s+|^\[\[?\s+!\s", "", test[0])
+    found = _COMPARED.search(text)
+    if found is None or re.search(r"&&|\|\||!=|==\s*0", text):
+        return None
+    operator = (found[1] or _MIRRORED[found[4].lstrip("-")]).lstrip("-")
+    number = int(found[2] or found[3]) + (operator in (">", "gt", "<=", "le"))
+    from_there = operator in (">", "gt", ">=", "ge")
+    return (number, _UNLIMITED) if from_there != ((text != test[0]) != test[1]) else (0, number)
 
 
 class AnmScript(Struct, frozen=True, kw_only=True):
@@ -298,25 +251,24 @@ class AnmScript(Struct, frozen=True, kw_only=True):
 
     def delay(self, name: str, cores: int) -> Known | Unknown | None:
         """Return the delay that the script itself sets on a machine with that many cores, whatever the config says."""
-        setting = [
-            (each, each.cores()[0])
-            for each in self.delays
-            if each.name == name and each.cores()[0] <= cores < each.cores()[1]
-        ]
-        fitting = [each.on_big_machines() for each, low in setting if low]
-        if fitting:
-            return fitting[-1]
+        ranges = [(each, *each.cores()) for each in self.delays if each.name == name]
+        setting = [(each, low) for each, low, below in ranges if low <= cores < below]
+        for each, low in reversed(setting):
+            if low:
+                is_certain = None not in [_cores(test) for test in each.tests]
+                why = "it depends on more than the number of cores"
+                return each.value if is_certain else Unknown(why, each.value.place)
         # The script may have a number and not say in words that are understood for which machines.
         elsewhere = [each.value for each, _ in setting] if cores >= BIG_MACHINE_CORES else []
         if len({each.value if isinstance(each, Known) else None for each in elsewhere}) > 1:
-            return Unknown(reason="the script sets it in more than one way", place=elsewhere[-1].place)
+            return Unknown("the script sets it in more than one way", elsewhere[-1].place)
         return elsewhere[-1] if elsewhere else None
 
-    def remarks(self, cores: int) -> list[Remark]:
+    def remarks(self, cores: int) -> list[str]:
         """The other lines that set a delay in some cases."""
         told = {own.place for name in DELAYS if (own := self.delay(name, cores)) is not None}
         return [
-            Remark(reason=f"the script itself may set {each.name}", place=each.value.place)
+            f"{each.value.place}: the script itself may set {each.name}"
             for each in self.delays
             if each.value.place not in told and not each.cores()[0]
         ][:_MOST_REMARKS]
@@ -331,9 +283,7 @@ def read_script(file: str, text: str) -> AnmScript:
             continue
         if _NTPR.search(line):
             found, place = _PORT_BASE.fullmatch(line), place_of(file, number, line)
-            port_base = Unknown(reason="the script does not say it as a plain number", place=place)
-            if found is not None:
-                port_base = Known(value=found[1], place=place)
+            port_base = Unknown(_NO_NUMBER, place) if found is None else Known(found[1], place)
         storages |= {match[1].rstrip("/") for match in _STORAGE.finditer(line)}
     return AnmScript(
         port_base=port_base,
@@ -344,64 +294,55 @@ def read_script(file: str, text: str) -> AnmScript:
 
 def _delays(file: str, text: str) -> Iterator[SetDelay]:
     """The commands that set a delay. A value may be that of the other delay in the same branch."""
-    branch: dict[tuple[str, tuple[Condition, ...]], Known | Unknown] = {}
-    for place, command, conditions in _commands(file, text):
+    branch: dict[tuple[str, tuple[Test, ...]], str | None] = {}
+    for place, command, tests in _commands(file, text):
         found = _DELAY.fullmatch(command)
         if found is None:
             continue
         same_as, literal = _SAME_AS.fullmatch(found["value"]), _LITERAL.fullmatch(found["value"])
-        value: Known | Unknown = Unknown(reason="the script does not say it as a plain number", place=place)
-        other = branch.get((same_as[1], conditions)) if same_as else None
-        if literal is not None or isinstance(other, Known):
-            value = Known(value=literal[1] if literal else other.value, place=place)  # type: ignore[union-attr]
-        branch[found["name"], conditions] = value
-        yield SetDelay(name=found["name"], value=value, conditions=conditions)
+        number = branch.get((same_as[1], tests)) if same_as else literal and literal[1]
+        branch[found["name"], tests] = number
+        value = Unknown(_NO_NUMBER, place) if number is None else Known(number, place)
+        yield SetDelay(found["name"], value, tests)
 
 
-def _commands(file: str, text: str) -> Iterator[tuple[Place, str, tuple[Condition, ...]]]:
-    """The simple commands of the script with the conditions around them; texts of here-documents are left out."""
-    around: list[tuple[Condition, ...]] = []
-    document: str | None = None
-    for number, line in enumerate(text.split("\n"), 1):
-        if document is not None:
-            document = None if line.strip() == document else document
-            continue
-        if line.lstrip().startswith("#"):
-            continue
+def _commands(file: str, text: str) -> Iterator[tuple[Place, str, tuple[Test, ...]]]:
+    """The simple commands of the script with the tests around them."""
+    around: list[tuple[Test, ...]] = []
+    for number, line in _outside_documents(text):
         place = place_of(file, number, line)
         for part in re.split(r";+", line):
             command = re.sub(r"^(?:\{|then|do)\s+", "", part.strip())
             word = re.split(r"[\s(\[]", command, maxsplit=1)[0]
             if word in ("else", "elif"):
-                around[-1:] = [_otherwise(each) for each in around[-1:]]
+                # The last test of this branch does not hold in the next one.
+                for *outer, (test, negated) in around[-1:]:
+                    around[-1] = (*outer, (test, not negated))
                 command = command.removeprefix("else").strip()
             if word in ("if", "elif"):
-                test = (Condition(re.sub(r"^(?:el)?if\s*", "", command)),)
-                around[-1:] = [(*around[-1], *test)] if word == "elif" and around else [*around[-1:], test]
+                before = around.pop() if word == "elif" and around else ()
+                around.append((*before, (re.sub(r"^(?:el)?if\s*", "", command), False)))
             elif word in ("case", "for", "while", "until", "select"):
-                around.append((Condition(command),))
+                around.append(((command, False),))
             elif word in ("fi", "esac", "done"):
                 del around[-1:]
             # A pattern of a case stands before what is done for it.
             command = re.sub(r"^[^()=]*\)\s*", "", command)
-            conditions = tuple(each for frame in around for each in frame)
-            yield from ((place, each, (*conditions, *on_line)) for each, on_line in _on_line(command))
-        opened = _DOCUMENT.search(line)
-        document = opened[1] if opened and "<<<" not in line else None
+            tests = tuple(each for frame in around for each in frame)
+            # Between `&&` and `||` each depends on those before it, but an assignment never fails.
+            parts = re.split(r"\s*(&&|\|\|)\s*", command)
+            for each, joined in zip(parts[::2], [*parts[1::2], ""], strict=True):
+                yield place, each, tests
+                tests = tests if _DELAY.fullmatch(each) else (*tests, (each, joined == "||"))
 
 
-def _otherwise(frame: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """The conditions of the next branch: the last one of this branch does not hold there."""
-    return (*frame[:-1], *(Condition(each.text, not each.negated) for each in frame[-1:]))
-
-
-def _on_line(command: str) -> Iterator[tuple[str, tuple[Condition, ...]]]:
-    """Commands between `&&` and `||`, each with what it depends on; an assignment never fails."""
-    conditions: tuple[Condition, ...] = ()
-    parts = re.split(r"\s*(&&|\|\|)\s*", command)
-    for index in range(0, len(parts), 2):
-        each = parts[index]
-        yield each, conditions
-        joined = parts[index + 1] if index + 1 < len(parts) else ""
-        if not _DELAY.fullmatch(each):
-            conditions = (*conditions, Condition(each, joined == "||"))
+def _outside_documents(text: str) -> Iterator[tuple[int, str]]:
+    """The lines that are no comments and not within a here-document, with their numbers."""
+    document: str | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if document is not None:
+            document = None if line.strip() == document else document
+        elif not line.lstrip().startswith("#"):
+            yield number, line
+            opened = _DOCUMENT.search(line)
+            document = opened[1] if opened and "<<<" not in line else None

@@ -2,7 +2,8 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise, product
 
@@ -10,8 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.errors import shortened
-from wnm.core.node import Node, NodeId, ProcessState, Status
-from wnm.core.observation import ProcessReading, Unseen
+from wnm.core.node import Node, NodeId, Status
 from wnm.core.release import tidy_version
 from wnm.node_kinds.kinds import KINDS
 from wnm_adopt.conflicts import (
@@ -95,17 +95,22 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
     able = {place for place, each in enumerate(read) if validate(each, None, around) is None}
     conflict = conflicts(read, around.facts, around.homes, able=able)
     problems = {place: validate(each, conflict.get(place), around) for place, each in enumerate(read)}
-    roots = {place: read[place].root_dir or "" for place, problem in problems.items() if problem is None}
+    roots = {
+        place: each.root_dir or ""
+        for place, each in enumerate(read)
+        if problems[place] is None and not each.unit.recorded
+    }
     storages, unfitting = fitting_storages(roots, around.storages_known)
     problems |= {place: (why, _ELSEWHERE) for place, why in unfitting.items()}
     taken = ports_of_others(read, able)
-    shared = _shared_logs(read)
+    written = [each.arguments.log_dir for each in read if each.arguments is not None and each.is_live]
+    logs = Counter(tidy_path(each) for each in written if each is not None)
     adopted: list[Adopted] = []
     refused: list[Refused] = []
     for place, each in enumerate(read):
         problem = problems[place]
         if problem is None:
-            adopted.append(_adopted(each, around, shared, taken.get(place)))
+            adopted.append(_adopted(each, around, logs, taken.get(place)))
         else:
             refused.append(
                 Refused(
@@ -114,8 +119,8 @@ def classify(units: Sequence[FoundUnit], around: Surroundings) -> Classified:
                     reason=problem[0],
                     remedy=problem[1],
                     id=each.id,
-                    port=each.named.port,
-                    metrics_port=each.named.metrics_port,
+                    port=each.port,
+                    metrics_port=each.metrics_port,
                 )
             )
     return Classified(adopted=tuple(adopted), refused=tuple(refused), storages=storages)
@@ -126,24 +131,41 @@ def validate(read: Understood, conflict: str | None, around: Surroundings) -> tu
 
     None if it can. `conflict` is why it cannot be kept beside another one.
     """
-    if read.problem is not None:
-        return read.problem, read.remedy
-    root, where = read.root_dir or "", f"in {read.unit.place}"
-    own_folder = (
-        f"move its data to a folder called {read.name} that holds nothing else, and name that {where}"
+    unit, arguments = read.unit, read.arguments
+    if read.problem is not None or arguments is None:
+        return read.problem or "", read.remedy
+    root, wallet, where = read.root_dir or "", arguments.wallet, f"in {unit.place}"
+    shown = "none" if wallet is None else shortened(wallet)
+    has_wallet = _WALLET.fullmatch(wallet or "") is not None
+    # Only the service manager of the whole system runs things as others.
+    has_account = unit.manager == SYSTEMD or unit.user in (None, around.account)
+    has_port = arguments.metrics_port is not None or _metrics_port(read, around) <= LARGEST_PORT
+    see_to_it = f"see to that folder, or take {unit.place} away"
+    checks = (
+        (
+            path_problem(root, read.name, around.homes),
+            f"move its data to a folder called {read.name} that holds nothing else, and name that {where}",
+        ),
+        (_program_problem(read, around), f"copy the program to {root}, and name that copy {where}"),
+        (
+            None if has_wallet else f"it has no valid rewards address: {shown}",
+            f"give --rewards-address {where}",
+        ),
+        (
+            None
+            if has_account
+            else f"it runs as {unit.user}, and not as {around.account}, who could not keep it",
+            f"run wnm as {unit.user}",
+        ),
+        (conflict, "decide which of the two is to stay, and take the other one away"),
+        (_gone_problem(root, around), f"bring its folder back, or take {unit.place} away"),
+        (_seen_problem(read, around), see_to_it),
+        (
+            None if has_port else "it has no metrics port, and its number is too large to be given one",
+            f"give a port {where}",
+        ),
     )
-    see_to_it = f"see to that folder, or take {read.unit.place} away"
-    checks: tuple[tuple[Callable[[], str | None], str], ...] = (
-        (lambda: path_problem(root, read.name, around.homes), own_folder),
-        (lambda: _program_problem(read, around), f"copy the program to {root}, and name that copy {where}"),
-        (lambda: _wallet_problem(read), f"give --rewards-address {where}"),
-        (lambda: _account_problem(read, around), f"run wnm as {read.unit.user}"),
-        (lambda: conflict, "decide which of the two is to stay, and take the other one away"),
-        (lambda: _gone_problem(root, around), f"bring its folder back, or take {read.unit.place} away"),
-        (lambda: _seen_problem(read, around), see_to_it),
-        (lambda: _own_port_problem(read, around), f"give a port {where}"),
-    )
-    return next(((why, remedy) for check, remedy in checks if (why := check()) is not None), None)
+    return next(((why, remedy) for why, remedy in checks if why is not None), None)
 
 
 def _program(read: Understood) -> str:
@@ -169,20 +191,6 @@ def _program_problem(read: Understood, around: Surroundings) -> str | None:
     return f"{shown} is a folder" if facts.is_folder else None
 
 
-def _wallet_problem(read: Understood) -> str | None:
-    wallet = read.arguments.wallet if read.arguments is not None else None
-    if wallet is not None and _WALLET.fullmatch(wallet):
-        return None
-    return f"it has no valid rewards address: {'none' if wallet is None else shortened(wallet)}"
-
-
-def _account_problem(read: Understood, around: Surroundings) -> str | None:
-    """Only the service manager of the whole system runs things as others."""
-    if read.unit.manager == SYSTEMD or read.unit.user in (None, around.account):
-        return None
-    return f"it runs as {read.unit.user}, and not as {around.account}, who could not keep it"
-
-
 def _runs_as(read: Understood, around: Surroundings) -> str:
     return read.unit.user or (ROOT if read.unit.manager == SYSTEMD else around.account)
 
@@ -196,29 +204,38 @@ def _gone_problem(root: str, around: Surroundings) -> str | None:
 
 
 def _seen_problem(read: Understood, around: Surroundings) -> str | None:
-    facts = _seen(read.root_dir or "", around)
-    if facts is None or not facts.exists:
-        return None
-    return folder_problem(facts, _runs_as(read, around), read.name, around.homes)
+    root = read.root_dir or ""
+    facts = _seen(root, around)
+    problem = None
+    if facts is not None and facts.exists:
+        problem = folder_problem(facts, _runs_as(read, around), read.name, around.homes)
+    if problem is not None or not read.unit.recorded:
+        return problem
+    if facts is None:
+        unseen = around.facts.get(root)
+        return f"{root} cannot be seen: {unseen.unseen if unseen is not None else 'nobody looked'}"
+    if not facts.exists:
+        return f"there is no {root}"
+    if facts.real != root:
+        return f"{root} leads to {facts.real}"
+    is_there = posixpath.basename(_program(read)) in facts.files
+    return None if is_there else f"there is no node program in {root}"
 
 
-def _own_port_problem(read: Understood, around: Surroundings) -> str | None:
+def _metrics_port(read: Understood, around: Surroundings) -> int:
     """A kind that has no page still needs a number for one, and every number has one of its own."""
-    has_port = read.arguments is not None and read.arguments.metrics_port is not None
-    if has_port or around.metrics_port_start * 1000 + (read.id or 0) <= LARGEST_PORT:
-        return None
-    return "it has no metrics port, and its number is too large to be given one"
+    return around.metrics_port_start * 1000 + (read.id or 0)
 
 
 def _adopted(
-    read: Understood, around: Surroundings, shared: Collection[str], about_port: str | None
+    read: Understood, around: Surroundings, logs: Mapping[str, int], about_port: str | None
 ) -> Adopted:
-    """A unit that `validate` has nothing against."""
+    """A unit that `validate` has nothing against. `logs` says how many units write to a log folder."""
     unit, arguments, node_id = read.unit, read.arguments, read.id
     if arguments is None or node_id is None:
         raise ValueError(f"{unit} was not validated")
     memory = around.node_details.get(node_id, NodeMemory())
-    log_dir, about_log = _log_folder(read, shared)
+    log_dir, about_log = _log_folder(read, logs)
     row = Node(
         id=node_id,
         name=read.name,
@@ -229,7 +246,7 @@ def _adopted(
         program=_program(read),
         command=(unit.argv or ("",))[1:],
         port=arguments.port,
-        metrics_port=arguments.metrics_port or around.metrics_port_start * 1000 + node_id,
+        metrics_port=arguments.metrics_port or _metrics_port(read, around),
         wallet=arguments.wallet or "",
         born=NEVER,
         environment=unit.environment,
@@ -242,28 +259,18 @@ def _adopted(
         peer_id=memory.peer_id if _PEER_ID.fullmatch(memory.peer_id or "") else None,
         version=tidy_version(memory.version) if memory.version else None,
     )
-    notes = (*unit.notes, *arguments.notes, *filter(None, (read.doubt, about_log)), *_notes(read, around))
-    return Adopted(
-        row=row,
-        place=unit.place,
-        network=arguments.network,
-        own=unit.own,
-        notes=(*notes, *filter(None, (about_port,))),
+    about = [each for each in (read.doubt, about_log) if each is not None]
+    notes = (
+        *unit.notes,
+        *arguments.notes,
+        *about,
+        *_notes(read, around),
+        *([about_port] if about_port else ()),
     )
+    return Adopted(row=row, place=unit.place, network=arguments.network, own=unit.own, notes=notes)
 
 
-def _shared_logs(read: Iterable[Understood]) -> Collection[str]:
-    """Log folders that several units write to."""
-    seen: set[str] = set()
-    shared: set[str] = set()
-    for each in read:
-        if each.arguments is not None and each.arguments.log_dir is not None and each.is_live:
-            folder = tidy_path(each.arguments.log_dir)
-            (shared if folder in seen else seen).add(folder)
-    return shared
-
-
-def _log_folder(read: Understood, shared: Collection[str]) -> tuple[str, str | None]:
+def _log_folder(read: Understood, logs: Mapping[str, int]) -> tuple[str, str | None]:
     """The node's own log folder, and what to say of it."""
     root = read.root_dir or ""
     own = f"{root}/logs"
@@ -273,12 +280,10 @@ def _log_folder(read: Understood, shared: Collection[str]) -> tuple[str, str | N
     folder = tidy_path(named)
     plain = folder.startswith("/") and not {".", ".."} & set(folder.split("/")) and folder.isprintable()
     called_so = posixpath.basename(folder) == read.name and not is_general(folder, ())
-    if plain and folder not in shared and folder != root and (is_below(folder, root) or called_so):
+    if plain and logs[folder] < 2 and folder != root and (is_below(folder, root) or called_so):
         return folder, None
-    return (
-        own,
-        f"its log folder {shortened(folder)} is not its alone: wnm leaves that alone, {own} stands for it",
-    )
+    why = f"its log folder {shortened(folder)} is not its alone: wnm leaves that alone, {own} stands for it"
+    return own, why
 
 
 def _notes(read: Understood, around: Surroundings) -> Iterable[str]:
@@ -308,27 +313,16 @@ def _notes(read: Understood, around: Surroundings) -> Iterable[str]:
 
 
 def row_of(adopted: Adopted, *, now: datetime, born: datetime | None) -> Node:
-    """The row to be written; nothing is known yet of whether it runs. `born` is the age of its identity."""
-    row = replace(adopted.row, born=born or now, status_since=now)
-    # A process without a unit has nothing but its command line: if wnm would start it so, it is one of wnm's.
-    return as_our_own(row) if adopted.own or row.manager == SETSID else row
+    """The row to be written; nothing is known yet of whether it runs. `born` is the age of its identity, if known.
 
-
-def is_running(reading: ProcessReading | Unseen | None) -> bool:
-    """Whether a node counts as running: one that cannot be seen does, since nobody said that it had stopped."""
-    if isinstance(reading, ProcessReading):
-        return reading.state in (ProcessState.RUNNING, ProcessState.UNKNOWN)
-    return True
-
-
-def as_our_own(row: Node) -> Node:
-    """The row of a node whose unit wnm wrote itself: with what it was made from, if that gives the same command line.
-
-    Else it stays one with the command line that was found.
+    A node whose unit wnm wrote itself, and a process without a unit, which has nothing but its command line, are wnm's
+    own again if wnm makes the same command line; else they stay with the one that was found.
     """
+    row = adopted.row
+    row = replace(row, born=born or now if row.born == NEVER else row.born, status_since=now)
     kind = KINDS[row.kind]
     environment = tuple(pair for pair in row.environment if pair != ("HOME", row.root_dir))
-    for arguments in _possible_arguments(row.start_args):
+    for arguments in _possible_arguments(row.start_args) if adopted.own or row.manager == SETSID else ():
         made = replace(row, command=None, start_args=arguments, environment=environment)
         for supervised in (False, True):
             if kind.command_line(made, supervised=supervised) == (row.program, *(row.command or ())):

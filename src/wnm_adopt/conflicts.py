@@ -2,7 +2,8 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from wnm.core.errors import shortened
 from wnm.core.forms import expand
@@ -44,38 +45,37 @@ def is_general(path: str, homes: Collection[str]) -> bool:
 
 def path_problem(path: str, name: str, homes: Collection[str]) -> str | None:
     """Return why a tidy path cannot be the node's root directory; a sentence that begins with `its`."""
-    shown = f"its root directory {shortened(path)}"
-    if not path.startswith("/"):
-        return f"{shown} is not a full path"
-    if any(part in (".", "..") for part in path.split("/")):
-        return f"{shown} has . or .. in it"
-    if not path.isprintable():
-        return f"{shown} has characters in it that cannot be shown"
-    if path == "/":
-        return f"{shown} is the whole file system"
-    if _is_home(path, homes):
-        return f"{shown} is a home folder"
-    if _is_of_the_system(path):
-        return f"{shown} is a folder of the system"
-    if posixpath.basename(path) != name:
-        return f"{shown} is not plainly its own: its last part would have to be {name}"
+    problems = {
+        "is not a full path": not path.startswith("/"),
+        "has . or .. in it": not {".", ".."}.isdisjoint(path.split("/")),
+        "has characters in it that cannot be shown": not path.isprintable(),
+        "is the whole file system": path == "/",
+        "is a home folder": _is_home(path, homes),
+        "is a folder of the system": _is_of_the_system(path),
+        f"is not plainly its own: its last part would have to be {name}": posixpath.basename(path) != name,
+    }
+    why = next((text for text, is_so in problems.items() if is_so), None)
+    if why is not None:
+        return f"its root directory {shortened(path)} {why}"
     return storage_problem(posixpath.dirname(path))
 
 
 def storage_problem(folder: str) -> str | None:
     """Return why a folder cannot be one that holds nodes; a sentence that begins with `the`."""
-    shown = f"the folder {shortened(folder)} that holds its root directory cannot be a storage folder"
+    why = None
     if folder == "/":
-        return f"{shown}: that would be the whole file system"
-    if folder in _NEVER_STORAGE:
-        return f"{shown}: it is a folder of the system"
-    if "," in folder or "$" in folder or folder != folder.strip():
-        return f"{shown}: its name has a comma, a $ or a space at its end"
-    try:
-        expand(folder, _NOWHERE)
-    except ValueError as error:
-        return f"{shown}: {error}"
-    return None
+        why = "that would be the whole file system"
+    elif folder in _NEVER_STORAGE:
+        why = "it is a folder of the system"
+    elif "," in folder or "$" in folder or folder != folder.strip():
+        why = "its name has a comma, a $ or a space at its end"
+    else:
+        try:
+            expand(folder, _NOWHERE)
+        except ValueError as error:
+            why = str(error)
+    shown = f"the folder {shortened(folder)} that holds its root directory cannot be a storage folder"
+    return None if why is None else f"{shown}: {why}"
 
 
 def folder_problem(facts: FolderFacts, user: str, name: str, homes: Collection[str]) -> str | None:
@@ -116,28 +116,22 @@ def fitting_storages(
     `roots` are root directories by any key, `known` the storage folders that there are.
     """
     there = [tidy_path(each) for each in known]
+    holders = {key: posixpath.dirname(root) for key, root in roots.items()}
+    new = {key: holder for key, holder in holders.items() if holder not in there}
     problems: dict[int, str] = {}
-    for key, root in roots.items():
-        holder = posixpath.dirname(root)
-        if holder not in there and (other := _overlapping(holder, there)):
-            problems[key] = (
-                f"its folder {holder} cannot be a storage folder beside {other}: one would hold the other"
-            )
-    added = sorted({posixpath.dirname(roots[key]) for key in roots if key not in problems} - set(there))
-    for key, root in roots.items():
-        holder = posixpath.dirname(root)
+    for key, holder in new.items():
+        other = next((each for each in there if is_below(each, holder) or is_below(holder, each)), None)
+        if other is not None:
+            why = f"its folder {holder} cannot be a storage folder beside {other}: one would hold the other"
+            problems[key] = why
+    added = sorted({holder for key, holder in new.items() if key not in problems})
+    for key, holder in new.items():
         # The inner one stays: it holds nothing but nodes.
         inner = next((each for each in added if is_below(each, holder)), None)
-        if key not in problems and holder not in there and inner is not None:
-            problems[key] = (
-                f"its folder {holder} cannot be a storage folder: it holds {inner}, which becomes one"
-            )
-    left = {posixpath.dirname(roots[key]) for key in roots if key not in problems} - set(there)
-    return tuple(sorted(left)), problems
-
-
-def _overlapping(folder: str, others: Sequence[str]) -> str | None:
-    return next((each for each in others if is_below(each, folder) or is_below(folder, each)), None)
+        if inner is not None and key not in problems:
+            why = f"its folder {holder} cannot be a storage folder: it holds {inner}, which becomes one"
+            problems[key] = why
+    return tuple(sorted({holder for key, holder in new.items() if key not in problems})), problems
 
 
 _LIKE_A_NODE = ("antnode", "ant-node", "safenode")
@@ -153,21 +147,29 @@ def conflicts(
     """Return why units cannot be kept beside another one, which is named, by their places; others are left out.
 
     Two that could both be kept (`able`) cannot have one port. A port of one that cannot be kept anyway is in nobody's
-    way: an old unit that was left behind must not cost a node its manager.
+    way: an old unit that was left behind must not cost a node its manager. One that is only recorded loses every time.
     """
     found: dict[int, str] = {}
     live = {place: each for place, each in enumerate(units) if each.is_live}
     keepable = {place: each for place, each in live.items() if place in able}
-    _same(live, lambda each: each.id, "its number is also that of {other}", found)
+    _same(live, "number", found)
     _same_or_nested(live, facts, homes, found)
-    _same(keepable, lambda each: each.ports.get("port"), "its port {value} is also that of {other}", found)
-    _same(
-        keepable,
-        lambda each: each.ports.get("metrics port"),
-        "its metrics port {value} is also that of {other}",
-        found,
-    )
+    _same(keepable, "port", found)
+    _same(keepable, "metrics port", found)
+    claims = [_claims(each, facts) for each in units]
+    counted = Counter(claim for each in claims for claim in each)
+    for place, each in enumerate(units):
+        shared = sorted(what for what, value in claims[place] if counted[what, value] > 1)
+        if each.unit.recorded and shared:
+            found[place] = f"another one has its {shared[0]}"
     return found
+
+
+def _claims(each: Understood, facts: Mapping[str, FolderFacts]) -> set[tuple[str, object]]:
+    """The things that no two nodes can have; a record loses to all that has one of them."""
+    own: set[tuple[str, object]] = {("port", port) for port in each.ports.values()}
+    own |= {("folder", path) for path in _paths(each, facts)}
+    return own if each.id is None else {*own, ("number", each.id)}
 
 
 def ports_of_others(units: Sequence[Understood], able: Collection[int]) -> Mapping[int, str]:
@@ -187,21 +189,17 @@ def ports_of_others(units: Sequence[Understood], able: Collection[int]) -> Mappi
     }
 
 
-def _same(
-    units: Mapping[int, Understood],
-    of: Callable[[Understood], Hashable],
-    wording: str,
-    found: dict[int, str],
-) -> None:
-    groups: dict[Hashable, list[int]] = {}
+def _same(units: Mapping[int, Understood], what: str, found: dict[int, str]) -> None:
+    groups: dict[int, list[int]] = {}
     for place, each in units.items():
-        value = of(each)
+        value = each.id if what == "number" else each.ports.get(what)
         if value is not None:
             groups.setdefault(value, []).append(place)
     for value, places in groups.items():
+        shown = what if what == "number" else f"{what} {value}"
         for place in places if len(places) > 1 else ():
             other = places[0] if place != places[0] else places[1]
-            found.setdefault(place, wording.format(value=value, other=units[other].unit))
+            found.setdefault(place, f"its {shown} is also that of {units[other].unit}")
 
 
 def _same_or_nested(

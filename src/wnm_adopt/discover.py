@@ -17,14 +17,12 @@ from msgspec.structs import replace
 from wnm.core.errors import NeedsOperator, WnmError, shortened
 from wnm.core.observation import Unseen
 from wnm.formats.launchd import OWN_KEY
-from wnm.formats.systemd_loaded import read_loaded
-from wnm.formats.systemd_reading import UnitFound, read_unit
+from wnm.formats.systemd_reading import SHELLS, UnitFound, read_loaded, read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import read_with_timeout
-from wnm.system.drop_ins import all_drop_ins
 from wnm.system.files import open_regular
-from wnm.system.loaded_units import loaded_properties
 from wnm.system.processes import Process, ProcessTable, fingerprints, holds
+from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
 SYSTEMD = "systemd"
 SYSTEMD_USER = "systemd+user"
@@ -39,7 +37,8 @@ class FoundUnit(Struct, frozen=True, kw_only=True):
     `place` is its file, or the process. `argv` is complete, program first. `user` is the account that it names, None
     for the one that its service manager belongs to. `problem` says why it cannot be used; it is a sentence that
     begins with `it`; `remedy` what can be done about that, empty for what can be done about any unit. `inert` if it
-    surely never runs, such as a masked unit. `own` if wnm wrote it.
+    surely never runs, such as a masked unit. `own` if wnm wrote it. `recorded` if it is no more than a row of a
+    database: what is seen of the machine has to bear it out.
     """
 
     manager: str
@@ -53,6 +52,7 @@ class FoundUnit(Struct, frozen=True, kw_only=True):
     remedy: str = ""
     inert: bool = False
     own: bool = False
+    recorded: bool = False
 
     def __str__(self) -> str:
         return f"{self.name} ({self.place})"
@@ -106,107 +106,76 @@ def tidy_path(path: str) -> str:
 
 
 LARGEST_AGENT_BYTES = 1024 * 1024
-_SHELLS = frozenset({"ash", "bash", "csh", "dash", "fish", "ksh", "sh", "tcsh", "zsh"})
-
-
-class _UnclearError(ValueError):
-    """A property list cannot be used; the message says why."""
 
 
 def read_agent(content: bytes, *, file_name: str, place: str) -> FoundUnit:
     """The agent of a property list, as text or binary, whose file has to be called like its label. Never raises."""
     stem = file_name.removesuffix(".plist")
-    agent = FoundUnit(
-        manager=LAUNCHD, name=file_name if stem == file_name else stem, place=place, inert=stem == file_name
-    )
-    try:
-        found = _loaded_agent(content)
-    except _UnclearError as unclear:
-        return replace(agent, problem=str(unclear))
-    label, own = _agent_text(found.get("Label")), found.get(OWN_KEY)
+    agent = FoundUnit(manager=LAUNCHD, name=stem, place=place, inert=stem == file_name)
+    found = _property_list(content)
+    if isinstance(found, str):
+        return replace(agent, problem=found)
+    own, user = found.get(OWN_KEY), found.get("UserName")
+    remarks = {
+        "its property list says that it is disabled": found.get("Disabled") is True,
+        "launchd does not start it again whenever it ends (KeepAlive)": found.get("KeepAlive") is not True,
+        "it does not start at login (RunAtLoad)": found.get("RunAtLoad") is not True,
+    }
     agent = replace(
         agent,
-        user=_agent_text(found.get("UserName")),
-        notes=_agent_notes(found),
+        user=user if isinstance(user, str) else None,
+        notes=tuple(text for text, holds_here in remarks.items() if holds_here),
         own=isinstance(own, Mapping) and isinstance(own.get("working_dir"), str),
     )
-    try:
-        agent = replace(agent, environment=_agent_environment(found))
-        argv = _agent_argv(found)
-        if not label:
-            raise _UnclearError("it has no Label")
-    except _UnclearError as unclear:
-        return replace(agent, problem=str(unclear))
+    given = found.get("EnvironmentVariables")
+    variables = {} if given is None else given
+    if not isinstance(variables, Mapping):
+        return replace(agent, problem="it has variables that are none (EnvironmentVariables)")
+    if not all(isinstance(each, str) for pair in variables.items() for each in pair):
+        return replace(agent, problem="it has a variable that is no text")
+    agent = replace(agent, environment=tuple(variables.items()))
+    argv, label = _agent_argv(found), found.get("Label")
+    if isinstance(argv, str):
+        return replace(agent, problem=argv)
+    if not isinstance(label, str) or not label:
+        return replace(agent, problem="it has no Label")
     other_name = f"it has the label {shortened(label)}, and its file another name"
     return replace(agent, argv=argv, problem=None if label == stem else other_name)
 
 
-def _loaded_agent(content: bytes) -> Mapping[object, object]:
+def _property_list(content: bytes) -> Mapping[object, object] | str:
+    """The keys and values; or why there are none."""
     if not content.strip():
-        raise _UnclearError("it is empty")
+        return "it is empty"
     if len(content) > LARGEST_AGENT_BYTES:
-        raise _UnclearError("it is far too long for an agent")
+        return "it is far too long for an agent"
     try:
         found = plistlib.loads(content)
     except (ValueError, ExpatError, AttributeError, LookupError, TypeError, RecursionError, OverflowError):
-        raise _UnclearError("it is no property list, or a damaged one") from None
-    if not isinstance(found, Mapping):
-        raise _UnclearError("it is a property list, but not of an agent")
-    return found
+        return "it is no property list, or a damaged one"
+    return found if isinstance(found, Mapping) else "it is a property list, but not of an agent"
 
 
-def _agent_argv(found: Mapping[object, object]) -> tuple[str, ...]:
-    given = found.get("ProgramArguments")
-    program = found.get("Program")
+def _agent_argv(found: Mapping[object, object]) -> tuple[str, ...] | str:
+    """The command line; or why it cannot be told."""
+    given, program = found.get("ProgramArguments"), found.get("Program")
     if given is None and isinstance(program, str):
         given = [program]
     if not isinstance(given, list) or not given:
-        raise _UnclearError("it has no ProgramArguments")
+        return "it has no ProgramArguments"
     if not all(isinstance(each, str) for each in given):
-        raise _UnclearError("it has an argument that is no text")
-    argv = tuple(str(each) for each in given)
-    if any("\0" in each for each in argv):
-        raise _UnclearError("it has an argument that holds a NUL")
-    if program is not None and program != argv[0]:
-        raise _UnclearError("it runs another program than its arguments name (Program)")
-    if not argv[0].startswith("/"):
-        raise _UnclearError(f"it does not name its program by the full path: {argv[0]!r:.200}")
-    if argv[0].rpartition("/")[2] in _SHELLS:
-        raise _UnclearError(f"it runs a shell, and what that runs is not known: {argv[0]!r:.200}")
-    if found.get("EnableGlobbing"):
-        raise _UnclearError("it has its arguments expanded by launchd (EnableGlobbing)")
-    if found.get("RootDirectory"):
-        raise _UnclearError("it runs in a root of its own (RootDirectory)")
-    return argv
-
-
-def _agent_environment(found: Mapping[object, object]) -> tuple[tuple[str, str], ...]:
-    given = found.get("EnvironmentVariables")
-    if given is None:
-        return ()
-    if not isinstance(given, Mapping):
-        raise _UnclearError("it has variables that are none (EnvironmentVariables)")
-    pairs = [
-        (name, value) for name, value in given.items() if isinstance(name, str) and isinstance(value, str)
-    ]
-    if len(pairs) != len(given):
-        raise _UnclearError("it has a variable that is no text")
-    return tuple(pairs)
-
-
-def _agent_notes(found: Mapping[object, object]) -> tuple[str, ...]:
-    notes = []
-    if found.get("Disabled") is True:
-        notes.append("its property list says that it is disabled")
-    if found.get("KeepAlive") is not True:
-        notes.append("launchd does not start it again whenever it ends (KeepAlive)")
-    if found.get("RunAtLoad") is not True:
-        notes.append("it does not start at login (RunAtLoad)")
-    return tuple(notes)
-
-
-def _agent_text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+        return "it has an argument that is no text"
+    first = given[0]
+    problems = {
+        "it has an argument that holds a NUL": any("\0" in each for each in given),
+        "it runs another program than its arguments name (Program)": program not in (None, first),
+        f"it does not name its program by the full path: {first!r:.200}": not first.startswith("/"),
+        f"it runs a shell, and what that runs is not known: {first!r:.200}": posixpath.basename(first)
+        in SHELLS,
+        "it has its arguments expanded by launchd (EnableGlobbing)": bool(found.get("EnableGlobbing")),
+        "it runs in a root of its own (RootDirectory)": bool(found.get("RootDirectory")),
+    }
+    return next((text for text, is_so in problems.items() if is_so), tuple(given))
 
 
 LARGEST_BYTES = 4 * 1024 * 1024
@@ -235,16 +204,49 @@ def units_in(
         for path in _listed(other):
             if path.name.endswith(".service") and path.name not in names and not path.is_symlink():
                 names.add(path.name)
-                found.append(
-                    FoundUnit(
-                        manager=manager,
-                        name=path.name,
-                        place=str(path),
-                        problem=f"it is in {other}, where wnm writes nothing",
-                        remedy=f"move it to {folder}",
-                    )
-                )
+                problem, remedy = f"it is in {other}, where wnm writes nothing", f"move it to {folder}"
+                found.append(_no_unit(manager, path, problem, remedy))
     return found
+
+
+class _Systemd:
+    """The running systemd, as long as it answers: waiting for it once is enough."""
+
+    def __init__(self, manager: str, is_asked: bool) -> None:
+        self.of_user = manager == SYSTEMD_USER
+        self.answers = is_asked
+
+    def read(self, path: Path, in_file: UnitFound) -> UnitFound:
+        """The unit as systemd has loaded it, else as its file says."""
+        properties = loaded_properties(path.name, of_user=self.of_user) if self.answers else None
+        self.answers = properties is not None
+        return (properties and read_loaded(properties, in_file, str(path))) or in_file
+
+
+def _unit(path: Path, manager: str, folders: Sequence[str], systemd: _Systemd) -> FoundUnit:
+    if path.is_symlink():
+        target = str(path.readlink())
+        if target == os.devnull:
+            remedy = f"if it is to be kept: systemctl unmask {path.name}"
+            return _no_unit(manager, path, "it is masked", remedy, inert=True)
+        return _no_unit(manager, path, f"it is a link to {target}", "put that file itself there")
+    if not path.name.endswith(".service"):
+        return _no_unit(manager, path, "it is no unit: its name does not end in .service", inert=True)
+    try:
+        content = _content(path)
+        drop_ins = all_drop_ins(path, folders)
+    except (OSError, WnmError) as error:
+        return _no_unit(manager, path, f"it cannot be read ({getattr(error, 'strerror', None) or error})")
+    found = read_unit(content, drop_ins, name=path.name)
+    if content.strip():
+        found = systemd.read(path, found)
+    return unit_of(found, manager=manager, file_name=path.name, place=str(path))
+
+
+def _no_unit(manager: str, path: Path, problem: str, remedy: str = "", *, inert: bool = False) -> FoundUnit:
+    return FoundUnit(
+        manager=manager, name=path.name, place=str(path), problem=problem, remedy=remedy, inert=inert
+    )
 
 
 def unit_of(found: UnitFound, *, manager: str, file_name: str, place: str) -> FoundUnit:
@@ -272,53 +274,23 @@ def agents_in(folder: str) -> list[FoundUnit]:
         try:
             found.append(read_agent(_content(path), file_name=path.name, place=str(path)))
         except OSError as error:
-            problem = f"it cannot be read ({error.strerror})"
-            found.append(FoundUnit(manager=LAUNCHD, name=path.name, place=str(path), problem=problem))
+            found.append(_no_unit(LAUNCHD, path, f"it cannot be read ({error.strerror})"))
     return found
-
-
-def running_nodes(storages: Sequence[str]) -> list[FoundUnit]:
-    """The processes of nodes that no service manager looks after, and whose folders lie in a storage folder.
-
-    Nothing else tells to which database a process belongs: one elsewhere may be another wnm's.
-    """
-    flags = {kind.fingerprint("")[0] for kind in KINDS.values()}
-    found = {
-        process.pid: process for processes in ProcessTable.read(flags).found.values() for process in processes
-    }
-    return [_process(process, storages) for _, process in sorted(found.items())]
-
-
-def process_unit(
-    pid: int, argv: tuple[str, ...], *, environment: tuple[tuple[str, str], ...] = (), user: str | None = None
-) -> FoundUnit:
-    """A running process that no service manager looks after; it is called like its root directory."""
-    folders = [folder for _, folder in fingerprints(argv, (_ROOT_FLAG,))]
-    name = posixpath.basename((folders or [""])[-1].rstrip("/")) or posixpath.basename(
-        argv[0] if argv else ""
-    )
-    place = f"process {pid}"
-    return FoundUnit(
-        manager=SETSID, name=name or place, place=place, argv=argv, environment=environment, user=user
-    )
-
-
-def look_at_folders(paths: Iterable[str]) -> Mapping[str, FolderFacts]:
-    """Return the facts of each path; a disk that does not answer hides no other."""
-    facts = {}
-    for path in dict.fromkeys(paths):
-        seen = read_with_timeout(partial(_facts, path), DISK_PATIENCE_SECONDS, what=path)
-        facts[path] = FolderFacts(path=path, unseen=seen.reason) if isinstance(seen, Unseen) else seen
-    return facts
 
 
 def _listed(folder: str, *, inside: bool = False) -> list[Path]:
     """Return the files about nodes, by their names; also units by their content, if it is asked to look `inside`."""
+
+    def names_nodes(path: Path) -> bool:
+        with suppress(OSError):
+            return _OF_NODES.search(_content(path).decode(errors="replace")) is not None
+        return False
+
     try:
         return sorted(
             path
             for path in Path(folder).iterdir()
-            if _OF_NODES.search(path.name) or (inside and path.suffix == ".service" and _names_nodes(path))
+            if _OF_NODES.search(path.name) or (inside and path.suffix == ".service" and names_nodes(path))
         )
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -328,69 +300,50 @@ def _listed(folder: str, *, inside: bool = False) -> list[Path]:
         ) from error
 
 
-def _names_nodes(path: Path) -> bool:
-    with suppress(OSError):
-        return _OF_NODES.search(_content(path).decode(errors="replace")) is not None
-    return False
-
-
 def _content(path: Path) -> bytes:
     with open_regular(str(path), follow_link=False) as file:
         return file.read(LARGEST_BYTES)
 
 
-class _Systemd:
-    """The running systemd, as long as it answers: waiting for it once is enough."""
+def running_nodes(storages: Sequence[str]) -> list[FoundUnit]:
+    """The processes of nodes that no service manager looks after, and whose folders lie in a storage folder.
 
-    def __init__(self, manager: str, is_asked: bool) -> None:
-        self.of_user = manager == SYSTEMD_USER
-        self.answers = is_asked
-
-    def read(self, path: Path, in_file: UnitFound) -> UnitFound:
-        """The unit as systemd has loaded it, else as its file says."""
-        properties = loaded_properties(path.name, of_user=self.of_user) if self.answers else None
-        self.answers = properties is not None
-        return (properties and read_loaded(properties, in_file, str(path))) or in_file
-
-
-def _unit(path: Path, manager: str, folders: Sequence[str], systemd: _Systemd) -> FoundUnit:
-    def no_unit(problem: str, remedy: str = "", *, inert: bool = False) -> FoundUnit:
-        return FoundUnit(
-            manager=manager, name=path.name, place=str(path), problem=problem, remedy=remedy, inert=inert
-        )
-
-    if path.is_symlink():
-        target = str(path.readlink())
-        if target == os.devnull:
-            return no_unit("it is masked", f"if it is to be kept: systemctl unmask {path.name}", inert=True)
-        return no_unit(f"it is a link to {target}", "put that file itself there")
-    if not path.name.endswith(".service"):
-        return no_unit("it is no unit: its name does not end in .service", inert=True)
-    try:
-        content = _content(path)
-        drop_ins = all_drop_ins(path, folders)
-    except (OSError, WnmError) as error:
-        return no_unit(f"it cannot be read ({getattr(error, 'strerror', None) or error})")
-    found = read_unit(content, drop_ins, name=path.name)
-    if content.strip():
-        found = systemd.read(path, found)
-    return unit_of(found, manager=manager, file_name=path.name, place=str(path))
+    Nothing else tells to which database a process belongs: one elsewhere may be another wnm's.
+    """
+    flags = {kind.fingerprint("")[0] for kind in KINDS.values()}
+    table = ProcessTable.read(flags).found.values()
+    found = {process.pid: process for processes in table for process in processes}
+    units = []
+    for pid, process in sorted(found.items()):
+        problem = _why_not_ours(process, storages)
+        if problem is None:
+            argv = _without_interpreter(process.argv)
+            units.append(process_unit(pid, argv, environment=_environment(pid)))
+        else:
+            # A process of somebody else takes up nothing of ours: it may even be on another machine's disk.
+            place = f"process {pid}"
+            units.append(FoundUnit(manager=SETSID, name=place, place=place, problem=problem, inert=True))
+    return units
 
 
-def _process(process: Process, storages: Sequence[str]) -> FoundUnit:
-    problem = _why_not_ours(process, storages)
-    if problem is not None:
-        # A process of somebody else takes up nothing of ours: it may even be on another machine's disk.
-        place = f"process {process.pid}"
-        return FoundUnit(manager=SETSID, name=place, place=place, problem=problem, inert=True)
-    argv = _without_interpreter(process.argv)
-    return process_unit(process.pid, argv, environment=_environment(process.pid))
+def process_unit(
+    pid: int, argv: tuple[str, ...], *, environment: tuple[tuple[str, str], ...] = (), user: str | None = None
+) -> FoundUnit:
+    """A running process that no service manager looks after; it is called like its root directory."""
+    folders = [folder for _, folder in fingerprints(argv, (_ROOT_FLAG,))]
+    name = posixpath.basename((folders or [""])[-1].rstrip("/")) or posixpath.basename((argv or ("",))[0])
+    place = f"process {pid}"
+    return FoundUnit(
+        manager=SETSID, name=name or place, place=place, argv=argv, environment=environment, user=user
+    )
 
 
 def _why_not_ours(process: Process, storages: Sequence[str]) -> str | None:
-    service = _service_of(process.pid)
-    if service is not None:
-        return f"it belongs to {service}: import that with --process_manager systemd"
+    with suppress(OSError):
+        for line in Path(f"/proc/{process.pid}/cgroup").read_text(errors="replace").splitlines():
+            unit = line.rpartition("/")[2]
+            if unit.endswith(".service") and _OF_NODES.search(unit):
+                return f"it belongs to {unit}: import that with --process_manager systemd"
     if process.user_id != os.geteuid():
         return f"it runs as {_account(process.user_id)}: import it as that account"
     # There is no /proc on macOS, and the process may just have ended.
@@ -398,33 +351,21 @@ def _why_not_ours(process: Process, storages: Sequence[str]) -> str | None:
         if Path(f"/proc/{process.pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
             return "it runs in a container, with a disk of its own"
     folders = {str(Path(folder).parent) for _, folder in fingerprints(process.argv, (_ROOT_FLAG,))}
-    if folders.isdisjoint(storages):
-        where = ", ".join(sorted(folders)) or "nowhere"
-        return (
-            f"it is in {where}, which is no storage folder: name that in --node_storage if the node is yours"
-        )
-    return None
+    if not folders.isdisjoint(storages):
+        return None
+    where = ", ".join(sorted(folders)) or "nowhere"
+    return f"it is in {where}, which is no storage folder: name that in --node_storage if the node is yours"
 
 
 def _without_interpreter(argv: tuple[str, ...]) -> tuple[str, ...]:
     """A script's command line as it was given: the kernel puts its interpreter before it."""
     for place, word in enumerate(argv[1:4], 1):
-        if word.startswith("-"):
-            continue
         rest = argv[place + 1 :]
-        if any(holds(rest, (_ROOT_FLAG, str(folder))) for folder in Path(word).parents):
+        if not word.startswith("-") and any(
+            holds(rest, (_ROOT_FLAG, str(each))) for each in Path(word).parents
+        ):
             return argv[place:]
     return argv
-
-
-def _service_of(pid: int) -> str | None:
-    """The unit of systemd that a process belongs to, if it is one of a node."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/cgroup").read_text(errors="replace").splitlines():
-            name = line.rpartition("/")[2]
-            if name.endswith(".service") and _OF_NODES.search(name):
-                return name
-    return None
 
 
 def _environment(pid: int) -> tuple[tuple[str, str], ...]:
@@ -438,30 +379,34 @@ def _environment(pid: int) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
+def look_at_folders(paths: Iterable[str]) -> Mapping[str, FolderFacts]:
+    """Return the facts of each path; a disk that does not answer hides no other."""
+    facts = {}
+    for path in dict.fromkeys(paths):
+        seen = read_with_timeout(partial(_facts, path), DISK_PATIENCE_SECONDS, what=path)
+        facts[path] = FolderFacts(path=path, unseen=seen.reason) if isinstance(seen, Unseen) else seen
+    return facts
+
+
 def _facts(path: str) -> FolderFacts:
     try:
         seen = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return FolderFacts(path=path, exists=False, is_folder=False)
-    folders, files = _names(path) if os.path.isdir(path) else ((), ())  # noqa: PTH112 - of a text, as it was found
+    is_folder = os.path.isdir(path)  # noqa: PTH112 - of a text, as it was found
+    listed: list[tuple[str, bool]] = []
+    if is_folder:
+        with os.scandir(path) as entries:
+            listed = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
     return FolderFacts(
         path=path,
-        is_folder=os.path.isdir(path),  # noqa: PTH112
+        is_folder=is_folder,
         is_link=os.path.islink(path),  # noqa: PTH114
         real=os.path.realpath(path),
         owner=_account(seen.st_uid),
-        folders=folders,
-        files=files,
+        folders=tuple(name for name, is_one in listed if is_one)[:MOST_NAMES],
+        files=tuple(name for name, is_one in listed if not is_one)[:MOST_NAMES],
     )
-
-
-def _names(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The first names of folders in it, and of what is none."""
-    with os.scandir(path) as entries:
-        listed = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-    folders = [name for name, is_folder in listed if is_folder]
-    files = [name for name, is_folder in listed if not is_folder]
-    return tuple(folders[:MOST_NAMES]), tuple(files[:MOST_NAMES])
 
 
 def _account(user_id: int) -> str:

@@ -74,10 +74,10 @@ class FromServices(Source):
         )
 
 
-def manager_wanted(run: Context) -> str:
-    """The process manager as given, else the platform's."""
-    given = given_by_hand(run).get("process_manager")
-    return default_manager(run.host) if given is None else str(read("process_manager", given, run.host))
+def manager_wanted(run: Context, found: str | None = None) -> str:
+    """The process manager as given, else as `found`, else the platform's."""
+    text = given_by_hand(run).get("process_manager") or found or default_manager(run.host)
+    return str(read("process_manager", text, run.host))
 
 
 def given_by_hand(run: Context) -> Mapping[str, str]:

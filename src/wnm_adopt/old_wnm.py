@@ -3,42 +3,47 @@
 import atexit
 import math
 import os
-import pwd
+import re
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from posixpath import dirname
-from typing import Any
+from posixpath import dirname, normpath
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.app.context import Context
+from wnm.core.backends import ALIASES, PROCESS_MANAGERS
 from wnm.core.errors import shortened
 from wnm.core.forms import plain
-from wnm.core.host import Host, default_manager, for_manager, log_folder
-from wnm.core.node import Node
-from wnm.core.settings import REQUIRED, SPECS, read, render
+from wnm.core.host import Host, for_manager, log_folder
+from wnm.core.node import Node, NodeId, Status, id_in_name
+from wnm.core.release import tidy_version
+from wnm.core.settings import REQUIRED, SPECS, render
 from wnm.node_kinds.kinds import KINDS
-from wnm.storage.old_database import OldMachine, OldValue, files_of, read_old_colony
+from wnm.storage.old_database import OldMachine, OldNode, OldValue, files_of, read_old_colony
 from wnm.system.clock import SystemClock
-from wnm.system.processes import ProcessTable
-from wnm_adopt.classify import Adopted, classify
-from wnm_adopt.discover import look_at_folders
+from wnm_adopt.classify import Adopted, Classified, Refused, classify
+from wnm_adopt.discover import SETSID, FoundUnit
 from wnm_adopt.from_services import (
     firewall_for,
     given_by_hand,
+    manager_wanted,
     node_folders,
     settings_of,
     surroundings,
     units_of,
 )
-from wnm_adopt.old_nodes import Machine, Memory, compare_old_nodes, folders_to_look_at, remember
-from wnm_adopt.plan import FoundSettings, SettingsReader, Source, TakeoverPlan, UnknownSetting, WrongSetting
+from wnm_adopt.plan import FoundSettings, SettingsReader, Source, TakeoverPlan
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 PLACE = "older database"
+BECAUSE = "taken over from an older wnm"
+BECAUSE_DISABLED = "disabled in the older wnm"
 
 _DELAYS = ("delay_start", "delay_restart", "delay_upgrade", "delay_remove")
 _PORTS = ("node_cap", "port_start", "metrics_port_start")
@@ -65,53 +70,7 @@ _PAIRS = (
     *((name, name.replace("_less_than", "_remove")) for name in SPECS if name.endswith("_less_than")),
     ("desired_load_average", "max_load_average_allowed"),
 )
-
-
-_SAME = {
-    "systemd": "systemd",
-    "systemd+sudo": "systemd",
-    "systemd+user": "systemd+user",
-    "setsid": "setsid",
-    "setsid+user": "setsid",
-    "setsid+sudo": "setsid",
-    "launchd": "launchd",
-    "launchd+user": "launchd",
-}
-
-
-class _Reader(SettingsReader):
-    """Sorts the values that are there."""
-
-    def defaults(self, names: Sequence[str]) -> Mapping[str, str]:
-        """The texts of wnm's defaults; none where they may not stand in."""
-        if any(SPECS[name].default is REQUIRED or name in _NO_DEFAULT for name in names):
-            return {}
-        return super().defaults(names)
-
-    def refuse(self, name: str, value: str, why: str) -> None:
-        self.refuse_all((name,), (value,), why, self.defaults((name,)))
-
-    def refuse_all(
-        self, names: Sequence[str], values: Sequence[str], why: str, defaults: Mapping[str, str]
-    ) -> None:
-        """Some of these have to be others, or `defaults` stand in for all of them."""
-        shown = " and ".join(f"{name} {text}" for name, text in zip(names, values, strict=True))
-        self.wrong.append(
-            WrongSetting(
-                keys=tuple(names),
-                where=PLACE,
-                why=f"{shown}: {why}",
-                options=tuple(names),
-                defaults=defaults,
-                joined=" or ",
-            )
-        )
-
-    def value_of(self, name: str) -> Any:
-        """The value that will hold if nobody gives another."""
-        if name in self.given:
-            return read(name, self.given[name], self.host)
-        return self.default(name)
+_SAME = {**{name: name for name in PROCESS_MANAGERS}, **ALIASES, "setsid+sudo": "setsid"}
 
 
 def settings_from_old(
@@ -122,122 +81,109 @@ def settings_from_old(
     manager = values.get("process_manager")
     known = manager_of(manager, host) if isinstance(manager, str) else None
     reader = _Reader(for_manager(host, known or ""), by_hand)
+    reader.values = values
+    reader.minutes = machine is not None and machine.delays_in == "minutes"
     if machine is None:
         reader.notes.append("the older database holds no settings: its own --init had failed half-way")
     for name in _CARRIED:
+        value = values.get(name)
         if name in by_hand:
             continue
-        value = values.get(name)
         if value is not None and (not isinstance(value, str) or value.strip()):
-            _carry(reader, name, value, minutes=machine is not None and machine.delays_in == "minutes")
+            reader.carry(name, value)
         elif name in _NEEDED:
-            reader.unknown.append(
-                UnknownSetting(key=name, where=PLACE, reason="it is not there", option=name)
-            )
-    _check_donation(reader, values)
-    _check_pairs(reader)
-    _check_ports(reader)
-    _note_what_stays_behind(reader, values)
-    return reader.found()
-
-
-def _carry(reader: _Reader, name: str, value: OldValue, *, minutes: bool) -> None:
-    if name == "antnode_path" and value == _OLD_PROGRAM:
-        return  # the default of both, and wnm's also looks on PATH
-    if name == "process_manager" and (why := why_not(str(value), reader.host)) is not None:
-        reader.refuse(name, shortened(str(value)), why)
-        return
-    if name == "node_storage" and isinstance(value, str) and "," in value:
-        reader.refuse(name, shortened(value), "its name holds a comma, which would part it in two")
-        return
-    if name == "node_cap" and value == 0:
-        reader.refuse(name, "0", "it would remove every node")
-        return
-    text = _text(name, value, reader.host, minutes=minutes)
-    try:
-        reader.give(name, text)
-    except ValueError as reason:
-        reader.refuse(name, shortened(text), str(reason))
-        return
-    _note(reader, name, value, minutes=minutes)
-
-
-def _text(name: str, value: OldValue, host: Host, *, minutes: bool) -> str:
-    """The value as wnm's own readers take it; they refuse what has the wrong type."""
-    if isinstance(value, float):
-        return plain(value) if math.isfinite(value) else str(value)
-    if name in _DELAYS and isinstance(value, int) and not minutes:
-        return str(value // 60) if value % 60 == 0 else f"{value}s"
-    if name == "process_manager":
-        return manager_of(str(value), host) or str(value)
-    if name == "rewards_address" and isinstance(value, str):
-        return ",".join(part for part in value.split(",") if part.strip()) or value
-    return str(value)
-
-
-def _note(reader: _Reader, name: str, value: OldValue, *, minutes: bool) -> None:
-    """Note for people how the meaning of a value that is carried over may differ."""
-    carried = reader.given[name]
-    if name in _DELAYS and not minutes and isinstance(value, int) and 0 < value < 60:
-        reader.notes.append(
-            f"{name} was {value} seconds there; "
-            f"if it came from anm, which counts in minutes, give --{name} {value}"
-        )
-    elif name == "node_storage" and isinstance(value, str) and (value.startswith("~") or "$" in value):
-        reader.notes.append(
-            f"node_storage was {shortened(value)} there, taken literally; new nodes go to {carried} now"
-        )
-    elif name == "environment" and len(reader.value_of(name)) > 1:
-        reader.notes.append(
-            "environment was one variable for nodes there, whatever its words; "
-            "new nodes get one for each word"
-        )
-    elif name == "start_args":
-        reader.notes.append("start_args had no effect there; new nodes get them now")
-
-
-def _check_donation(reader: _Reader, values: Mapping[str, OldValue]) -> None:
-    """No default may decide who is paid: not where the wallets of nodes say `donate`."""
-    uses_it = "donate" in str(values.get("rewards_address", "")).lower()
-    for index, each in enumerate(reader.wrong):
-        if each.options == ("donate_address",) and uses_it and "rewards_address" not in reader.by_hand:
-            reader.wrong[index] = replace(each, why=f"{each.why}, and nodes are to pay it", defaults={})
-
-
-def _check_pairs(reader: _Reader) -> None:
-    """The limit to add has to be below the limit to shed; both fall back together."""
-    for low, high in _PAIRS:
-        if low in reader.by_hand or high in reader.by_hand:
-            continue
-        below, above = reader.value_of(low), reader.value_of(high)
-        is_off = "io_" in low and (not below or not above)
-        if below < above or is_off:
-            continue
-        reader.given.pop(low, None)
-        reader.given.pop(high, None)
-        values = (render(low, below), render(high, above))
-        defaults = reader.defaults((low, high))
-        reader.refuse_all((low, high), values, "the first has to be below the second", defaults)
-
-
-def _check_ports(reader: _Reader) -> None:
-    """Whether all ports fit below 65536 and apart from each other."""
-    if any(name in reader.by_hand for name in _PORTS):
-        return
-    origins = {name: PLACE if name in reader.given else "default" for name in SPECS}
-    why = reader.contradiction(_PORTS, origins)
-    if why is not None:
-        shown = [render(name, reader.value_of(name)) for name in _PORTS]
-        reader.refuse_all(_PORTS, shown, why, {})
-
-
-def _note_what_stays_behind(reader: _Reader, values: Mapping[str, OldValue]) -> None:
+            reader.not_known(name, PLACE, "it is not there", name)
+    reader.check_together()
     strategy = values.get("node_removal_strategy")
     if strategy not in (None, "", "youngest"):
         reader.notes.append(
             f"node_removal_strategy {shortened(str(strategy))} had no effect there; "
             "wnm removes the youngest first"
         )
+    return reader.found()
+
+
+class _Reader(SettingsReader):
+    """Sorts the values that are there; `minutes` says that delays are, and not seconds."""
+
+    values: Mapping[str, OldValue]
+    minutes: bool
+
+    def carry(self, name: str, value: OldValue) -> None:
+        if name == "antnode_path" and value == _OLD_PROGRAM:
+            return  # the default of both, and wnm's also looks on PATH
+        text, why = self._text(name, value), None
+        if name == "process_manager":
+            why = why_not(str(value), self.host)
+        elif name == "node_storage" and "," in text:
+            why = "its name holds a comma, which would part it in two"
+        elif name == "node_cap" and value == 0:
+            why = "it would remove every node"
+        if why is None:
+            try:
+                self.give(name, text)
+                self._note(name, value)
+                return
+            except ValueError as reason:
+                why = str(reason)
+        replaceable = SPECS[name].default is not REQUIRED and name not in _NO_DEFAULT
+        # No default may decide who is paid: not where the wallets of nodes say `donate`.
+        pays = name == "donate_address" and "donate" in str(self.values.get("rewards_address", "")).lower()
+        if pays and "rewards_address" not in self.by_hand:
+            why, replaceable = f"{why}, and nodes are to pay it", False
+        self.refuse((name,), (shortened(text),), why, replaceable=replaceable)
+
+    def refuse(self, names: Sequence[str], texts: Sequence[str], why: str, *, replaceable: bool) -> None:
+        """Some of these have to be others, or wnm's defaults stand in for all of them."""
+        shown = " and ".join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
+        self.wrong(names, PLACE, f"{shown}: {why}", names, replaceable=replaceable, joined=" or ")
+
+    def _text(self, name: str, value: OldValue) -> str:
+        """The value as wnm's own readers take it; they refuse what has the wrong type."""
+        if isinstance(value, float):
+            return plain(value) if math.isfinite(value) else str(value)
+        if name in _DELAYS and isinstance(value, int) and not self.minutes:
+            return str(value // 60) if value % 60 == 0 else f"{value}s"
+        if name == "process_manager":
+            return manager_of(str(value), self.host) or str(value)
+        if name == "rewards_address" and isinstance(value, str):
+            return ",".join(part for part in value.split(",") if part.strip()) or value
+        return str(value)
+
+    def _note(self, name: str, value: OldValue) -> None:
+        """Note for people how the meaning of a value that is carried over may differ."""
+        if name in _DELAYS and not self.minutes and isinstance(value, int) and 0 < value < 60:
+            self.notes.append(
+                f"{name} was {value} seconds there; "
+                f"if it came from anm, which counts in minutes, give --{name} {value}"
+            )
+        elif name == "node_storage" and isinstance(value, str) and (value.startswith("~") or "$" in value):
+            self.notes.append(
+                f"node_storage was {shortened(value)} there, taken literally; "
+                f"new nodes go to {self.given[name]} now"
+            )
+        elif name == "environment" and len(self.value_of(name)) > 1:
+            self.notes.append(
+                "environment was one variable for nodes there, whatever its words; "
+                "new nodes get one for each word"
+            )
+        elif name == "start_args":
+            self.notes.append("start_args had no effect there; new nodes get them now")
+
+    def check_together(self) -> None:
+        """The limit to add has to be below the limit to shed, and all ports have to fit; a pair falls back together."""
+        origins = {name: PLACE if name in self.given else "default" for name in SPECS}
+        for names in (*_PAIRS, _PORTS):
+            why = None if any(name in self.by_hand for name in names) else self.contradiction(names, origins)
+            if why is None:
+                continue
+            values = [render(name, self.value_of(name)) for name in names]
+            if names is _PORTS:
+                self.refuse(names, values, why, replaceable=False)
+                continue
+            for name in names:
+                self.given.pop(name, None)
+            self.refuse(names, values, "the first has to be below the second", replaceable=True)
 
 
 def manager_of(name: str, host: Host) -> str | None:
@@ -249,23 +195,22 @@ def why_not(name: str, host: Host) -> str | None:
     """Return why nodes under that process manager cannot be taken over, None if they can."""
     name = name.strip().lower()
     base = name.partition("+")[0]
-    if base == "antctl":
-        return "its nodes belong to antctl, whose services wnm does not run; wnm can only make new ones"
-    if base in ("docker", "s6overlay"):
-        return "its nodes run in containers, which wnm does not manage; wnm can only make new ones"
-    if name not in _SAME:
-        return (
-            "wnm does not have it"
-            if base != "launchd"
-            else "wnm has launchd only for the account's own agents"
-        )
-    if base == "launchd" and host.platform != "darwin":
-        return "it is only on macOS"
-    if base == "systemd" and host.platform != "linux":
-        return "it is only on Linux"
-    if name == "setsid+sudo" and not host.is_root:
-        return "its nodes run as root: run wnm as root too"
-    return None
+    problems = (
+        (
+            base == "antctl",
+            "its nodes belong to antctl, whose services wnm does not run; wnm can only make new ones",
+        ),
+        (
+            base in ("docker", "s6overlay"),
+            "its nodes run in containers, which wnm does not manage; wnm can only make new ones",
+        ),
+        (base == "launchd" and name not in _SAME, "wnm has launchd only for the account's own agents"),
+        (name not in _SAME, "wnm does not have it"),
+        (base == "launchd" and host.platform != "darwin", "it is only on macOS"),
+        (base == "systemd" and host.platform != "linux", "it is only on Linux"),
+        (name == "setsid+sudo" and not host.is_root, "its nodes run as root: run wnm as root too"),
+    )
+    return next((text for is_so, text in problems if is_so), None)
 
 
 class FromOldWnm(Source):
@@ -276,62 +221,70 @@ class FromOldWnm(Source):
     def __init__(self, run: Context, path: str) -> None:
         self._run = run
         self._path = os.path.realpath(path)
-        self._memories: Mapping[int, Memory] = {}
         self.switches_off = self._path == run.database_path
-        self._files = _file_ids(files_of(self._path)) if self.switches_off else frozenset()
+        self._files: set[tuple[int, int]] = set()
+        for each in files_of(self._path) if self.switches_off else ():
+            with suppress(OSError):
+                seen = os.lstat(each)
+                self._files.add((seen.st_dev, seen.st_ino))
 
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         """Read the older database, and compare each row with what there is of its node."""
-        path = self._copy(folder)
-        colony = read_old_colony(path)
-        by_hand = given_by_hand(self._run)
-        carried = settings_from_old(colony.machine, self._run.host, frozenset(by_hand))
-        settings = self._with_manager(carried.given)
-        manager = settings["process_manager"]
-        units = units_of(manager, self._run.host, {**settings, **by_hand}.get("node_storage"))
-        classified = classify(units, surroundings(units, self._run))
-        rows = [each.row for each in classified.adopted]
-        told, _ = settings_of(classified.adopted, manager, by_hand)
-        settings = {**told, **firewall_for(manager, self._run), **settings} | storages_with(
-            settings, rows, self._run.host
+        run, colony = self._run, read_old_colony(self._copy(folder))
+        by_hand = given_by_hand(run)
+        carried = settings_from_old(colony.machine, run.host, frozenset(by_hand))
+        manager = manager_wanted(run, carried.given.get("process_manager"))
+        host = for_manager(run.host, manager)
+        known = node_folders(carried.given.get("node_storage"), host)
+        units = units_of(manager, run.host, {**carried.given, **by_hand}.get("node_storage"))
+        services = classify(units, surroundings(units, run)).adopted
+        told, _ = settings_of(services, manager, by_hand)
+        settings = {**told, **firewall_for(manager, run), **carried.given, "process_manager": manager}
+        storages = tuple(dict.fromkeys([*known, *(dirname(each.row.root_dir) for each in services)]))
+        if storages != known:
+            settings["node_storage"] = render("node_storage", storages)
+        in_force = {**settings, **by_hand}
+        machine = Machine(
+            manager=manager,
+            storages=node_folders(in_force.get("node_storage"), host),
+            logs=in_force.get("log_storage") or log_folder(host),
+            no_upnp=in_force.get("no_upnp", "true") == "true",
+            now=SystemClock().now(),
         )
-        machine = self._machine({**settings, **by_hand, "process_manager": manager})
-        nodes = compare_old_nodes(
-            colony.nodes,
-            rows,
-            refused=classified.refused,
-            running=_running(rows),
-            folders=look_at_folders(folders_to_look_at(colony.nodes, machine)),
-            machine=machine,
-        )
-        self._memories = nodes.memories
-        problems = list(carried.blocking(self._run.asked.accept_defaults))
+        records = records_of(colony.nodes, services, machine)
+        every = [*units, *(each.unit for each in records)]
+        nodes = compare(colony.nodes, classify(every, surroundings(every, run)), records, machine.now)
+        notes = [*carried.notes, *nodes.notes, *nodes.left]
+        cap = in_force.get("node_cap", "0")
+        if cap.isdigit() and int(cap) < len(services):
+            notes.append(
+                f"node_cap {cap} is below the {len(services)} nodes that are there: wnm will remove the youngest"
+            )
         files = files_of(self._path) if self.switches_off else ()
         return TakeoverPlan(
             source=self.name,
             settings=settings,
-            adopted=classified.adopted,
-            rows=tuple(self._in_place(node, settings) for node in nodes.stopped),
-            refused=classified.refused,
+            adopted=nodes.adopted,
+            rows=nodes.stopped,
+            refused=nodes.refused,
             kept=files,
             taken_out=files,
-            notes=(
-                *carried.notes,
-                *nodes.notes,
-                *nodes.left,
-                *self._notes(by_hand, settings, classified.adopted),
-            ),
-            problems=tuple(problems),
+            notes=tuple(notes),
+            problems=carried.blocking(run.asked.accept_defaults),
         )
 
     def running(self) -> Sequence[int]:
-        """Its cycle that is under way: it has the database open, and what it writes at its end would be lost."""
-        return _users_of(self._files)
+        """Its cycle that is under way: it has the database open, and what it writes at its end would be lost.
 
-    def remembered(self, node: Node) -> Node:
-        """The row with what the older database knew."""
-        memory = self._memories.get(node.id)
-        return node if memory is None else remember(node, memory)
+        The processes that have one of its files open, wherever it was moved to, as far as we may see that.
+        """
+        found = set()
+        for opened in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):
+                seen = opened.stat()
+                if (seen.st_dev, seen.st_ino) in self._files:
+                    found.add(int(opened.parts[2]))
+        return sorted(found - {os.getpid()})
 
     def _copy(self, folder: TakeoverFolder | None) -> str:
         """Return the path to read the older database from: once it was moved away, that of its copies."""
@@ -346,70 +299,204 @@ class FromOldWnm(Source):
                 Path(scratch, Path(path).name).write_bytes(content)
         return str(Path(scratch, Path(self._path).name))
 
-    def _with_manager(self, given: Mapping[str, str]) -> dict[str, str]:
-        by_hand = given_by_hand(self._run).get("process_manager")
-        text = by_hand or given.get("process_manager") or default_manager(self._run.host)
-        return {**given, "process_manager": str(read("process_manager", text, self._run.host))}
 
-    def _machine(self, settings: Mapping[str, str]) -> Machine:
-        host = for_manager(self._run.host, settings["process_manager"])
-        return Machine(
-            manager=settings["process_manager"],
-            storages=node_folders(settings.get("node_storage"), host),
-            account=self._run.host.user,
-            homes=frozenset(entry.pw_dir for entry in pwd.getpwall()),
-            no_upnp=settings.get("no_upnp", "true") == "true",
-            now=SystemClock().now(),
-        )
-
-    def _in_place(self, node: Node, settings: Mapping[str, str]) -> Node:
-        """A node that lies still gets its log folder where wnm has those of its own."""
-        logs = settings.get("log_storage") or log_folder(
-            for_manager(self._run.host, settings["process_manager"])
-        )
-        return replace(node, log_dir=f"{logs}/{node.name}")
-
-    def _notes(
-        self, by_hand: Mapping[str, str], settings: Mapping[str, str], adopted: Sequence[Adopted]
-    ) -> list[str]:
-        cap = {**settings, **by_hand}.get("node_cap", "0")
-        if cap.isdigit() and int(cap) < len(adopted):
-            return [
-                f"node_cap {cap} is below the {len(adopted)} nodes that are there: wnm will remove the youngest"
-            ]
-        return []
+_PEER_ID = re.compile(r"[1-9A-HJ-NP-Za-km-z]{40,64}")
+_ENDINGS = (Status.REMOVING, Status.DEAD)
+_EARLIEST_BIRTH = datetime(2020, 1, 1, tzinfo=UTC)
+_MANAGERS_THERE = ("setsid", "setsid+user", "setsid+sudo")
+_KIND = "antnode"
+_NETWORKS = (None, "evm-arbitrum-one")
+_POSSIBLE_PORTS = range(1024, 65536)
 
 
-def _file_ids(paths: Sequence[str]) -> frozenset[tuple[int, int]]:
-    found = set()
-    for path in paths:
-        with suppress(OSError):
-            seen = os.lstat(path)
-            found.add((seen.st_dev, seen.st_ino))
-    return frozenset(found)
+class Machine(Struct, frozen=True, kw_only=True):
+    """The settings that rows are read by: `storages` are tidy paths, `logs` is the folder of log folders."""
+
+    manager: str
+    storages: Sequence[str]
+    logs: str
+    no_upnp: bool
+    now: datetime
 
 
-def _users_of(files: Collection[tuple[int, int]]) -> Sequence[int]:
-    """The processes that have one of these files open, wherever it was moved to, as far as we may see that."""
-    found = set()
-    for opened in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):
-            seen = opened.stat()
-            if (seen.st_dev, seen.st_ino) in files:
-                found.add(int(opened.parts[2]))
-    return sorted(found - {os.getpid()})
+class Record(Struct, frozen=True, kw_only=True):
+    """A row that no unit or process belongs to, as a unit to be classified and as the node that it would be."""
+
+    row: OldNode
+    unit: FoundUnit
+    node: Node
 
 
-def storages_with(settings: Mapping[str, str], rows: Sequence[Node], host: Host) -> dict[str, str]:
-    """`node_storage` with the folders that adopted nodes lie in, those of new nodes first."""
-    host = for_manager(host, settings["process_manager"])
-    known = node_folders(settings.get("node_storage"), host)
-    wanted = tuple(dict.fromkeys([*known, *(dirname(row.root_dir) for row in rows)]))
-    return {"node_storage": render("node_storage", wanted)} if wanted != known else {}
+class OldNodes(Struct, frozen=True, kw_only=True):
+    """The nodes, compared.
+
+    `adopted` are units with what their rows remember. `stopped` are nodes that only their row and their folder tell
+    of. `left` are rows that nothing confirms, a line each; their folders are left alone. `notes` say where rows and
+    units contradict each other.
+    """
+
+    adopted: tuple[Adopted, ...]
+    refused: tuple[Refused, ...]
+    stopped: tuple[Node, ...]
+    left: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def _running(rows: Sequence[Node]) -> set[int]:
-    """The nodes that have a process, by their root directories."""
-    flags = {kind.fingerprint("")[0] for kind in KINDS.values()}
-    folders = {folder for _, folder in ProcessTable.read(flags).found}
-    return {row.id for row in rows if row.root_dir in folders}
+def records_of(rows: Sequence[OldNode], adopted: Sequence[Adopted], machine: Machine) -> list[Record]:
+    """The rows whose numbers no adopted unit has. A node without a process is no more than that under setsid alone."""
+    known = {each.row.id for each in adopted}
+    return [
+        _record(row, f"row {place} of the older database", machine)
+        for place, row in enumerate(rows, 1)
+        if row.id not in known
+    ]
+
+
+def _record(row: OldNode, place: str, machine: Machine) -> Record:
+    name, root, ports = row.name or "", row.root_dir or "", (row.port, row.metrics_port)
+    status = Status.DISABLED if row.status == Status.DISABLED else Status.STOPPED
+    node = Node(
+        id=NodeId(row.id or 0),
+        name=name,
+        kind=_KIND,
+        manager=SETSID,
+        root_dir=root,
+        log_dir=f"{machine.logs}/{name}",
+        program=f"{root}/{_KIND}",
+        port=row.port or 0,
+        metrics_port=row.metrics_port or 0,
+        wallet=row.wallet or "",
+        born=_born(row.age, machine.now) or machine.now,
+        no_upnp=machine.no_upnp,
+        status=status,
+        status_since=machine.now,
+        because=BECAUSE_DISABLED if status is Status.DISABLED else BECAUSE,
+        version=tidy_version(row.version or ""),
+        peer_id=_peer_id(row.peer_id),
+    )
+    problems = {
+        "it has no service and no process": machine.manager != SETSID or row.manager not in _MANAGERS_THERE,
+        "its name and its number do not belong together": row.id is None or id_in_name(name) != row.id,
+        f"it is said to be at {shortened(root)}, which is not its place in node_storage": root
+        not in [f"{each}/{name}" for each in machine.storages],
+        f"its ports {row.port} and {row.metrics_port} cannot be": row.port == row.metrics_port
+        or not {*ports} <= {*_POSSIBLE_PORTS},
+        f"it is of the network {shortened(row.network or '')}": row.network not in _NETWORKS,
+    }
+    unit = FoundUnit(
+        manager=SETSID,
+        name=name,
+        place=place,
+        argv=KINDS[_KIND].command_line(node, supervised=False),
+        problem=next((text for text, is_so in problems.items() if is_so), None),
+        inert=True,
+        recorded=True,
+    )
+    return Record(row=row, unit=unit, node=node)
+
+
+def compare(
+    rows: Sequence[OldNode], classified: Classified, records: Sequence[Record], now: datetime
+) -> OldNodes:
+    """Compare the rows with what became of units and records. Units decide what a node is; rows remove nothing."""
+    counts = Counter(row.id for row in rows)
+    by_id = {row.id: row for row in rows if counts[row.id] == 1}
+    recorded = {each.unit.place: each for each in records}
+    adopted: list[Adopted] = []
+    stopped: list[Node] = []
+    notes: list[str] = []
+    for each in classified.adopted:
+        record = recorded.get(each.place)
+        row = by_id.get(each.row.id) if record is None else record.row
+        if record is None:
+            adopted.append(replace(each, row=_remembering(each.row, row, now)))
+            notes += _contradictions(each.row, row)
+        else:
+            stopped.append(record.node)
+            notes.append(
+                f"{each.row.name}: it has no process and is adopted as it lies in {each.row.root_dir}"
+            )
+        if row is not None and row.status in _ENDINGS:
+            notes.append(
+                f"{each.row.name}: the older database says {row.status}, which is not believed; "
+                f"to remove it: wnm --force_action remove --service_name {each.row.name} --confirm"
+            )
+    return OldNodes(
+        adopted=tuple(adopted),
+        refused=tuple(each for each in classified.refused if each.place not in recorded),
+        stopped=tuple(stopped),
+        left=tuple(
+            f"{_shown(recorded[each.place].row)}: not adopted, its folder is left alone: {each.reason}"
+            for each in classified.refused
+            if each.place in recorded
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _remembering(node: Node, row: OldNode | None, now: datetime) -> Node:
+    """The row of an adopted unit, with what the older database remembers of it."""
+    if row is not None and row.status == Status.DISABLED:
+        node = replace(node, status=Status.DISABLED, because=BECAUSE_DISABLED)
+    else:
+        node = replace(node, because=BECAUSE)
+    if row is None or not _is_same(node, row):
+        return node
+    return replace(
+        node,
+        born=_born(row.age, now) or node.born,
+        peer_id=node.peer_id or _peer_id(row.peer_id),
+        version=node.version or tidy_version(row.version or ""),
+    )
+
+
+def _is_same(node: Node, row: OldNode) -> bool:
+    """Whether a row is about this node, and not about an earlier one with its id.
+
+    One sign is enough: the folder may have been cut short by whoever read it.
+    """
+    return row.port == node.port or _tidy(row.root_dir) == node.root_dir
+
+
+def _contradictions(node: Node, row: OldNode | None) -> Iterable[str]:
+    if row is None:
+        yield f"{node.name}: the older database does not know it; its service is adopted as it is"
+        return
+    if not _is_same(node, row):
+        yield f"{node.name}: the row of its id is about another node; only its service is believed"
+        return
+    said: tuple[tuple[str, object, object], ...] = (
+        ("name", row.name, node.name),
+        ("folder", _tidy(row.root_dir), node.root_dir),
+        ("port", row.port, node.port),
+        ("metrics port", row.metrics_port, node.metrics_port),
+        ("wallet", row.wallet, node.wallet),
+    )
+    for what, there, here in said:
+        # Addresses differ in case by their checksum only.
+        is_same = str(there).lower() == str(here).lower() if what == "wallet" else there == here
+        if there is not None and not is_same:
+            said_there = shortened(str(there))
+            yield f"{node.name}: its {what} is {here}, not {said_there} as the older database says"
+
+
+def _shown(row: OldNode) -> str:
+    """The row's name for people; a strange one is quoted and cut."""
+    if row.name is not None and id_in_name(row.name) is not None:
+        return row.name
+    return f"row {row.id}" if row.name is None else f"row {row.id} {shortened(row.name)}"
+
+
+def _tidy(path: str | None) -> str | None:
+    return normpath(f"/{path.lstrip('/')}") if path is not None and path.startswith("/") else path
+
+
+def _born(age: int | None, now: datetime) -> datetime | None:
+    """The birth that the row says, None if it cannot be one; 0 stood there for a node without a key."""
+    if age is None or not _EARLIEST_BIRTH.timestamp() <= age <= now.timestamp():
+        return None
+    return datetime.fromtimestamp(age, tz=UTC)
+
+
+def _peer_id(text: str | None) -> str | None:
+    return text if text is not None and _PEER_ID.fullmatch(text) else None

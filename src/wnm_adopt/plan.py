@@ -17,60 +17,38 @@ from wnm_adopt.classify import Adopted, Refused
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 
-class UnknownSetting(Struct, frozen=True, kw_only=True):
-    """A setting whose value cannot be told; `key` is its name at `where`.
+class OpenSetting(Struct, frozen=True, kw_only=True):
+    """A setting that cannot be taken as it was found, under the names `keys`: it is not known, or cannot be right.
 
-    `option` is the setting of wnm to give by hand; without it nothing is taken over if it `matters`.
-    """
-
-    key: str
-    where: str
-    reason: str
-    option: str
-    matters: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.key} is not known: {self.reason}; give {by_hand(self.option)}"
-
-
-class WrongSetting(Struct, frozen=True, kw_only=True):
-    """Values that cannot be right; `keys` are their names at `where`.
-
-    `options` are the settings of wnm, all of which (`joined` by and) or any of which (by or) are to be given.
-    `defaults` are wnm's, which would stand in for them, as texts by name; without any only values given by hand help.
+    `line` says so and how to give the `options`, the settings of wnm. `defaults` are wnm's, which would stand in for
+    them, as texts by name; without any only values given by hand help. Without it nothing is taken over if it
+    `matters`.
     """
 
     keys: tuple[str, ...]
-    where: str
-    why: str
     options: tuple[str, ...]
-    defaults: Mapping[str, str]
-    joined: str = " and "
-
-    def __str__(self) -> str:
-        options = self.joined.join(map(by_hand, self.options))
-        texts = ", ".join(f"{name} {text or 'none'}" for name, text in self.defaults.items())
-        either = f", or --accept_defaults for {texts}" if texts else ""
-        return f"{self.where}: {self.why}; give {options}{either}"
+    line: str
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    matters: bool = True
 
 
 class FoundSettings(Struct, frozen=True, kw_only=True):
     """All settings that were found.
 
-    `given` holds canonical texts for wnm's settings by name. What is `wrong` is not in it: wnm's defaults apply.
+    `given` holds canonical texts for wnm's settings by name. What is `open` is not in it: wnm's defaults apply.
     `notes` are lines for people. `teardown_pending` says that the next run of anm takes every node away.
     """
 
     given: Mapping[str, str]
-    unknown: tuple[UnknownSetting, ...]
-    wrong: tuple[WrongSetting, ...]
+    open: tuple[OpenSetting, ...]
     notes: tuple[str, ...]
     teardown_pending: bool = False
 
     def blocking(self, accept_defaults: bool) -> tuple[str, ...]:
         """A line on each thing that has to be decided before anything can be taken over; empty if nothing is."""
-        unknown = (str(each) for each in self.unknown if each.matters)
-        return (*unknown, *(str(each) for each in self.wrong if not accept_defaults or not each.defaults))
+        return tuple(
+            each.line for each in self.open if each.matters and not (accept_defaults and each.defaults)
+        )
 
 
 class SettingsReader:
@@ -80,8 +58,7 @@ class SettingsReader:
         self.host = host
         self.by_hand = by_hand
         self.given: dict[str, str] = {}
-        self.unknown: list[UnknownSetting] = []
-        self.wrong: list[WrongSetting] = []
+        self.open: list[OpenSetting] = []
         self.notes: list[str] = []
 
     def give(self, name: str, text: str) -> None:
@@ -92,9 +69,34 @@ class SettingsReader:
         """wnm's own value."""
         return SPECS[name].default_for(self.host)
 
-    def defaults(self, names: Sequence[str]) -> Mapping[str, str]:
-        """The texts of wnm's own values, by name."""
-        return {name: render(name, self.default(name)) for name in names}
+    def value_of(self, name: str) -> Any:
+        """The value that will hold if nobody gives another."""
+        return read(name, self.given[name], self.host) if name in self.given else self.default(name)
+
+    def not_known(self, key: str, where: str, reason: str, name: str, *, matters: bool = True) -> None:
+        """Only a value given by hand helps."""
+        line = f"{where}: {key} is not known: {reason}; give {by_hand(name)}"
+        self.open.append(OpenSetting(keys=(key,), options=(name,), line=line, matters=matters))
+
+    def wrong(
+        self,
+        keys: Sequence[str],
+        where: str,
+        why: str,
+        names: Sequence[str],
+        *,
+        replaceable: bool = True,
+        joined: str = " and ",
+    ) -> None:
+        """All of the settings `names`, or any of them (`joined` by or), have to be others.
+
+        Else, where they are `replaceable`, wnm's defaults stand in for all of them.
+        """
+        defaults = {name: render(name, self.default(name)) for name in names} if replaceable else {}
+        texts = ", ".join(f"{name} {text or 'none'}" for name, text in defaults.items())
+        either = f", or --accept_defaults for {texts}" if texts else ""
+        line = f"{where}: {why}; give {joined.join(map(by_hand, names))}{either}"
+        self.open.append(OpenSetting(keys=tuple(keys), options=tuple(names), line=line, defaults=defaults))
 
     def contradiction(self, names: Sequence[str], origins: Mapping[str, str]) -> str | None:
         """Return why some settings that were found contradict each other, everything else being as by default."""
@@ -112,8 +114,7 @@ class SettingsReader:
         """All that was collected."""
         return FoundSettings(
             given=self.given,
-            unknown=tuple(self.unknown),
-            wrong=tuple(self.wrong),
+            open=tuple(self.open),
             notes=tuple(self.notes),
             teardown_pending=teardown_pending,
         )
@@ -168,10 +169,6 @@ class Source(ABC):
         """The processes of the old manager that have to end first."""
         return ()
 
-    def remembered(self, node: Node) -> Node:
-        """The row with what else is known of the node."""
-        return node
-
 
 def plan_text(plan: TakeoverPlan, *, database: str) -> str:
     """The plan for people, a section for each part of it; parts without anything in them are left out."""
@@ -188,9 +185,12 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
         ("in the way", list(plan.problems)),
     ]
     parts = [f"takeover from {plan.source}"]
-    parts += [
-        f"{title}\n" + "\n".join(_indented(line) for line in lines) for title, lines in sections if lines
-    ]
+    for title, lines in sections:
+        if lines:
+            indented = [
+                (2 + len(line) - len(line.lstrip(" ")), printable(line.lstrip(" "))) for line in lines
+            ]
+            parts.append("\n".join([title, *(" " * width + text for width, text in indented)]))
     return "\n\n".join(parts)
 
 
@@ -198,11 +198,6 @@ def refused_line(refused: Refused) -> str:
     """Return the line of what is left alone, why, and what can be done about it."""
     remedy = f"; {refused.remedy}" if refused.remedy else ""
     return f"{refused.name} ({refused.place}): {refused.reason}{remedy}"
-
-
-def _indented(line: str) -> str:
-    text = line.lstrip(" ")
-    return " " * (2 + len(line) - len(text)) + printable(text)
 
 
 def _adopted(adopted: Iterable[Adopted]) -> list[str]:

@@ -4,18 +4,27 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wnm.core.codec import from_json, to_json
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
-from wnm.system.files import make_private_dir, open_regular, write_file, write_private
+from wnm.system.files import (
+    OPEN_FOLDER,
+    make_private_dir,
+    open_regular,
+    opened,
+    replace_file,
+    write_file,
+    write_private,
+)
 
 FORMAT = 1
 PREFIX = "takeover-"
@@ -94,10 +103,6 @@ class Manifest(Struct, frozen=True, kw_only=True):
         """Whether this step is done."""
         return any(done is step for done, _ in self.steps)
 
-    def after(self, step: Step, at: datetime) -> "Manifest":
-        """The same once the step is done."""
-        return self if self.has(step) else replace(self, steps=(*self.steps, (step, at)))
-
     @property
     def finished(self) -> bool:
         """Whether nothing is left to be done."""
@@ -118,48 +123,44 @@ class TakeoverFolder:
     @classmethod
     def create(cls, data_folder: str, manifest: Manifest) -> "TakeoverFolder":
         """A new one, named after the moment at which it began."""
-        stamp = manifest.began_at.strftime("%Y%m%dT%H%M%SZ")
-        path = Path(data_folder, f"{PREFIX}{stamp}")
+        path = Path(data_folder, f"{PREFIX}{manifest.began_at:%Y%m%dT%H%M%SZ}")
         make_private_dir(str(path / COPIES))
         path.chmod(0o700)
         folder = cls(str(path), manifest)
         folder.write()
         return folder
 
-    def write(self, manifest: Manifest | None = None) -> None:
-        """Return when the manifest is safe on disk."""
-        self.manifest = manifest or self.manifest
+    def write(self, **changes: Any) -> None:
+        """Return when the manifest, with these values changed, is safe on disk."""
+        self.manifest = replace(self.manifest, **changes)
         write_private(str(self.path / MANIFEST), to_json(self.manifest).encode())
         if os.geteuid() == 0:
-            _guarded(str(self.path), lambda: _give_to_owner_of(self.path, MANIFEST))
+            # Root may go on with what an account began; that has to be able to read it later.
+            whose = self.path.stat()
+            with (
+                _guarded(str(self.path)),
+                opened(self.path / MANIFEST, os.O_RDONLY | os.O_NOFOLLOW) as descriptor,
+            ):
+                if os.fstat(descriptor).st_nlink == 1:
+                    os.fchown(descriptor, whose.st_uid, whose.st_gid)
 
     def done(self, step: Step, at: datetime) -> None:
         """Remember that a step is done."""
-        self.write(self.manifest.after(step, at))
+        if not self.manifest.has(step):
+            self.write(steps=(*self.manifest.steps, (step, at)))
 
     def keep(self, paths: Iterable[str]) -> None:
         """Copy these as they are now, missing ones too, and read the copies back. Paths that are kept stay so."""
         known = {each.path for each in self.manifest.kept}
         fresh = [path for path in dict.fromkeys(paths) if path not in known]
-        kept = [_keep(path, self._fresh_copy(path, place)) for place, path in enumerate(fresh, len(known))]
-        _sync(self.path / COPIES)
-        self.write(replace(self.manifest, kept=(*self.manifest.kept, *kept)))
+        kept = [self._keep(path, f"{place:04d}") for place, path in enumerate(fresh, len(known))]
+        self._write_kept("kept", (*self.manifest.kept, *kept))
 
     def note(self, paths: Iterable[str]) -> None:
         """Copy these, for people only: undoing says if they differ, and puts none of them back."""
         known = {each.path for each in self.manifest.noted}
-        fresh = [path for path in dict.fromkeys(paths) if path not in known]
-        noted = [_keep(path, self.path / COPIES / f"noted-{Path(path).name}") for path in fresh]
-        _sync(self.path / COPIES)
-        self.write(replace(self.manifest, noted=(*self.manifest.noted, *noted)))
-
-    def differing(self) -> list[str]:
-        """A line for each noted file whose content is another one now, with where its copy is."""
-        return [
-            f"{each.path} is not what it was: as it was, it is in {self.path / COPIES / (each.copy or '')}"
-            for each in self.manifest.noted
-            if each.sort is Sort.FILE and _content_sum(Path(each.path)) != each.sha256
-        ]
+        noted = [self._keep(path, "noted") for path in dict.fromkeys(paths) if path not in known]
+        self._write_kept("noted", (*self.manifest.noted, *noted))
 
     def keep_again(self) -> None:
         """Copy all as they are now that whoever wrote them has ended.
@@ -170,25 +171,38 @@ class TakeoverFolder:
         kept = [
             each
             if each.path in ours or each.sort is Sort.FOLDER
-            else _keep(each.path, self._fresh_copy(each.path, place, "-last"))
+            else self._keep(each.path, f"{place:04d}-last")
             for place, each in enumerate(self.manifest.kept)
         ]
-        _sync(self.path / COPIES)
-        self.write(replace(self.manifest, kept=tuple(kept)))
+        self._write_kept("kept", tuple(kept))
 
-    def _fresh_copy(self, path: str, number: int, mark: str = "") -> Path:
-        return self.path / COPIES / f"{number:04d}{mark}-{Path(path).name}"
+    def _write_kept(self, name: str, kept: tuple[Kept, ...]) -> None:
+        _sync(self.path / COPIES)
+        self.write(**{name: kept})
+
+    def differing(self) -> list[str]:
+        """A line for each noted file whose content is another one now, with where its copy is."""
+        return [
+            f"{each.path} is not what it was: as it was, it is in {self._copy(each)}"
+            for each in self.manifest.noted
+            if each.sort is Sort.FILE and _content_sum(each.path) != each.sha256
+        ]
 
     def take_out(self, path: str) -> None:
         """Return when nothing has this path any more and its content is here. What is not kept stays where it is.
 
-        What was changed since it was kept is kept anew; the earlier copy stays too.
+        What was changed since it was kept is kept anew; the earlier copy stays too. On the same disk the very file is
+        moved: it comes back even if the disk is too full for a copy.
         """
-        kept = self._renewed(path)
+        kept = self.manifest.kept_at(path)
+        if kept is not None and os.path.lexists(path) and not _is_as_kept(kept):
+            place = len(self.manifest.kept) + len(list((self.path / COPIES).iterdir()))
+            kept = self._keep(path, f"{place:04d}-again")
+            self.write(kept=tuple(kept if each.path == path else each for each in self.manifest.kept))
         if kept is None or kept.sort is Sort.ABSENT:
             return
         if path not in self.manifest.taken_out:
-            self.write(replace(self.manifest, taken_out=(*self.manifest.taken_out, path)))
+            self.write(taken_out=(*self.manifest.taken_out, path))
         if not os.path.lexists(path):
             return
         self._check_copy(kept)
@@ -196,65 +210,66 @@ class TakeoverFolder:
             raise NeedsOperator(
                 f"{path} was changed while it was taken over", remedy="run the same command again"
             )
-        _guarded(path, lambda: self._move_out(path, kept))
+        with _guarded(path):
+            make_private_dir(str(self.path / MOVED))
+            try:
+                Path(path).rename(self.path / MOVED / (kept.copy or ""))
+                _sync(self.path / MOVED)
+            except OSError:  # such as a link, another disk, or a mount point in between
+                Path(path).unlink()
         _sync(Path(path).parent)
-
-    def _move_out(self, path: str, kept: Kept) -> None:
-        """On the same disk the very file is moved: it comes back even if the disk is too full for a copy."""
-        moved = self._moved(kept)
-        if moved is not None:
-            make_private_dir(str(moved.parent))
-            with suppress(OSError):  # such as another disk, or a mount point in between
-                Path(path).rename(moved)
-                _sync(moved.parent)
-                return
-        Path(path).unlink()
-
-    def _moved(self, kept: Kept) -> Path | None:
-        return None if kept.copy is None else self.path / MOVED / kept.copy
-
-    def _renewed(self, path: str) -> Kept | None:
-        kept = self.manifest.kept_at(path)
-        if kept is None or not os.path.lexists(path) or _is_as_kept(kept):
-            return kept
-        place = len(self.manifest.kept) + len(list((self.path / COPIES).iterdir()))
-        fresh = _keep(path, self._fresh_copy(path, place, "-again"))
-        self.write(
-            replace(
-                self.manifest,
-                kept=tuple(fresh if each.path == path else each for each in self.manifest.kept),
-            )
-        )
-        return fresh
 
     def is_back(self) -> bool:
         """Whether everything that was taken out is in its place again, as it was."""
-        manifest = self.manifest
-        kept = [manifest.kept_at(path) for path in manifest.taken_out]
-        return all(each is not None and _is_as_kept(each) for each in kept)
+        kept = self.kept_out()
+        return len(kept) == len(self.manifest.taken_out) and all(map(_is_as_kept, kept))
 
-    def missing(self) -> list[str]:
-        """The files without which the old manager must not be started again, as far as they are not there."""
-        return [path for path in self.manifest.needed if not os.path.lexists(path)]
+    def kept_out(self) -> list[Kept]:
+        """The files that were taken out, as they were."""
+        return [kept for path in self.manifest.taken_out if (kept := self.manifest.kept_at(path)) is not None]
+
+    def require_needed(self) -> None:
+        """NeedsOperator if the old manager must not be started: a file is gone whose absence is an order to it."""
+        for path in self.manifest.needed:
+            if not os.path.lexists(path):
+                raise NeedsOperator(
+                    f"{path} is gone: with its manager switched on again every node would be deleted, so it stays off",
+                    remedy=f"put {path} back (a copy is in {self.path}), then run wnm --undo_migration",
+                )
+
+    def give_back(self, at: datetime) -> None:
+        """Put back what was taken out and take away what was made, as if nothing had been.
+
+        NeedsOperator, and the old manager stays switched off, if it would take the machine for one to be torn down.
+        """
+        self.require_needed()
+        made = [each for each in self.manifest.kept if each.path in self.manifest.made]
+        problems: list[WnmError] = []
+        for kept in [*(each for each in self.manifest.kept if each.sort is Sort.FOLDER), *made]:
+            try:
+                self.restore(kept)
+            except WnmError as error:  # such as a full disk: the nodes need a manager all the same
+                problems.append(error)
+        for kept in self.kept_out():
+            self.restore(kept)
+        if problems:
+            raise problems[0]
+        self.write(undone_at=at)
 
     def take_ownership(self, path: str) -> None:
         """Return when the folder is ours and nobody else may write in it; whose it was is kept. Links are refused."""
         self.keep([path])
-        descriptor = _guarded(path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
-        try:
+        with _guarded(path), opened(path, OPEN_FOLDER | os.O_NOFOLLOW) as descriptor:
             os.fchown(descriptor, os.geteuid(), os.getegid())
             os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & ~0o022)
-        finally:
-            os.close(descriptor)
 
-    def note_made(self, path: str) -> None:
-        """Remember, before it is made, that a file is to be made."""
+    def make(self, path: str, text: str) -> None:
+        """Return when the file, readable by all, has this text; before that it is what it was, and that is kept."""
+        self.keep([path])
         if path not in self.manifest.made:
-            self.write(replace(self.manifest, made=(*self.manifest.made, path)))
-
-    def put(self, path: str, text: str) -> None:
-        """Return when the file, readable by all, has this text; before that it is what it was."""
-        _guarded(path, lambda: write_file(path, text.encode(), 0o644))
+            self.write(made=(*self.manifest.made, path))
+        with _guarded(path):
+            write_file(path, text.encode(), 0o644)
 
     def restore(self, kept: Kept) -> str | None:
         """Return when the path is again what it was, proven; None, or what was there instead and where that is now.
@@ -265,14 +280,19 @@ class TakeoverFolder:
         if _is_as_kept(kept):
             return None
         if kept.sort is Sort.FOLDER:
-            _guarded(kept.path, lambda: _give_folder_back(kept))
+            with _guarded(kept.path), opened(path, OPEN_FOLDER | os.O_NOFOLLOW) as descriptor:
+                os.fchmod(descriptor, kept.mode)
+                os.fchown(descriptor, kept.user_id, kept.group_id)
             return None
         self._check_copy(kept)
-        replaced = self._set_aside(path, kept)
-        if kept.sort is Sort.FILE:
-            _guarded(kept.path, lambda: self._put_back(kept))
-        elif kept.sort is Sort.LINK:
-            _guarded(kept.path, lambda: _link_back(path, kept))
+        replaced = self._set_aside(path, kept) if os.path.lexists(path) else None
+        with _guarded(kept.path):
+            if kept.sort is Sort.FILE:
+                self._put_back(kept)
+            elif kept.sort is Sort.LINK:
+                path.symlink_to(kept.target or "")
+                os.chown(path, kept.user_id, kept.group_id, follow_symlinks=False)
+                os.utime(path, ns=(kept.modified_ns, kept.modified_ns), follow_symlinks=False)
         if path.parent.is_dir():
             _sync(path.parent)
         if not _is_as_kept(kept):
@@ -282,12 +302,19 @@ class TakeoverFolder:
         return replaced
 
     def _put_back(self, kept: Kept) -> None:
-        moved = self._moved(kept)
-        if moved is not None and _is_as_kept(replace(kept, path=str(moved))):
+        moved = self.path / MOVED / (kept.copy or "")
+        if _is_as_kept(replace(kept, path=str(moved))):
             with suppress(OSError):
                 moved.rename(kept.path)
                 return
-        _copy_back(self.path / COPIES / (kept.copy or ""), kept)
+
+        def fill(file: BinaryIO) -> None:
+            file.write(self._copy(kept).read_bytes())
+            file.flush()
+            os.fchown(file.fileno(), kept.user_id, kept.group_id)
+            os.utime(file.fileno(), ns=(kept.modified_ns, kept.modified_ns))
+
+        replace_file(kept.path, fill, kept.mode)
 
     def content(self, path: str) -> bytes | None:
         """Return what a path held before; None if it was no file."""
@@ -295,27 +322,38 @@ class TakeoverFolder:
         if kept is None or kept.sort is not Sort.FILE:
             return None
         self._check_copy(kept)
-        return (self.path / COPIES / (kept.copy or "")).read_bytes()
+        return self._copy(kept).read_bytes()
 
-    def _set_aside(self, path: Path, kept: Kept) -> str | None:
-        if not os.path.lexists(path):
-            return None
+    def _set_aside(self, path: Path, kept: Kept) -> str:
         folder = self.path / REPLACED
         make_private_dir(str(folder))
         aside = folder / f"{len(list(folder.iterdir())):04d}-{path.name}"
-        _guarded(str(path), lambda: shutil.move(path, aside))
+        with _guarded(kept.path):
+            shutil.move(path, aside)
         how = "was not there before" if kept.sort is Sort.ABSENT else "had been changed since"
         return f"{path} {how}: that is now {aside}"
 
+    def _copy(self, kept: Kept) -> Path:
+        return self.path / COPIES / (kept.copy or "")
+
     def _check_copy(self, kept: Kept) -> None:
-        if kept.sort is not Sort.FILE:
-            return
-        copy = self.path / COPIES / (kept.copy or "")
-        if _content_sum(copy) != kept.sha256:
+        if kept.sort is Sort.FILE and _content_sum(self._copy(kept)) != kept.sha256:
             raise NeedsOperator(
-                f"{copy}, the copy of {kept.path}, is damaged",
+                f"{self._copy(kept)}, the copy of {kept.path}, is damaged",
                 remedy="put it right from a backup of your own",
             )
+
+    def _keep(self, path: str, mark: str) -> Kept:
+        kept = _described(path)
+        if kept.sort is not Sort.FILE:
+            return kept
+        with _guarded(path):
+            content = _read(path)
+        copy = self.path / COPIES / f"{mark}-{Path(path).name}"
+        write_private(str(copy), content)
+        if _content_sum(copy) != _sum(content):
+            raise NeedsOperator(f"the copy of {path} is not what was copied", remedy="see to the disk")
+        return replace(kept, copy=copy.name, sha256=_sum(content))
 
 
 def takeovers(data_folder: str) -> list[TakeoverFolder]:
@@ -337,14 +375,15 @@ def takeovers(data_folder: str) -> list[TakeoverFolder]:
     return found
 
 
-def _keep(path: str, copy: Path) -> Kept:
+def _described(path: str) -> Kept:
+    """The path as it is now; of a file that cannot be read, or is no plain one, the checksum is None."""
     try:
         seen = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return Kept(path=path, sort=Sort.ABSENT)
     known = Kept(
         path=path,
-        sort=Sort.LINK,
+        sort=Sort.FILE,
         mode=stat.S_IMODE(seen.st_mode),
         user_id=seen.st_uid,
         group_id=seen.st_gid,
@@ -352,92 +391,37 @@ def _keep(path: str, copy: Path) -> Kept:
     )
     if stat.S_ISLNK(seen.st_mode):
         target = str(Path(path).readlink())
-        return replace(known, target=target, sha256=_sum(target.encode()))
+        return replace(known, sort=Sort.LINK, target=target, sha256=_sum(target.encode()))
     if stat.S_ISDIR(seen.st_mode):
         return replace(known, sort=Sort.FOLDER)
-    content = _guarded(path, lambda: _read(path))
-    write_private(str(copy), content)
-    if _content_sum(copy) != _sum(content):
-        raise NeedsOperator(f"the copy of {path} is not what was copied", remedy="see to the disk")
-    return replace(known, sort=Sort.FILE, copy=copy.name, sha256=_sum(content))
+    return replace(known, sha256=_content_sum(path))
 
 
 def _is_as_kept(kept: Kept) -> bool:
-    """Whether the path is now what it was: sort, content, owner, mode; also its time, which cron goes by."""
-    try:
-        seen = os.lstat(kept.path)
-    except (FileNotFoundError, NotADirectoryError):
-        return kept.sort is Sort.ABSENT
-    if kept.sort is Sort.FOLDER:
-        whose = (stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid)
-        return stat.S_ISDIR(seen.st_mode) and whose == (kept.mode, kept.user_id, kept.group_id)
+    """Whether the path is now what it was: sort, content, owner, mode; also a file's time, which cron goes by."""
+    now = _described(kept.path)
     if kept.sort is Sort.LINK:
-        return stat.S_ISLNK(seen.st_mode) and str(Path(kept.path).readlink()) == kept.target
-    if kept.sort is Sort.ABSENT or not stat.S_ISREG(seen.st_mode):
-        return False
-    facts = (stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_mtime_ns)
-    before = (kept.mode, kept.user_id, kept.group_id, kept.modified_ns)
-    return facts == before and _content_sum(Path(kept.path)) == kept.sha256
+        return (now.sort, now.target) == (kept.sort, kept.target)
+    ignored = {"modified_ns": kept.modified_ns} if kept.sort is Sort.FOLDER else {}
+    return replace(now, copy=kept.copy, **ignored) == kept
 
 
-def _give_to_owner_of(folder: Path, name: str) -> None:
-    """Root may go on with what an account began; that has to be able to read it later."""
-    whose = folder.stat()
-    descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        if os.fstat(descriptor).st_nlink == 1:
-            os.fchown(descriptor, whose.st_uid, whose.st_gid)
-    finally:
-        os.close(descriptor)
-
-
-def _give_folder_back(kept: Kept) -> None:
-    descriptor = os.open(kept.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        os.fchmod(descriptor, kept.mode)
-        os.fchown(descriptor, kept.user_id, kept.group_id)
-    finally:
-        os.close(descriptor)
-
-
-def _link_back(path: Path, kept: Kept) -> None:
-    path.symlink_to(kept.target or "")
-    os.chown(path, kept.user_id, kept.group_id, follow_symlinks=False)
-    os.utime(path, ns=(kept.modified_ns, kept.modified_ns), follow_symlinks=False)
-
-
-def _copy_back(copy: Path, kept: Kept) -> None:
-    target = Path(kept.path)
-    # A name with a dot is nothing that cron or systemd would read.
-    temporary = target.with_name(f".{target.name}.wnm-restored")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb", closefd=False) as file:
-            file.write(copy.read_bytes())
-        os.fchown(descriptor, kept.user_id, kept.group_id)
-        os.fchmod(descriptor, kept.mode)
-        os.utime(descriptor, ns=(kept.modified_ns, kept.modified_ns))
+def _sync(folder: Path) -> None:
+    with opened(folder) as descriptor:
         os.fsync(descriptor)
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
 
 
-def _read(path: str) -> bytes:
-    with open_regular(path, follow_link=False) as file:
+def _read(path: str | Path) -> bytes:
+    with open_regular(str(path), follow_link=False) as file:
         content = file.read(LARGEST_BYTES + 1)
     if len(content) > LARGEST_BYTES:
         raise OSError(f"it is larger than {LARGEST_BYTES} bytes")
     return content
 
 
-def _content_sum(path: Path) -> str | None:
+def _content_sum(path: str | Path) -> str | None:
     with suppress(OSError):
-        return _sum(_read(str(path)))
+        return _sum(_read(path))
     return None
 
 
@@ -445,17 +429,10 @@ def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+@contextmanager
+def _guarded(path: str) -> Iterator[None]:
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _guarded[T](path: str, work: Callable[[], T]) -> T:
-    try:
-        return work()
+        yield
     except (OSError, WnmError) as error:
         reason = getattr(error, "strerror", None) or error
         raise NeedsOperator(

@@ -23,13 +23,6 @@ _NAMING = {"--root-dir": "root_dir", "--port": "port", "-p": "port", "--rpc": "r
 }
 
 
-class GuessedKind(Struct, frozen=True, kw_only=True):
-    """Which kind of node a program is; `doubt` says why that is not sure, None if it is."""
-
-    name: str
-    doubt: str | None = None
-
-
 class NodeArguments(Struct, frozen=True, kw_only=True):
     """The arguments of a node, told apart; texts are as they were found.
 
@@ -49,37 +42,27 @@ class NodeArguments(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class Named(Struct, frozen=True, kw_only=True):
-    """Folder and ports that a command line names, whatever it runs; `by_antctl` if it has what only antctl gives."""
-
-    root_dir: str | None
-    port: int | None
-    metrics_port: int | None
-    by_antctl: bool
-
-
 class _NoNodeError(ValueError):
     """No node can be kept with a command line; the message says why."""
 
 
-def kind_of_command(argv: Sequence[str]) -> GuessedKind | None:
-    """The kind of node that a command line starts, by the program's name, else by its flags; None if it is none."""
+def kind_of_command(argv: Sequence[str]) -> tuple[str, str | None] | None:
+    """The kind of node that a command line starts, by the program's name, else by its flags; None if it is none.
+
+    Beside it stands why that is not sure, None if it is.
+    """
     if not argv:
         return None
     named = posixpath.basename(argv[0])
     given = {word.partition("=")[0] for word in argv[1:MOST_WORDS]}
     by_flags = [name for name, form in FORMS.items() if given & form.only_here]
     for name, kind in KINDS.items():
-        if named != kind.program_name:
-            continue
-        others = [other for other in by_flags if other != name]
-        doubt = f"its program is called {named}, but it has flags of {others[0]}" if others else None
-        return GuessedKind(name=name, doubt=doubt)
+        if named == kind.name:
+            others = [other for other in by_flags if other != name]
+            return name, f"its program is called {named}, but it has flags of {others[0]}" if others else None
     if len(by_flags) != 1:
         return None
-    return GuessedKind(
-        name=by_flags[0], doubt=f"its program is called {named[:_SHOWN]}, but has flags of {by_flags[0]}"
-    )
+    return by_flags[0], f"its program is called {named[:_SHOWN]}, but has flags of {by_flags[0]}"
 
 
 def read_arguments(
@@ -100,23 +83,26 @@ def read_arguments(
         return str(reason)
 
 
-def named_by(argv: Sequence[str]) -> Named:
-    """Return what a command line of any kind names for itself, also one that no node can be kept with."""
+def named_by(argv: Sequence[str]) -> Mapping[str, str]:
+    """Return what a command line of any kind names for itself, also one that no node can be kept with.
+
+    `root_dir`, `port` and `metrics_port`, as far as they can be; `rpc` is what only antctl gives.
+    """
     found: dict[str, str] = {}
     for position, word in enumerate(argv[:MOST_WORDS]):
         option, equals, value = word.partition("=")
         if option in _NAMING:
             found[_NAMING[option]] = value if equals else next(iter(argv[position + 1 : position + 2]), "")
-    return Named(
-        root_dir=found.get("root_dir") or None,
-        port=_named_port(found.get("port", "")),
-        metrics_port=_named_port(found.get("metrics_port", "")),
-        by_antctl="rpc" in found,
-    )
+    return {
+        name: text
+        for name, text in found.items()
+        if name == "rpc" or (text if name == "root_dir" else _port_of(text))
+    }
 
 
-def _named_port(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= LARGEST_PORT else None
+def _port_of(text: str) -> int | None:
+    port = int(text) if re.fullmatch(r"\+?[0-9]{1,9}", text) else 0
+    return port if 1 <= port <= LARGEST_PORT else None
 
 
 class _Reader:
@@ -126,6 +112,7 @@ class _Reader:
         self.form = form
         self.with_value = with_value
         self.known = with_value | form.switches
+        # Sorted by the values that they have; all others are kept as words.
         self.kept = {
             "--root-dir",
             "--port",
@@ -229,11 +216,9 @@ class _Reader:
 
     def _port(self, option: str) -> int | None:
         text = self.values.get(option)
-        if text is None:
-            return None
-        if not re.fullmatch(r"\+?[0-9]{1,9}", text) or not 1 <= int(text) <= LARGEST_PORT:
+        if text is not None and _port_of(text) is None:
             raise _NoNodeError(f"has {option} {text[:_SHOWN]!r}, which is no port from 1 to 65535")
-        return int(text)
+        return None if text is None else _port_of(text)
 
 
 def _is_option(word: str) -> bool:
@@ -254,21 +239,21 @@ _REMEDIES = {
     _NOT_RUN: "nothing has to be done",
     _NOT_READ: "nothing has to be done",
 }
-_RENAME = "give its unit and its folder such a name"
 
 
 class Understood(Struct, frozen=True, kw_only=True):
     """A unit with what its name and command line mean.
 
     `name` and `id` are those of the node. `problem` is the first thing wrong with either, `remedy` what can be done
-    about that, empty where the problem says it. `named` is what the command line names for itself, also of many that
-    cannot be adopted. `root_dir` is tidy. `is_live` if its service manager runs it at all.
+    about that, empty where the problem says it. `port` and `metrics_port` are those that the command line names, also
+    of many that cannot be adopted. `root_dir` is tidy. `is_live` if its service manager runs it at all.
     """
 
     unit: FoundUnit
     name: str
     id: NodeId | None
-    named: Named
+    port: int | None
+    metrics_port: int | None
     kind: str | None
     doubt: str | None
     arguments: NodeArguments | None
@@ -281,7 +266,7 @@ class Understood(Struct, frozen=True, kw_only=True):
     def ports(self) -> dict[str, int]:
         """The ports that it listens on, by what they are called."""
         listens = self.kind is None or KINDS[self.kind].has_metrics
-        found = {"metrics port": self.named.metrics_port if listens else None, "port": self.named.port}
+        found = {"metrics port": self.metrics_port if listens else None, "port": self.port}
         return {what: port for what, port in found.items() if port is not None}
 
 
@@ -299,24 +284,34 @@ def understand(unit: FoundUnit) -> Understood:
     """Read all that a unit says of itself; of one that cannot be adopted, as much as can be told."""
     argv = unit.argv or ()
     named = named_by(argv)
-    kind = kind_of_command(argv)
-    found = None if kind is None else read_arguments(kind.name, argv, unit.environment)
+    kind, doubt = kind_of_command(argv) or (None, None)
+    found = None if kind is None else read_arguments(kind, argv, unit.environment)
+    arguments = None if isinstance(found, str) else found
     name, not_run = _own_name(unit)
     problem, remedy = _name_problem(unit, name, not_run)
-    if problem is None and named.by_antctl:
+    if problem is None and "rpc" in named:
         problem = f"{ANTCTL} (it has --rpc)"
     elif problem is None:
-        problem = _command_problem(unit, kind, found)
+        problem = unit.problem
+        if problem is None and unit.argv is None:
+            problem = "its command line is not known"
+        elif problem is None and kind is None:
+            problem = f"its program {shortened(''.join(argv[:1]))} is no node program"
+        elif problem is None and isinstance(found, str):
+            problem = f"it {found}" + (f" ({doubt})" if doubt else "")
+        if CUT_OFF in unit.notes and (problem is not None or not _is_whole(arguments)):
+            problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
         remedy = unit.remedy or ("" if unit.manager == SETSID else "mend that file, or take it away")
-    root_dir = found.root_dir if isinstance(found, NodeArguments) else named.root_dir
+    root_dir = arguments.root_dir if arguments is not None else named.get("root_dir")
     return Understood(
         unit=unit,
         name=name,
         id=id_in_name(name),
-        named=named,
-        kind=kind.name if kind else None,
-        doubt=kind.doubt if kind else None,
-        arguments=found if isinstance(found, NodeArguments) else None,
+        port=_port_of(named.get("port", "")),
+        metrics_port=_port_of(named.get("metrics_port", "")),
+        kind=kind,
+        doubt=doubt,
+        arguments=arguments,
         root_dir=tidy_path(root_dir) if root_dir else None,
         problem=problem,
         remedy=remedy,
@@ -324,27 +319,9 @@ def understand(unit: FoundUnit) -> Understood:
     )
 
 
-def _command_problem(
-    unit: FoundUnit, kind: GuessedKind | None, found: NodeArguments | str | None
-) -> str | None:
-    """Return why no node can be kept with its command line, None if one can."""
-    problem = unit.problem
-    if problem is None and unit.argv is None:
-        problem = "its command line is not known"
-    elif problem is None and kind is None:
-        problem = f"its program {shortened(unit.argv[0] if unit.argv else '')} is no node program"
-    elif problem is None and isinstance(found, str):
-        problem = f"it {found}" + (f" ({kind.doubt})" if kind and kind.doubt else "")
-    if CUT_OFF in unit.notes and (problem is not None or not _is_whole(found)):
-        problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
-    return problem
-
-
-def _is_whole(arguments: NodeArguments | str | None) -> bool:
+def _is_whole(arguments: NodeArguments | None) -> bool:
     """Whether a command line ends as those of nodes do: in what chooses the payment network."""
-    if not isinstance(arguments, NodeArguments) or not arguments.network:
-        return False
-    first = arguments.network[0]
+    first = next(iter(arguments.network), "evm-") if arguments is not None else "evm-"
     return first in NETWORKS or not first.startswith("evm-")
 
 
@@ -379,13 +356,9 @@ def _name_problem(unit: FoundUnit, name: str, not_run: str | None) -> tuple[str 
     if node_id is None and _OF_ANTCTL.fullmatch(name):
         return ANTCTL, ""
     if node_id is None:
-        return (
-            f"its name {shortened(name)} is none that wnm can keep: that would be one like antnode0001",
-            _RENAME,
-        )
-    if node_id > MOST_IDS:
-        return (
-            f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}",
-            _RENAME,
-        )
-    return None, ""
+        problem = f"its name {shortened(name)} is none that wnm can keep: that would be one like antnode0001"
+    elif node_id > MOST_IDS:
+        problem = f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}"
+    else:
+        return None, ""
+    return problem, "give its unit and its folder such a name"

@@ -3,14 +3,14 @@
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from posixpath import dirname
 
-from msgspec.structs import replace
-
+from wnm.act.places import unmark
 from wnm.app.context import Context
 from wnm.app.elevate import hand_over, lacks_rights
 from wnm.app.schedule import SYSTEM_LOGS, log_file_of, place_of, remove_cron_of
@@ -21,13 +21,11 @@ from wnm.storage.creation import clear_leftovers
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger
 from wnm.storage.old_database import files_of
-from wnm.system.clock import SystemClock
 from wnm.system.command import run as run_program
 from wnm.system.lock import only_one, release_stale
 from wnm.system.removal import clear_away
-from wnm_adopt.takeover_folder import Kept, Sort, Step, TakeoverFolder, takeovers
-from wnm_adopt.taking_over import alone_on_the_machine, give_back, is_there, require_needed
-from wnm_adopt.to_the_end import say, undisturbed
+from wnm_adopt.takeover_folder import Sort, Step, TakeoverFolder, takeovers
+from wnm_adopt.taking_over import Say, alone_on_the_machine, is_there, on_signals
 
 RELOAD_PATIENCE = timedelta(seconds=60)
 UNITS = "/etc/systemd/system/"
@@ -35,30 +33,41 @@ NO_CYCLES = "cron starts no cycles of wnm any more"
 log = logging.getLogger(__name__)
 
 
-def undo(run: Context) -> int:
+def undo(run: Context, say: Say) -> int:
     """Undo the newest takeover that was not undone yet; killed anywhere, the same command goes on."""
-    if run.asked.dry_run:
-        if lacks_rights(run):
-            return hand_over(run)
-        _tell_plan(_newest(run), run)
-        return 0
-    with undisturbed():
-        return _hand_over_without_schedule(run) if lacks_rights(run) else _undo(run)
+    if not run.asked.dry_run:
+        with on_signals(signal.SIG_IGN):
+            return _hand_over_without_schedule(run, say) if lacks_rights(run) else _undo(run, say)
+    if lacks_rights(run):
+        return hand_over(run)
+    folder = _newest(run)
+    _refuse_new_nodes(folder, _nodes(run))
+    say(f"dry run, nothing is changed\nwould undo the takeover in {folder.path}: would put back")
+    for each in folder.manifest.kept:
+        if each.sort is not Sort.ABSENT:
+            say(f"  {each.path}")
+    say(f"would move {run.database_path} to {folder.path}")
+    return 0
 
 
-def _undo(run: Context) -> int:
-    source = _newest(run).manifest.source
-    with alone_on_the_machine(source), only_one(run.lock_path):
+def _undo(run: Context, say: Say) -> int:
+    with alone_on_the_machine(_newest(run).manifest.source), only_one(run.lock_path):
         folder = _newest(run)  # another run may have undone it before this one had the lock
         written = folder.manifest.has(Step.WRITTEN) or is_there(run.database_path)
-        changed = _go_back(run, folder) if written else _give_up(run, folder)
+        if written:
+            changed = _go_back(run, folder, say)
+        else:
+            # Nothing else can have changed yet: the old manager's own files may be newer than ours.
+            clear_leftovers(run.database_path)
+            folder.give_back(run.clock.now())
+            changed = ["nothing had been written yet: what was switched off is on again"]
         for problem in clear_away(folder.manifest.absent_before):
             log.warning("%s", problem)
         # Last of all: from here on the old manager may act again.
-        for each in _taken_out(folder) if written else ():
-            _tell(folder.restore(each))
-            say(f"{each.path} is back")
-        folder.write(replace(folder.manifest, undone_at=SystemClock().now()))
+        for each in folder.kept_out() if written else ():
+            replaced = folder.restore(each)
+            say(f"{each.path} is back" if replaced is None else f"{replaced}\n{each.path} is back")
+        folder.write(undone_at=run.clock.now())
     release_stale(run.lock_path)
     for line in changed:
         say(line)
@@ -68,32 +77,43 @@ def _undo(run: Context) -> int:
     return 0
 
 
-def _go_back(run: Context, folder: TakeoverFolder) -> list[str]:
+def _go_back(run: Context, folder: TakeoverFolder, say: Say) -> list[str]:
     """Everything but what starts the old manager is as it was; what else there is to be told."""
-    _refuse_new_nodes(run, folder)
-    _refuse_live(folder)
-    require_restorable(folder)
-    folder.write(replace(folder.manifest, undoing_at=folder.manifest.undoing_at or SystemClock().now()))
+    rows, manifest = _nodes(run), folder.manifest
+    _refuse_new_nodes(folder, rows)
+    own = files_of(manifest.database)
+    back = [path for path in manifest.taken_out if os.path.lexists(path) and path not in own]
+    # Files of an old manager that works again are its own: what is kept of them is out of date.
+    if back and manifest.undoing_at is None:
+        raise NeedsOperator(
+            f"{back[0]} is there again, so two managers look after the same nodes",
+            remedy=f"move {back[0]} away to undo the takeover, or stop wnm with wnm cron remove",
+        )
+    for each in manifest.kept:
+        parent = Path(each.path).parent
+        if each.path in manifest.needed and not parent.is_dir():
+            raise NeedsOperator(
+                f"{parent} is gone, and without {each.path} the old manager would delete every node",
+                remedy=f"put {parent} back first; its manager stays switched off until then",
+            )
+    folder.write(undoing_at=manifest.undoing_at or run.clock.now())
     if remove_cron_of(run):
         say(NO_CYCLES)
-    changed = _changed_since(run, folder)
-    _take_back_traces(run)
-    _restore(folder)
-    require_needed(folder)
+    if rows:
+        _take_back_traces(run, rows)
+    _restore(folder, say)
+    folder.require_needed()
     clear_leftovers(run.database_path)
-    _put_database_away(run, folder)
+    if is_there(run.database_path):  # else it is the old manager's own
+        for suffix in ("-wal", "-shm", ""):
+            aside = folder.path / f"wnm-{Path(run.database_path).name}{suffix}"
+            with suppress(FileNotFoundError):
+                shutil.move(f"{run.database_path}{suffix}", aside)
     _put_log_away(run, folder)
-    return changed + folder.differing()
+    return _changed_since(rows, folder) + folder.differing()
 
 
-def _give_up(run: Context, folder: TakeoverFolder) -> list[str]:
-    """Before there was a database nothing else can have changed: the old manager's own files may be newer than ours."""
-    clear_leftovers(run.database_path)
-    give_back(folder, SystemClock())
-    return ["nothing had been written yet: what was switched off is on again"]
-
-
-def _hand_over_without_schedule(run: Context) -> int:
+def _hand_over_without_schedule(run: Context, say: Say) -> int:
     """Root's part does not see the account's own crontab; its line is back there if nothing was undone."""
     place = place_of(run)
     line = place.line()
@@ -109,32 +129,9 @@ def _hand_over_without_schedule(run: Context) -> int:
     return code
 
 
-def _refuse_live(folder: TakeoverFolder) -> None:
-    """Files of an old manager that works again are its own: what is kept of them is out of date."""
-    own = files_of(folder.manifest.database)
-    back = [path for path in folder.manifest.taken_out if os.path.lexists(path) and path not in own]
-    if back and folder.manifest.undoing_at is None:
-        raise NeedsOperator(
-            f"{back[0]} is there again, so two managers look after the same nodes",
-            remedy=f"move {back[0]} away to undo the takeover, or stop wnm with wnm cron remove",
-        )
-
-
-def require_restorable(folder: TakeoverFolder) -> None:
-    """NeedsOperator, before anything is changed, if a folder is gone that files have to be put back in."""
-    for each in folder.manifest.kept:
-        parent = Path(each.path).parent
-        if each.path in folder.manifest.needed and not parent.is_dir():
-            raise NeedsOperator(
-                f"{parent} is gone, and without {each.path} the old manager would delete every node",
-                remedy=f"put {parent} back first; its manager stays switched off until then",
-            )
-
-
-def _changed_since(run: Context, folder: TakeoverFolder) -> list[str]:
+def _changed_since(rows: Sequence[Node], folder: TakeoverFolder) -> list[str]:
     """Return a line for each node that was removed, or is in another state than the old manager left it in."""
-    before = set(folder.manifest.running)
-    rows = _nodes(run)
+    before, names = set(folder.manifest.running), {node.name for node in rows}
     lines = []
     for node in rows if before else ():
         runs = node.status in (Status.RUNNING, Status.RESTARTING, Status.UPGRADING)
@@ -144,11 +141,10 @@ def _changed_since(run: Context, folder: TakeoverFolder) -> list[str]:
             lines.append(
                 f"{node.name} was stopped before and runs now: its manager thinks that it is stopped"
             )
-    gone = (
-        [name for name in folder.manifest.units if name not in {node.name for node in rows}] if rows else []
-    )
     return lines + [
-        f"{name} was removed since: its unit is back, its data and its firewall rule are not" for name in gone
+        f"{name} was removed since: its unit is back, its data and its firewall rule are not"
+        for name in folder.manifest.units
+        if rows and name not in names
     ]
 
 
@@ -178,9 +174,9 @@ def _nodes(run: Context) -> tuple[Node, ...]:
         return ()
 
 
-def _refuse_new_nodes(run: Context, folder: TakeoverFolder) -> None:
+def _refuse_new_nodes(folder: TakeoverFolder, rows: Sequence[Node]) -> None:
     """Nodes that wnm added would be left without anybody: the old manager has never heard of them."""
-    own = [node.name for node in _nodes(run) if node.name not in folder.manifest.units]
+    own = [node.name for node in rows if node.name not in folder.manifest.units]
     if own:
         raise NeedsOperator(
             f"{len(own)} node(s) were added since the takeover, and the old manager does not know them",
@@ -189,15 +185,15 @@ def _refuse_new_nodes(run: Context, folder: TakeoverFolder) -> None:
         )
 
 
-def _take_back_traces(run: Context) -> None:
-    """Remove what wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
-    nodes = _nodes(run)
-    if not nodes:
-        return
+def _take_back_traces(run: Context, rows: Sequence[Node]) -> None:
+    """Remove what wnm added to nodes that go back: rules of the firewall, programs kept beside theirs, markers."""
     with open_for_reading(run.database_path) as database:
-        settings = run.resolve(Ledger(database).layers()).settings
+        ledger = Ledger(database)
+        settings, identity = run.resolve(ledger.layers()).settings, ledger.identity().uuid
+    for folder in settings.node_storage:
+        unmark(folder, identity)
     backends = run.wiring.build(settings, run.clock)
-    for node in nodes:
+    for node in rows:
         try:
             backends.firewall.close_port(node.port, port_comment(node.name))
             if os.path.lexists(node.root_dir):
@@ -206,11 +202,16 @@ def _take_back_traces(run: Context) -> None:
             log.warning("%s: %s", node.name, error)
 
 
-def _restore(folder: TakeoverFolder) -> None:
+def _restore(folder: TakeoverFolder, say: Say) -> None:
     manifest = folder.manifest
-    waiting = {each.path for each in _taken_out(folder)}
     if not manifest.has(Step.BACKED_UP):
         return
+    waiting = {each.path for each in folder.kept_out()}
+
+    def stamp(path: str) -> object:
+        seen = os.lstat(path) if os.path.lexists(path) else None
+        return seen and (seen.st_ino, seen.st_mtime_ns)
+
     reloaded = False
     for each in manifest.kept:
         if each.path in waiting or each.path in files_of(manifest.database):
@@ -218,37 +219,14 @@ def _restore(folder: TakeoverFolder) -> None:
         if each.sort is not Sort.ABSENT and not Path(each.path).parent.is_dir():
             say(f"{each.path} is not put back: its folder is gone")
             continue
-        before = _stamp(each.path)
+        before = stamp(each.path)
         replaced = folder.restore(each)
-        _tell(None if each.path in manifest.made else replaced)  # what wnm made is nobody's loss
-        reloaded = reloaded or (each.path.startswith(UNITS) and _stamp(each.path) != before)
+        if replaced is not None and each.path not in manifest.made:  # what wnm made is nobody's loss
+            say(replaced)
+        reloaded = reloaded or (each.path.startswith(UNITS) and stamp(each.path) != before)
     if reloaded:
         run_program(("systemctl", "daemon-reload"), RELOAD_PATIENCE)
     say(f"{len(manifest.kept) - len(waiting)} files are as they were, proven by checksum")
-
-
-def _stamp(path: str) -> object:
-    try:
-        seen = os.lstat(path)
-    except OSError:
-        return None
-    return seen.st_ino, seen.st_mtime_ns
-
-
-def _taken_out(folder: TakeoverFolder) -> Sequence[Kept]:
-    manifest = folder.manifest
-    return [kept for path in manifest.taken_out if (kept := manifest.kept_at(path)) is not None]
-
-
-def _put_database_away(run: Context, folder: TakeoverFolder) -> None:
-    """wnm's own database goes to the folder of the takeover: it may still have something to tell."""
-    if not is_there(run.database_path):
-        return  # what may lie there now is the old manager's own
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            shutil.move(
-                f"{run.database_path}{suffix}", folder.path / f"wnm-{Path(run.database_path).name}{suffix}"
-            )
 
 
 def _put_log_away(run: Context, folder: TakeoverFolder) -> None:
@@ -265,17 +243,3 @@ def _put_log_away(run: Context, folder: TakeoverFolder) -> None:
             log.warning("%s stays: %s", file, error.strerror)
     with suppress(OSError):  # the log of another database may be in it
         log_file.parent.rmdir()
-
-
-def _tell(replaced: str | None) -> None:
-    if replaced is not None:
-        say(replaced)
-
-
-def _tell_plan(folder: TakeoverFolder, run: Context) -> None:
-    _refuse_new_nodes(run, folder)
-    print(f"dry run, nothing is changed\nwould undo the takeover in {folder.path}: would put back")
-    paths: Iterable[str] = (each.path for each in folder.manifest.kept if each.sort is not Sort.ABSENT)
-    for path in paths:
-        print(f"  {path}")
-    print(f"would move {run.database_path} to {folder.path}")

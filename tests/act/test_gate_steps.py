@@ -8,8 +8,7 @@ from tests.act.test_reconcile import StandingClock
 from tests.builders import NEWER, VERSION, row
 
 from wnm.act.executor import TimeLimit
-from wnm.act.reconcile import reconcile
-from wnm.act.steps import Backends, perform
+from wnm.act.steps import Backends, perform, reconcile
 from wnm.core.action import NodeAction, ProgramChoice, RollBackNode, StartNode, UpgradeNode
 from wnm.core.errors import ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, Status

@@ -6,8 +6,7 @@ import pytest
 from tests.act.fakes import FakeFirewall, FakeManager
 
 from wnm.act.executor import TimeLimit
-from wnm.act.reconcile import reconcile
-from wnm.act.steps import Backends
+from wnm.act.steps import Backends, reconcile
 from wnm.core.action import ClosePort, OpenPort, PortChange
 from wnm.core.errors import Transient
 from wnm.core.reasons import legacy

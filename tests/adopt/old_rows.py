@@ -1,41 +1,50 @@
 """Rows of an older wnm and services that confirm them, and the comparison of both."""
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
 
-from wnm.core.node import Node, NodeId, Status, node_name
+from wnm.core.node import id_in_name, node_name
 from wnm.storage.old_database import OldNode
-from wnm_adopt.classify import Refused
-from wnm_adopt.discover import FolderFacts
-from wnm_adopt.old_nodes import Machine, OldNodes, compare_old_nodes, folders_to_look_at
+from wnm_adopt.classify import classify, paths_of_interest
+from wnm_adopt.discover import FolderFacts, FoundUnit, Surroundings
+from wnm_adopt.old_wnm import Machine, OldNodes, compare, records_of
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 BORN = datetime.fromtimestamp(1760000000, tz=UTC)
 WALLET = "0x" + "1a" * 20
 PEER = "12D3KooWQCkBm1BYtkHpocxCwMgR8yjitEeHGx8spzcDLGt2gkBm"
 SETSID = Machine(
-    manager="setsid",
-    storages=("/data/node", "/mnt/two"),
-    account="ada",
-    homes=("/home/ada",),
-    no_upnp=True,
-    now=NOW,
+    manager="setsid", storages=("/data/node", "/mnt/two"), logs="/data/logs", no_upnp=True, now=NOW
 )
 SYSTEMD = replace(SETSID, manager="systemd")
 
 
-def adopted(**changes: Any) -> Node:
-    """The row of a unit that can be adopted."""
+def unit(
+    number: int = 1,
+    *,
+    root: str | None = None,
+    port: int | None = None,
+    metrics_port: int | None = None,
+    wallet: str = WALLET,
+    **changes: Any,
+) -> FoundUnit:
+    """A unit that can be adopted."""
+    root = root or f"/data/node/{node_name(number)}"
+    name = posixpath.basename(root)
+    argv = (
+        f"{root}/antnode --root-dir {root} --port {port or 55000 + number} "
+        f"--metrics-server-port {metrics_port or 13000 + number} "
+        f"--log-output-dest /var/log/antnode/{name} --rewards-address {wallet} evm-arbitrum-one"
+    ).split()
     ordinary: dict[str, Any] = {
-        "id": NodeId(1), "name": "antnode0001", "kind": "antnode", "manager": "systemd",
-        "root_dir": "/data/node/antnode0001", "log_dir": "/var/log/antnode/antnode0001",
-        "program": "/data/node/antnode0001/antnode", "port": 55001, "metrics_port": 13001, "wallet": WALLET,
-        "born": NOW, "status": Status.STOPPED, "status_since": NOW,
+        "manager": "systemd", "name": f"{name}.service", "place": f"/units/{name}.service", "argv": tuple(argv),
+        "user": "ada",
     }  # fmt: skip
-    return Node(**(ordinary | changes))
+    return FoundUnit(**(ordinary | changes))
 
 
 def row(number: int = 1, *, storage: str = "/data/node") -> OldNode:
@@ -57,6 +66,11 @@ def row(number: int = 1, *, storage: str = "/data/node") -> OldNode:
 
 
 def folder(path: str) -> FolderFacts:
+    """The folder of a node, a program in one, or the storage folder around one."""
+    if posixpath.basename(path) == "antnode":
+        return FolderFacts(path=path, real=path, is_folder=False, owner="ada")
+    if id_in_name(posixpath.basename(path)) is None:
+        return FolderFacts(path=path, real=path, owner="ada", folders=("antnode0001",))
     return FolderFacts(
         path=path, real=path, owner="ada", folders=("record_store",), files=("antnode", "secret-key")
     )
@@ -64,21 +78,26 @@ def folder(path: str) -> FolderFacts:
 
 def judged(
     rows: Sequence[OldNode],
-    found: Sequence[Node] = (),
+    units: Sequence[FoundUnit] = (),
     *,
-    refused: Sequence[Refused] = (),
-    running: Sequence[int] = (),
     folders: Mapping[str, FolderFacts] | None = None,
-    around: Machine = SETSID,
+    machine: Machine = SETSID,
+    homes: Sequence[str] = ("/home/ada",),
 ) -> OldNodes:
     """The comparison, with an ordinary folder wherever it looks unless a test says otherwise."""
-    seen = {path: folder(path) for path in folders_to_look_at(rows, around)} | dict(folders or {})
-    return compare_old_nodes(rows, found, refused=refused, running=running, folders=seen, machine=around)
+
+    def around(every: Sequence[FoundUnit]) -> Surroundings:
+        facts = {path: folder(path) for path in paths_of_interest(every)} | dict(folders or {})
+        return Surroundings(facts=facts, account="ada", homes=frozenset(homes))
+
+    records = records_of(rows, classify(units, around(units)).adopted, machine)
+    every = [*units, *(each.unit for each in records)]
+    return compare(rows, classify(every, around(every)), records, NOW)
 
 
-def reason(rows: OldNode, **more: object) -> str:
+def reason(rows: OldNode, *units: FoundUnit, **more: Any) -> str:
     """Why the only row is left."""
-    result = judged([rows], **more)  # type: ignore[arg-type]
+    result = judged([rows], units, **more)
     assert result.stopped == ()
     [line] = result.left
     start, _, why = line.partition(": not adopted, its folder is left alone: ")

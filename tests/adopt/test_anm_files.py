@@ -43,20 +43,20 @@ def begins_like(found: Any, expected: Any) -> bool:
 @pytest.mark.parametrize("case", sorted(each.stem for each in (CASES / "details").glob("*.txt")))
 def test_node_details(case: str) -> None:
     expected = json.loads(text_of(CASES / "details" / f"{case}.json"))
-    details = read_node_details(text_of(CASES / "details" / f"{case}.txt"))
-    assert details.nodes == {
+    nodes, problems = read_node_details(text_of(CASES / "details" / f"{case}.txt"))
+    assert nodes == {
         node["id"]: NodeMemory(peer_id=node["peer_id"], version=node["version"]) for node in expected["nodes"]
     }
-    assert len(details.problems) == len(expected["problems"])
-    for problem, beginning in zip(details.problems, expected["problems"], strict=True):
+    assert len(problems) == len(expected["problems"])
+    for problem, beginning in zip(problems, expected["problems"], strict=True):
         assert problem.startswith(beginning)
 
 
 def test_node_details_of_a_plain_installation() -> None:
-    details = read_node_details(text_of(VANILLA / "var/antctl/NodeDetails"))
-    assert [node.version for node in details.nodes.values()] == ["0.4.16", "0.4.16", "0.4.15"]
-    assert details.nodes[3].peer_id is None
-    assert details.problems == ()
+    nodes, problems = read_node_details(text_of(VANILLA / "var/antctl/NodeDetails"))
+    assert [node.version for node in nodes.values()] == ["0.4.16", "0.4.16", "0.4.15"]
+    assert nodes[3].peer_id is None
+    assert not problems
 
 
 @pytest.mark.parametrize("case", sorted(each.stem for each in (CASES / "scripts").glob("*.txt")))
@@ -178,9 +178,9 @@ _list_texts = st.text(max_size=60).map(lambda text: f"declare -A node_details_st
 
 @given(st.text(max_size=200) | _list_texts)
 def test_no_text_makes_them_fail(text: str) -> None:
-    details = read_node_details(text)
-    assert all(id_ > 0 for id_ in details.nodes)
-    assert all("\n" not in problem for problem in details.problems)
+    nodes, problems = read_node_details(text)
+    assert all(id_ > 0 for id_ in nodes)
+    assert all("\n" not in problem for problem in problems)
     read_cpu_count(text)
     read_script("anms.sh", text)
     read_cron_entries(text)
@@ -203,9 +203,9 @@ def test_what_bash_writes_of_nodes_is_read_back(nodes: dict[int, tuple[str, str,
         f'[{id_:04d}]="antnode{id_:04d},{peer},{version},{"RUNNING" if running else "STOPPED"}" '
         for id_, (peer, version, running) in nodes.items()
     )
-    details = read_node_details(f"declare -A node_details_store=({entries})\n")
-    assert details.problems == ()
-    assert {id_: (node.peer_id or "", node.version or "") for id_, node in details.nodes.items()} == {
+    found, problems = read_node_details(f"declare -A node_details_store=({entries})\n")
+    assert not problems
+    assert {id_: (node.peer_id or "", node.version or "") for id_, node in found.items()} == {
         id_: (peer, version) for id_, (peer, version, _) in nodes.items()
     }
 
@@ -214,6 +214,6 @@ def test_what_bash_writes_of_nodes_is_read_back(nodes: dict[int, tuple[str, str,
     "piece", [" [1]=", ' [1]="a', ' [1]="\\', " ", "(", "declare -A node_details_store=(\n"]
 )
 def test_hostile_lists_of_nodes_are_read_to_their_end(piece: str) -> None:
-    details = read_node_details("declare -A node_details_store=(" + piece * 50_000)
-    assert details.nodes == {}
-    assert 0 < len(details.problems) <= 50
+    nodes, problems = read_node_details("declare -A node_details_store=(" + piece * 50_000)
+    assert nodes == {}
+    assert 0 < len(problems) <= 50

@@ -81,7 +81,7 @@ def test_a_plain_installation_is_taken_over_as_it_is() -> None:
         "node_version": "0.4.16",
         "port_start": "55",
     }
-    assert (found.unknown, found.wrong, found.notes, found.teardown_pending) == ((), (), (), False)
+    assert (found.open, found.notes, found.teardown_pending) == ((), (), False)
     assert found.blocking(accept_defaults=False) == ()
 
 
@@ -152,7 +152,7 @@ def test_what_is_unknown_blocks_until_it_is_given_by_hand(line: str, option: str
 
 def test_an_unknown_version_is_told_and_does_not_block() -> None:
     found = read_with("NodeVersion=$(x)")
-    assert [(each.key, each.matters) for each in found.unknown] == [("NodeVersion", False)]
+    assert [(each.keys, each.matters) for each in found.open] == [(("NodeVersion",), False)]
     assert found.blocking(accept_defaults=False) == ()
 
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_right_is_replaced_only_if_that_is_accepted(line: str, na
     assert "--accept_defaults for " in message
     assert found.blocking(accept_defaults=True) == ()
     assert set(names).isdisjoint(found.given)
-    (wrong,) = found.wrong
+    (wrong,) = found.open
     assert wrong.defaults == {name: SPECS[name].form.render(SPECS[name].default_for(HOST)) for name in names}
 
 
@@ -243,20 +243,20 @@ def test_a_config_without_a_cap_blocks() -> None:
 
 def test_a_default_that_stands_in_has_to_fit_what_it_stands_beside() -> None:
     found = read_with("CpuLessThan=x\nCpuRemove=60\n")
-    assert [each.keys for each in found.wrong] == [("CpuLessThan",), ("CpuRemove",)]
+    assert [each.keys for each in found.open] == [("CpuLessThan",), ("CpuRemove",)]
     assert {"cpu_less_than", "cpu_remove"}.isdisjoint(found.given)
 
 
 def test_what_is_given_by_hand_is_not_compared() -> None:
     found = read_with("CpuLessThan=95", by_hand=frozenset({"cpu_remove"}))
     assert found.given["cpu_less_than"] == "95"
-    assert found.wrong == ()
+    assert found.open == ()
 
 
 def test_ports_leave_room_for_the_nodes() -> None:
     texts = replace(VANILLA, script="ntpr=65\n")
     found = read_with("NodeCap=600", texts=texts)
-    assert [each.keys for each in found.wrong] == [("NodeCap", "ntpr")]
+    assert [each.keys for each in found.open] == [("NodeCap", "ntpr")]
     assert found.given["port_start"] == "65"
     assert "node_cap" not in found.given
 
@@ -351,9 +351,9 @@ def test_a_missing_config_is_a_teardown_that_is_about_to_happen() -> None:
     found = read_with(texts=texts_of("teardown_pending"))
     assert found.teardown_pending
     assert found.given == {"rewards_address": ADDRESS, "node_storage": "/mnt/nodes"}
-    missing = found.wrong[0]
+    missing = next(each for each in found.open if each.defaults)
     assert set(missing.keys) == set(NUMBERS)
-    assert "there is no such file" in missing.why
+    assert "there is no such file" in missing.line
 
 
 def test_an_asked_for_teardown_is_seen() -> None:

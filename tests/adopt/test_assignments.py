@@ -71,16 +71,14 @@ def test_bash_says_the_same_of_each_case(case: str) -> None:
 
 def test_the_last_text_wins_also_when_it_is_not_known() -> None:
     values = reading("A=1\nB=1\nC=$(x)\n", "A=2\nB=$(x)\nC=3\n").values
-    assert values["A"] == Known(value="2", place=Place(file="file2", line=1, text="A=2"))
-    assert values["B"] == Unknown(
-        reason="it runs a command", place=Place(file="file2", line=2, text="B=$(x)")
-    )
+    assert values["A"] == Known("2", place=Place("file2", 1, "A=2"))
+    assert values["B"] == Unknown(reason="it runs a command", place=Place("file2", 2, "B=$(x)"))
     assert isinstance(values["C"], Known)
 
 
 def test_after_a_line_that_is_not_understood_nothing_is_certain() -> None:
     values = reading("A=1\nB=1\nC=1\nreturn $B\nC=2\nD=1\n", "E=2\n").values
-    assert values["A"] == Known(value="1", place=Place(file="file1", line=1, text="A=1"))
+    assert values["A"] == Known("1", place=Place("file1", 1, "A=1"))
     unknown = {name: found.place.line for name, found in values.items() if isinstance(found, Unknown)}
     assert unknown == {"B": 4, "C": 5, "D": 6, "E": 1}
     assert all("line 4 of file1" in found.reason for found in values.values() if isinstance(found, Unknown))

@@ -181,7 +181,7 @@ def test_only_the_owner_may_look(folder: TakeoverFolder, machine: Path) -> None:
 def test_a_finished_or_undone_one_is_finished() -> None:
     manifest = Manifest(source="anm", database="/x", began_at=NOW)
     assert not manifest.finished
-    assert manifest.after(Step.VERIFIED, NOW).finished
+    assert replace(manifest, steps=((Step.VERIFIED, NOW),)).finished
     assert replace(manifest, undone_at=NOW).finished
 
 
@@ -215,11 +215,23 @@ def test_keeping_again_never_takes_our_own_doing_for_what_was_there(
     logs.mkdir(mode=0o700)
     logs.chmod(0o777)
     folder.keep([str(machine / "nothing")])
-    folder.note_made(str(machine / "nothing"))
-    folder.put(str(machine / "nothing"), "ours")
+    folder.make(str(machine / "nothing"), "ours")
     folder.take_ownership(str(logs))
     folder.keep_again()
     assert [kept.sort for kept in folder.manifest.kept] == [Sort.ABSENT, Sort.FOLDER]
     restore_all(folder)
     assert not (machine / "nothing").exists()
     assert logs.stat().st_mode & 0o777 == 0o777
+
+
+def test_a_link_is_not_followed_to_a_folder_that_is_somebody_elses(
+    folder: TakeoverFolder, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    logs = tmp_path / "logs"
+    logs.symlink_to(theirs)
+    with pytest.raises(NeedsOperator, match=str(logs)):
+        folder.take_ownership(str(logs))
+    assert theirs.stat().st_mode & 0o777 == 0o777

@@ -129,13 +129,16 @@ def test_wnm_accepts_what_is_given(generation: str, tmp_path: Path) -> None:
 def test_no_machine_at_all() -> None:
     found = settings_from_old(None, USER)
     assert found.given == {}
-    assert [each.option for each in found.unknown] == [
+    assert [name for each in found.open for name in each.options] == [
         "rewards_address",
         "process_manager",
         "port_start",
         "node_storage",
     ]
-    assert settings_from_old(None, USER, [each.option for each in found.unknown]).blocking(False) == ()
+    assert (
+        settings_from_old(None, USER, [name for each in found.open for name in each.options]).blocking(False)
+        == ()
+    )
 
 
 def test_what_is_given_by_hand_is_not_looked_at() -> None:

@@ -29,7 +29,7 @@ def test_a_node_that_stands_still_under_setsid() -> None:
             kind="antnode",
             manager="setsid",
             root_dir="/mnt/two/antnode0002",
-            log_dir="/mnt/two/antnode0002/logs",
+            log_dir="/data/logs/antnode0002",
             program="/mnt/two/antnode0002/antnode",
             port=55002,
             metrics_port=13002,
@@ -57,8 +57,9 @@ PATH = "/data/node/antnode0001"
         ({"manager": "systemd+user"}, "it has no service and no process"),
         ({"manager": None}, "it has no service and no process"),
         ({"name": "antnode0002"}, "its name and its number do not belong together"),
-        ({"name": None}, "its name and its number do not belong together"),
-        ({"name": "antnode1"}, "its name and its number do not belong together"),
+        ({"name": None}, "its name '' is none that wnm can keep: that would be one like antnode0001"),
+        ({"name": "antnode1"}, "it is antctl's: remove it with antctl first, or keep it there"),
+        ({"id": None}, "its name and its number do not belong together"),
         ({"root_dir": "/home/u/"}, "it is said to be at '/home/u/', which is not its place in node_storage"),
         ({"root_dir": "/data/node/x/antnode0001"}, "which is not its place in node_storage"),
         ({"root_dir": "/data/node/../node/antnode0001"}, "which is not its place in node_storage"),
@@ -68,8 +69,8 @@ PATH = "/data/node/antnode0001"
         ({"port": 70000}, "its ports 70000 and 13001 cannot be"),
         ({"metrics_port": 55001}, "its ports 55001 and 55001 cannot be"),
         ({"metrics_port": None}, "its ports 55001 and None cannot be"),
-        ({"wallet": "e"}, "its wallet 'e' is not an address"),
-        ({"wallet": None}, "its wallet '' is not an address"),
+        ({"wallet": "e"}, "it has no valid rewards address: 'e'"),
+        ({"wallet": None}, "it has no valid rewards address: ''"),
         ({"network": "--log-output-dest"}, "it is of the network '--log-output-dest'"),
     ],
 )
@@ -80,7 +81,10 @@ def test_rows_alone_that_are_left(change: dict[str, object], why: str) -> None:
 @pytest.mark.parametrize(
     ("seen", "why"),
     [
-        (FolderFacts(path=PATH, exists=False, is_folder=False), f"there is no {PATH}"),
+        (
+            FolderFacts(path=PATH, exists=False, is_folder=False),
+            f"its root directory {PATH} is gone, though /data/node is there",
+        ),
         (
             FolderFacts(path=PATH, unseen="the disk does not answer"),
             "cannot be seen: the disk does not answer",
@@ -97,11 +101,17 @@ def test_folders_that_confirm_nothing(seen: FolderFacts, why: str) -> None:
     assert why in reason(row(), folders={PATH: seen})
 
 
+def test_a_folder_whose_disk_is_missing_confirms_nothing() -> None:
+    gone = FolderFacts(path=PATH, exists=False, is_folder=False)
+    around = FolderFacts(path="/data/node", real="/data/node", owner="ada")
+    assert reason(row(), folders={PATH: gone, "/data/node": around}) == f"there is no {PATH}"
+
+
 def test_nothing_is_adopted_from_a_row_alone_under_another_process_manager() -> None:
-    assert reason(row(), around=SYSTEMD) == "it has no service and no process"
+    assert reason(row(), machine=SYSTEMD) == "it has no service and no process"
 
 
 def test_a_home_folder_is_no_storage() -> None:
-    around = replace(SETSID, storages=("/home",))
+    machine = replace(SETSID, storages=("/home",))
     here = replace(row(), root_dir="/home/antnode0001")
-    assert "is a home folder" in reason(here, around=around)
+    assert "is a home folder" in reason(here, machine=machine)

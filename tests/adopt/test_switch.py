@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from tests.adopt.test_folder import picture
 
 from wnm.core.errors import NeedsOperator, WnmError
 from wnm_adopt.anm_files import running_anms
-from wnm_adopt.plan import TakeoverPlan
+from wnm_adopt.plan import Source, TakeoverPlan
 from wnm_adopt.takeover_folder import REPLACED, Manifest, Step, TakeoverFolder, takeovers
-from wnm_adopt.taking_over import Steps, give_back, switch_over
+from wnm_adopt.taking_over import switch_over
 
 
 @dataclass
@@ -38,25 +39,27 @@ class Killed(BaseException):
     """The process is gone at this very instant: nothing is tidied up."""
 
 
-@dataclass
-class Scene:
+class Scene(Source):
     """A machine with an old manager of two files, and a database that is a file."""
 
-    place: Path
-    clock: Clock = field(default_factory=Clock)
-    runs_until: float = 0.0
-    problems_later: tuple[str, ...] = ()
-    told: list[str] = field(default_factory=list)
-    looks: int = 0
+    name = "anm"
+    switches_off = True
 
-    def __post_init__(self) -> None:
-        self.cron, self.config = self.place / "etc/cron", self.place / "etc/config"
-        self.made, self.database = self.place / "etc/made", self.place / "data/colony.db"
+    def __init__(self, place: Path) -> None:
+        self.place, self.clock = place, Clock()
+        self.runs_until = 0.0
+        self.problems_later: tuple[str, ...] = ()
+        self.told: list[str] = []
+        self.cron, self.config = place / "etc/cron", place / "etc/config"
+        self.made, self.database = place / "etc/made", place / "data/colony.db"
+
+    def set_up(self) -> "Scene":
         self.cron.parent.mkdir()
         self.database.parent.mkdir()
         self.cron.write_text("* * * * * root manager\n")
         self.config.write_text("NodeCap=3\n")
         self.before = picture(self.cron.parent)
+        return self
 
     def plan(self, *, problems: tuple[str, ...] = ()) -> TakeoverPlan:
         return TakeoverPlan(
@@ -73,8 +76,7 @@ class Scene:
         manifest = Manifest(source="anm", database=str(self.database), began_at=self.clock.now())
         return begun[-1] if begun else TakeoverFolder.create(str(self.database.parent), manifest)
 
-    def look(self) -> TakeoverPlan:
-        self.looks += 1
+    def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         assert not self.cron.exists(), "it is read again once nothing can start from it"
         return self.plan(problems=self.problems_later)
 
@@ -88,36 +90,35 @@ class Scene:
     def write(self, plan: TakeoverPlan) -> None:
         self.database.write_text(",".join(plan.kept))
 
-    def around(self, *, dies_at: int | None = None) -> Steps:
-        def tell(text: str) -> None:
-            if dies_at is not None and len(self.told) == dies_at:
-                raise Killed
+    def switch_over(self, *, say: Callable[[str], None] | None = None) -> TakeoverFolder:
+        folder = self.folder()
+        switch_over(folder, self.plan(), self, self.write, self.clock, say or self.told.append)
+        return folder
+
+    def dying(self, at: int, die: Callable[[], None]) -> Callable[[str], None]:
+        """Say as many lines, then die instead."""
+
+        def say(text: str) -> None:
+            if len(self.told) == at:
+                die()
             self.told.append(text)
 
-        return Steps(
-            look=self.look,
-            running=self.running,
-            write=self.write,
-            is_written=self.database.exists,
-            tell=tell,
-            clock=self.clock,
-        )
+        return say
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+    return Scene(tmp_path).set_up()
 
 
 def test_everything_is_kept_switched_off_and_written(scene: Scene) -> None:
-    folder = scene.folder()
-    switch_over(folder, scene.plan(), scene.around())
+    folder = scene.switch_over()
     assert scene.database.exists()
     assert scene.made.read_text() == "new\n"
     assert not scene.cron.exists()
     assert scene.config.exists()
     assert [step for step, _ in folder.manifest.steps] == list(Step)[:4]
-    give_back(folder, scene.clock)
+    folder.give_back(scene.clock.now())
     assert picture(scene.cron.parent) == scene.before
 
 
@@ -125,8 +126,7 @@ def test_the_end_of_a_run_that_is_under_way_is_waited_for_and_what_it_wrote_last
     scene: Scene,
 ) -> None:
     scene.runs_until = 42.0
-    folder = scene.folder()
-    switch_over(folder, scene.plan(), scene.around())
+    folder = scene.switch_over()
     assert scene.clock.seconds >= 41.5 + 3
     assert folder.content(str(scene.config)) == scene.config.read_bytes()
     assert b"41.5" in scene.config.read_bytes()
@@ -135,7 +135,7 @@ def test_the_end_of_a_run_that_is_under_way_is_waited_for_and_what_it_wrote_last
 def test_a_run_that_never_ends_gets_its_machine_back(scene: Scene) -> None:
     scene.runs_until = 1e9
     with pytest.raises(NeedsOperator, match="77"):
-        switch_over(scene.folder(), scene.plan(), scene.around())
+        scene.switch_over()
     assert scene.cron.exists()
     assert not scene.database.exists()
     assert takeovers(str(scene.database.parent))[0].manifest.undone_at is not None
@@ -144,34 +144,17 @@ def test_a_run_that_never_ends_gets_its_machine_back(scene: Scene) -> None:
 def test_what_is_in_the_way_only_now_gives_the_machine_back(scene: Scene) -> None:
     scene.problems_later = ("config:3 says $(date)",)
     with pytest.raises(NeedsOperator, match="config:3"):
-        switch_over(scene.folder(), scene.plan(), scene.around())
+        scene.switch_over()
     assert picture(scene.cron.parent) == scene.before
 
 
 KILL = """
 import os, sys
 from pathlib import Path
-from tests.adopt.test_switch import Scene, resumed
-scene = resumed(Path(sys.argv[1]))
-dies_at = int(sys.argv[2])
-def exits(text):
-    if len(scene.told) == dies_at:
-        os._exit(9)
-    scene.told.append(text)
-from msgspec.structs import replace
-from wnm_adopt.taking_over import switch_over
-switch_over(scene.folder(), scene.plan(), replace(scene.around(), tell=exits))
+from tests.adopt.test_switch import Scene
+scene = Scene(Path(sys.argv[1]))
+scene.switch_over(say=scene.dying(int(sys.argv[2]), lambda: os._exit(9)))
 """
-
-
-def resumed(place: Path) -> Scene:
-    """The scene as another process finds it."""
-    scene = object.__new__(Scene)
-    scene.place, scene.clock = place, Clock()
-    scene.runs_until, scene.problems_later, scene.told, scene.looks = 0.0, (), [], 0
-    scene.cron, scene.config = place / "etc/cron", place / "etc/config"
-    scene.made, scene.database = place / "etc/made", place / "data/colony.db"
-    return scene
 
 
 @pytest.mark.parametrize("step", range(5))
@@ -183,30 +166,29 @@ def test_killed_at_any_step_it_goes_on_or_back(scene: Scene, step: int, then: st
     )
     died = killed.returncode == 9
     assert died or step == 4, killed.stderr
-    again = resumed(scene.place)
+    again = Scene(scene.place)
     if then == "goes back":
-        give_back(again.folder(), again.clock)
+        again.folder().give_back(again.clock.now())
         assert picture(scene.cron.parent) == scene.before
         return
-    switch_over(again.folder(), again.plan(), again.around())
+    again.switch_over()
     assert again.database.exists()
     assert not again.cron.exists()
     assert again.made.exists()
-    give_back(takeovers(str(again.database.parent))[-1], again.clock)
+    takeovers(str(again.database.parent))[-1].give_back(again.clock.now())
     assert picture(scene.cron.parent) == scene.before
 
 
 def test_a_database_that_was_lost_is_written_anew_and_the_way_back_stays_the_same(scene: Scene) -> None:
-    switch_over(scene.folder(), scene.plan(), scene.around())
+    scene.switch_over()
     scene.database.unlink()
     scene.config.write_text("somebody was here since\n")
     scene.problems_later = ("config:3 says $(date)",)
     with pytest.raises(NeedsOperator, match="config:3"):
-        switch_over(scene.folder(), scene.plan(), scene.around())
+        scene.switch_over()
     assert not scene.cron.exists(), "the old manager knows nothing of what was done since"
     scene.problems_later = ()
-    folder = scene.folder()
-    switch_over(folder, scene.plan(), scene.around())
+    folder = scene.switch_over()
     assert scene.database.exists()
     for kept in folder.manifest.kept:
         folder.restore(kept)
@@ -215,23 +197,25 @@ def test_a_database_that_was_lost_is_written_anew_and_the_way_back_stays_the_sam
 
 def test_an_operator_who_interrupts_the_waiting_gets_the_machine_back(scene: Scene) -> None:
     scene.runs_until = 1e9
-    around = scene.around(dies_at=2)  # as Ctrl-C would, at the first word of the waiting
-    with pytest.raises(Killed):
-        switch_over(scene.folder(), scene.plan(), around)
-    give_back(scene.folder(), scene.clock)
+
+    def interrupt() -> None:
+        raise Killed
+
+    with pytest.raises(Killed):  # as Ctrl-C would, at the first word of the waiting
+        scene.switch_over(say=scene.dying(2, interrupt))
+    scene.folder().give_back(scene.clock.now())
     assert scene.cron.read_text() == "* * * * * root manager\n"
     assert not scene.database.exists()
 
 
 def test_the_old_manager_comes_back_even_where_there_is_no_room_to_tidy_up(scene: Scene) -> None:
-    folder = scene.folder()
-    switch_over(folder, scene.plan(), scene.around())
+    folder = scene.switch_over()
     (folder.path / REPLACED).write_text("in the way of what is to be set aside")
     with pytest.raises(WnmError):
-        give_back(folder, scene.clock)
+        folder.give_back(scene.clock.now())
     assert scene.cron.read_text() == "* * * * * root manager\n"
     (folder.path / REPLACED).unlink()
-    give_back(scene.folder(), scene.clock)
+    scene.folder().give_back(scene.clock.now())
     assert picture(scene.cron.parent) == scene.before
 
 

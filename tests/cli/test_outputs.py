@@ -18,7 +18,7 @@ from tests.formats.influx_reader import read_points
 from tests.views.promtool import promtool
 from tests.views.test_influx_resources import FIELDS
 
-FOR_FILES = {"wnm.views.prometheus", "wnm.system.publish"}
+FOR_FILES = {"wnm.views.prometheus"}
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_without_an_output_a_cycle_pays_nothing(operator: Operator, folder: Path
     operator.init(node_cap=0)
     assert loaded(operator).isdisjoint(FOR_FILES)
     operator.good_cycle("--prometheus_textfile", folder / "wnm.prom")
-    assert loaded(operator) & FOR_FILES == {"wnm.views.prometheus", "wnm.system.publish"}
+    assert loaded(operator) & FOR_FILES == FOR_FILES
 
 
 def test_no_output_lays_out_text_for_people(operator: Operator, folder: Path) -> None:

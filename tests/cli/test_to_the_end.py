@@ -9,10 +9,10 @@ import pytest
 
 BUSY = """
 import os, signal
-from wnm_adopt.to_the_end import SIGNALS, undisturbed
+from wnm_adopt.taking_over import SIGNALS, on_signals
 
 before = [signal.getsignal(each) for each in SIGNALS]
-with undisturbed():
+with on_signals(signal.SIG_IGN):
     for each in SIGNALS:
         os.kill(os.getpid(), each)
 assert [signal.getsignal(each) for each in SIGNALS] == before
@@ -20,7 +20,7 @@ print("done")
 """
 TALKATIVE = """
 import sys
-from wnm_adopt.to_the_end import say
+from wnm.cli.main import say
 
 for _ in range(3):
     say("x" * 100_000)

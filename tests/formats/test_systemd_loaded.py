@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from wnm.formats.systemd_loaded import read_loaded
-from wnm.formats.systemd_reading import read_unit
+from wnm.formats.systemd_reading import read_loaded, read_unit
 
 PATH = "/etc/systemd/system/antnode0001.service"
 ROOT = "/srv/host/antnode0001"

@@ -12,10 +12,8 @@ from msgspec.structs import asdict, replace
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent
-from wnm.formats.systemd_reading import UnitFound, read_unit
+from wnm.formats.systemd_reading import LONGEST_FILE_BYTES, Unclear, UnitFound, read_unit, words
 from wnm.formats.systemd_unit import LONGEST_LINE_BYTES, environment, quoted, unit_text, word
-from wnm.formats.systemd_unit_lines import LONGEST_FILE_BYTES
-from wnm.formats.systemd_words import Unclear, words
 
 CASES = Path(__file__).parent / "cases"
 UNITS = sorted((CASES / "units").glob("*.service"))

@@ -17,7 +17,6 @@ from wnm.formats.ufw import (
     own_rule,
     parse_status,
     reading_of,
-    wants_root,
 )
 
 CASES = Path(__file__).parent / "cases" / "ufw"
@@ -178,8 +177,3 @@ def test_only_what_iptables_said_is_a_failure() -> None:
         "Another app is currently holding the xtables lock. Perhaps you want to use the -w option?",
     ):
         assert live_failure(f"{harmless}{line}\n\n") == line
-
-
-def test_only_root_is_told_from_other_errors() -> None:
-    assert wants_root("ERROR: You need to be root to run this script\n")
-    assert not wants_root("ERROR: problem running iptables\n")

@@ -10,7 +10,15 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).with_name("import_probe.py")
 
 # Alembic runs these by executing them; they are scripts, not modules.
-SCRIPTS = ("wnm/storage/migrations/env.py", "wnm/storage/migrations/versions/")
+SCRIPTS = tuple(
+    f"{package}/migrations/{scripts}"
+    for package in ("wnm/storage", "wnm_fleet/store")
+    for scripts in ("env.py", "versions/")
+)
+
+# urllib3, which the Docker SDK imports, opens an unbound socket to see whether IPv6 is there. Only who speaks to Docker
+# imports that module, and late.
+OF_LIBRARIES = ("wnm_fleet.engine.local: socket.__new__",)
 
 
 def modules_of_wnm() -> list[str]:
@@ -39,7 +47,9 @@ def test_importing_wnm_does_nothing(tmp_path: Path) -> None:
     modules = modules_of_wnm()
     assert "wnm.core.errors" in modules
     home = tmp_path / "home"
-    assert deeds(modules, home=home, path=CHECKOUT / "src") == []
+    assert [
+        deed for deed in deeds(modules, home=home, path=CHECKOUT / "src") if not deed.startswith(OF_LIBRARIES)
+    ] == []
     assert list(home.iterdir()) == []
 
 

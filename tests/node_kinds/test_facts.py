@@ -88,13 +88,6 @@ def test_the_peers_that_ant_node_joins_through_lie_beside_its_program() -> None:
     assert KINDS["antnode"].companion_files == ()
 
 
-def test_the_program_is_named_after_its_kind() -> None:
-    assert {kind.name: kind.program_name for kind in KINDS.values()} == {
-        "antnode": "antnode",
-        "ant-node": "ant-node",
-    }
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -1,17 +1,17 @@
 """The end of a log, read."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict
 
+from wnm.core.node_log import LogHealth
 from wnm.node_kinds.kinds import KINDS
-from wnm.node_kinds.log_health import LONGEST_QUOTE, LogHealth
+from wnm.node_kinds.log_health import LONGEST_QUOTE
 
 CASES = Path(__file__).parent / "cases" / "log"
 PIECES = ("2026-08-21T06:50:40Z", " INFO ", "ant_node: ", "ant-node starting", "version=", "Error:", "[", "] ",
@@ -21,12 +21,9 @@ PIECES = ("2026-08-21T06:50:40Z", " INFO ", "ant_node: ", "ant-node starting", "
 @pytest.mark.parametrize("case", sorted(CASES.iterdir()), ids=lambda case: case.name)
 def test_log(case: Path) -> None:
     expected = json.loads((case / "expected.json").read_text())
-    read = KINDS[expected.pop("kind")].read_log
-    for name in ("last_line_at", "started_at", "stored_at"):
-        if name in expected:
-            expected[name] = datetime.fromisoformat(expected[name])
+    read = KINDS[expected.pop("kind")].log_words.read
     health = read((case / "log.txt").read_bytes().decode(errors="replace").split("\n"))
-    assert asdict(health) == asdict(LogHealth(**expected))
+    assert health == msgspec.convert({"is": "LogHealth", **expected}, LogHealth)
 
 
 @settings(deadline=None)
@@ -35,7 +32,7 @@ def test_log(case: Path) -> None:
     st.lists(st.lists(st.sampled_from(PIECES) | st.text(max_size=9)).map("".join)),
 )
 def test_any_text_is_safe(kind: str, lines: list[str]) -> None:
-    health = KINDS[kind].read_log(lines)
+    health = KINDS[kind].log_words.read(lines)
     assert health.fatal is None or (health.fatal.isprintable() and len(health.fatal) <= LONGEST_QUOTE)
     assert health.connected_peers is None or health.connected_peers < 10**9
     assert health.last_line_at is None or health.last_line_at.tzinfo is not None
@@ -46,5 +43,5 @@ def test_any_text_is_safe(kind: str, lines: list[str]) -> None:
 def test_a_hostile_tail_costs_little(kind: str, piece: str) -> None:
     lines = [(piece * 70_000)[:65536]] + [piece * 3] * 200
     began = perf_counter()
-    KINDS[kind].read_log(lines)
+    KINDS[kind].log_words.read(lines)
     assert perf_counter() - began < 1.0

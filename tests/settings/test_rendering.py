@@ -13,8 +13,7 @@ from tests.settings.test_texts import ACCEPTED
 from wnm.app.sources import read_config_file
 from wnm.core.layers import resolve
 from wnm.core.settings import SPECS, read, render
-from wnm.formats.config_file import render_config
-from wnm.formats.shell import render_env
+from wnm.formats.assignments import render_config, render_env
 
 some_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 names = st.from_regex(r"WNM_[A-Z_]{1,20}", fullmatch=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wnm.system.drop_ins import all_drop_ins, drop_ins_of
+from wnm.system.systemd_units import all_drop_ins
 
 
 def put(folder: Path, name: str, text: str) -> None:
@@ -20,5 +20,5 @@ def test_a_stronger_folder_hides_a_name_and_a_link_to_nowhere_empties_it(tmp_pat
     (strong / "one.service.d" / "b.conf").symlink_to("/dev/null")
     found = all_drop_ins(strong / "one.service", (str(strong), str(weak)))
     assert found == [("a.conf", b"strong a"), ("b.conf", b""), ("c.conf", b"for all")]
-    assert drop_ins_of(strong / "one.service") == [("a.conf", b"strong a"), ("b.conf", b"")]
-    assert drop_ins_of(strong / "two.service") == []
+    assert all_drop_ins(strong / "one.service", [str(strong)]) == [("a.conf", b"strong a"), ("b.conf", b"")]
+    assert all_drop_ins(strong / "two.service", [str(strong)]) == []

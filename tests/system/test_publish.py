@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from wnm.core.errors import NeedsOperator, Transient
-from wnm.system.publish import publish, withdraw
+from wnm.system.files import publish, withdraw
 
 MARK = b"# ours"
 OLD, NEW = MARK + b"\nold\n", MARK + b"\nnew\n"
@@ -24,7 +24,7 @@ as_somebody = pytest.mark.skipif(os.geteuid() == 0, reason="root needs no permis
 # Writes one whole file after another until it is killed.
 RESTLESS = """
 import itertools, sys
-from wnm.system.publish import publish
+from wnm.system.files import publish
 for number in itertools.count():
     publish(sys.argv[1], b"# ours\\n" + f"{number}\\n".encode() * 20_000, marker=b"# ours")
     print(number, flush=True)

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from tests.systemd.life import SYSTEM_UNITS, do
 
-from wnm.formats.systemd_loaded import read_loaded
-from wnm.formats.systemd_reading import read_unit
+from wnm.formats.systemd_reading import read_loaded, read_unit
 from wnm.formats.systemd_unit import environment
-from wnm.system.loaded_units import loaded_properties
+from wnm.system.systemd_units import loaded_properties
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "formats/cases/exec_start.json").read_text(encoding="utf-8")

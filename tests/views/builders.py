@@ -124,17 +124,7 @@ def cycle(
         because=sentence(decided.because, names),
         seen=view,
         decision=decided,
-        outcomes=tuple(
-            outcome_view(
-                each.action,
-                names,
-                result=str(each.result),
-                error=each.error,
-                note=each.note,
-                freed_bytes=each.freed_bytes,
-            )
-            for each in outcomes
-        ),
+        outcomes=tuple(outcome_view(each.action, names, each) for each in outcomes),
         held=decided.held,
         settings_texts=texts_of(wished),
     )

@@ -7,11 +7,11 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wnm.core.action import Result, Retry
 from wnm.core.contracts import Clock
@@ -71,16 +71,53 @@ class TimeLimit(Struct, frozen=True, kw_only=True):
     end: float
 
 
-@dataclass(slots=True)
 class _Queue[T]:
     """The jobs that the workers share; `endings` holds one entry per finished job, by its place."""
 
-    waiting: list[tuple[int, Job[T]]]
-    begun: set[int] = field(default_factory=set)
-    busy: Counter[str] = field(default_factory=Counter)
-    endings: dict[int, Ending[T]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    next_start: float = 0.0
+    def __init__(self, jobs: Sequence[Job[T]], clock: Clock, limit: TimeLimit, pause: timedelta) -> None:
+        self.waiting = list(enumerate(jobs))
+        self.begun: set[int] = set()
+        self.busy: Counter[str] = Counter()
+        self.endings: dict[int, Ending[T]] = {}
+        self.lock = threading.Lock()
+        self.clock, self.limit, self.pause = clock, limit, pause.total_seconds()
+        self.next_start = 0.0
+
+    def take(self) -> tuple[int, Job[T]] | None:
+        """The next job, after the pause since the one before; None when there is none or no time for one.
+
+        What waits for its lane alone is left to the workers that are busy in that lane.
+        """
+        with self.lock:
+            start = max(self.clock.monotonic(), self.next_start)
+            free = [
+                each
+                for each in self.waiting
+                if (lane := each[1].lane) is None or self.busy[lane.name] < lane.most
+            ]
+            taken = free[0] if free else None
+            if taken is None or start > self.limit.last_start:
+                return None
+            self.waiting.remove(taken)
+            if taken[1].lane is not None:
+                self.busy[taken[1].lane.name] += 1
+            self.next_start = start + self.pause
+        self.clock.sleep(max(0.0, start - self.clock.monotonic()))
+        with self.lock:
+            if self.clock.monotonic() > self.limit.end:
+                return None
+            self.begun.add(taken[0])
+        return taken
+
+    def work(self) -> None:
+        """Carry out jobs one after the other until there is none or no time for one."""
+        while (taken := self.take()) is not None:
+            place, job = taken
+            ending = _ending_of(job, self.clock)
+            with self.lock:
+                self.endings[place] = ending
+                if job.lane is not None:
+                    self.busy[job.lane.name] -= 1
 
 
 def carry_out[T](
@@ -99,95 +136,46 @@ def carry_out[T](
     subjects = [job.subject for job in jobs]
     if len(set(subjects)) != len(subjects):
         raise ValueError(f"only one job for each subject: {subjects}")
-    queue = _Queue(waiting=list(enumerate(jobs)))
-    workers = [
-        threading.Thread(target=_work, args=(queue, clock, limit, pause), daemon=True)
-        for _ in range(min(at_once, len(jobs)))
-    ]
+    queue = _Queue(jobs, clock, limit, pause)
+    workers = [threading.Thread(target=queue.work, daemon=True) for _ in range(min(at_once, len(jobs)))]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(max(0.0, limit.end - clock.monotonic()))
+    endings = []
     with queue.lock:
-        return tuple(
-            queue.endings.get(place) or _not_finished(place in queue.begun, clock)
-            for place in range(len(jobs))
-        )
+        for place in range(len(jobs)):
+            begun = place in queue.begun
+            when = "while it was under way" if begun else "before it could begin"
+            not_finished = Ending[T](
+                result=Result.UNFINISHED if begun else Result.DEFERRED,
+                ended_at=clock.now(),
+                error=f"the cycle's time was used up {when}",
+            )
+            endings.append(queue.endings.get(place, not_finished))
+    return tuple(endings)
 
 
-def _work[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta) -> None:
-    while (taken := _take(queue, clock, limit, pause)) is not None:
-        place, job = taken
-        ending = _isolated(job, clock)
-        with queue.lock:
-            queue.endings[place] = ending
-            if job.lane is not None:
-                queue.busy[job.lane.name] -= 1
-
-
-def _take[T](queue: _Queue[T], clock: Clock, limit: TimeLimit, pause: timedelta) -> tuple[int, Job[T]] | None:
-    """The next job, after the pause since the one before; None when there is none or no time for one.
-
-    What waits for its lane alone is left to the workers that are busy in that lane.
-    """
-    with queue.lock:
-        start = max(clock.monotonic(), queue.next_start)
-        place = next((at for at, (_, job) in enumerate(queue.waiting) if _has_lane(job, queue)), None)
-        if place is None or start > limit.last_start:
-            return None
-        taken = queue.waiting.pop(place)
-        if (lane := taken[1].lane) is not None:
-            queue.busy[lane.name] += 1
-        queue.next_start = start + pause.total_seconds()
-    clock.sleep(max(0.0, start - clock.monotonic()))
-    with queue.lock:
-        if clock.monotonic() > limit.end:
-            return None
-        queue.begun.add(taken[0])
-    return taken
-
-
-def _has_lane[T](job: Job[T], queue: _Queue[T]) -> bool:
-    return job.lane is None or queue.busy[job.lane.name] < job.lane.most
-
-
-def _isolated[T](job: Job[T], clock: Clock) -> Ending[T]:
+def _ending_of[T](job: Job[T], clock: Clock) -> Ending[T]:
     """The one place with a broad except: whatever one job does must not reach the others."""
     try:
         value = job.run()
     except Exception as error:
-        if not isinstance(error, WnmError):
+        is_expected = isinstance(error, WnmError)
+        if not is_expected:
             log.exception("bug in wnm while working on %s %s", *job.subject)
-        return _failed(job, clock, error)
+        retry = Retry.LATE if isinstance(error, Permanent) else Retry.SOON
+        text = str(error) if is_expected else f"{type(error).__name__}: {error}"
+        failed = Ending[T](
+            result=Result.FAILED,
+            ended_at=clock.now(),
+            error=" ".join(text.split()),
+            retry=Retry.OPERATOR if isinstance(error, NeedsOperator) else retry,
+            program_failed=isinstance(error, ProgramFailed),
+        )
+        try:
+            return replace(failed, running_after=job.probe())
+        except Exception:
+            log.debug("probe of %s %s after a failure", *job.subject, exc_info=True)
+            return failed
     return Ending(result=Result.DONE, ended_at=clock.now(), value=value)
-
-
-def _failed[T](job: Job[T], clock: Clock, error: Exception) -> Ending[T]:
-    retry = Retry.SOON
-    if isinstance(error, NeedsOperator):
-        retry = Retry.OPERATOR
-    elif isinstance(error, Permanent):
-        retry = Retry.LATE
-    text = str(error) if isinstance(error, WnmError) else f"{type(error).__name__}: {error}"
-    return Ending(
-        result=Result.FAILED,
-        ended_at=clock.now(),
-        error=" ".join(text.split()),
-        retry=retry,
-        running_after=_probed(job),
-        program_failed=isinstance(error, ProgramFailed),
-    )
-
-
-def _probed[T](job: Job[T]) -> bool | None:
-    try:
-        return job.probe()
-    except Exception:
-        log.debug("probe of %s %s after a failure", *job.subject, exc_info=True)
-        return None
-
-
-def _not_finished[T](begun: bool, clock: Clock) -> Ending[T]:
-    result = Result.UNFINISHED if begun else Result.DEFERRED
-    error = "the cycle's time was used up " + ("while it was under way" if begun else "before it could begin")
-    return Ending(result=result, ended_at=clock.now(), error=error)

@@ -16,7 +16,8 @@ from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
 from wnm.formats.crontab import others_naming_wnm, program_of
-from wnm.sensors.host import file_system_of, system_id
+from wnm.sensors.host import system_id
+from wnm.sensors.places import file_system_of
 from wnm.sensors.programs import read_program
 from wnm.storage.database import open_for_reading
 from wnm.storage.ledger import Ledger

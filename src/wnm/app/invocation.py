@@ -174,6 +174,8 @@ FORCED_ACTIONS = (
     "survey",
     "teardown",
     "update_config",
+    "adopt",
+    "accept_disk",
 )
 REPORTS = (
     "node-status",
@@ -187,7 +189,7 @@ REPORTS = (
     "history",
 )
 REPORT_FORMATS = ("text", "json", "env", "config", "csv")
-_WITHOUT_NODES = frozenset({"survey", "teardown", "update_config"})
+_WITHOUT_NODES = frozenset({"survey", "teardown", "update_config", "accept_disk"})
 _WITH_JSON = frozenset(
     {
         Command.REPORT,
@@ -204,10 +206,10 @@ _WITH_JSON = frozenset(
 class Invocation(Struct, frozen=True, kw_only=True):
     """One command line. None means "not given"; `given` holds the settings' texts by name.
 
-    `service_names` come without `.service`. `cycle` goes with explain, `file` with replay, `cycles` and `seed`
-    with simulate, `cron_verb` with cron, `alerts_verb` with alerts, `port` with serve, `view` with status, explain,
-    history and watch; `migrate_anm`, `import_services`, `migrate_wnm` (the path of an older database),
-    `accept_defaults` and `companions` with --init.
+    `service_names` come without `.service`, `storage` is a folder. `cycle` goes with explain, `file` with replay,
+    `cycles` and `seed` with simulate, `cron_verb` with cron, `alerts_verb` with alerts, `port` with serve, `view` with
+    status, explain, history and watch; `migrate_anm`, `import_services`, `migrate_wnm` (the path of an older
+    database), `accept_defaults` and `companions` with --init.
     """
 
     command: Command = Command.CYCLE
@@ -216,6 +218,7 @@ class Invocation(Struct, frozen=True, kw_only=True):
     service_names: tuple[str, ...] = ()
     count: int | None = None
     confirm: bool = False
+    storage: str | None = None
     report: str | None = None
     report_format: str | None = None
     cycle: int | None = None
@@ -254,6 +257,7 @@ def refuse_conflicts(asked: Invocation) -> None:
     else:
         _refuse_if(asked.count is not None, "--count", "--force_action")
         _refuse_if(asked.confirm, "--confirm", "--force_action")
+        _refuse_if(asked.storage is not None, "--storage", "--force_action accept_disk")
         _refuse_if(
             bool(asked.service_names) and asked.command is not Command.REPORT,
             "--service_name",
@@ -312,9 +316,14 @@ def _check_forced(asked: Invocation) -> None:
         raise BadInput(
             f"--force_action {action} is not about single nodes: leave out --count and --service_name"
         )
+    if action == "adopt" and asked.count is not None:
+        raise BadInput("--force_action adopt takes --service_name, or neither for every folder without a row")
+    _refuse_if(
+        asked.storage is not None and action != "accept_disk", "--storage", "--force_action accept_disk"
+    )
     if action == "add" and asked.service_names:
         raise BadInput("--force_action add takes --count: new nodes get the lowest free ids by themselves")
-    destroys = action == "teardown" or (action == "remove" and asked.service_names)
+    destroys = action in ("teardown", "accept_disk") or (action == "remove" and asked.service_names)
     if destroys and not asked.confirm and not asked.dry_run:
         raise BadInput(
             f"--force_action {action} deletes data: add --confirm, or --dry_run to see what it would do"

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from wnm.core.action import Outcome, Result, Resurvey, node_of
+from msgspec.structs import replace
+
+from wnm.core.action import Result, Resurvey, node_of
 from wnm.core.decision import Cycle
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
@@ -11,11 +13,10 @@ from wnm.core.node import Node
 from wnm.core.observation import NodeSeen, Observation
 from wnm.core.sentences import sentence
 from wnm.core.settings import SECRET, SPECS
-from wnm.core.timeline import CycleRecord, OperationRecord
 from wnm.storage.database import Database
 from wnm.storage.timeline import Timeline
-from wnm.views.actions import Names, names_of, outcome_view, recorded_outcome
-from wnm.views.material import UNREAD, CycleView, Material, OutcomeView
+from wnm.views.actions import names_of, outcome_view
+from wnm.views.material import UNREAD, CycleView, Material
 
 
 def in_hand(cycle: Cycle, nodes: Sequence[Node], resolved: Resolved, now: datetime) -> Material:
@@ -24,7 +25,14 @@ def in_hand(cycle: Cycle, nodes: Sequence[Node], resolved: Resolved, now: dateti
     `nodes` are the rows after it.
     """
     plan = cycle.plan
-    texts = {name: resolved.text(name) for name in SPECS}
+    names, ends = names_of(nodes, plan.decision), {node_of(each.action): each for each in cycle.outcomes}
+    outcomes = []
+    for action in plan.decision.actions:
+        if not isinstance(action, Resurvey):
+            end = ends.get(node_of(action))
+            told = outcome_view(action, names, end)
+            # One that goes on after its cycle has no result yet.
+            outcomes.append(replace(told, result=None) if told.result == Result.UNFINISHED else told)
     view = CycleView(
         number=cycle.number,
         started_at=plan.started_at,
@@ -34,33 +42,11 @@ def in_hand(cycle: Cycle, nodes: Sequence[Node], resolved: Resolved, now: dateti
         because=sentence(plan.decision.because, names_of(each.node for each in plan.seen.nodes)),
         seen=plan.seen,
         decision=plan.decision,
-        outcomes=_outcomes(cycle, names_of(nodes, plan.decision)),
+        outcomes=tuple(outcomes),
         held=plan.decision.held,
-        settings_texts={name: "" if name in SECRET else text for name, text in texts.items()},
+        settings_texts={name: "" if name in SECRET else resolved.text(name) for name in SPECS},
     )
     return _material(nodes, plan.seen, view, resolved, now)
-
-
-def _outcomes(cycle: Cycle, names: Names) -> tuple[OutcomeView, ...]:
-    """Return what is recorded of each action: one that goes on after its cycle has no result yet."""
-    ends: dict[int, Outcome] = {node_of(each.action): each for each in cycle.outcomes}
-    views = []
-    for action in cycle.plan.decision.actions:
-        if isinstance(action, Resurvey):
-            continue
-        end = ends.get(node_of(action))
-        result = None if end is None or end.result is Result.UNFINISHED else end.result.value
-        views.append(
-            outcome_view(
-                action,
-                names,
-                result=result,
-                error=None if end is None else end.error,
-                note=None if end is None else end.note,
-                freed_bytes=None if end is None else end.freed_bytes,
-            )
-        )
-    return tuple(views)
 
 
 def material(database: Database, resolved: Resolved, now: datetime, cycle: int | None = None) -> Material:
@@ -69,16 +55,12 @@ def material(database: Database, resolved: Resolved, now: datetime, cycle: int |
     BadInput for the number of a cycle that there is not.
     """
     history = Timeline(database)
-    record = history.cycle(cycle)
-    if record is None and cycle is not None:
+    nodes, view = history.nodes(), recorded(history, cycle)
+    if view is None and cycle is not None:
         raise BadInput(f"there is no cycle {cycle}: wnm explain without a number shows the latest one")
-    nodes, seen = history.nodes(), None
-    if cycle is None and record is not None and record.recording is not None:
-        seen = record.recording.observation
-    else:
-        seen = history.last_reading()
-    names = names_of(nodes, None if record is None or record.recording is None else record.recording.decision)
-    view = None if record is None else cycle_view(record, history.operations(record.number), names)
+    seen = (
+        view.seen if view is not None and view.seen is not None and cycle is None else history.last_reading()
+    )
     return _material(nodes, seen, view, resolved, now)
 
 
@@ -101,9 +83,15 @@ def _material(
     )
 
 
-def cycle_view(record: CycleRecord, operations: tuple[OperationRecord, ...], names: Names) -> CycleView:
-    """A cycle and its operations as reports have it."""
+def recorded(history: Timeline, number: int | None) -> CycleView | None:
+    """The cycle of this number, else the latest, and its operations as reports have it; None if there is no such."""
+    record = history.cycle(number)
+    if record is None:
+        return None
     recording = record.recording
+    seen = None if recording is None else recording.observation
+    decision = None if recording is None else recording.decision
+    names = names_of(history.nodes(), decision)
     return CycleView(
         number=record.number,
         started_at=record.started_at,
@@ -111,9 +99,9 @@ def cycle_view(record: CycleRecord, operations: tuple[OperationRecord, ...], nam
         exit_code=record.exit_code,
         rule=record.rule,
         because=record.because,
-        seen=None if recording is None else recording.observation,
-        decision=None if recording is None else recording.decision,
-        outcomes=tuple(recorded_outcome(each, names) for each in operations),
+        seen=seen,
+        decision=decision,
+        outcomes=tuple(outcome_view(each.action, names, each) for each in history.operations(record.number)),
         held=record.held,
         settings_texts={} if recording is None else dict(recording.settings),
     )

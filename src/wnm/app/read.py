@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from wnm.app.context import Context
 from wnm.app.invocation import Command, Report, View
-from wnm.app.material import cycle_view, material
+from wnm.app.material import material, recorded
 from wnm.app.terminal import NARROWEST, Terminal
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import BY_HAND
@@ -24,7 +24,7 @@ from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.views import earnings, explain, replay, timeline
 from wnm.views.charts import Trends, range_named
-from wnm.views.material import CycleView, Material, only
+from wnm.views.material import Material, only
 from wnm.views.payload import write_json
 from wnm.views.registry import render
 from wnm.views.status import (
@@ -300,15 +300,10 @@ def story_of(database: Database, found: Material, wanted: str) -> Story:
         seen=seen,
         happened=happened,
         stop=stop,
-        stop_cycle=None if stop is None else _cycle_of(past, stop.cycle, {node_id: name}),
+        stop_cycle=None if stop is None else recorded(past, stop.cycle),
         stop_sample=None if stop is None else past.sample_of(stop.cycle),
         earlier=events.earlier,
     )
-
-
-def _cycle_of(past: Timeline, number: int, names: dict[int, str]) -> CycleView | None:
-    record = past.cycle(number)
-    return None if record is None else cycle_view(record, past.operations(number), names)
 
 
 def _check_known(events: Events, node_id: int, rows: Iterable[Node], wanted: str) -> None:

@@ -18,6 +18,8 @@ from wnm.core.errors import Busy
 from wnm.system.lock import only_one
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from wnm.act.executor import TimeLimit
     from wnm.act.steps import Backends
     from wnm.core.action import NodeAction, Outcome
@@ -51,7 +53,7 @@ def run_cycle(context: Context) -> Report:
         return tear_down(context)
     if asked.dry_run:
         return with_rights(context)
-    from wnm.alerts.cycle import send_alerts, send_failure
+    from wnm.alerts.cycle import send_alerts
     from wnm.app.log_file import log_path
 
     log_file = None if asked.log_file is None else log_path(asked.log_file)
@@ -61,9 +63,10 @@ def run_cycle(context: Context) -> Report:
     except Exception as error:
         # An operator who asks for something by hand sees the result.
         if is_cycle and not isinstance(error, Busy):
-            send_failure(context.database_path, error, log_file)
+            send_alerts(context.database_path, "bad", error, log_file=log_file)
         raise
-    send_alerts(context.database_path, good=report.exit_code == 0 and is_cycle, log_file=log_file)
+    good = report.exit_code == 0 and is_cycle
+    send_alerts(context.database_path, "good" if good else "done", log_file=log_file)
     return report
 
 
@@ -131,11 +134,12 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         is_over = context.asked.force_action == TEARDOWN and not left
         now = context.clock.now()
         problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
+        identity = ledger.identity().uuid
     tell(cycle, left, problems, firewall_note=state.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
 
-        forget_everything(context.database_path)
+        forget_everything(context.database_path, settings.node_storage, identity)
     return Report(exit_code=cycle.exit_code), absent_before if is_over else None
 
 
@@ -156,36 +160,35 @@ def _act(
     context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
 ) -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
-    from wnm.act.reconcile import reconcile
-    from wnm.act.steps import carry_out_actions, healing_slots
+    from wnm.act.steps import carry_out_actions, healing_slots, reconcile
     from wnm.core.decide.upgrades import passed_gates
     from wnm.core.decision import Cycle
     from wnm.core.settings import SECRET, SPECS
-    from wnm.sensors.host import read_counters
+    from wnm.sensors.host import nodes_group, read_counters
     from wnm.storage.ledger import Ending
 
     settings, clock, decision = resolved.settings, context.clock, plan.decision
     # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
     texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
     actions = node_actions(decision)
+    unmarked = _mark_places(ledger, plan)
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
-    limit = time_limit(context.began, settings)
     outcomes = carry_out_actions(
         actions,
         intention.rows if intention else {},
         backends,
         clock=clock,
-        limit=limit,
+        limit=(limit := time_limit(context.began, settings)),
         pause=settings.pause_between_actions,
         healing=healing_slots(settings, plan.seen.machine.usable_cores),
     )
     failures = reconcile(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
-    problems = backends.manager.trim_logs(plan.known)
+    problems = (*unmarked, *failures, *backends.manager.trim_logs(plan.known))
     ending = Ending(
         ended_at=clock.now(),
         exit_code=exit_code(decision, outcomes) or int(bool(failures)),
-        counters=read_counters(clock),
+        counters=read_counters(clock, nodes_group(settings.process_manager)),
         history_days=settings.history_days,
     )
     if intention is None:
@@ -193,14 +196,50 @@ def _act(
     else:
         number = intention.cycle_id
         ledger.conclude(intention, outcomes, ending)
+        _note_additions(ledger, plan, outcomes, ending.ended_at)
     return Cycle(
         number=number,
         plan=plan,
         outcomes=outcomes,
-        problems=(*failures, *problems),
+        problems=problems,
         exit_code=ending.exit_code,
         ended_at=ending.ended_at,
     )
+
+
+def _mark_places(ledger: "Ledger", plan: "Plan") -> "Sequence[str]":
+    """Write the markers of new storage folders and remember what was decided of them; returns what went wrong.
+
+    Transient if that was what somebody asked for.
+    """
+    news, identity = plan.decision.places, plan.seen.remembered.identity
+    if not news or identity is None:
+        return ()
+    from wnm.act.places import mark_all
+    from wnm.core.decision import BY_HAND
+    from wnm.core.errors import Transient
+
+    done, problems = mark_all(news, identity)
+    ledger.note_places(done)
+    if problems and plan.decision.rule == BY_HAND:
+        raise Transient("; ".join(problems))
+    return problems
+
+
+def _note_additions(ledger: "Ledger", plan: "Plan", outcomes: "Sequence[Outcome]", now: "datetime") -> None:
+    """Remember of storage folders whether the nodes that were added there could be."""
+    from wnm.core.action import AddNode, Result
+    from wnm.core.places import after_additions_in
+
+    ended = [
+        (os.path.dirname(each.action.node.root_dir), each.error if each.result is Result.FAILED else None)  # noqa: PTH120
+        for each in outcomes
+        if isinstance(each.action, AddNode) and each.result in (Result.DONE, Result.FAILED)
+    ]
+    if ended:
+        known = {each.path: each for each in plan.seen.remembered.places}
+        known |= {each.place.path: each.place for each in plan.decision.places}
+        ledger.note_places(after_additions_in(known.values(), ended, now))
 
 
 def _rehearse(context: Context) -> Report:
@@ -236,6 +275,7 @@ def _choice(context: Context) -> "Choose":
         action=ForcedAction(asked.force_action or ""),
         names=asked.service_names,
         count=asked.count,
+        storage=asked.storage,
         confirmed=asked.confirm or asked.dry_run,
     )
     return partial(forced, request=request)

@@ -49,6 +49,7 @@ RUN_OPTIONS: Mapping[str, Option] = {
         Option(name="service_name", meaning="the nodes that are meant", shown="antnode0001[,antnode0003…]"),
         Option(name="count", meaning="how many nodes, chosen as wnm itself would choose them", shown="N"),
         Option(name="confirm", meaning="yes, delete the data of these nodes", takes=Takes.NOTHING),
+        Option(name="storage", meaning="the storage folder whose disk is accepted as it is", shown="FOLDER"),
         Option(name="report", meaning="print a report", shown="NAME", choices=REPORTS),
         Option(name="report_format", meaning="how to write it", shown="FORMAT", choices=REPORT_FORMATS),
         Option(name="json", meaning="the same as --report_format json", takes=Takes.NOTHING),

@@ -109,7 +109,7 @@ class SystemFile:
         if not crontabs.has_cron():
             raise NeedsOperator("there is no cron on this machine", remedy=crontabs.INSTALL_CRON)
         wanted = self.text_with(line)
-        if self._text() == wanted and crontabs.is_readable_by_all(self._path):
+        if self._text() == wanted and self._path.lstat().st_mode & 0o7777 == crontabs.ALL_MAY_READ:
             return False
         crontabs.write_system_file(self._path, wanted)
         return True
@@ -158,10 +158,7 @@ class UserTable:
         after = crontab.without_block(before, self._database)
         if after == before:
             return False
-        if after:
-            crontabs.write_user_table(after)
-        else:
-            crontabs.remove_user_table()
+        crontabs.write_user_table(after)
         return True
 
 

@@ -12,7 +12,7 @@ from wnm import wiring
 from wnm.app.context import Context
 from wnm.app.elevate import CODE_OFFSET, LARGEST_HANDOVER, MODULE, owner_of, read
 from wnm.app.invocation import Command, Report
-from wnm.cli.main import finish, guarded
+from wnm.cli.main import finish, guarded, say
 from wnm.core.errors import BadInput
 from wnm.system.logs import set_up_logging
 
@@ -43,11 +43,11 @@ def _carry_out(context: Context) -> Report:
         case Command.INIT:
             from wnm.app.init import take_over
 
-            return take_over(context)
+            return take_over(context, say)
         case Command.UNDO_MIGRATION:
             from wnm.app.init import undo_migration
 
-            return undo_migration(context)
+            return undo_migration(context, say)
         case _:
             from wnm.app.run_cycle import act_here
 

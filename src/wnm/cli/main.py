@@ -96,11 +96,11 @@ def _use_case(command: Command) -> "Callable[[Context], Report]":
         case Command.INIT:
             from wnm.app.init import init
 
-            return init
+            return lambda context: init(context, say)
         case Command.UNDO_MIGRATION:
             from wnm.app.init import undo_migration
 
-            return undo_migration
+            return lambda context: undo_migration(context, say)
         case Command.REMOVE_LOCKFILE:
             return _free_lock
         case Command.SIMULATE:
@@ -153,6 +153,16 @@ def _alerts(context: "Context") -> Report:
         text, code = send_test(context.database_path, resolve, as_json=as_json)
         return Report(text=text, exit_code=code)
     return Report(text=show(context.database_path, resolve, as_json=as_json))
+
+
+def say(text: str) -> None:
+    """Tell it at once. A terminal that is gone, a reader that has seen enough or a full disk stops nothing."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
 
 
 def show(report: Report) -> None:

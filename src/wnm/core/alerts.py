@@ -13,7 +13,7 @@ from posixpath import basename
 from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec import field
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from wnm.core.errors import backoff, holds
@@ -73,34 +73,38 @@ class Rule(Value, frozen=True, kw_only=True):
     most: int = _UNLIMITED
 
 
-def _rule(hold_minutes: float, release_minutes: float, most: int = _UNLIMITED) -> Rule:
-    return Rule(hold=timedelta(minutes=hold_minutes), release=timedelta(minutes=release_minutes), most=most)
-
-
-RULES: Mapping[str, Rule] = {
-    Key.UPGRADE_HALTED: _rule(0, 5),
-    Key.PRESSURE: _rule(30, 10),
-    Key.NODE_FAILING: _rule(0, 10, MOST_NODES),
-    Key.MANY_FAILING: _rule(5, 10),
-    Key.DISK_CRISIS: _rule(0, 30),
-    Key.DISK_FULL_SOON: _rule(60, 360),
-    Key.NO_GROWTH: _rule(180, 10),
-    Key.MISSING_STORAGE: _rule(5, 5),
-    Key.CYCLE_GAP: _rule(0, 10),
-    Key.CLOCK: _rule(0, 10),
+_MINUTES: Mapping[str, tuple[float, float]] = {
+    Key.UPGRADE_HALTED: (0, 5),
+    Key.PRESSURE: (30, 10),
+    Key.NODE_FAILING: (0, 10),
+    Key.MANY_FAILING: (5, 10),
+    Key.DISK_CRISIS: (0, 30),
+    Key.DISK_FULL_SOON: (60, 360),
+    Key.NO_GROWTH: (180, 10),
+    Key.MISSING_STORAGE: (5, 5),
+    Key.CYCLE_GAP: (0, 10),
+    Key.CLOCK: (0, 10),
     # Told without the database, which may be what is wrong; see CycleFailure.
-    Key.CYCLE_FAILS: _rule(5, 0),
+    Key.CYCLE_FAILS: (5, 0),
+}
+RULES: Mapping[str, Rule] = {
+    key: Rule(
+        hold=timedelta(minutes=hold),
+        release=timedelta(minutes=release),
+        most=MOST_NODES if key == Key.NODE_FAILING else _UNLIMITED,
+    )
+    for key, (hold, release) in _MINUTES.items()
 }
 
 
-class Condition(Value, frozen=True, kw_only=True):
+class Condition(Struct, frozen=True):
     """Something that is wrong in this cycle. `key` names its rule, `subject` what it is about."""
 
     key: str
     subject: str
-    severity: Severity = Severity.WARNING
     text: str
     remedy: str
+    severity: Severity = Severity.WARNING
 
 
 class Findings(Value, frozen=True, kw_only=True):
@@ -175,8 +179,11 @@ def advance(
             continue
         else:
             # An episode of a rule that there is no more ends as soon as it is seen to be gone.
-            after = _while_it_is_gone(before, rules.get(key) or Rule(), now)
-            if after.ended_at is not None:
+            sightings = 1 if before.gone_since is None else min(before.sightings + 1, ENOUGH_SIGHTINGS)
+            gone_since = min(before.gone_since or now, now)
+            after = replace(before, gone_since=gone_since, sightings=sightings)
+            if _lasted(gone_since, sightings, (rules.get(key) or Rule()).release, now):
+                after = replace(after, ended_at=now)
                 ended.append(after)
                 open_ones[key] -= 1
         if after != before:
@@ -187,11 +194,7 @@ def advance(
 def _while_it_holds(
     before: Episode | None, condition: Condition, rule: Rule, now: datetime, *, may_start: bool
 ) -> Episode:
-    said: dict[str, Any] = {
-        "severity": condition.severity,
-        "text": condition.text,
-        "remedy": condition.remedy,
-    }
+    said: dict[str, Any] = {name: getattr(condition, name) for name in ("severity", "text", "remedy")}
     if before is None:
         after = Episode(key=condition.key, subject=condition.subject, since=now, **said)
     elif before.is_open:
@@ -203,13 +206,6 @@ def _while_it_holds(
     if may_start and _lasted(after.since, after.sightings, rule.hold, now):
         return replace(after, started_at=now, **said)
     return after
-
-
-def _while_it_is_gone(before: Episode, rule: Rule, now: datetime) -> Episode:
-    sightings = 1 if before.gone_since is None else min(before.sightings + 1, ENOUGH_SIGHTINGS)
-    gone_since = min(before.gone_since or now, now)
-    after = replace(before, gone_since=gone_since, sightings=sightings)
-    return replace(after, ended_at=now) if _lasted(gone_since, sightings, rule.release, now) else after
 
 
 def _lasted(since: datetime, sightings: int, long_enough: timedelta, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Computes a node's remembered state from what is seen of it and from what is done to it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
     Outcome,
-    ProgramChoice,
     RemoveNode,
     RestartNode,
     Result,
@@ -24,8 +24,9 @@ from wnm.core.action import (
     UpgradeNode,
 )
 from wnm.core.errors import backoff
-from wnm.core.health_gate import Failed, NotApplicable, Passed, Waits, assess, not_applicable, runs_former
+from wnm.core.health_gate import assess, not_applicable, runs_former
 from wnm.core.node import TRANSITIONS, Node, ProcessState, Reachability, Status
+from wnm.core.node_log import Proof
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.sentences import sentence
@@ -36,6 +37,9 @@ LONGEST_PAUSE = timedelta(hours=1)
 STUCK_AFTER_DELAYS = 3
 CLOCK_SLACK = timedelta(seconds=1)
 START_TIME_SLACK = timedelta(seconds=2)
+UNTROUBLED: Mapping[str, Any] = {"failures": 0, "retry_at": None, "last_error": None}
+OUT_OF_GATE: Mapping[str, Any] = {"gate_version": None, "gate_failure": None}
+UNDER_WAY = frozenset({Status.UPGRADING, Status.RESTARTING})
 
 
 def retry_at(failures: int, now: datetime, retry: Retry = Retry.SOON) -> datetime | None:
@@ -58,7 +62,7 @@ def after_additions(failures: int, outcomes: Iterable[Outcome], now: datetime) -
     """
     results = [outcome for outcome in outcomes if isinstance(outcome.action, AddNode)]
     failed = [outcome for outcome in results if outcome.result is Result.FAILED]
-    succeeded = any(outcome.result is Result.DONE for outcome in results)
+    succeeded = Result.DONE in [outcome.result for outcome in results]
     if failed:
         failures = 1 if succeeded else failures + 1
         return {
@@ -86,65 +90,78 @@ def runs(reading: NodeReading) -> bool:
 
 def is_gone(reading: NodeReading) -> bool:
     """Whether the node's process was seen not to run; False also when it could not be seen."""
-    return isinstance(reading.process, ProcessReading) and reading.process.state in (
-        ProcessState.STOPPED,
-        ProcessState.FAILED,
-    )
+    ended = (ProcessState.STOPPED, ProcessState.FAILED)
+    return isinstance(reading.process, ProcessReading) and reading.process.state in ended
+
+
+def was_told_to_stop(node: Node, reading: NodeReading) -> bool:
+    """Whether the log of a node that is gone says that it was told to stop since it has its status.
+
+    Earlier it was wnm that told it so.
+    """
+    at = reading.log.health.stopping_at if reading.log is not None else None
+    return at is not None and at > node.status_since
 
 
 def is_well(reading: NodeReading) -> bool:
     """Whether a node whose process runs shows that it works: it answers or, where there is no asking, has its key."""
     if not reading.has_pages:
-        return reading.born is not None
+        lacks_start = any(
+            each.sign.proof is Proof.STARTED and each.shown is False for each in reading.evidence
+        )
+        return reading.born is not None and not lacks_start
     return reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage)
 
 
 def delay_of(node: Node, settings: Settings) -> timedelta:
     """Return how long a node stays in the transition that it is in; zero when it is in none."""
-    match node.status:
-        case Status.RESTARTING:
-            return settings.delay_restart if node.restarted else settings.delay_start
-        case Status.UPGRADING:
-            return settings.delay_upgrade
-        case Status.REMOVING:
-            return settings.delay_remove
-        case _:
-            return timedelta(0)
+    starting = settings.delay_restart if node.restarted else settings.delay_start
+    delays = {
+        Status.RESTARTING: starting,
+        Status.UPGRADING: settings.delay_upgrade,
+        Status.REMOVING: settings.delay_remove,
+    }
+    return delays.get(node.status, timedelta(0))
 
 
 def conclude(
-    seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: NodeAction | None
+    seen: NodeSeen,
+    now: datetime,
+    settings: Settings,
+    *,
+    rebooted: bool,
+    cut_off: NodeAction | None,
+    together: bool = False,
 ) -> Node:
     """The node as it is from now on.
 
     `rebooted`: the machine started again since the last cycle, so a stopped process is nobody's failure and
     timers restart. `cut_off`: what wnm itself was doing to this node when it was interrupted, so here too a
-    missing process is nobody's failure.
+    missing process is nobody's failure. `together`: nodes of other versions ended when this one did.
     """
-    pid_before = seen.node.pid
-    node = _with_sane_times(seen.node, now)
-    node = _with_facts(node, seen.reading, now)
-    node = _with_silence(node, seen.reading, now)
+    reading, pid_before = seen.reading, seen.node.pid
+    node = _with_times(_with_facts(seen.node, reading, now), reading, now)
     if node.status is Status.DISABLED:
         return node
     if node.status is Status.DEAD:
-        back = seen.reading.root_dir_present is True
+        back = reading.root_dir_present is True
         return moved(node, Status.STOPPED, now, "its folder is back") if back else node
-    if _was_taken_back(node, seen.reading, pid_before=pid_before, cut_off=None if rebooted else cut_off):
-        words = f": {seen.reading.last_words}" if seen.reading.last_words else ""
-        return _gate_failed(node, now, f"it did not start, and wnm was interrupted while it went back{words}")
-    node = _without_void_gate(node, seen.reading, now)
+    in_gate = node.gate_version is not None
+    if in_gate and not rebooted and _was_taken_back(node, reading, pid_before=pid_before, cut_off=cut_off):
+        words = f": {reading.last_words}" if reading.last_words else ""
+        return _gate_failed(node, f"it did not start, and wnm was interrupted while it went back{words}")
+    node = _without_void_gate(node, reading, now) if in_gate else node
     if rebooted:
-        return _after_reboot(node, seen.reading, now)
+        return _after_reboot(node, reading, now)
     if node.status is Status.REMOVING:
         return node
-    if node.gate_version is not None and node.gate_failure is None and runs(seen.reading):
-        return _tried(node, seen.reading, now, settings, pid_before=pid_before, cut_off=cut_off)
-    if is_gone(seen.reading):
-        return _without_process(node, seen.reading, now, cut_off)
-    if runs(seen.reading) and node.gate_version is None:
-        return _with_process(node, seen.reading, now, settings)
-    return node
+    if is_gone(reading):
+        return _without_process(node, reading, now, cut_off, together=together)
+    if not runs(reading) or node.gate_failure is not None:
+        return node
+    if node.gate_version is None:
+        return _with_process(node, reading, now, settings)
+    return _in_gate(node, reading, now, settings, pid_before=pid_before, cut_off=cut_off)
 
 
 def lacks_restart(
@@ -153,8 +170,7 @@ def lacks_restart(
     """Whether a node in its gate has its new program and still runs the former one: its upgrade was interrupted."""
     if node.gate_version is None or node.gate_failure is not None or not runs(reading):
         return False
-    process = reading.process
-    pid = process.pid if isinstance(process, ProcessReading) else None
+    pid = reading.process.pid if isinstance(reading.process, ProcessReading) else None
     if isinstance(cut_off, UpgradeNode) and pid is not None and pid == pid_before:
         return True
     return runs_former(node, reading, now)
@@ -167,27 +183,22 @@ def _was_taken_back(
 
     A node is stopped after its program was replaced: one that has its former program and was stopped has it again.
     """
-    if (
-        not isinstance(cut_off, UpgradeNode | StartNode)
-        or node.gate_version is None
-        or node.gate_failure is not None
-    ):
-        return False
     program, process = reading.program, reading.process
-    if not isinstance(program, ProgramReading) or program.version != node.former_version:
+    if node.gate_failure is not None or not isinstance(program, ProgramReading):
+        return False
+    if program.version != node.former_version:
         return False
     if isinstance(cut_off, StartNode):
-        # It did not run before. Without a program to bring it had the one in the gate in place; else, gone as before,
+        # It did not run before. Without a program to bring it had the one of its gate in place; else, gone as before,
         # it may never have been given it.
         return runs(reading) or (is_gone(reading) and cut_off.program is None)
     pid = process.pid if isinstance(process, ProcessReading) else None
-    return is_gone(reading) or (runs(reading) and None not in (pid, pid_before) and pid != pid_before)
+    begun_again = runs(reading) and None not in (pid, pid_before) and pid != pid_before
+    return isinstance(cut_off, UpgradeNode) and (is_gone(reading) or begun_again)
 
 
 def _without_void_gate(node: Node, reading: NodeReading, now: datetime) -> Node:
     """The node, out of its gate if the program that it has on disk is another one than it was to try."""
-    if node.gate_version is None:
-        return node
     void = not_applicable(node, reading)
     if void is None:
         return node
@@ -196,16 +207,16 @@ def _without_void_gate(node: Node, reading: NodeReading, now: datetime) -> Node:
         # It has its former program back. As long as something runs that may still be the other one.
         if not is_gone(reading):
             return node
-        back = replace(node, failed_version=node.gate_version, gate_version=None, gate_failure=None)
+        back = replace(node, failed_version=node.gate_version, **OUT_OF_GATE)
         return moved(back, Status.STOPPED, now, f"has {own} back: {node.because}", crashed=True)
     # Its own program as its former one means that there is no other to go back to.
-    node = replace(node, gate_version=None, gate_failure=None, former_version=own)
-    if runs(reading) and node.status in (Status.UPGRADING, Status.RESTARTING):
-        return moved(node, Status.RUNNING, now, void.because)
+    node = replace(node, former_version=own, **OUT_OF_GATE)
+    if runs(reading) and node.status in UNDER_WAY:
+        return moved(node, Status.RUNNING, now, void)
     return node
 
 
-def _tried(
+def _in_gate(
     node: Node,
     reading: NodeReading,
     now: datetime,
@@ -215,110 +226,86 @@ def _tried(
     cut_off: NodeAction | None,
 ) -> Node:
     """A node in its gate whose process was seen running."""
-    if node.status not in (Status.UPGRADING, Status.RESTARTING):
+    if node.status not in UNDER_WAY:
         return moved(node, Status.UPGRADING, now, f"runs in the health gate of {node.gate_version}")
     if cut_off is not None or lacks_restart(node, reading, now, pid_before=pid_before, cut_off=cut_off):
         # When wnm itself was at work on it, it is not known since when it runs: its gate begins with this observation.
         return replace(node, status_since=now)
-    match assess(node, reading, now, settings, pid_before=pid_before):
-        case Passed(because=because):
-            passed = moved(node, Status.RUNNING, now, because)
-            return replace(
-                passed,
-                gate_version=None,
-                former_version=None,
-                failed_version=None,
-                failures=0,
-                retry_at=None,
-                last_error=None,
-            )
-        case Failed(because=because):
-            return _gate_failed(node, now, because)
-        case NotApplicable() | Waits():
-            return node
+    verdict = assess(node, reading, now, settings, pid_before=pid_before)
+    if verdict.passed is None:
+        return node
+    if not verdict.passed:
+        return _gate_failed(node, verdict.because)
+    passed = moved(node, Status.RUNNING, now, verdict.because)
+    return replace(passed, former_version=None, failed_version=None, **OUT_OF_GATE, **UNTROUBLED)
 
 
-def _gate_failed(node: Node, now: datetime, because: str) -> Node:
+def _gate_failed(node: Node, because: str) -> Node:
     """It stays in its transition until it is back on its former program."""
     words = f"failed the gate of {node.gate_version}: {because}"
     return replace(node, gate_failure=because, because=words, last_error=words)
 
 
-def _with_sane_times(node: Node, now: datetime) -> Node:
-    """Times from before the clock was set back would never run out."""
-    latest = now + CLOCK_SLACK
-    if node.status_since > latest:
-        node = replace(node, status_since=now)
-    if node.silent_since is not None and node.silent_since > latest:
-        node = replace(node, silent_since=now)
-    if node.retry_at is not None and node.retry_at > now + LONGEST_PAUSE:
-        node = replace(node, retry_at=now + LONGEST_PAUSE)
-    return node
-
-
 def _with_facts(node: Node, reading: NodeReading, now: datetime) -> Node:
     """Fill in what was seen; what was not seen stays as remembered."""
-    if isinstance(reading.process, ProcessReading):
-        node = _with_process_facts(node, reading.process)
-    if isinstance(reading.program, ProgramReading):
-        version = reading.program.version
-        if isinstance(version, str):
-            node = replace(node, binary_version=version, binary_stamp=reading.program.stamp)
-    if isinstance(reading.page, NodePage):
-        node = replace(
-            node,
-            version=reading.page.version or node.version,
-            peer_id=reading.page.peer_id or node.peer_id,
-        )
-    if node.version is None and runs(reading):
-        node = replace(node, version=node.binary_version)
+    process, program, page = reading.process, reading.program, reading.page
+    facts: dict[str, Any] = {
+        "born": reading.born or node.born,
+        "mount_point": reading.mount_point or node.mount_point,
+    }
+    if isinstance(process, ProcessReading):
+        facts |= {"pid": process.pid, "process_started_at": process.started_at}
+        before, started = node.process_started_at, process.started_at
+        if node.pid == process.pid and before and started and abs(started - before) < START_TIME_SLACK:
+            # Computed from the time since boot, it wavers a little: the same start is not news.
+            facts["process_started_at"] = before
+    if isinstance(program, ProgramReading) and isinstance(program.version, str):
+        facts |= {"binary_version": program.version, "binary_stamp": program.stamp}
+    if isinstance(page, NodePage):
+        facts |= {"version": page.version or node.version, "peer_id": page.peer_id or node.peer_id}
     if reading.disk_bytes is not None:
         # One that takes too long to measure waits for its turn like the others.
-        measured = node.disk_bytes if isinstance(reading.disk_bytes, Unseen) else reading.disk_bytes
-        node = replace(node, disk_bytes=measured, disk_measured_at=now)
+        unseen = isinstance(reading.disk_bytes, Unseen)
+        facts |= {"disk_bytes": node.disk_bytes if unseen else reading.disk_bytes, "disk_measured_at": now}
+    node = replace(node, **facts)
+    return replace(node, version=node.binary_version) if node.version is None and runs(reading) else node
+
+
+def _with_times(node: Node, reading: NodeReading, now: datetime) -> Node:
+    """Note since when it is silent; times from before the clock was set back would never run out."""
+    latest = now + CLOCK_SLACK
+    silent_since = node.silent_since and (now if node.silent_since > latest else node.silent_since)
+    restarts = node.silence_restarts
+    if reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage):
+        silent_since, restarts = None, 0
+    elif runs(reading) and reading.reachable is not None:
+        silent_since = silent_since or now
+    elif is_gone(reading):
+        silent_since = None
     return replace(
         node,
-        born=reading.born or node.born,
-        mount_point=reading.mount_point or node.mount_point,
+        status_since=now if node.status_since > latest else node.status_since,
+        retry_at=node.retry_at and min(node.retry_at, now + LONGEST_PAUSE),
+        silent_since=silent_since,
+        silence_restarts=restarts,
     )
-
-
-def _with_process_facts(node: Node, process: ProcessReading) -> Node:
-    """The start time is computed from the time since boot and wavers a little: the same start is not news."""
-    remembered, seen = node.process_started_at, process.started_at
-    if remembered is None or seen is None or node.pid != process.pid:
-        return replace(node, pid=process.pid, process_started_at=seen)
-    if abs(seen - remembered) < START_TIME_SLACK:
-        return node
-    return replace(node, pid=process.pid, process_started_at=seen)
-
-
-def _with_silence(node: Node, reading: NodeReading, now: datetime) -> Node:
-    if reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage):
-        return replace(node, silent_since=None, silence_restarts=0)
-    if runs(reading) and reading.reachable is not None and node.silent_since is None:
-        return replace(node, silent_since=now)
-    if is_gone(reading):
-        return replace(node, silent_since=None)
-    return node
 
 
 def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     node = replace(node, retry_at=None, silent_since=None)
-    if node.status is Status.REMOVING:
-        return replace(node, status_since=now)
-    if runs(reading) and node.gate_version is not None:
-        return replace(
-            node, status=Status.UPGRADING, status_since=now, because="back in the health gate after a reboot"
-        )
-    if runs(reading):
-        return moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
-    if is_gone(reading):
+    if node.status is not Status.REMOVING and runs(reading):
+        if node.gate_version is None:
+            return moved(node, Status.RUNNING, now, "was running when first seen after a reboot")
+        because = "back in the health gate after a reboot"
+        return replace(node, status=Status.UPGRADING, status_since=now, because=because)
+    if node.status is not Status.REMOVING and is_gone(reading):
         return moved(node, Status.STOPPED, now, "the machine was restarted", crashed=True)
     return replace(node, status_since=now)
 
 
-def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
+def _without_process(
+    node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None, *, together: bool
+) -> Node:
     if isinstance(cut_off, StopNode):
         node = replace(node, crashed=False)  # Whatever it was: now somebody wants it to rest.
     if node.status is Status.STOPPED:
@@ -327,55 +314,43 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
         crashed = node.crashed or isinstance(cut_off, RestartNode | UpgradeNode | RollBackNode)
         because = "left stopped by an action that was interrupted"
         return moved(node, Status.STOPPED, now, because, crashed=crashed)
-    ended = "its process ended unexpectedly"
-    if node.status in (Status.RESTARTING, Status.UPGRADING):
-        ended = f"its process ended while {node.status.value.lower()}"
-    words = f"{ended}: {reading.last_words}" if reading.last_words else ended
+    words = "its process ended unexpectedly"
+    if node.status in UNDER_WAY:
+        words = f"its process ended while {node.status.value.lower()}"
+    if reading.last_words:
+        words += f": {reading.last_words}"
+    told_to = was_told_to_stop(node, reading)
+    if told_to:
+        words = "it was told to stop, and not by wnm"
     if node.gate_version is not None:
-        return node if node.gate_failure is not None else _gate_failed(node, now, words)
+        if node.gate_failure is not None:
+            return node
+        if not (together or told_to):
+            return _gate_failed(node, words)
+        # Its gate goes on when it has been started again: this was not its new program.
+        return moved(node, Status.STOPPED, now, words, crashed=True)
     failures = node.failures + 1
-    return replace(
-        moved(node, Status.STOPPED, now, words, crashed=True),
-        failures=failures,
-        retry_at=retry_at(failures, now),
-        last_error=words,
-    )
+    failed = replace(node, failures=failures, retry_at=retry_at(failures, now), last_error=words)
+    return moved(failed, Status.STOPPED, now, words, crashed=True)
 
 
 def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Settings) -> Node:
-    if node.status is Status.RUNNING:
-        return _after_calm(node, reading, now)
     if node.status is Status.STOPPED:
         return moved(node, Status.RUNNING, now, "found running")
-    delay = delay_of(node, settings)
-    elapsed = now - node.status_since
-    if elapsed < delay:
-        return node
-    if is_well(reading):
-        healthy = moved(
-            node, Status.RUNNING, now, "answers" if reading.has_pages else "stays up, with its key"
-        )
-        return replace(healthy, failures=0, retry_at=None, last_error=None)
+    if node.status is Status.RUNNING:
+        # Its failures are forgotten when it has answered for as long as the longest pause.
+        troubled = node.failures or node.retry_at or node.last_error
+        calm_since = max(node.status_since, node.retry_at or node.status_since)
+        calm = troubled and is_well(reading) and now - calm_since >= LONGEST_PAUSE
+        return replace(node, **UNTROUBLED) if calm else node
+    delay, elapsed = delay_of(node, settings), now - node.status_since
+    if elapsed >= delay and is_well(reading):
+        because = "answers" if reading.has_pages else "stays up, with its key"
+        return replace(moved(node, Status.RUNNING, now, because), **UNTROUBLED)
     if elapsed >= delay * STUCK_AFTER_DELAYS:
-        stuck = (
-            f"stuck {node.status.value.lower()} for {_minutes(elapsed)}: its process runs but does not answer"
-        )
-        return moved(node, Status.RUNNING, now, stuck)
+        stuck = f"stuck {node.status.value.lower()} for {elapsed.total_seconds() / 60:.1f} minutes"
+        return moved(node, Status.RUNNING, now, f"{stuck}: its process runs but does not answer")
     return node
-
-
-def _after_calm(node: Node, reading: NodeReading, now: datetime) -> Node:
-    """Forget a node's failures when it has answered for as long as the longest pause."""
-    troubled = node.failures or node.retry_at or node.last_error
-    if not troubled or not is_well(reading):
-        return node
-    if now - max(node.status_since, node.retry_at or node.status_since) < LONGEST_PAUSE:
-        return node
-    return replace(node, failures=0, retry_at=None, last_error=None)
-
-
-def _minutes(span: timedelta) -> str:
-    return f"{span.total_seconds() / 60:.1f} minutes"
 
 
 def moved(node: Node, status: Status, now: datetime, because: str, *, crashed: bool = False) -> Node:
@@ -385,55 +360,44 @@ def moved(node: Node, status: Status, now: datetime, because: str, *, crashed: b
     return replace(node, status=status, status_since=now, because=because, crashed=crashed)
 
 
+STATUS_DURING: Mapping[type, Status] = {
+    AddNode: Status.RESTARTING,
+    StartNode: Status.RESTARTING,
+    RestartNode: Status.RESTARTING,
+    RollBackNode: Status.RESTARTING,
+    UpgradeNode: Status.UPGRADING,
+    RetireNode: Status.REMOVING,
+    RemoveNode: Status.REMOVING,
+    DisableNode: Status.DISABLED,
+}
+"""The state of a node while an action is about it; StopNode and EnableNode change it when they are done."""
+
+
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
     """The row to write before the action, so that an interruption at any moment leaves a trace that is true.
 
-    `node` is the present row; None only for AddNode, whose row this creates.
+    `node` is the present row; None only for AddNode and AdoptNode, whose row this creates.
     """
-    because = sentence(action.because)
-    match action:
-        case AddNode():
-            return _restarting(action.node, now, because, restarted=False)
-        case _ if node is None:
-            raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
-        case StartNode(program=program):
-            starting = _restarting(node, now, because, restarted=False)
-            return starting if program is None else _entering_gate(starting, program)
-        case RestartNode() | RollBackNode():
-            return _restarted(node, now, because)
-        case UpgradeNode(program=program):
-            upgrading = replace(node, status=Status.UPGRADING, status_since=now, because=because)
-            return _entering_gate(upgrading, program)
-        case RemoveNode() if node.status is Status.DEAD:
-            return node
-        case RetireNode() | RemoveNode():
-            return replace(node, status=Status.REMOVING, status_since=now, because=because)
-        case DisableNode():
-            return replace(node, status=Status.DISABLED, status_since=now, because=because)
-        case StopNode() | EnableNode():
-            return node
-
-
-def _restarted(node: Node, now: datetime, because: str) -> Node:
-    if node.gate_version is not None and node.status in TRANSITIONS:
-        # It stays in the transition that it is in, and takes up no other place than it does.
-        return replace(node, status_since=now, because=because, restarted=True)
-    return _restarting(node, now, because, restarted=True)
-
-
-def _restarting(node: Node, now: datetime, because: str, *, restarted: bool) -> Node:
-    return replace(node, status=Status.RESTARTING, status_since=now, because=because, restarted=restarted)
-
-
-def _entering_gate(node: Node, program: ProgramChoice) -> Node:
-    """A node that is given another version than it has; without one to go back to there is nothing to try."""
-    # One that is in its gate already can only go back to the program from before that.
-    former = node.binary_version if node.gate_version is None else node.former_version
-    if former == program.version:
-        return replace(node, gate_version=None, gate_failure=None, former_version=former)
-    if former is None:
-        return replace(node, gate_version=None, gate_failure=None, former_version=None)
-    return replace(node, gate_version=program.version, gate_failure=None, former_version=former)
+    if isinstance(action, AddNode | AdoptNode):
+        node = action.node
+    elif node is None:
+        raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
+    status = STATUS_DURING.get(type(action))
+    if status is None or (isinstance(action, RemoveNode) and node.status is Status.DEAD):
+        return node
+    changes: dict[str, Any] = {"status": status, "status_since": now, "because": sentence(action.because)}
+    if status is Status.RESTARTING:
+        changes["restarted"] = isinstance(action, RestartNode | RollBackNode)
+        if changes["restarted"] and node.gate_version is not None and node.status in TRANSITIONS:
+            # It stays in the transition that it is in, and takes up no other place than it does.
+            changes["status"] = node.status
+    if isinstance(action, StartNode | UpgradeNode) and action.program is not None:
+        # One that is in its gate already can only go back to the program from before that. Without another version to
+        # go back to there is nothing to try.
+        former = node.binary_version if node.gate_version is None else node.former_version
+        gate = None if former in (None, action.program.version) else action.program.version
+        changes |= {"gate_version": gate, "gate_failure": None, "former_version": former}
+    return replace(node, **changes)
 
 
 def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
@@ -441,127 +405,85 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
 
     `node` is the row written by `during`, `before` the one before that (None for AddNode).
     """
+    action, at = outcome.action, outcome.ended_at
+    if outcome.result is Result.FAILED:
+        return _after_failure(outcome, node, before)
     if outcome.result is not Result.DONE:
-        return _not_done(outcome, node, before)
-    at = outcome.ended_at
-    match outcome.action:
+        # Work that outlives the cycle counts as failed for the order of turns: others come first next time.
+        return before if outcome.result is Result.DEFERRED else _failed_again(node, outcome)
+    # A new process has not been seen yet.
+    started: dict[str, Any] = {"version": None, "silent_since": None, "pid": None, "process_started_at": None}
+    match action:
         case RemoveNode():
             return None
         case StopNode():
-            because = sentence(outcome.action.because)
-            return replace(
-                moved(replace(node, silent_since=None), Status.STOPPED, at, because), crashed=False
-            )
+            stopped = moved(replace(node, silent_since=None), Status.STOPPED, at, sentence(action.because))
+            return replace(stopped, crashed=False)
         case EnableNode():
             return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
+        case RetireNode() | DisableNode():
+            started = {}
         case RestartNode(silent=True):
-            return replace(_started(node, at), silent_since=at, silence_restarts=node.silence_restarts + 1)
-        case RestartNode() | StartNode(program=None):
-            return _started(node, at)
-        case (
-            AddNode(program=program)
-            | UpgradeNode(program=program)
-            | StartNode(program=ProgramChoice() as program)
-        ):
-            return replace(_started(node, at), binary_version=program.version)
+            started |= {"silent_since": at, "silence_restarts": node.silence_restarts + 1}
         case RollBackNode():
-            return replace(
-                _started(node, at),
-                binary_version=node.former_version,
-                failed_version=node.gate_version,
-                gate_version=None,
-                gate_failure=None,
-            )
-        case _:
-            return replace(node, status_since=at)
+            started |= {
+                "binary_version": node.former_version,
+                "failed_version": node.gate_version,
+                **OUT_OF_GATE,
+            }
+        case AddNode() | UpgradeNode() | StartNode() if action.program is not None:
+            started["binary_version"] = action.program.version
+    return replace(node, status_since=at, **started)
 
 
-def _not_done(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
-    match outcome.result:
-        case Result.UNFINISHED:
-            return _still_under_way(outcome, node)
-        case Result.DEFERRED:
-            return before
-        case _:
-            return _after_failure(outcome, node, before)
-
-
-def _started(node: Node, at: datetime) -> Node:
-    """Its new process has not been seen yet."""
-    return replace(node, status_since=at, version=None, silent_since=None, pid=None, process_started_at=None)
-
-
-def _still_under_way(outcome: Outcome, node: Node) -> Node:
-    """Count work that outlives the cycle as failed for the order of turns: others come first next time."""
+def _failed_again(node: Node, outcome: Outcome) -> Node:
     failures = node.failures + 1
     pause_until = retry_at(failures, outcome.ended_at, outcome.retry)
     return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
 
 
-_TO_REST = StopNode | DisableNode | RetireNode | AddNode
+_TO_REST = StopNode | DisableNode | RetireNode | AddNode | AdoptNode
 """After these a node that does not run is not started again for that."""
 
 
 def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
+    action, at, words = outcome.action, outcome.ended_at, outcome.error or ""
     if before is None:
         # The compensation of a failed addition removed everything, unless a process could not be ended. Where
         # that cannot be told, the row stays: a later cycle sees.
         if outcome.running_after is False:
             return None
         before = node
-    failures = before.failures + 1
-    failed = replace(
-        before,
-        failures=failures,
-        retry_at=retry_at(failures, outcome.ended_at, outcome.retry),
-        last_error=outcome.error,
-        # It may have been started again on the way, which is no failure of its own.
-        pid=None,
-        process_started_at=None,
-    )
-    if isinstance(outcome.action, StartNode):
+    # It may have been started again on the way, which is no failure of its own.
+    failed = replace(_failed_again(before, outcome), pid=None, process_started_at=None)
+    if isinstance(action, StartNode):
         # It has tried now: what started since is what started after this.
-        failed = replace(failed, status_since=outcome.ended_at)
-    if outcome.program_failed:
-        failed = _went_back(failed, node, outcome)
-    if isinstance(outcome.action, RollBackNode) and outcome.retry is Retry.LATE:
+        failed = replace(failed, status_since=at)
+    if outcome.program_failed and node.gate_version is not None:
+        # It could not be started on the program of its gate.
+        if outcome.running_after is True:
+            failed = replace(failed, failed_version=node.gate_version, **OUT_OF_GATE)
+        else:
+            # It may be that its former program does not start either, or is not there again: a later cycle sees.
+            former = node.former_version
+            failed = replace(
+                failed, gate_version=node.gate_version, former_version=former, gate_failure=words
+            )
+    if isinstance(action, RollBackNode) and outcome.retry is Retry.LATE:
         # There is nothing to go back to: it goes on with what it has, and a newer version may help it.
         # Nor does it rest before it does.
-        failed = replace(
-            failed,
-            failed_version=node.gate_version,
-            gate_version=None,
-            gate_failure=None,
-            former_version=None,
-            retry_at=None,
-        )
-    goes_back = isinstance(outcome.action, RollBackNode | UpgradeNode | StartNode)
-    if failed.gate_failure is not None and goes_back:
-        # Until it is back on its former program it stays in its transition.
-        return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
-    if isinstance(outcome.action, RemoveNode):
-        # A removal that has begun goes on in a later cycle: the node may not be started again.
+        gone_on = {"failed_version": node.gate_version, "former_version": None, "retry_at": None}
+        failed = replace(failed, **gone_on, **OUT_OF_GATE)
+    goes_back = isinstance(action, RollBackNode | UpgradeNode | StartNode) and failed.gate_failure is not None
+    if goes_back or isinstance(action, RemoveNode):
+        # Until it is back on its former program it stays in its transition, and a removal that has begun goes on in a
+        # later cycle: the node may not be started again.
         return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
     if outcome.running_after is True:
-        return moved(failed, Status.RUNNING, outcome.ended_at, outcome.error or "")
+        return moved(failed, Status.RUNNING, at, words)
     if outcome.running_after is False:
         # A node that ran before, or was to run again, is started again; one at rest waits for growth.
         crashed = before.crashed or before.status is not Status.STOPPED
-        stopped = moved(failed, Status.STOPPED, outcome.ended_at, outcome.error or "", crashed=crashed)
-        return replace(stopped, crashed=crashed and not isinstance(outcome.action, _TO_REST))
+        stopped = moved(failed, Status.STOPPED, at, words)
+        return replace(stopped, crashed=crashed and not isinstance(action, _TO_REST))
     return failed
-
-
-def _went_back(failed: Node, node: Node, outcome: Outcome) -> Node:
-    """A node that could not be started on the program whose gate it is in, in `node`, its row during the action."""
-    if node.gate_version is None:
-        return failed
-    if outcome.running_after is True:
-        return replace(failed, failed_version=node.gate_version, gate_version=None, gate_failure=None)
-    # It may be that its former program does not start either, or that it is not there again: a later cycle sees.
-    return replace(
-        failed,
-        gate_version=node.gate_version,
-        former_version=node.former_version,
-        gate_failure=outcome.error or "",
-    )

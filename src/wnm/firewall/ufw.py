@@ -25,7 +25,6 @@ from wnm.formats.ufw import (
     own_rule,
     parse_status,
     reading_of,
-    wants_root,
 )
 from wnm.system.command import CommandFailed, Completed, run
 
@@ -62,15 +61,16 @@ class UfwFirewall:
         self._lock = Lock()
         self._ipv6 = False
         self._seen: UfwStatus | WnmError | None = None
-        self._kept: frozenset[str] | None = None
+        self._kept: list[str] | None = None
 
     def read(self) -> FirewallReading | Unseen:
         """All rules, by one call of ufw. Inactive with a note where ufw is switched off or not installed."""
         with self._lock:
-            seen = self._look()
-            if isinstance(seen, WnmError):
-                return Unseen(reason=str(seen))
-            return reading_of(seen, ipv6=self._ipv6)
+            self._seen = None
+            try:
+                return reading_of(self._known(), ipv6=self._ipv6)
+            except WnmError as error:
+                return Unseen(reason=str(error))
 
     def open_port(self, port: int, comment: str) -> None:
         """Return when the port is open for UDP. NeedsOperator if somebody's rule says that it shall not be."""
@@ -89,7 +89,10 @@ class UfwFirewall:
             # ufw takes rules of the same port for one: it would put our comment in place of theirs.
             if not seen.active or others or is_whole(there, ipv6=self._ipv6):
                 return
-            self._allow(port, comment)
+            if failure := live_failure(self._change("allow", port, comment).stderr):
+                # Written down, shown as if it were in force, and not. Deleting makes ufw load all rules anew.
+                self._change("delete allow", port, comment)
+                raise Transient(f"ufw could not open UDP port {port}: {failure}")
             missing = {False, self._ipv6} - {rule.v6 for rule in there}
             added = tuple(own_rule(port, comment, v6=v6) for v6 in sorted(missing))
             self._seen = UfwStatus(active=True, rules=(*seen.rules, *added))
@@ -103,82 +106,62 @@ class UfwFirewall:
         with self._lock:
             seen = self._known()
             if not seen.active:
-                self._close_while_off(port, comment)
+                # The status says nothing then, but the rules are kept, and would be in force again one day.
+                program = _find(self._ufw)
+                if program is not None and self._kept is None:
+                    told = _call(program, "show", "added", timeout=self._read_timeout).stdout
+                    self._kept = told.splitlines()
+                begin, end = "ufw allow ", f" comment '{comment}'"
+                if any(line.startswith(begin) and line.endswith(end) for line in self._kept or ()):
+                    self._change("delete allow", port, comment)
+                    self._seen = seen
                 return
             staying = tuple(rule for rule in seen.rules if not (rule.udp_port == port and _is(rule, comment)))
-            if len(staying) == len(seen.rules):
-                return
-            self._delete(port, comment)
-            self._seen = UfwStatus(active=True, rules=staying)
-
-    def _close_while_off(self, port: int, comment: str) -> None:
-        """The status says nothing then, but the rules are kept, and would be in force again one day."""
-        program = _find(self._ufw)
-        if program is None:
-            return
-        if self._kept is None:
-            told = _call(program, "show", "added", timeout=self._read_timeout).stdout
-            self._kept = frozenset(told.splitlines())
-        if any(
-            line.startswith("ufw allow ") and line.endswith(f" comment '{comment}'") for line in self._kept
-        ):
-            seen = self._seen
-            self._delete(port, comment)
-            self._seen = seen
-
-    def _look(self) -> UfwStatus | WnmError:
-        self._kept = None
-        try:
-            self._seen = self._status()
-        except WnmError as error:
-            self._seen = error
-        return self._seen
+            if len(staying) < len(seen.rules):
+                # With the comment, ufw leaves the rule alone if it is no longer the one that was seen.
+                self._change("delete allow", port, comment)
+                self._seen = UfwStatus(active=True, rules=staying)
 
     def _known(self) -> UfwStatus:
-        seen = self._look() if self._seen is None else self._seen
-        if isinstance(seen, WnmError):
-            raise seen
-        return seen
+        """All rules as they were read last, else as they are now. An error is remembered until the next `read`."""
+        if self._seen is None:
+            self._kept = None
+            try:
+                # Before the rules: when it changes in between, a rule counts as half and is completed.
+                texts = []
+                for file in self._settings_files:
+                    with suppress(OSError):  # ufw itself would not work without its own
+                        texts.append(Path(file).read_text(encoding="utf-8", errors="replace"))
+                self._ipv6 = looks_after_ipv6(*texts) and Path("/proc/sys/net/ipv6").exists()
+                self._seen = _status(self._ufw, self._read_timeout)
+            except WnmError as error:
+                self._seen = error
+        if isinstance(self._seen, WnmError):
+            raise self._seen
+        return self._seen
 
-    def _status(self) -> UfwStatus:
-        program = _find(self._ufw)
-        if program is None:
-            return UfwStatus(active=False, note=NOT_INSTALLED)
-        # Before the rules: when it changes in between, a rule counts as half and is completed.
-        self._ipv6 = _looks_after_ipv6(self._settings_files)
-        status = parse_status(_call(program, "status", "numbered", timeout=self._read_timeout).stdout)
-        if isinstance(status, Unseen):
-            raise Transient(status.reason)
-        return status
-
-    def _allow(self, port: int, comment: str) -> None:
-        failure = live_failure(self._change("allow", f"{port}/udp", "comment", comment).stderr)
-        if failure is not None:
-            # Written down, shown as if it were in force, and not. Deleting makes ufw load all rules anew.
-            self._delete(port, comment)
-            raise Transient(f"ufw could not open UDP port {port}: {failure}")
-
-    def _delete(self, port: int, comment: str) -> None:
-        # With the comment, ufw leaves the rule alone if it is no longer the one that was seen.
-        self._change("delete", "allow", f"{port}/udp", "comment", comment)
-
-    def _change(self, *words: str) -> Completed:
+    def _change(self, verb: str, port: int, comment: str) -> Completed:
         program = _find(self._ufw)
         if program is None:
             raise Transient("ufw was here a moment ago and is gone")
         self._seen = None  # and so it stays if this fails: then nobody knows
+        words = (*verb.split(), f"{port}/udp", "comment", comment)
         return _call(program, *words, timeout=self._change_timeout)
+
+
+def _status(ufw: str, timeout: timedelta) -> UfwStatus:
+    program = _find(ufw)
+    if program is None:
+        return UfwStatus(active=False, note=NOT_INSTALLED)
+    status = parse_status(_call(program, "status", "numbered", timeout=timeout).stdout)
+    if isinstance(status, Unseen):
+        raise Transient(status.reason)
+    return status
 
 
 def ufw_active(ufw: str = "ufw") -> bool | None:
     """Whether ufw is switched on; None if it is not installed. NeedsOperator or Transient if it does not say."""
-    program = _find(ufw)
-    if program is None:
-        return None
-    status = parse_status(_call(program, "status", "numbered", timeout=READ_TIMEOUT).stdout)
-    if isinstance(status, Unseen):
-        raise Transient(status.reason)
-    return status.active
+    return None if _find(ufw) is None else _status(ufw, READ_TIMEOUT).active
 
 
 def _is(rule: UfwRule, comment: str) -> bool:
@@ -208,16 +191,8 @@ def _call(program: str, *words: str, timeout: timedelta) -> Completed:
     try:
         return run((program, *words), timeout, environment)
     except CommandFailed as error:
-        if wants_root(error.stderr):
+        if "need to be root" in error.stderr:
             raise NeedsOperator(
                 "only root may use ufw", remedy="run wnm as root, or give --firewall null"
             ) from error
         raise
-
-
-def _looks_after_ipv6(settings_files: tuple[str, ...]) -> bool:
-    texts = []
-    for file in settings_files:
-        with suppress(OSError):  # ufw itself would not work without its own
-            texts.append(Path(file).read_text(encoding="utf-8", errors="replace"))
-    return looks_after_ipv6(*texts) and Path("/proc/sys/net/ipv6").exists()

@@ -5,7 +5,6 @@ A text is taken apart at its line feeds only, so that whatever else it holds com
 
 import re
 import shlex
-from collections.abc import Sequence
 from itertools import pairwise
 
 from msgspec import Struct
@@ -40,7 +39,12 @@ def schedule_line(start: Start, user: str | None) -> str:
     NeedsOperator for paths that no cron table can hold.
     """
     for text in (*start.program, start.database, start.log_file, start.config or ""):
-        _refuse_impossible(text)
+        # Crons differ in what they make of backslashes, and a line is a line.
+        if "\\" in text or any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
+            raise NeedsOperator(
+                f"{text!r} has a character that cannot stand in a cron table",
+                remedy="move it to a plainer path",
+            )
     log = shlex.quote(start.log_file)
     config = ("-c", start.config) if start.config else ()
     words = (*start.program, "--dbpath", start.database, *config, "--log_file", start.log_file)
@@ -87,36 +91,22 @@ def with_block(text: str, database: str, line: str, removal: str) -> str:
     At the top no variable that others set in the table counts for it. Everything else stays as it is, but the last
     line is ended: cron refuses a table without. NeedsOperator if the marks in the table are not in order.
     """
-    block = "".join(
-        f"{each}\n"
-        for each in (
-            f"{_BEGIN}{database}",
-            f"{OURS}; take it away with: {removal}",
-            line,
-            f"{_END}{database}",
-        )
-    )
-    pieces = text.split("\n")
-    spans = _blocks(pieces, database)
-    if not spans:
-        return block + _ended(text)
-    first, kept = spans[0][0], _without(pieces, spans)
-    return _ended("\n".join([*kept[:first], *block.rstrip("\n").split("\n"), *kept[first:]]))
+    block = [f"{_BEGIN}{database}", f"{OURS}; take it away with: {removal}", line, f"{_END}{database}"]
+    kept, inside = _parted(text, database)
+    first = inside[0][0] if inside else 0
+    return _ended("\n".join([*kept[:first], *block, *kept[first:]]))
 
 
 def without_block(text: str, database: str) -> str:
     """The table without any block for this database, else as it is. NeedsOperator as in `with_block`."""
-    pieces = text.split("\n")
-    spans = _blocks(pieces, database)
-    return _ended("\n".join(_without(pieces, spans))) if spans else text
+    kept, inside = _parted(text, database)
+    return _ended("\n".join(kept)) if inside else text
 
 
 def line_in_block(text: str, database: str) -> str | None:
     """Return the scheduled line in the blocks for this database; None without one. NeedsOperator as in `with_block`."""
-    pieces = text.split("\n")
-    spans = _blocks(pieces, database)
-    inside = [line.rstrip("\r") for first, last in spans for line in pieces[first + 1 : last]]
-    return "\n".join(line for line in inside if line.strip() and not line.startswith("#")) if spans else None
+    _, inside = _parted(text, database)
+    return lines_of_file("\n".join(line.rstrip("\r") for _, line in inside)) if inside else None
 
 
 def others_naming_wnm(text: str) -> list[str]:
@@ -133,47 +123,32 @@ def others_naming_wnm(text: str) -> list[str]:
     return found
 
 
-def _blocks(pieces: Sequence[str], database: str) -> list[tuple[int, int]]:
-    """Return where the blocks of a database begin and end, inclusive. NeedsOperator for a begin without its end."""
+def _parted(text: str, database: str) -> tuple[list[str], list[tuple[int, str]]]:
+    """The lines outside and those inside of the blocks of a database, each of these with how many are before the block.
+
+    NeedsOperator for a begin without its end.
+    """
     begin, end = f"{_BEGIN}{database}", f"{_END}{database}"
-    found: list[tuple[int, int]] = []
-    open_since: int | None = None
-    for number, piece in enumerate(pieces):
+    kept: list[str] = []
+    inside: list[tuple[int, str]] = []
+    is_open = False
+    for piece in text.split("\n"):
         line = piece.removesuffix("\r")
-        if open_since is not None and line.startswith(_BEGIN):
-            raise _out_of_order(begin)
-        if line == begin:
-            open_since = number
-        elif line == end and open_since is not None:
-            found.append((open_since, number))
-            open_since = None
-    if open_since is not None:
-        raise _out_of_order(begin)
-    return found
-
-
-def _out_of_order(begin: str) -> NeedsOperator:
-    return NeedsOperator(
-        f"the crontab has the line {begin!r} without the one that ends it, so where wnm's part ends is not known",
-        remedy="delete that line and what wnm wrote below it with crontab -e, then try again",
-    )
-
-
-def _without(pieces: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[str]:
-    return [
-        piece
-        for number, piece in enumerate(pieces)
-        if not any(first <= number <= last for first, last in spans)
-    ]
+        if is_open and line.startswith(_BEGIN):
+            break
+        is_open = is_open or line == begin
+        if is_open:
+            inside.append((len(kept), piece))
+            is_open = line != end
+        else:
+            kept.append(piece)
+    if is_open:
+        raise NeedsOperator(
+            f"the crontab has the line {begin!r} without the one that ends it, so where wnm's part ends is not known",
+            remedy="delete that line and what wnm wrote below it with crontab -e, then try again",
+        )
+    return kept, inside
 
 
 def _ended(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"
-
-
-def _refuse_impossible(text: str) -> None:
-    """Crons differ in what they make of backslashes, and a line is a line."""
-    if "\\" in text or any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):
-        raise NeedsOperator(
-            f"{text!r} has a character that cannot stand in a cron table", remedy="move it to a plainer path"
-        )

@@ -7,7 +7,7 @@ show what runs in the graphical session. `print` takes the domain by its name.
 import math
 import plistlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 from xml.parsers.expat import ExpatError
 
@@ -30,14 +30,14 @@ UMASK = 0o077
 LATER_THAN_OURS_SECONDS = 2
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_NUMBERED_NAME = re.compile(r"(.*[^0-9])([0-9]{4,})")
+_NUMBERED_NAME = re.compile(r"(.*[^0-9])([0-9]{4}|[1-9][0-9]{4,})")
 _NUMBERED_LABEL = re.compile(r"(.*[^0-9])-(0|[1-9][0-9]*)")
 
 
 class Written(Struct, frozen=True, kw_only=True):
     """The content of a property list; `unit` and `working_dir` are None if wnm did not write it."""
 
-    label: str | None
+    label: str | None = None
     argv: tuple[str, ...] = ()
     unit: str | None = None
     working_dir: str | None = None
@@ -51,7 +51,8 @@ def label_of(name: str, prefix: str = LABEL_PREFIX) -> str:
     """
     if not _NAME.fullmatch(name):
         raise Permanent(f"{name!r} cannot be the name of an agent: only letters, digits, - and _")
-    label = prefix + (_numbered(name) or name)
+    numbered = _NUMBERED_NAME.fullmatch(name)
+    label = prefix + (f"{numbered[1]}-{int(numbered[2])}" if numbered else name)
     if unit_name_of(label, prefix) != name:
         raise Permanent(f"{name} cannot be the name of an agent: {label} is {unit_name_of(label, prefix)}'s")
     return label
@@ -60,13 +61,9 @@ def label_of(name: str, prefix: str = LABEL_PREFIX) -> str:
 def unit_name_of(label: str, prefix: str = LABEL_PREFIX) -> str | None:
     """The name of the unit whose label this is; None if no unit has it."""
     short = label.removeprefix(prefix)
-    if short == label:
-        return None
     match = _NUMBERED_LABEL.fullmatch(short)
-    name = f"{match[1]}{int(match[2]):04d}" if match else short
-    if match and (not _NAME.fullmatch(name) or _numbered(name) != short):
-        name = short
-    return name if _NAME.fullmatch(name) else None
+    names = [f"{match[1]}{int(match[2]):04d}"] if match else []
+    return next((each for each in (*names, short) if short != label and _NAME.fullmatch(each)), None)
 
 
 def plist_bytes(unit: Unit, label: str, session: Session) -> bytes:
@@ -96,9 +93,10 @@ def plist_bytes(unit: Unit, label: str, session: Session) -> bytes:
         "LimitLoadToSessionType": session,
         OWN_KEY: {"unit": unit.name, "working_dir": unit.working_dir},
     }
-    values = list(_texts(content))
+    values = [*unit.argv, *(text for pair in unit.environment for text in pair), unit.name]
+    values += [label, unit.working_dir, unit.log_file]
     for value in values:
-        if "\0" in value or not _encodable(value):
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
             raise Permanent(f"{unit.name}: launchd cannot pass on {value!r}")
     # XML has no control characters, and a carriage return in it would come back as a line feed.
     readable = all(value.replace("\n", "").replace("\t", "").isprintable() for value in values)
@@ -113,49 +111,13 @@ def read_plist(content: bytes) -> Written | None:
         return None
     if not isinstance(found, Mapping):
         return None
-    own = found.get(OWN_KEY)
-    words = found.get("ProgramArguments")
+    own, words = found.get(OWN_KEY), found.get("ProgramArguments")
+    own = own if isinstance(own, Mapping) else {}
+    values = {"label": found.get("Label"), "unit": own.get("unit"), "working_dir": own.get("working_dir")}
     argv = tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
-    if not isinstance(own, Mapping):
-        return Written(label=_text(found.get("Label")), argv=argv)
     return Written(
-        label=_text(found.get("Label")),
-        argv=argv,
-        unit=_text(own.get("unit")),
-        working_dir=_text(own.get("working_dir")),
+        argv=argv, **{name: value if isinstance(value, str) else None for name, value in values.items()}
     )
-
-
-def _numbered(name: str) -> str | None:
-    """`antnode-1` for `antnode0001`; None for a name without a number as node names have it."""
-    match = _NUMBERED_NAME.fullmatch(name)
-    if not match or match[2] != f"{int(match[2]):04d}":
-        return None
-    return f"{match[1]}-{int(match[2])}"
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _texts(key)
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-
-
-def _encodable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
 
 
 _SERVICES = re.compile(r"^[ \t]*services = \{[ \t]*\n(.*?)^[ \t]*\}[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -176,15 +138,13 @@ def services(text: str) -> Mapping[str, Service]:
     block = _SERVICES.search(text)
     if not block:
         raise ValueError("it lists no services")
-    found = {}
-    for line in block[1].splitlines():
-        match = _SERVICE.fullmatch(line)
-        if match:
-            found[match[3]] = Service(
-                pid=int(match[1]) or None,
-                status=int(match[2]) if _NUMBER.fullmatch(match[2]) else None,
-            )
-    return found
+    return {
+        match[3]: Service(
+            pid=int(match[1]) or None, status=int(match[2]) if _NUMBER.fullmatch(match[2]) else None
+        )
+        for match in map(_SERVICE.fullmatch, block[1].splitlines())
+        if match
+    }
 
 
 def origin(text: str) -> str | None:

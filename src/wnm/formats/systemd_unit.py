@@ -6,10 +6,10 @@ properties in org.freedesktop.systemd1(5).
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert, field
 
 from wnm.core.contracts import Unit
 from wnm.core.errors import Permanent
@@ -17,7 +17,7 @@ from wnm.core.node import ProcessState
 
 # Longer lines are refused by systemd, and with them the whole file.
 LONGEST_LINE_BYTES = 1024 * 1024 - 1
-_BY_NAME = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", '"': '\\"'}
+_BY_NAME = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", '"': '\\"', "%": "%%"}
 
 
 def quoted(text: str) -> str:
@@ -25,8 +25,21 @@ def quoted(text: str) -> str:
 
     ValueError for what no word can hold: a NUL, or what is not Unicode text.
     """
-    _require_text(text)
-    return '"' + "".join(_escaped(char) for char in text) + '"'
+    written = []
+    for char in text:
+        code = ord(char)
+        noncharacter = 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
+        if code == 0 or noncharacter or 0xD800 <= code <= 0xDFFF:
+            raise ValueError(f"it holds {char!a}")
+        if char in _BY_NAME:
+            written.append(_BY_NAME[char])
+        elif char == " " or char.isprintable():
+            written.append(char)
+        elif code < 0x80:
+            written.append(f"\\x{code:02x}")
+        else:
+            written.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return f'"{"".join(written)}"'
 
 
 def word(text: str) -> str:
@@ -42,19 +55,9 @@ def program(text: str) -> str:
     return word(text)
 
 
-def optional_path(text: str) -> str:
-    """The same for a path that may be missing, in a list of paths: only quotes and backslashes can be escaped."""
-    _require_path(text)
-    _require_visible(text)
-    # The others would be written by their codes, which older versions do not know here.
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f"-{text}" if word(text) == text else f'"-{escaped}"'
-
-
 def bare_path(text: str) -> str:
     """A path that is the whole value, where nothing can be escaped but %. ValueError for what cannot stand there."""
-    _require_path(text)
-    _require_visible(text)
+    _require_visible(text, is_path=True)
     if text != text.strip() or (len(text) - len(text.rstrip("\\"))) % 2:
         raise ValueError("it cannot end in a space or a backslash")
     return text.replace("%", "%%")
@@ -69,60 +72,22 @@ def environment(name: str, value: str) -> str:
     return word(f"{name}={value}")
 
 
-def unquoted(text: str) -> str | None:
-    """Return the text that `quoted` was given; None if this is not its output."""
-    inner = re.fullmatch(r'"((?:[^"\\]|\\.)*)"', text)
-    if inner is None:
-        return None
-    try:
-        value = re.sub(_ESCAPE, _meant, inner[1])
-        return value if quoted(value) == text else None
-    except (KeyError, ValueError):
-        return None
+def _optional_path(text: str) -> str:
+    """A path that may be missing, in a list of paths: only quotes and backslashes can be escaped."""
+    _require_visible(text, is_path=True)
+    # The others would be written by their codes, which older versions do not know here.
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f"-{text}" if word(text) == text else f'"-{escaped}"'
 
 
-_ESCAPE = re.compile(r"\\(?:x(..)|u(....)|U(.{8})|(.))|(%%)", re.DOTALL)
-_MEANT = {escape[1]: char for char, escape in _BY_NAME.items()}
-
-
-def _meant(found: re.Match[str]) -> str:
-    if found[5]:
-        return "%"
-    number = found[1] or found[2] or found[3]
-    return chr(int(number, 16)) if number else _MEANT[found[4]]
-
-
-def _escaped(char: str) -> str:
-    if char == "%":
-        return "%%"
-    if char in _BY_NAME:
-        return _BY_NAME[char]
-    if char == " " or char.isprintable():
-        return char
-    if ord(char) < 0x80:
-        return f"\\x{ord(char):02x}"
-    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
-
-
-def _require_text(text: str) -> None:
-    for char in text:
-        code = ord(char)
-        noncharacter = 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE
-        if char == "\0" or noncharacter or 0xD800 <= code <= 0xDFFF:
-            raise ValueError(f"it holds {char!a}")
-
-
-def _require_visible(text: str) -> None:
+def _require_visible(text: str, *, is_path: bool = False) -> None:
     """Raise ValueError for a text that would need an escape where there is none."""
-    _require_text(text)
+    if is_path and (not text.startswith("/") or ".." in text.split("/")):
+        raise ValueError("it has to be an absolute path without ..")
+    quoted(text)
     for char in text:
         if unicodedata.category(char) in ("Cc", "Zl", "Zp"):
             raise ValueError(f"it holds {char!a}")
-
-
-def _require_path(text: str) -> None:
-    if not text.startswith("/") or ".." in text.split("/"):
-        raise ValueError("it has to be an absolute path without ..")
 
 
 type Scope = Literal["system", "user"]
@@ -178,16 +143,28 @@ def unit_text(unit: Unit, *, scope: Scope, behind_links: Collection[str] = ()) -
     Permanent if systemd cannot express a value; no value can add an option or be expanded.
     """
     service_name(unit)
-    sections = {
-        "[Unit]": _about(unit, scope),
-        "[Service]": [*_service(unit, scope), *_shut_in(unit, scope, behind_links)],
-        "[Install]": [f"WantedBy={BOOT_TARGET[scope]}"],
-    }
-    head = f"{MARKER}\n{BELONGS_TO}{_expressed(unit, 'its folder', quoted, unit.working_dir)}\n"
-    text = head + "".join(f"\n{name}\n" + "".join(f"{line}\n" for line in s) for name, s in sections.items())
-    if any(len(line.encode()) > LONGEST_LINE_BYTES for line in text.splitlines()):
+    lines = [
+        MARKER,
+        BELONGS_TO + _expressed(unit, "its folder", quoted, unit.working_dir),
+        "",
+        "[Unit]",
+        f"Description={unit.name}, kept by wnm",
+        *(("Wants=network-online.target", "After=network-online.target") if scope == "system" else ()),
+        # One that cannot stay up ends as failed, and is seen, after five times within ten minutes.
+        "StartLimitIntervalSec=600",
+        "StartLimitBurst=5",
+        "",
+        "[Service]",
+        *_service(unit, scope),
+        *_SHUT_IN_ANYWHERE,
+        *(_shut_in_by_the_system(unit, behind_links) if scope == "system" else ()),
+        "",
+        "[Install]",
+        f"WantedBy={BOOT_TARGET[scope]}",
+    ]
+    if any(len(line.encode()) > LONGEST_LINE_BYTES for line in lines):
         raise Permanent(f"{unit.name}: a value is too long for systemd")
-    return text
+    return "".join(f"{line}\n" for line in lines)
 
 
 def service_name(unit: Unit) -> str:
@@ -200,43 +177,47 @@ def service_name(unit: Unit) -> str:
 def owner(text: str) -> str | None:
     """The working directory of the unit for which wnm wrote this text; None if wnm did not write it."""
     marker, _, rest = text.partition("\n")
-    belongs = rest.partition("\n")[0]
-    if marker != MARKER or not belongs.startswith(BELONGS_TO):
+    written = rest.partition("\n")[0].removeprefix(BELONGS_TO)
+    if marker != MARKER or not rest.startswith(BELONGS_TO):
         return None
-    return unquoted(belongs.removeprefix(BELONGS_TO))
 
+    def meant(found: re.Match[str]) -> str:
+        number = found[1] or found[2] or found[3]
+        return chr(int(number, 16)) if number else names[found[0]]
 
-def _about(unit: Unit, scope: Scope) -> list[str]:
-    online = ["Wants=network-online.target", "After=network-online.target"] if scope == "system" else []
-    return [
-        f"Description={unit.name}, kept by wnm",
-        *online,
-        # One that cannot stay up ends as failed, and is seen, after five times within ten minutes.
-        "StartLimitIntervalSec=600",
-        "StartLimitBurst=5",
-    ]
+    names = {escape: char for char, escape in _BY_NAME.items()}
+    try:
+        folder = re.sub(r"\\(?:x(..)|u(....)|U(.{8})|.)|%%", meant, written[1:-1])
+        return folder if quoted(folder) == written else None
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 def _service(unit: Unit, scope: Scope) -> list[str]:
-    def value(what: str, write: Callable[[str], str], text: str) -> str:
-        return _expressed(unit, what, write, text)
-
-    words = [value("its program", program, unit.argv[0])]
-    words += [value("an argument", word, argument) for argument in unit.argv[1:]]
+    words = [_expressed(unit, "its program", program, unit.argv[0])]
+    words += [_expressed(unit, "an argument", word, argument) for argument in unit.argv[1:]]
     # The colon keeps every $ as it is, in the program's own path too, where doubling it would not.
     as_it_is = ":" if any("$" in argument for argument in unit.argv) else ""
-    variables = dict(unit.environment)
-    if scope == "system":
-        # The account's own home is out of reach in there.
-        variables = {"HOME": unit.working_dir} | variables
-    log_file = value("its log", bare_path, unit.log_file)
+    # The account's own home is out of reach in there.
+    variables = ({"HOME": unit.working_dir} if scope == "system" else {}) | dict(unit.environment)
+    assignments = []
+    for name, text in variables.items():
+        try:
+            assignments.append(f"Environment={environment(name, text)}")
+        except ValueError as error:  # its value may be a secret
+            raise Permanent(
+                f"{unit.name}: the variable {name!a} cannot be given to systemd: {error}"
+            ) from error
+    if unit.user and scope == "system" and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}", unit.user):
+        raise Permanent(f"{unit.name}: {unit.user!r} cannot be the name of an account")
+    log_file = _expressed(unit, "its log", bare_path, unit.log_file)
     return [
         "Type=exec",
         f"ExecStart={as_it_is}{' '.join(words)}",
-        f"WorkingDirectory={value('its folder', bare_path, unit.working_dir)}",
-        *(f"Environment={_assignment(unit, name, text)}" for name, text in variables.items()),
+        f"WorkingDirectory={_expressed(unit, 'its folder', bare_path, unit.working_dir)}",
+        *assignments,
         # The group is the one that the account has.
-        *([f"User={_account(unit)}"] if unit.user and scope == "system" else []),
+        *([f"User={unit.user}"] if unit.user and scope == "system" else []),
         # One that put a newer program in its place ends with code 0, and is to come back too.
         "Restart=always",
         "RestartSec=2",
@@ -254,43 +235,28 @@ def _service(unit: Unit, scope: Scope) -> list[str]:
     ]
 
 
-def _shut_in(unit: Unit, scope: Scope, behind_links: Collection[str]) -> list[str]:
-    if scope == "user":
-        return list(_SHUT_IN_ANYWHERE)
+def _shut_in_by_the_system(unit: Unit, behind_links: Collection[str]) -> list[str]:
     needed = {unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only, *behind_links}
-    in_scratch = _any_below(needed, _SCRATCH)
-    writable = [unit.working_dir, *unit.writable, *(_SCRATCH if in_scratch else ())]
+    in_homes, in_scratch = (
+        any(f"{path}/".startswith(f"{folder}/") for path in needed for folder in folders)
+        for folders in (_HOMES, _SCRATCH)
+    )
+    paths = {
+        "ReadWritePaths": (unit.working_dir, *unit.writable, *(_SCRATCH if in_scratch else ())),
+        "ReadOnlyPaths": unit.read_only,
+    }
     return [
-        *_SHUT_IN_ANYWHERE,
         *_SHUT_IN_BY_THE_SYSTEM,
-        f"ProtectHome={'read-only' if _any_below(needed, _HOMES) else 'yes'}",
+        f"ProtectHome={'read-only' if in_homes else 'yes'}",
         # Scratch folders of its own would hide what it needs in the common ones.
         f"PrivateTmp={'no' if in_scratch else 'yes'}",
-        *_paths(unit, "ReadWritePaths", writable),
-        *_paths(unit, "ReadOnlyPaths", unit.read_only),
+        # One line a path. A missing one is the node's own trouble, and it can say so better than systemd.
+        *(
+            f"{option}={_expressed(unit, 'a path', _optional_path, path)}"
+            for option, each in paths.items()
+            for path in dict.fromkeys(each)
+        ),
     ]
-
-
-def _paths(unit: Unit, option: str, paths: Iterable[str]) -> list[str]:
-    """One line a path. A missing one is the node's own trouble, and it can say so better than systemd."""
-    return [f"{option}={_expressed(unit, 'a path', optional_path, path)}" for path in dict.fromkeys(paths)]
-
-
-def _any_below(paths: Iterable[str], folders: tuple[str, ...]) -> bool:
-    return any(f"{path}/".startswith(f"{folder}/") for path in paths for folder in folders)
-
-
-def _account(unit: Unit) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,30}", unit.user or ""):
-        raise Permanent(f"{unit.name}: {unit.user!r} cannot be the name of an account")
-    return unit.user or ""
-
-
-def _assignment(unit: Unit, name: str, text: str) -> str:
-    try:
-        return environment(name, text)
-    except ValueError as error:  # its value may be a secret
-        raise Permanent(f"{unit.name}: the variable {name!a} cannot be given to systemd: {error}") from error
 
 
 def _expressed(unit: Unit, what: str, write: Callable[[str], str], text: str) -> str:
@@ -300,17 +266,6 @@ def _expressed(unit: Unit, what: str, write: Callable[[str], str], text: str) ->
         raise Permanent(f"{unit.name}: {what} cannot be given to systemd: {error}: {text!a:.200}") from error
 
 
-PROPERTIES = (
-    "Id",
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "Result",
-    "MainPID",
-    "ExecMainCode",
-    "ExecMainStatus",
-    "FragmentPath",
-)
 # Exit codes of systemd itself for a process whose program has not run, as systemd.exec(5) has them.
 _BEFORE_IT_RAN: Mapping[int, str] = {
     200: "200/CHDIR (its folder cannot be entered)",
@@ -328,15 +283,15 @@ _KILLED = (2, 3)  # CLD_KILLED and CLD_DUMPED in waitid(2)
 class Shown(Struct, frozen=True, kw_only=True):
     """One unit. `pid` is None without a main process, `fragment` empty without a unit file."""
 
-    id: str
-    load: str
-    active: str
-    sub: str
-    result: str
-    pid: int | None
-    code: int
-    status: int
-    fragment: str
+    id: str = field(name="Id")
+    load: str = field(name="LoadState")
+    active: str = field(name="ActiveState")
+    sub: str = field(name="SubState")
+    result: str = field(name="Result")
+    pid: int | None = field(name="MainPID")
+    code: int = field(name="ExecMainCode")
+    status: int = field(name="ExecMainStatus")
+    fragment: str = field(name="FragmentPath")
 
     @property
     def state(self) -> ProcessState:
@@ -355,24 +310,18 @@ class Shown(Struct, frozen=True, kw_only=True):
         return f"code {_BEFORE_IT_RAN.get(self.status, self.status)}"
 
 
+PROPERTIES = Shown.__struct_encode_fields__
+
+
 def read_units(text: str) -> tuple[Shown, ...]:
     """The units in the order in which they were asked for. ValueError if this is not such a text."""
-    return tuple(_unit(block) for block in text.split("\n\n") if block.strip())
-
-
-def _unit(block: str) -> Shown:
-    said = dict(line.split("=", 1) for line in block.strip("\n").splitlines() if "=" in line)
-    missing = [name for name in PROPERTIES if name not in said]
-    if missing:
-        raise ValueError(f"systemctl did not say {', '.join(missing)}")
-    return Shown(
-        id=said["Id"],
-        load=said["LoadState"],
-        active=said["ActiveState"],
-        sub=said["SubState"],
-        result=said["Result"],
-        pid=int(said["MainPID"]) or None,
-        code=int(said["ExecMainCode"]),
-        status=int(said["ExecMainStatus"]),
-        fragment=said["FragmentPath"],
-    )
+    units = []
+    for block in filter(str.strip, text.split("\n\n")):
+        said = dict(line.split("=", 1) for line in block.strip("\n").splitlines() if "=" in line)
+        if said.get("MainPID") == "0":
+            said["MainPID"] = "null"  # which is None, where texts are converted
+        try:
+            units.append(convert(said, Shown, strict=False))
+        except ValidationError as error:
+            raise ValueError(f"systemctl did not say all of a unit: {error}") from error
+    return tuple(units)

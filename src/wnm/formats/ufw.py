@@ -15,8 +15,7 @@ SWITCHED_OFF = "ufw is switched off, so no port needs to be opened"
 OPENING = frozenset({"ALLOW", "LIMIT"})
 _HEADING = re.compile(r"\s*(To +Action +From|-- +------ +----)?\s*")
 _NUMBER = re.compile(r"\[ *([0-9]{1,9})\] ")
-_ACTION = re.compile(r" (ALLOW|DENY|REJECT|LIMIT) (IN|OUT|FWD) ")
-_FLAGS = re.compile(r" \(([a-z, -]+)\)\Z")
+_RULE = re.compile(r"(.*?[^ ]) *? (ALLOW|DENY|REJECT|LIMIT) (IN|OUT|FWD) +([^ ].*?) *(?: \(([a-z, -]+)\))? *")
 _UDP_PORT = re.compile(r"([1-9][0-9]{0,4})/udp( \(v6\))?")
 # A failed call of iptables leaves this on stderr although ufw ends with code 0. Warnings of Python and of ufw,
 # which are nothing to us, begin otherwise.
@@ -88,47 +87,37 @@ def parse_status(text: str) -> UfwStatus | Unseen:
         return UfwStatus(active=False, note=SWITCHED_OFF)
     if head != "Status: active":
         return Unseen(reason=f"this is no status of ufw: {head[:80]!r}")
-    entries: list[list[str]] = []
+    entries: list[str] = []
     for line in lines:
         number = _NUMBER.match(line)
         if number is not None and int(number[1]) == len(entries) + 1:
-            entries.append([line[number.end() :]])
+            entries.append(line[number.end() :])
         elif entries:
-            entries[-1].append(line)  # the comment goes on
+            entries[-1] += f"\n{line}"  # the comment goes on
         elif not _HEADING.fullmatch(line[:200]):
             return Unseen(reason=f"not understood in the status of ufw: {line[:80]!r}")
-    if entries and len(entries[-1]) > 1 and not entries[-1][-1]:
-        entries[-1].pop()  # an empty line ends the list
+    if entries:
+        entries[-1] = entries[-1].removesuffix("\n")  # an empty line ends the list
     rules = []
-    for number_, entry in enumerate(entries, 1):
-        rule = _rule("\n".join(entry))
-        if rule is None:
-            return Unseen(reason=f"rule {number_} in the status of ufw is not understood: {entry[0][:80]!r}")
-        rules.append(rule)
+    for place, entry in enumerate(entries, 1):
+        # Nothing before the comment can hold this: not an address, an interface or the name of a profile.
+        what, mark, comment = entry.partition(" # ")
+        found = _RULE.fullmatch(what)
+        if found is None:
+            said = entry.partition("\n")[0]
+            return Unseen(reason=f"rule {place} in the status of ufw is not understood: {said[:80]!r}")
+        to, action, direction, source, flags = found.groups()
+        rules.append(
+            UfwRule(
+                action=action,
+                direction=direction,
+                to=to,
+                source=source,
+                flags=flags,
+                comment=comment if mark else None,
+            )
+        )
     return UfwStatus(active=True, rules=tuple(rules))
-
-
-def _rule(text: str) -> UfwRule | None:
-    # Nothing before the comment can hold this: not an address, an interface or the name of a profile.
-    what, mark, comment = text.partition(" # ")
-    action = _ACTION.search(what)
-    if action is None or "\n" in what:
-        return None
-    source = what[action.end() :].strip(" ")
-    flags = _FLAGS.search(source)
-    to = what[: action.start()].rstrip(" ")
-    if flags is not None:
-        source = source[: flags.start()].rstrip(" ")
-    if not to or not source:
-        return None
-    return UfwRule(
-        action=action[1],
-        direction=action[2],
-        to=to,
-        source=source,
-        flags=flags[1] if flags else None,
-        comment=comment if mark else None,
-    )
 
 
 def reading_of(status: UfwStatus, *, ipv6: bool) -> FirewallReading:
@@ -171,11 +160,6 @@ def looks_after_ipv6(*settings_files: str) -> bool:
                 if key.lower() == "ipv6":
                     wanted = value.lower().strip("\"'") == "yes"
     return wanted
-
-
-def wants_root(stderr: str) -> bool:
-    """Whether ufw said that only root may run it."""
-    return "need to be root" in stderr
 
 
 def live_failure(stderr: str) -> str | None:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from wnm.node_kinds.ant_node import NAME as ANT_NODE_NAME
-from wnm.node_kinds.antnode import NAME as ANTNODE_NAME
+from wnm.node_kinds.kinds import ANT_NODE, ANTNODE
 
 NETWORKS = frozenset(
     {"evm-arbitrum-one", "evm-arbitrum-sepolia", "evm-arbitrum-sepolia-test", "evm-custom", "evm-local"}
@@ -40,7 +39,7 @@ class Form(Struct, frozen=True, kw_only=True):
 
 
 FORMS: Mapping[str, Form] = {
-    ANTNODE_NAME: Form(
+    ANTNODE.name: Form(
         metrics="--metrics-server-port",
         needs_metrics=True,
         log="--log-output-dest",
@@ -63,7 +62,7 @@ FORMS: Mapping[str, Form] = {
             {"--metrics-server-port", "--enable-metrics-server", "--log-output-dest", "--bootstrap-cache-dir"}
         ),
     ),
-    ANT_NODE_NAME: Form(
+    ANT_NODE.name: Form(
         metrics="--metrics-port",
         needs_metrics=False,
         log="--log-dir",

@@ -1,17 +1,22 @@
 """Describes a kind of node program: how it is started, recognised and read."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from wnm.core.node import Node
-from wnm.node_kinds.log_health import LogHealth
+from wnm.core.node_log import Sign
+from wnm.core.release import tidy_version
+from wnm.node_kinds.log_health import LogWords
+
+_LONGEST_OUTPUT = 4096
 
 
-def options_in(words: Sequence[str]) -> frozenset[str]:
+def options_in(words: Sequence[str]) -> set[str]:
     """The options that are given, without the values of those that have an equals sign."""
-    return frozenset(word.partition("=")[0] for word in words if word.startswith("-"))
+    return {word.partition("=")[0] for word in words if word.startswith("-")}
 
 
 def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int | None:
@@ -20,22 +25,17 @@ def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int |
     `with_value` are the options that have a value.
     """
     place = 0
-    while place < len(words):
-        if not words[place].startswith("-"):
-            return place
+    while place < len(words) and words[place].startswith("-"):
         place += 2 if words[place] in with_value else 1
-    return None
+    return place if place < len(words) else None
 
 
 def lacks_value(words: Sequence[str], with_value: Collection[str]) -> str | None:
     """The last option if its value is missing: it would take the next argument for it, whatever that is."""
-    end = first_subcommand(words, with_value)
     place = 0
-    while end is None and place < len(words):
-        if words[place] in with_value:
-            place += 1
-        place += 1
-    return words[-1] if end is None and place > len(words) else None
+    while place < len(words) and words[place].startswith("-"):
+        place += 2 if words[place] in with_value else 1
+    return words[-1] if place > len(words) else None
 
 
 class CommandLine(Protocol):
@@ -51,22 +51,21 @@ class CommandLine(Protocol):
 class NodeKind(Struct, frozen=True, kw_only=True):
     """The way in which a kind of node program is started and recognised.
 
-    `program_name` is the file name of a node's own copy; `companion_files` lie beside the program that is
-    installed and must lie beside every copy of it. `parse_version_output` takes what `--version` printed and
-    returns (kind, version), or None for a text that is not its own. `command_line` is complete, program first,
-    and so is `environment`, in which what was decided for the node wins. `reserved_options` may not be given as
-    extra arguments, because wnm sets them; `options_with_value` are all that are followed by a value.
+    `name` is also the file name of a node's own copy; `companion_files` lie beside the program that is
+    installed and must lie beside every copy of it. `banner` finds the version in what `--version` prints.
+    `command_line` is complete, program first, and so is `environment`, in which what was decided for the node wins.
+    `reserved_options` may not be given as extra arguments, because wnm sets them; `options_with_value` are all that
+    are followed by a value.
 
     `identity_file_name` lies in a node's root directory. `failure_file` lies in its log directory, where a
     node that ends itself says why; None for a kind that only prints it. `has_metrics` is False for a kind whose
     metrics port nothing listens on. `store_files` are the files and folders below the root directory in which
     data is kept: they change while a node works, and how much they take up is what is allocated, not their
     length, which a sparse file only pretends. `log_files` is the pattern of the log files' names in the log
-    directory, and `read_log` what their last lines tell.
+    directory, `log_words` reads what their lines tell, and `signs` are what a healthy node shows of itself there.
     """
 
     name: str
-    program_name: str
     companion_files: tuple[str, ...]
     identity_file_name: str
     failure_file: str | None
@@ -75,15 +74,25 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     log_files: str
     reserved_options: frozenset[str]
     options_with_value: frozenset[str]
-    parse_version_output: Callable[[str], tuple[str, str] | None]
+    banner: re.Pattern[str]
     command_line: CommandLine
     environment: Callable[[Node], tuple[tuple[str, str], ...]]
-    read_log: Callable[[Sequence[str]], LogHealth]
-    fingerprint: Callable[[str], tuple[str, str]]
+    log_words: LogWords
+    signs: tuple[Sign, ...] = ()
 
     def identity_file(self, root_dir: str) -> str:
         """The file whose age is the node's age; whoever has it is the node."""
         return f"{root_dir}/{self.identity_file_name}"
+
+    def fingerprint(self, root_dir: str) -> tuple[str, str]:
+        """Two neighbouring arguments that no other process on the machine has."""
+        return ("--root-dir", root_dir)
+
+    def parse_version_output(self, text: str) -> tuple[str, str] | None:
+        """(kind, version) from what `--version` printed; None for a text that is not its own."""
+        found = self.banner.search(text[:_LONGEST_OUTPUT])
+        version = tidy_version(found[1]) if found else None
+        return None if version is None else (self.name, version)
 
     def problem_with(self, start_args: Sequence[str]) -> str | None:
         """Return why no node of this kind can be started with the extra arguments, else None."""

@@ -26,17 +26,13 @@ from wnm.formats.launchd import (
 )
 from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
 from wnm.system.clock import until
-from wnm.system.command import CommandFailed, Completed, run
-from wnm.system.files import make_private_dir, open_regular, write_private
-from wnm.system.processes import holds
+from wnm.system.command import CommandFailed, run
+from wnm.system.files import failing, make_private_dir, open_regular, write_private
+from wnm.system.processes import Process, holds
 
-# As `launchctl error NUMBER` explains them.
-NO_SUCH_PROCESS = 3
-NO_DOMAIN = 112
-NO_SERVICE = 113
-NOT_IN_THIS_DOMAIN = 125
-# Without a graphical session older systems say the first, newer ones the last.
-NOT_THERE = frozenset({NO_SUCH_PROCESS, NO_DOMAIN, NO_SERVICE, NOT_IN_THIS_DOMAIN})
+# No such process, domain or service, and not in this domain, as `launchctl error NUMBER` explains them. Without a
+# graphical session older systems say the first, newer ones the last.
+NOT_THERE = frozenset({3, 112, 113, 125})
 
 
 class Domain(Struct, frozen=True, kw_only=True):
@@ -45,79 +41,6 @@ class Domain(Struct, frozen=True, kw_only=True):
     name: str
     session: Session
     services: Mapping[str, Service]
-
-
-class Launchctl:
-    """launchctl for the agents of one user. Every call ends within `patience`, or raises CommandFailed (Transient)."""
-
-    def __init__(self, program: str, user_id: int, patience: timedelta) -> None:
-        self._program = program
-        self._patience = patience
-        self._domains: Mapping[str, Session] = {
-            f"gui/{user_id}": "Aqua",
-            # An agent started here outlives the graphical session, but is not loaded again after a reboot.
-            f"user/{user_id}": "Background",
-        }
-
-    def domain(self) -> Domain:
-        """The user's graphical session, or the one beside it when nobody is logged in at the screen.
-
-        Transient if launchd has neither, or cannot be understood.
-        """
-        for name, session in self._domains.items():
-            try:
-                text = self._run("print", name).stdout
-            except CommandFailed as error:
-                if error.code in NOT_THERE:
-                    continue
-                raise
-            try:
-                return Domain(name=name, session=session, services=services(text))
-            except ValueError as error:
-                raise Transient(f"cannot understand {self._program} print {name}: {error}") from error
-        raise Transient(f"launchd has neither {' nor '.join(self._domains)}: is that user logged in?")
-
-    def origins(self, label: str) -> Mapping[str, str]:
-        """From which file each domain has loaded a service of this label; empty if none has."""
-        found = {}
-        for name in self._domains:
-            try:
-                text = self._run("print", f"{name}/{label}").stdout
-            except CommandFailed as error:
-                if error.code in NOT_THERE:
-                    continue
-                raise
-            found[name] = origin(text) or "an unknown place"
-        return found
-
-    def enable(self, domain: Domain, label: str) -> None:
-        """Let it be loaded, now and whenever the user logs in."""
-        self._run("enable", f"{domain.name}/{label}")
-
-    def disable(self, domain: Domain, label: str) -> None:
-        """Keep it from being loaded until it is enabled, reboots included. A running process goes on."""
-        self._run("disable", f"{domain.name}/{label}")
-
-    def bootstrap(self, domain: Domain, path: str) -> None:
-        """Load a property list, which starts what it describes."""
-        self._run("bootstrap", domain.name, path)
-
-    def kickstart(self, domain: Domain, label: str) -> None:
-        """Start what is loaded and does not run. Whether it runs then is for the process table to say."""
-        with suppress(CommandFailed):
-            self._run("kickstart", f"{domain.name}/{label}")
-
-    def bootout(self, label: str, timeout: timedelta) -> None:
-        """Ask every domain to end and forget it. Whether it did, now or later, is for `origins` to say.
-
-        launchctl may come back before, during or after that, with 0, "in progress" or "input/output error".
-        """
-        for name in self.origins(label):
-            with suppress(CommandFailed):
-                run([self._program, "bootout", f"{name}/{label}"], min(timeout, self._patience))
-
-    def _run(self, *arguments: str) -> Completed:
-        return run([self._program, *arguments], self._patience)
 
 
 PATIENCE_WITH_LAUNCHCTL = timedelta(seconds=10)
@@ -155,13 +78,18 @@ class LaunchdDriver:
         """`cores` is how many cores 100 % of CPU stands for, `patience` how long one call of launchctl may take."""
         self._clock = clock
         self._folder = Path(agents_folder or Path.home() / "Library" / "LaunchAgents")
+        self.folders: Sequence[str] = (str(self._folder),)
         self._program = launchctl
         self._uid = os.getuid() if uid is None else uid
         self._prefix = prefix
-        self._launchctl = Launchctl(launchctl, self._uid, patience)
-        self._found = UnitProcesses(clock, cores or float(os.cpu_count() or 1))
+        self._patience = patience
+        self._sessions: Mapping[str, Session] = {
+            f"gui/{self._uid}": "Aqua",
+            # An agent started here outlives the graphical session, but is not loaded again after a reboot.
+            f"user/{self._uid}": "Background",
+        }
+        self._found = UnitProcesses(clock, cores)
         self._locks: dict[str, threading.Lock] = {}
-        self._locks_lock = threading.Lock()
 
     def why_not_here(self) -> NeedsOperator | None:
         """Return why this machine or account cannot have agents; None if it can."""
@@ -180,7 +108,7 @@ class LaunchdDriver:
     def install(self, unit: Unit) -> None:
         """Write its property list, disabled until it is started. Permanent if somebody else's is there."""
         with self._alone(unit) as label:
-            self._put(unit, label, self._launchctl.domain(), to_run=False)
+            self._put(unit, label, self._domain(), to_run=False)
 
     def start(self, unit: Unit) -> None:
         """Return when one process runs, this one or one from before. Transient, with its last words, if it ends."""
@@ -189,14 +117,15 @@ class LaunchdDriver:
         if not os.access(unit.argv[0], os.X_OK):
             raise Transient(f"{unit.name} cannot start: {unit.argv[0]} is missing or may not be run")
         with self._alone(unit) as label:
-            domain = self._launchctl.domain()
+            domain = self._domain()
             self._put(unit, label, domain, to_run=True)
-            self._launchctl.enable(domain, label)
+            self._call("enable", f"{domain.name}/{label}")
             if self._found.of(unit):
                 return
             # Also what is loaded but does not run: it may be held back for minutes after failures, which no
             # kickstart shortens, or be an older version of the property list.
-            self._unload(label, PATIENCE_WITH_LABEL)
+            self._boot_out(label, PATIENCE_WITH_LABEL)
+            self._require_unloaded(label)
             before = log_bytes(unit)
             try:
                 self._load(unit, label, domain)
@@ -206,7 +135,7 @@ class LaunchdDriver:
                 raise
             if ended:
                 self._end(unit, label, WATCH_AFTER_START)
-                said = last_output(unit, since=before) or f"it wrote nothing ({unit.argv[0]})"
+                said = last_output(unit, since=before, instead=f"it wrote nothing ({unit.argv[0]})")
                 raise Transient(f"{unit.name} ended at once with {ended}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
@@ -218,15 +147,18 @@ class LaunchdDriver:
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """Ask launchd once and read the process table once, and both again if they contradict each other."""
-        if not units:
-            return {}
-        for attempt in range(3):
+        seen: dict[str, ProcessReading | Unseen] = {}
+        for attempt in range(3 if units else 0):
             if attempt:
                 self._clock.sleep(LOOK_AGAIN.total_seconds())
             try:
-                seen = self._look(units)
+                # launchd first: what it has just started has become its program by the time the table is read.
+                services = self._domain().services
+                table = self._found.table(units)
             except Transient as error:
                 return {unit.name: Unseen(reason=str(error)) for unit in units}
+            for unit in units:
+                seen[unit.name] = self._reading(unit, services, table.holding(unit.fingerprint))
             if not any(isinstance(each, Unseen) for each in seen.values()):
                 break
         return seen
@@ -239,46 +171,65 @@ class LaunchdDriver:
         with self._alone(unit) as label:
             if not self._is_ours(unit, label):
                 return
-            self._unload(label, PATIENCE_WITH_LABEL)
-            try:
+            self._boot_out(label, PATIENCE_WITH_LABEL)
+            self._require_unloaded(label)
+            with failing(f"cannot remove {self._path(label)}"):
                 self._path(label).unlink(missing_ok=True)
-            except OSError as error:
-                raise Transient(f"cannot remove {self._path(label)}: {error.strerror}") from error
             # The next user of this label would wonder why it does not start.
-            self._launchctl.enable(self._launchctl.domain(), label)
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """The folder of the user's agents."""
-        return (str(self._folder),)
+            self._call("enable", f"{self._domain().name}/{label}")
 
     def claimed(self) -> Mapping[str, str]:
         """The names whose label is loaded or in a property list, by file name or content."""
-        found: dict[str, str] = {}
-        for path in self._plists():
-            content = _content(path)
-            written = read_plist(content) if content else None
-            for label in (path.name.removesuffix(".plist"), written and written.label):
-                name = unit_name_of(label or "", self._prefix)
-                if name:
-                    found[name] = str(path)
-        domain = self._launchctl.domain()
-        for label in domain.services:
-            name = unit_name_of(label, self._prefix)
-            if name:
-                found.setdefault(name, f"{domain.name}/{label}")
-        return found
+        labels: list[tuple[str, str]] = []
+        with failing(f"cannot look into {self._folder}"):
+            paths = sorted(self._folder.iterdir()) if self._folder.exists() else []
+        for path in paths:
+            if path.suffix == ".plist":
+                written = read_plist(_content(path) or b"")
+                labels += [((written and written.label) or "", str(path)), (path.stem, str(path))]
+        domain = self._domain()
+        labels = [(label, f"{domain.name}/{label}") for label in domain.services] + labels
+        return {name: place for label, place in labels if (name := unit_name_of(label, self._prefix))}
 
     def settle(self) -> None:
         """launchd has taken note of each change when the call that made it returned."""
 
-    def _plists(self) -> list[Path]:
+    def _call(self, *arguments: str, patience: timedelta | None = None) -> str:
+        """Return the output of launchctl. CommandFailed, which is Transient, if it fails or takes too long."""
+        return run(
+            [self._program, *arguments], self._patience if patience is None else min(patience, self._patience)
+        ).stdout
+
+    def _printed(self, target: str) -> str | None:
+        """Return all that launchd says of a domain or service; None if there is none."""
         try:
-            return sorted(path for path in self._folder.iterdir() if path.suffix == ".plist")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise Transient(f"cannot look into {self._folder}: {error.strerror}") from error
+            return self._call("print", target)
+        except CommandFailed as error:
+            if error.code in NOT_THERE:
+                return None
+            raise
+
+    def _domain(self) -> Domain:
+        """The user's graphical session, or the one beside it when nobody is logged in at the screen.
+
+        Transient if launchd has neither, or cannot be understood.
+        """
+        for name, session in self._sessions.items():
+            text = self._printed(name)
+            if text is None:
+                continue
+            try:
+                return Domain(name=name, session=session, services=services(text))
+            except ValueError as error:
+                raise Transient(f"cannot understand {self._program} print {name}: {error}") from error
+        raise Transient(f"launchd has neither {' nor '.join(self._sessions)}: is that user logged in?")
+
+    def _origins(self, label: str) -> Mapping[str, str]:
+        """From which file each domain has loaded a service of this label; empty if none has."""
+        printed = {name: self._printed(f"{name}/{label}") for name in self._sessions}
+        return {
+            name: origin(text) or "an unknown place" for name, text in printed.items() if text is not None
+        }
 
     def _path(self, label: str) -> Path:
         return self._folder / f"{label}.plist"
@@ -287,64 +238,62 @@ class LaunchdDriver:
     def _alone(self, unit: Unit) -> Iterator[str]:
         """The unit's label, while no other thread works on the unit."""
         label = label_of(unit.name, self._prefix)
-        with self._locks_lock:
-            lock = self._locks.setdefault(label, threading.Lock())
-        with lock:
+        with self._locks.setdefault(label, threading.Lock()):
             yield label
 
-    def _standing(self, unit: Unit, label: str) -> bytes | None:
-        """Its property list as it is; None if there is none. Permanent if wnm did not write it for this unit."""
+    def _standing(self, unit: Unit, label: str) -> tuple[bytes | None, bool]:
+        """Its property list as it is, None if there is none; and whether it is the one from before wnm.
+
+        Permanent if it is neither that nor one that wnm wrote for this unit.
+        """
         path = self._path(label)
         content = _content(path)
         if content is None:
-            return None
+            return None, False
         found = read_plist(content)
-        own = (label, unit.name, unit.working_dir)
         if unit.found and found and found.unit is None and holds(found.argv, unit.fingerprint):
-            return content
+            return content, True
+        own = (label, unit.name, unit.working_dir)
         if not found or (found.label, found.unit, found.working_dir) != own:
             raise Permanent(
                 f"{path} was not written by wnm for {unit.name} in {unit.working_dir}: move it away"
             )
-        return content
+        return content, False
 
     def _is_ours(self, unit: Unit, label: str) -> bool:
         """Whether launchd has anything of this unit that may be changed."""
         try:
-            if self._standing(unit, label) is not None:
+            if self._standing(unit, label)[0] is not None:
                 return True
         except Permanent:
             return False
-        if label not in self._launchctl.domain().services:
-            return False
-        return all(self._is_own_path(label, path) for path in self._launchctl.origins(label).values())
+        return label in self._domain().services and not self._strange_origin(label)
 
-    def _is_own_path(self, label: str, path: str) -> bool:
-        return os.path.realpath(path) == os.path.realpath(self._path(label))
+    def _strange_origin(self, label: str) -> tuple[str, str] | None:
+        """Return the domain that loaded the label from another file than ours, and that file."""
+        own = os.path.realpath(self._path(label))
+        return next((each for each in self._origins(label).items() if os.path.realpath(each[1]) != own), None)
 
     def _put(self, unit: Unit, label: str, domain: Domain, *, to_run: bool) -> None:
         """Make its property list what it is to be, and the folders of that and of its log."""
-        standing = self._standing(unit, label)
+        standing, is_from_before = self._standing(unit, label)
+        if is_from_before:
+            return
         if standing is None:
-            for where, path in self._launchctl.origins(label).items():
-                if not self._is_own_path(label, path):
-                    raise Permanent(
-                        f"{where} has {label} already, loaded from {path}: unload it, or rename it"
-                    )
+            if strange := self._strange_origin(label):
+                raise Permanent(
+                    f"{strange[0]} has {label} already, loaded from {strange[1]}: unload it, or rename it"
+                )
             if not to_run:
                 # Or the next login would start it.
-                self._launchctl.disable(domain, label)
-        if standing is not None and unit.found and (found := read_plist(standing)) and found.unit is None:
-            return
+                self._call("disable", f"{domain.name}/{label}")
         make_private_dir(str(Path(unit.log_file).parent))
         content = plist_bytes(unit, label, domain.session)
         # launchd refuses what others could have written.
         if content == standing and not self._path(label).lstat().st_mode & 0o022:
             return
-        try:
+        with failing(f"cannot make {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Transient(f"cannot make {self._folder}: {error.strerror}") from error
         write_private(str(self._path(label)), content)
 
     def _load(self, unit: Unit, label: str, domain: Domain) -> None:
@@ -354,11 +303,11 @@ class LaunchdDriver:
         def is_loaded() -> bool:
             nonlocal failure
             try:
-                self._launchctl.bootstrap(domain, str(self._path(label)))
+                self._call("bootstrap", domain.name, str(self._path(label)))
             except CommandFailed as error:
                 failure = error
                 # Its codes do not tell "already there" from "not now": what is there does.
-                return domain.name in self._launchctl.origins(label)
+                return domain.name in self._origins(label)
             return True
 
         if not until(is_loaded, PATIENCE_WITH_LABEL, self._clock):
@@ -366,10 +315,11 @@ class LaunchdDriver:
 
     def _ended_at_once(self, unit: Unit, label: str, domain: Domain) -> str | None:
         """Return how a just loaded program ended; None if it runs. Transient if launchd does not even start it."""
-        for patience in PATIENCE_FOR_PROCESS:
-            if patience is not PATIENCE_FOR_PROCESS[0]:
-                # It has been seen to load an agent and forget to start it.
-                self._launchctl.kickstart(domain, label)
+        for attempt, patience in enumerate(PATIENCE_FOR_PROCESS):
+            if attempt:
+                # It has been seen to load an agent and forget to start it. The process table says whether it runs.
+                with suppress(CommandFailed):
+                    self._call("kickstart", f"{domain.name}/{label}")
             if until(lambda: bool(self._found.of(unit)), WATCH_AFTER_START, self._clock) or until(
                 lambda: bool(self._found.of(unit)) or self._last_end(label) is not None,
                 patience,
@@ -387,54 +337,49 @@ class LaunchdDriver:
 
     def _last_end(self, label: str) -> str | None:
         """Return how the last process of a loaded agent ended; None if it runs, or has not ended yet."""
-        found = self._launchctl.domain().services.get(label)
-        if found is None or found.pid or found.status is None:
-            return None
-        return f"code {found.status}"
+        found = self._domain().services.get(label)
+        return None if found is None or found.pid or found.status is None else f"code {found.status}"
 
     def _end(self, unit: Unit, label: str, grace: timedelta) -> bool:
         """Disable, unload and end it; True if it had to be killed."""
         deadline = self._clock.monotonic() + grace.total_seconds()
-        domain = self._launchctl.domain()
+        domain = self._domain()
         loaded = domain.services.get(label)
         # First of all: whatever happens from here on, a reboot does not bring it back.
-        self._launchctl.disable(domain, label)
-        self._launchctl.bootout(label, grace)
+        self._call("disable", f"{domain.name}/{label}")
+        self._boot_out(label, grace)
         left = timedelta(seconds=max(deadline - self._clock.monotonic(), 0))
         killed = self._found.end(unit, left, spare=loaded.pid if loaded else None)
-        self._require_unloaded(label, PATIENCE_WITH_LABEL)
+        self._require_unloaded(label)
         return killed
 
-    def _unload(self, label: str, patience: timedelta) -> None:
-        self._launchctl.bootout(label, patience)
-        self._require_unloaded(label, patience)
+    def _boot_out(self, label: str, timeout: timedelta) -> None:
+        """Ask every domain to end and forget it. Whether it did, now or later, is for `_origins` to say.
 
-    def _require_unloaded(self, label: str, patience: timedelta) -> None:
-        if not until(lambda: not self._launchctl.origins(label), patience, self._clock):
-            raise Transient(f"launchd still holds {label} after {patience.total_seconds():g} s")
+        launchctl may come back before, during or after that, with 0, "in progress" or "input/output error".
+        """
+        for name in self._origins(label):
+            with suppress(CommandFailed):
+                self._call("bootout", f"{name}/{label}", patience=timeout)
 
-    def _look(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
-        # launchd first: what it has just started has become its program by the time the table is read.
-        services = self._launchctl.domain().services
-        table = self._found.table(units)
-        seen: dict[str, ProcessReading | Unseen] = {}
-        for unit in units:
-            processes = table.holding(unit.fingerprint)
-            try:
-                loaded = services.get(label_of(unit.name, self._prefix))
-            except Permanent as error:
-                seen[unit.name] = Unseen(reason=str(error))
-                continue
-            if processes:
-                seen[unit.name] = self._found.reading(processes)
-            elif loaded and loaded.pid:
-                seen[unit.name] = Unseen(reason=f"launchd runs something else as {unit.name}: {loaded.pid}")
-            else:
-                failed = loaded is not None and loaded.status not in (None, 0)
-                seen[unit.name] = ProcessReading(
-                    state=ProcessState.FAILED if failed else ProcessState.STOPPED
-                )
-        return seen
+    def _require_unloaded(self, label: str) -> None:
+        if not until(lambda: not self._origins(label), PATIENCE_WITH_LABEL, self._clock):
+            seconds = PATIENCE_WITH_LABEL.total_seconds()
+            raise Transient(f"launchd still holds {label} after {seconds:g} s")
+
+    def _reading(
+        self, unit: Unit, services: Mapping[str, Service], processes: Sequence[Process]
+    ) -> ProcessReading | Unseen:
+        try:
+            loaded = services.get(label_of(unit.name, self._prefix))
+        except Permanent as error:
+            return Unseen(reason=str(error))
+        if processes:
+            return self._found.reading(processes[-1])
+        if loaded and loaded.pid:
+            return Unseen(reason=f"launchd runs something else as {unit.name}: {loaded.pid}")
+        failed = loaded is not None and loaded.status not in (None, 0)
+        return ProcessReading(state=ProcessState.FAILED if failed else ProcessState.STOPPED)
 
 
 def _content(path: Path) -> bytes | None:

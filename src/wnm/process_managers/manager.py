@@ -10,8 +10,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from msgspec import Struct
-
 from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import Bug, Permanent, ProgramFailed, Transient, WnmError
 from wnm.core.host import SYSTEM_DATA
@@ -21,8 +19,16 @@ from wnm.core.settings import Settings
 from wnm.node_kinds.kind import NodeKind
 from wnm.sensors.node_files import critical_failure
 from wnm.sensors.programs import read_program
-from wnm.system.accounts import Account, ensure, give, open_way
-from wnm.system.files import keep_beside, make_private_dir, open_regular, place_file, trim_log, write_private
+from wnm.system.accounts import ensure, give, open_way
+from wnm.system.files import (
+    failing,
+    keep_beside,
+    make_private_dir,
+    open_regular,
+    place_file,
+    trim_log,
+    write_file,
+)
 from wnm.system.processes import holds
 from wnm.system.removal import remove_file, remove_tree, require_inside
 
@@ -32,42 +38,19 @@ COMPANION_MODE = 0o644
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
-class Policy(Struct, frozen=True, kw_only=True):
-    """The limits that the settings give the manager: where nodes lie and what is kept of them.
+class NodeManager:
+    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver; `kinds` are those that nodes may be of.
 
-    Nothing outside of `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
-    `self_upgrade` lets nodes replace their own program; `stop_grace` is what one has to end before it is killed.
+    Nothing outside of the storage folders that the settings name is ever written or deleted, whatever a row says.
     """
 
-    storages: tuple[str, ...]
-    log_storage: str
-    key_storage: str
-    keep_keys: bool
-    self_upgrade: bool
-    stop_grace: timedelta
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Policy":
-        """The policy that these settings state."""
-        return cls(
-            storages=settings.node_storage,
-            log_storage=settings.log_storage,
-            key_storage=settings.key_storage,
-            keep_keys=settings.keep_keys,
-            self_upgrade=settings.self_upgrade == "allow",
-            stop_grace=settings.stop_grace,
-        )
-
-
-class NodeManager:
-    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver; `kinds` are those that nodes may be of."""
-
     def __init__(
-        self, driver: UnitDriver, kinds: Mapping[str, NodeKind], policy: Policy, clock: Clock
+        self, driver: UnitDriver, kinds: Mapping[str, NodeKind], settings: Settings, clock: Clock
     ) -> None:
         self._driver = driver
         self._kinds = kinds
-        self._policy = policy
+        self._settings = settings
+        self._may_upgrade_itself = settings.self_upgrade == "allow"
         self._clock = clock
 
     def create_node(self, node: Node, program: str) -> None:
@@ -80,17 +63,26 @@ class NodeManager:
         _require_fresh(node, self._kinds[node.kind].companion_files)
         unit = self._unit(node)
         try:
-            if node.user is None:
-                make_private_dir(node.root_dir)
-                make_private_dir(node.log_dir)
-            else:
-                self._make_owned_folders(node, ensure(node.user))
+            account = None if node.user is None else ensure(node.user)
+            for folder, above in (
+                (node.root_dir, self._settings.node_storage),
+                (node.log_dir, (self._settings.log_storage,)),
+            ):
+                # Its account's and nobody else's, where that account can reach it.
+                if account is not None:
+                    open_way(folder, account, ours=(*above, SYSTEM_DATA))
+                make_private_dir(folder)
+                if account is not None:
+                    give(folder, account)
             self._place(program, node)
             self._driver.install(unit)
         except WnmError:
             # It was fresh: nothing in it is worth keeping, and the next attempt may be on another disk.
-            remove_tree(node.root_dir, inside=self._policy.storages)
-            _remove_if_empty(output_log(node))
+            remove_tree(node.root_dir, inside=self._settings.node_storage)
+            with suppress(OSError):
+                seen = os.lstat(output_log(node))
+                if stat.S_ISREG(seen.st_mode) and seen.st_size == 0:
+                    Path(output_log(node)).unlink()
             with suppress(OSError):
                 Path(node.log_dir).rmdir()
             raise
@@ -104,7 +96,14 @@ class NodeManager:
                     return
             except OSError as error:
                 raise Transient(f"cannot read {error.filename or program}: {error.strerror}") from error
-            self._keep_former(node)
+            seen = os.lstat(node.program)
+            if not stat.S_ISREG(seen.st_mode):
+                raise Permanent(f"{node.program} is not a plain file: it is not replaced")
+            # A copy of ours, where a node's account owns the program.
+            if node.user is None or seen.st_uid == os.geteuid():
+                keep_beside(node.program, _previous(node))
+            else:
+                place_file(node.program, _previous(node), PROGRAM_MODE, follow_link=False)
         self._place(program, node)
 
     def check_program(self, node: Node, version: str) -> None:
@@ -126,7 +125,7 @@ class NodeManager:
                 f"{node.name} has no earlier program to go back to: {_previous(node)} is missing"
             ) from None
         # It lies in a folder of the node's, which could have put anything there.
-        foreign = node.user is not None and not self._policy.self_upgrade and kept.st_uid != os.geteuid()
+        foreign = node.user is not None and not self._may_upgrade_itself and kept.st_uid != os.geteuid()
         if foreign or not stat.S_ISREG(kept.st_mode):
             raise Permanent(f"{node.name} cannot go back to {_previous(node)}: it is not what was kept there")
         keep_beside(_previous(node), node.program)
@@ -153,7 +152,7 @@ class NodeManager:
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
-        return self._driver.stop(self._unit(node), self._policy.stop_grace)
+        return self._driver.stop(self._unit(node), self._settings.stop_grace)
 
     def restart_node(self, node: Node) -> bool:
         """Stop, then start; True if it had to be killed."""
@@ -187,14 +186,18 @@ class NodeManager:
         """
         self._require_ours(node)
         self.stop_node(node)
-        if self._policy.keep_keys:
-            self._back_up_key(node)
+        if self._settings.keep_keys:
+            storage = Path(self._settings.key_storage)
+            if Path(node.root_dir) in [storage, *storage.parents]:
+                raise Permanent(f"{storage} is inside {node.root_dir}: keys would be deleted with the node")
+            key_file = self._kinds[node.kind].identity_file(node.root_dir)
+            _back_up_key(key_file, storage, node, self._clock.now())
         self._driver.remove(self._unit(node))
-        freed = remove_tree(node.root_dir, inside=self._policy.storages)
+        freed = remove_tree(node.root_dir, inside=self._settings.node_storage)
         if not self._logs_elsewhere(node):
-            freed += remove_tree(node.log_dir, inside=[self._policy.log_storage])
+            freed += remove_tree(node.log_dir, inside=[self._settings.log_storage])
             for log in (output_log(node), f"{output_log(node)}.1"):
-                freed += remove_file(log, inside=[self._policy.log_storage])
+                freed += remove_file(log, inside=[self._settings.log_storage])
         return freed
 
     def claimed_names(self) -> Mapping[str, str]:
@@ -224,60 +227,42 @@ class NodeManager:
         return tuple(problems)
 
     def _unit(self, node: Node) -> Unit:
-        argv = self._command_line(node)
         kind = self._kinds[node.kind]
+        if node.command is None:
+            supervised = self._driver.restarts and self._may_upgrade_itself
+            argv = kind.command_line(node, supervised=supervised)
+        else:
+            argv = (node.program, *node.command)
+        environment = kind.environment(node)
+        if node.user is not None and all(name != "HOME" for name, _ in environment):
+            # An account of a node's own has no home.
+            environment = (("HOME", node.root_dir), *environment)
         fingerprint = kind.fingerprint(node.root_dir)
         if not holds(argv, fingerprint):
             raise Bug(f"the command line of {node.name} lacks {fingerprint}: {argv}")
         return Unit(
             name=_plain_name(node),
             argv=argv,
-            environment=_with_home(node, kind.environment(node)),
+            environment=environment,
             working_dir=node.root_dir,
             log_file=output_log(node),
             fingerprint=fingerprint,
             user=node.user,
             writable=(node.root_dir, node.log_dir),
-            read_only=() if node.user is None or self._policy.self_upgrade else (node.program,),
-            stop_grace=self._policy.stop_grace,
+            read_only=() if node.user is None or self._may_upgrade_itself else (node.program,),
+            stop_grace=self._settings.stop_grace,
             found=node.command is not None,
         )
-
-    def _command_line(self, node: Node) -> tuple[str, ...]:
-        if node.command is None:
-            supervised = self._driver.restarts and self._policy.self_upgrade
-            return self._kinds[node.kind].command_line(node, supervised=supervised)
-        return (node.program, *node.command)
 
     def _logs_elsewhere(self, node: Node) -> bool:
         """Whether a node that was taken over has its logs where nothing is ours to delete."""
         if node.command is None:
             return False
         try:
-            require_inside(node.log_dir, [self._policy.log_storage])
+            require_inside(node.log_dir, [self._settings.log_storage])
         except Permanent:
             return True
         return False
-
-    def _keep_former(self, node: Node) -> None:
-        """Keep the program that is about to be replaced. A copy of ours, where a node's account owns the program."""
-        seen = os.lstat(node.program)
-        if not stat.S_ISREG(seen.st_mode):
-            raise Permanent(f"{node.program} is not a plain file: it is not replaced")
-        if node.user is None or seen.st_uid == os.geteuid():
-            keep_beside(node.program, _previous(node))
-        else:
-            place_file(node.program, _previous(node), PROGRAM_MODE, follow_link=False)
-
-    def _make_owned_folders(self, node: Node, account: Account) -> None:
-        """Make the node's folders, its account's and nobody else's, where that account can reach them."""
-        for folder, ours in (
-            (node.root_dir, self._policy.storages),
-            (node.log_dir, (self._policy.log_storage,)),
-        ):
-            open_way(folder, account, ours=(*ours, SYSTEM_DATA))
-            make_private_dir(folder)
-            give(folder, account)
 
     def _place(self, program: str, node: Node) -> None:
         """Copy the program. It belongs to us, so that the node's account can run it and not write it."""
@@ -286,28 +271,15 @@ class NodeManager:
             beside = Path(program).with_name(name)
             if beside.is_file():
                 place_file(str(beside), str(Path(node.program).with_name(name)), COMPANION_MODE)
-        if node.user is not None and self._policy.self_upgrade:
+        if node.user is not None and self._may_upgrade_itself:
             give(node.program, ensure(node.user))
 
     def _require_ours(self, node: Node) -> None:
         _plain_name(node)
-        require_inside(node.root_dir, self._policy.storages)
+        require_inside(node.root_dir, self._settings.node_storage)
         if not self._logs_elsewhere(node):
-            require_inside(node.log_dir, [self._policy.log_storage])
+            require_inside(node.log_dir, [self._settings.log_storage])
         require_inside(node.program, [node.root_dir])
-
-    def _back_up_key(self, node: Node) -> None:
-        if Path(node.root_dir) in [Path(self._policy.key_storage), *Path(self._policy.key_storage).parents]:
-            raise Permanent(
-                f"{self._policy.key_storage} is inside {node.root_dir}: keys would be deleted with the node"
-            )
-        back_up_key(
-            self._kinds[node.kind].identity_file(node.root_dir),
-            key_storage=self._policy.key_storage,
-            name=node.name,
-            peer_id=node.peer_id,
-            now=self._clock.now(),
-        )
 
 
 def _plain_name(node: Node) -> str:
@@ -315,20 +287,6 @@ def _plain_name(node: Node) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", node.name):
         raise Permanent(f"{node.name!r} cannot be the name of a node: only letters, digits, - and _")
     return node.name
-
-
-def _with_home(node: Node, environment: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    """Put the home of a node with an account of its own in its folder: such an account has no home."""
-    if node.user is None or any(name == "HOME" for name, _ in environment):
-        return environment
-    return (("HOME", node.root_dir), *environment)
-
-
-def _remove_if_empty(log: str) -> None:
-    with suppress(OSError):
-        seen = os.lstat(log)
-        if stat.S_ISREG(seen.st_mode) and seen.st_size == 0:
-            Path(log).unlink()
 
 
 def _previous(node: Node) -> str:
@@ -339,73 +297,58 @@ def _require_fresh(node: Node, companions: Sequence[str]) -> None:
     """Whatever an operator or another program put there is not ours to build on, nor to delete later."""
     placed = (Path(node.program).name, *companions)
     ours = {*placed, *(f".{name}.new" for name in placed)}
-    try:
-        seen = os.lstat(node.root_dir)
-        foreign = (
-            sorted({each.name for each in Path(node.root_dir).iterdir()} - ours)
-            if stat.S_ISDIR(seen.st_mode)
-            else [""]
-        )
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise Transient(f"cannot look into {node.root_dir}: {error.strerror}") from error
-    if foreign:
-        what = (
-            f"{node.root_dir} already holds {foreign[0]}"
-            if foreign[0]
-            else f"{node.root_dir} is not a folder"
-        )
-        raise Permanent(f"{what}: move it away, or import the node that it belongs to")
+    is_folder, foreign = True, []
+    with failing(f"cannot look into {node.root_dir}"), suppress(FileNotFoundError):
+        is_folder = stat.S_ISDIR(os.lstat(node.root_dir).st_mode)
+        foreign = sorted({each.name for each in Path(node.root_dir).iterdir()} - ours) if is_folder else []
+    if foreign or not is_folder:
+        what = f"already holds {foreign[0]}" if foreign else "is not a folder"
+        raise Permanent(f"{node.root_dir} {what}: move it away, or import the node that it belongs to")
 
 
 MOST_KEY_BYTES = 64 * 1024
 
 
-def back_up_key(
-    key_file: str, *, key_storage: str, name: str, peer_id: str | None, now: datetime
-) -> str | None:
-    """Return the path of a verified copy (0600) of a node's key; None if it has no key.
+def _back_up_key(key_file: str, storage: Path, node: Node, now: datetime) -> None:
+    """Return when there is a verified copy (0600) of the node's key, if it has one.
 
-    The copy is `<key_storage>/<name>-<UTC time>-<peer id, or hash of the key>/<name of the key file>`. A copy of the
+    The copy is `<storage>/<name>-<UTC time>-<peer id, or hash of the key>/<name of the key file>`. A copy of the
     same key from an earlier attempt serves as well. Transient if there is a key and it cannot be copied.
     """
     try:
         key = _read(key_file)
     except (FileNotFoundError, NotADirectoryError):
-        return None
+        return
     except OSError as error:
         raise Transient(
             f"cannot back up {key_file}: {error.strerror or error}; nothing was deleted"
         ) from error
     # The peer id is what the node said it is: it becomes part of a path only if it looks like one.
-    tail = (
-        peer_id
-        if peer_id and re.fullmatch(r"[A-Za-z0-9]{1,80}", peer_id)
-        else hashlib.sha256(key).hexdigest()[:16]
-    )
-    file_name = Path(key_file).name
+    peer_id = node.peer_id or ""
+    is_plain = re.fullmatch(r"[A-Za-z0-9]{1,80}", peer_id)
+    tail = peer_id if is_plain else hashlib.sha256(key).hexdigest()[:16]
+    copy = storage / f"{node.name}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{tail}" / Path(key_file).name
     try:
-        copy = Path(key_storage) / f"{name}-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{tail}" / file_name
-        for earlier in sorted(Path(key_storage).glob(f"{name}-*-{tail}")):
-            if _is_copy(earlier / file_name, key):
-                return str(earlier / file_name)
-            if not (earlier / file_name).exists():
+        for folder in sorted(storage.glob(f"{node.name}-*-{tail}")):
+            earlier = folder / copy.name
+            if _is_copy(earlier, key):
+                return
+            if not earlier.exists():
                 # An attempt that was interrupted: this one takes its place.
-                copy = earlier / file_name
+                copy = earlier
         make_private_dir(str(copy.parent))
-        write_private(str(copy), key)
+        write_file(str(copy), key, 0o600)
         if _is_copy(copy, key):
-            return str(copy)
+            return
     except OSError as error:
         raise Transient(
-            f"cannot back up {key_file} to {key_storage}: {error.strerror}; nothing was deleted"
+            f"cannot back up {key_file} to {storage}: {error.strerror}; nothing was deleted"
         ) from error
     raise Transient(f"the copy {copy} differs from {key_file}; nothing was deleted")
 
 
-def _read(path: str) -> bytes:
-    with open_regular(path, follow_link=False) as file:
+def _read(path: str | Path) -> bytes:
+    with open_regular(str(path), follow_link=False) as file:
         key = file.read(MOST_KEY_BYTES + 1)
     if len(key) > MOST_KEY_BYTES:
         raise OSError(f"it is larger than {MOST_KEY_BYTES} bytes")
@@ -414,6 +357,6 @@ def _read(path: str) -> bytes:
 
 def _is_copy(path: Path, key: bytes) -> bool:
     try:
-        return _read(str(path)) == key and stat.S_IMODE(path.stat().st_mode) == 0o600
+        return _read(path) == key and stat.S_IMODE(path.stat().st_mode) == 0o600
     except FileNotFoundError:
         return False

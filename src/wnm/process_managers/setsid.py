@@ -1,7 +1,6 @@
 """Runs nodes as plain background processes, each in a session of its own: needs no service manager and no root."""
 
 import os
-import pwd
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from wnm.core.errors import Permanent, Transient
 from wnm.core.node import ProcessState
 from wnm.core.observation import ProcessReading, Unseen
 from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
+from wnm.system.accounts import name_of
 from wnm.system.clock import until
 from wnm.system.command import ended, spawn_detached
 from wnm.system.files import make_private_dir
@@ -29,20 +29,17 @@ class SetsidDriver:
 
     name = "setsid"
     restarts = False
+    folders: Sequence[str] = ()
+    # Nobody but its process knows a unit: there is nothing to register it with, and nobody to take note.
 
     def __init__(
         self, clock: Clock, *, cores: float | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
         """`cores` is how many cores 100 % of CPU stands for, `environ` where INHERITED is taken from."""
         self._clock = clock
-        self._found = UnitProcesses(clock, cores or float(os.cpu_count() or 1))
+        self._found = UnitProcesses(clock, cores)
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """There are no files of units."""
-        return ()
 
     def install(self, unit: Unit) -> None:
         """Make the folder of its log; there is nobody to register it with."""
@@ -50,7 +47,7 @@ class SetsidDriver:
 
     def start(self, unit: Unit) -> None:
         """Return when one process runs, this one or one from before. Transient, with its last words, if it ends."""
-        if unit.user and unit.user != _own_user():
+        if unit.user and unit.user != name_of(os.geteuid()):
             raise Permanent(
                 f"{unit.name} is to run as {unit.user}: the setsid process manager cannot change the user"
             )
@@ -73,7 +70,7 @@ class SetsidDriver:
 
         # One that goes on in a child of its own has ended too, but is there.
         if until(is_over, WATCH_AFTER_START, self._clock) and not self._found.of(unit):
-            said = last_output(unit, since=before) or "it wrote nothing"
+            said = last_output(unit, since=before)
             raise Transient(f"{unit.name} ended at once with code {code}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
@@ -88,7 +85,7 @@ class SetsidDriver:
             return {unit.name: Unseen(reason=str(error)) for unit in units}
         stopped = ProcessReading(state=ProcessState.STOPPED)
         found = {unit.name: table.holding(unit.fingerprint) for unit in units}
-        return {name: self._found.reading(each) if each else stopped for name, each in found.items()}
+        return {name: self._found.reading(each[-1]) if each else stopped for name, each in found.items()}
 
     def remove(self, unit: Unit) -> None:
         """Nothing knows it but its process."""
@@ -99,10 +96,3 @@ class SetsidDriver:
 
     def settle(self) -> None:
         """Nobody has to take note of anything."""
-
-
-def _own_user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

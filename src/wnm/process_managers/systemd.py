@@ -16,11 +16,12 @@ from wnm.process_managers.systemd_files import UnitFiles, search_path
 from wnm.process_managers.unit_processes import (
     LAST_OUTPUT_LINES,
     PATIENCE_AFTER_KILL,
+    UnitProcesses,
     last_output,
     log_bytes,
     quoted,
-    reading_of,
 )
+from wnm.system.accounts import name_of
 from wnm.system.command import CommandFailed, run
 from wnm.system.processes import Process, holds, read_pids
 
@@ -34,20 +35,36 @@ class Systemctl:
     """The calls that the driver makes. All raise CommandFailed, which is Transient. May be used from threads."""
 
     def __init__(self, program: str, scope: Scope) -> None:
-        self._argv = (program, "--no-ask-password", *(("--user",) if scope == "user" else ()))
-        self._environment = {**os.environ, "LC_ALL": "C", **(_own_manager() if scope == "user" else {})}
+        self._scope = ("--user",) if scope == "user" else ()
+        self._argv = (program, "--no-ask-password", *self._scope)
+        self._environment = {**os.environ, "LC_ALL": "C"}
+        if scope == "user":
+            # To reach it without a login, as from cron; inherited variables may be another account's.
+            folder = runtime_folder(os.geteuid())
+            self._environment["XDG_RUNTIME_DIR"] = folder
+            self._environment["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={folder}/bus"
         self._counting = threading.Lock()
         self._reloading = threading.Lock()
         self._changes = 0
         self._read_changes = 0
 
-    def __call__(self, *arguments: str, timeout: timedelta = SHORTLY) -> str:
+    def __call__(self, *arguments: str, timeout: timedelta = SHORTLY, most_bytes: int = 65536) -> str:
         """Return the output of `systemctl ARGUMENTS`."""
-        return self._run(arguments, timeout, MOST_BYTES_PER_UNIT)
+        return run((*self._argv, *arguments), timeout, self._environment, most_output_bytes=most_bytes).stdout
 
-    def show(self, service: str) -> Shown:
-        """One unit, which systemd reads from its file if it has to. Transient also if the answer makes no sense."""
-        units = self._shown([service])
+    def show(self, *names: str) -> tuple[Shown, ...]:
+        """Units, which systemd reads from their files if it has to. Transient also if the answer makes no sense."""
+        arguments = ("show", f"--property={','.join(PROPERTIES)}", "--", *names)
+        most_bytes = max(MOST_BYTES_PER_UNIT * len(names), 65536)
+        text = self(*arguments, timeout=AT_LENGTH, most_bytes=most_bytes)
+        try:
+            return read_units(text)
+        except ValueError as error:
+            raise Transient(f"cannot understand systemctl show: {error}") from error
+
+    def show_one(self, service: str) -> Shown:
+        """The same for one."""
+        units = self.show(service)
         if len(units) != 1:
             raise Transient(f"systemctl showed {len(units)} units instead of {service}")
         return units[0]
@@ -59,17 +76,16 @@ class Systemctl:
         only looks through what it has in memory. Each of these fits one name.
         """
         patterns = [f"{service[:-1]}[{service[-1]}]" for service in services]
-        return {shown.id: shown for shown in self._shown(patterns)} if patterns else {}
+        return {shown.id: shown for shown in self.show(*patterns)} if patterns else {}
 
-    def last_output(self, service: str, lines: int) -> Sequence[str]:
-        """The last lines of a unit whose output goes to the journal; none where that cannot be read."""
-        scope = ("--user",) if "--user" in self._argv else ()
-        argv = ("journalctl", *scope, "--no-pager", "--output=cat", f"--lines={lines}", "--unit", service)
+    def last_output(self, service: str) -> str:
+        """The last words of a unit whose output goes to the journal; none where that cannot be read."""
+        argv = ("journalctl", *self._scope, "--no-pager", "--output=cat", f"--lines={LAST_OUTPUT_LINES}")
         try:
-            text = run(argv, SHORTLY, self._environment).stdout
+            text = run((*argv, "--unit", service), SHORTLY, self._environment).stdout
         except CommandFailed:
-            return ()
-        return ["".join(char for char in line if char.isprintable()) for line in text.splitlines()]
+            return ""
+        return quoted(["".join(char for char in line if char.isprintable()) for line in text.splitlines()])
 
     def note_change(self) -> None:
         """A file that systemd may have read is another one now, or gone."""
@@ -88,33 +104,10 @@ class Systemctl:
             self("daemon-reload", timeout=AT_LENGTH)
             self._read_changes = covered
 
-    def _shown(self, names: Sequence[str]) -> tuple[Shown, ...]:
-        arguments = ("show", f"--property={','.join(PROPERTIES)}", "--", *names)
-        text = self._run(arguments, AT_LENGTH, MOST_BYTES_PER_UNIT * len(names))
-        try:
-            return read_units(text)
-        except ValueError as error:
-            raise Transient(f"cannot understand systemctl show: {error}") from error
-
-    def _run(self, arguments: Sequence[str], timeout: timedelta, most_bytes: int) -> str:
-        argv = (*self._argv, *arguments)
-        return run(argv, timeout, self._environment, most_output_bytes=max(most_bytes, 65536)).stdout
-
-
-def is_unknown(error: CommandFailed) -> bool:
-    """Whether systemctl failed because systemd does not have this unit in memory: LSB's code for that is 5."""
-    return error.code == 5
-
 
 def runtime_folder(user_id: int) -> str:
     """Return the folder with the sockets of an account's own systemd."""
     return f"/run/user/{user_id}"
-
-
-def _own_manager() -> Mapping[str, str]:
-    """Return the variables to reach it without a login, as from cron; inherited ones may be another account's."""
-    folder = runtime_folder(os.geteuid())
-    return {"XDG_RUNTIME_DIR": folder, "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"}
 
 
 # Less than the pause before systemd starts one again that ended: it is caught in that pause.
@@ -140,18 +133,22 @@ class SystemdDriver:
         systemctl: str = "systemctl",
     ) -> None:
         """`cores` is how many cores 100 % of CPU stands for, `unit_folder` where unit files are written."""
-        home = _home(os.geteuid())
+        try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+        except KeyError:
+            home = str(Path.home())
         usual = f"{home}/.config/systemd/user" if scope == "user" else "/etc/systemd/system"
         self.name = "systemd" if scope == "system" else "systemd+user"
         self._clock = clock
         self._scope = scope
-        self._cores = cores or float(os.cpu_count() or 1)
+        self._found = UnitProcesses(clock, cores)
         self._systemctl = Systemctl(systemctl, scope)
         self._files = UnitFiles(
             unit_folder or usual,
             scope=scope,
             search_path=search_path(scope, home=home, runtime=runtime_folder(os.geteuid())),
         )
+        self.folders = self._files.folders
         self._locks: dict[str, threading.Lock] = {}
 
     def install(self, unit: Unit) -> None:
@@ -175,15 +172,25 @@ class SystemdDriver:
             if trouble:
                 self._files.unlink_from_boot(unit)
                 self._end(unit, unit.stop_grace)
-                raise Transient(f"{trouble}: {self._said(unit, since=before) or 'it wrote nothing'}")
+                said = last_output(unit, since=before)
+                if self._files.is_as_found(unit):
+                    said = self._systemctl.last_output(service_name(unit)) or "it wrote nothing"
+                raise Transient(f"{trouble}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
         """End it and what it started; it comes back neither by itself nor after a reboot. True if it was killed."""
         with self._alone(unit):
             ours = self._files.is_ours(unit)
             self._files.unlink_from_boot(unit)
-            if not ours and not self._is_left_of(unit):
-                return False
+            if not ours:
+                # A process of it may still run although its file is gone.
+                shown = self._systemctl.survey([service_name(unit)]).get(service_name(unit))
+                processes = read_pids([shown.pid] if shown and shown.pid else [])
+                foreign = self._foreign(unit, shown, next(iter(processes.values()), None), ours=False)
+                if foreign:
+                    raise Permanent(foreign)
+                if shown is None:
+                    return False
             return self._end(unit, grace)
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
@@ -203,8 +210,13 @@ class SystemdDriver:
         for service, (unit, ours) in asked.items():
             each = shown.get(service)
             process = processes.get(each.pid or 0) if each else None
-            foreign = self._foreign(unit, each, process, ours=ours)
-            readings[unit.name] = Unseen(reason=foreign) if foreign else self._reading(each, process)
+            state = each.state if each else ProcessState.STOPPED
+            if foreign := self._foreign(unit, each, process, ours=ours):
+                readings[unit.name] = Unseen(reason=foreign)
+            elif state is ProcessState.RUNNING and process is not None:
+                readings[unit.name] = self._found.reading(process)
+            else:
+                readings[unit.name] = ProcessReading(state=state, pid=each.pid if each else None)
         return readings
 
     def remove(self, unit: Unit) -> None:
@@ -212,11 +224,6 @@ class SystemdDriver:
         with self._alone(unit):
             if self._files.delete(unit):
                 self._systemctl.note_change()
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """The folder of the unit files, and that of the boot links."""
-        return self._files.folders
 
     def claimed(self) -> Mapping[str, str]:
         """The names of all services that systemd could be asked for, and the file of each."""
@@ -232,7 +239,7 @@ class SystemdDriver:
 
     def _require_account(self, unit: Unit) -> None:
         own = os.geteuid()
-        if self._scope == "user" and unit.user and unit.user not in (str(own), _user_name(own)):
+        if self._scope == "user" and unit.user and unit.user not in (str(own), name_of(own)):
             raise Permanent(
                 f"{unit.name} is to run as {unit.user}: an account's own systemd cannot change the user"
             )
@@ -248,7 +255,7 @@ class SystemdDriver:
                 self._clock.sleep(WATCH_AFTER_START.total_seconds())
             except CommandFailed as error:
                 failed = error
-            shown = self._systemctl.show(service)
+            shown = self._systemctl.show_one(service)
             if not failed and shown.state is ProcessState.RUNNING:
                 return None
             if attempt == "first" and failed and shown.active == "failed":
@@ -264,11 +271,6 @@ class SystemdDriver:
             return f"{unit.name} does not start: {failed}"
         return f"{unit.name} ({unit.argv[0]}) ended at once with {shown.ending}"
 
-    def _said(self, unit: Unit, *, since: int) -> str:
-        if self._files.is_as_found(unit):
-            return quoted(self._systemctl.last_output(service_name(unit), LAST_OUTPUT_LINES))
-        return last_output(unit, since=since)
-
     def _end(self, unit: Unit, grace: timedelta) -> bool:
         service = service_name(unit)
         began = self._clock.monotonic()
@@ -276,36 +278,25 @@ class SystemdDriver:
         try:
             self._systemctl("stop", service, timeout=grace)
         except CommandFailed as error:
-            if is_unknown(error):
+            # systemd does not have it in memory: LSB's code for that.
+            if error.code == 5:
                 return False
             if self._clock.monotonic() - began < grace.total_seconds():
                 raise
             killed = True
-            self._kill(unit)
-        shown = self._systemctl.show(service)
+            try:
+                self._systemctl("kill", "--signal=KILL", service)
+                self._systemctl("stop", service, timeout=PATIENCE_AFTER_KILL)
+            except CommandFailed as still:
+                # It ended between the two; whether it did is looked at next.
+                if still.code is None:
+                    raise Transient(f"{unit.name} does not end: it is still there after KILL") from still
+        shown = self._systemctl.show_one(service)
         if shown.active not in ("inactive", "failed"):
             raise Transient(f"{unit.name} does not end: process {shown.pid} is still there after KILL")
         if shown.active == "failed":
             self._systemctl("reset-failed", service)
         return killed or shown.result == "timeout"
-
-    def _kill(self, unit: Unit) -> None:
-        try:
-            self._systemctl("kill", "--signal=KILL", service_name(unit))
-            self._systemctl("stop", service_name(unit), timeout=PATIENCE_AFTER_KILL)
-        except CommandFailed as error:
-            # It ended between the two; whether it did is looked at next.
-            if error.code is None:
-                raise Transient(f"{unit.name} does not end: it is still there after KILL") from error
-
-    def _is_left_of(self, unit: Unit) -> bool:
-        """Whether a process of this unit still runs although its file is gone. Permanent if another unit's does."""
-        shown = self._systemctl.survey([service_name(unit)]).get(service_name(unit))
-        processes = read_pids([shown.pid] if shown and shown.pid else [])
-        foreign = self._foreign(unit, shown, next(iter(processes.values()), None), ours=False)
-        if foreign:
-            raise Permanent(foreign)
-        return shown is not None
 
     def _foreign(self, unit: Unit, shown: Shown | None, process: Process | None, *, ours: bool) -> str | None:
         """Return why another unit of systemd has this name, by its file, else by its process."""
@@ -316,12 +307,6 @@ class SystemdDriver:
             stranger = str(self._files.elsewhere(unit) or (service_name(unit) if started_by_another else ""))
         return f"{stranger} is a unit that wnm did not write" if stranger else None
 
-    def _reading(self, shown: Shown | None, process: Process | None) -> ProcessReading:
-        state = shown.state if shown else ProcessState.STOPPED
-        if state is not ProcessState.RUNNING or process is None:
-            return ProcessReading(state=state, pid=shown.pid if shown else None)
-        return reading_of(process, self._clock, self._cores)
-
 
 def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -> NeedsOperator | None:
     """Return why systemd cannot run nodes here, None if it can, by a few files below `root`; no program is run.
@@ -329,41 +314,29 @@ def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -
     `user_id` is the account in question, else the effective one.
     """
     account = os.geteuid() if user_id is None else user_id
-    if not Path(root, "run/systemd/system").is_dir():
-        return NeedsOperator(
-            "systemd does not run on this machine", remedy="choose another one: --process_manager setsid"
-        )
-    if scope == "system":
-        if account == 0:
-            return None
-        return NeedsOperator(
-            "services of the whole system are for root", remedy="run wnm as root, or use systemd+user"
-        )
-    if account == 0:
-        return NeedsOperator("root's nodes are services of the whole system", remedy="use systemd")
-    user = _user_name(account)
-    if not Path(root, "var/lib/systemd/linger", user).exists():
-        return NeedsOperator(
+    user, of_system = name_of(account), scope == "system"
+    private = Path(root, runtime_folder(account).lstrip("/"), "systemd/private")
+    checks = (
+        (
+            Path(root, "run/systemd/system").is_dir(),
+            "systemd does not run on this machine",
+            "choose another one: --process_manager setsid",
+        ),
+        (
+            not of_system or account == 0,
+            "services of the whole system are for root",
+            "run wnm as root, or use systemd+user",
+        ),
+        (of_system or account != 0, "root's nodes are services of the whole system", "use systemd"),
+        (
+            of_system or Path(root, "var/lib/systemd/linger", user).exists(),
             f"without lingering, {user}'s nodes would end when {user} logs out",
-            remedy=f"run: sudo loginctl enable-linger {user}",
-        )
-    if not Path(root, runtime_folder(account).lstrip("/"), "systemd/private").exists():
-        return NeedsOperator(
+            f"run: sudo loginctl enable-linger {user}",
+        ),
+        (
+            of_system or private.exists(),
             f"the systemd of {user} does not run",
-            remedy=f"run: sudo systemctl restart user@{account}.service",
-        )
-    return None
-
-
-def _user_name(user_id: int) -> str:
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return str(user_id)
-
-
-def _home(user_id: int) -> str:
-    try:
-        return pwd.getpwuid(user_id).pw_dir
-    except KeyError:
-        return str(Path.home())
+            f"run: sudo systemctl restart user@{account}.service",
+        ),
+    )
+    return next((NeedsOperator(problem, remedy=remedy) for fine, problem, remedy in checks if not fine), None)

@@ -3,7 +3,7 @@
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,10 +19,9 @@ from wnm.formats.systemd_unit import (
     service_name,
     unit_text,
 )
-from wnm.system.drop_ins import drop_ins_of
-from wnm.system.files import make_private_dir, open_regular, write_file
-from wnm.system.loaded_units import loaded_properties
+from wnm.system.files import failing, make_private_dir, open_regular, write_file
 from wnm.system.processes import holds
+from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
 MOST_UNIT_BYTES = 4 * 1024 * 1024
 
@@ -37,13 +36,13 @@ class UnitFiles:
         self._folder = Path(folder)
         self._scope = scope
         self._links = self._folder / f"{BOOT_TARGET[scope]}.wants"
-        self._elsewhere = tuple(_distinct(search_path, but=folder))
+        self.folders: Sequence[str] = (str(self._folder), str(self._links))
+        # On most machines /lib is a link to /usr/lib.
+        distinct: dict[Path, Path] = {}
+        for each in map(Path, (folder, *search_path)):
+            distinct.setdefault(each.resolve(), each)
+        self._elsewhere = tuple(distinct.values())[1:]
         self._slice = threading.Lock()
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """The folders that files and links are written to."""
-        return (str(self._folder), str(self._links))
 
     def path(self, unit: Unit) -> Path:
         """Its file. Permanent if its name is more than a name."""
@@ -66,13 +65,22 @@ class UnitFiles:
             return False
         except OSError as error:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
-        if (whose := owner(content.decode(errors="replace"))) is None:
-            if unit.found and _runs(content, path, unit, self._scope):
-                return True
+        whose = owner(content.decode(errors="replace"))
+        if whose == unit.working_dir or (whose is None and unit.found and self._runs(content, unit)):
+            return True
+        if whose is None:
             raise Permanent(f"{path} is a unit that wnm did not write")
-        if whose != unit.working_dir:
-            raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
-        return True
+        raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
+
+    def _runs(self, content: bytes, unit: Unit) -> bool:
+        """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
+        from wnm.formats.systemd_reading import read_loaded, read_unit
+
+        path = self.path(unit)
+        found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
+        if found.argv is None and (properties := loaded_properties(path.name, of_user=self._scope == "user")):
+            found = read_loaded(properties, found, str(path)) or found
+        return found.argv is not None and holds(found.argv, unit.fingerprint)
 
     def is_as_found(self, unit: Unit) -> bool:
         """Whether its file is the one that was there before wnm."""
@@ -93,20 +101,23 @@ class UnitFiles:
         ours = self.is_ours(unit)
         if ours and unit.found and not _is_by_wnm(path):
             return False
-        text = unit_text(unit, scope=self._scope, behind_links=_behind_links(unit)).encode()
+        behind_links = set()
+        for each in (unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only):
+            with suppress(OSError, ValueError):
+                behind_links.add(str(Path(each).resolve()))
+        text = unit_text(unit, scope=self._scope, behind_links=behind_links).encode()
         if foreign := self.elsewhere(unit):
             raise Permanent(f"{foreign} is a unit that wnm did not write")
         if self._scope == "system":
             _require_way_of_our_own(unit.log_file)
         _make_log(unit.log_file)
-        try:
+        with failing(f"cannot write {path}"):
             if ours and path.read_bytes() == text:
                 return False
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Transient(f"cannot write {path}: {error.strerror}") from error
         with self._slice:
-            self._place_slice()
+            if not any(os.path.lexists(each / SLICE) for each in (self._folder, *self._elsewhere)):
+                write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
             write_file(str(path), text, 0o644)
         return True
 
@@ -123,7 +134,11 @@ class UnitFiles:
                 path.with_name(f".{path.name}.new").unlink(missing_ok=True)
                 if ours:
                     path.unlink(missing_ok=True)
-                self._drop_slice()
+                a_slice = self._folder / SLICE
+                if not any(_is_by_wnm(each) for each in self._folder.glob("*.service")):
+                    with suppress(FileNotFoundError):
+                        if not a_slice.is_symlink() and a_slice.read_bytes() == SLICE_TEXT.encode():
+                            a_slice.unlink()
         except OSError as error:
             raise Transient(f"cannot delete {error.filename or path}: {error.strerror}") from error
         return ours or linked
@@ -131,57 +146,33 @@ class UnitFiles:
     def link_to_boot(self, unit: Unit) -> None:
         """Let it start with the machine."""
         link = self._links / service_name(unit)
-        try:
+        with failing(f"cannot write {link}"):
             self._links.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 link.symlink_to(self.path(unit))
-        except OSError as error:
-            raise Transient(f"cannot write {link}: {error.strerror}") from error
 
     def unlink_from_boot(self, unit: Unit) -> bool:
         """Let it no longer start with the machine; True if it would have."""
-        links = [self._links / service_name(unit)]
-        if unit.found:
-            # It may have been enabled for another target.
-            links += sorted(self._folder.glob(f"*.wants/{service_name(unit)}"))
+        # One from before wnm may have been enabled for another target.
+        links = self._folder.glob(f"*.wants/{service_name(unit)}") if unit.found else ()
         linked = False
-        for link in links:
-            try:
+        for link in {self._links / service_name(unit), *links}:
+            with failing(f"cannot delete {link}"), suppress(FileNotFoundError, NotADirectoryError):
                 link.unlink()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise Transient(f"cannot delete {link}: {error.strerror}") from error
-            linked = True
+                linked = True
         return linked
 
     def claimed(self) -> dict[str, str]:
         """The names of all services that systemd could be asked for, and the file of each."""
         found: dict[str, str] = {}
         for folder in (self._folder, *self._elsewhere):
-            try:
-                with os.scandir(folder) as entries:
-                    names = sorted(each.name for each in entries if not each.is_dir())
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise Transient(f"cannot look into {folder}: {error.strerror}") from error
+            names: list[str] = []
+            with failing(f"cannot look into {folder}"), suppress(FileNotFoundError, NotADirectoryError):
+                names = sorted(each.name for each in os.scandir(folder) if not each.is_dir())
             for name in names:
                 if name.endswith(".service") and not name.startswith("."):
                     found.setdefault(name.removesuffix(".service"), str(folder / name))
         return found
-
-    def _place_slice(self) -> None:
-        if not any(os.path.lexists(folder / SLICE) for folder in (self._folder, *self._elsewhere)):
-            write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
-
-    def _drop_slice(self) -> None:
-        path = self._folder / SLICE
-        if any(_is_by_wnm(each) for each in self._folder.glob("*.service")):
-            return
-        with suppress(FileNotFoundError):
-            if not path.is_symlink() and path.read_bytes() == SLICE_TEXT.encode():
-                path.unlink()
 
 
 def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
@@ -207,34 +198,6 @@ def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
         *(f"{place}/systemd/{scope}" for place in ("/usr/local/lib", "/usr/lib", "/lib")),
         f"{volatile}/generator.late",
     )
-
-
-def _distinct(folders: tuple[str, ...], *, but: str) -> Iterator[Path]:
-    """On most machines /lib is a link to /usr/lib."""
-    seen = {Path(but).resolve()}
-    for folder in map(Path, folders):
-        if folder.resolve() not in seen:
-            seen.add(folder.resolve())
-            yield folder
-
-
-def _behind_links(unit: Unit) -> set[str]:
-    found = set()
-    for path in (unit.argv[0], unit.working_dir, *unit.writable, *unit.read_only):
-        with suppress(OSError, ValueError):
-            found.add(str(Path(path).resolve()))
-    return found
-
-
-def _runs(content: bytes, path: Path, unit: Unit, scope: Scope) -> bool:
-    """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
-    from wnm.formats.systemd_loaded import read_loaded
-    from wnm.formats.systemd_reading import read_unit
-
-    found = read_unit(content, drop_ins_of(path), name=path.name)
-    if found.argv is None and (properties := loaded_properties(path.name, of_user=scope == "user")):
-        found = read_loaded(properties, found, str(path)) or found
-    return found.argv is not None and holds(found.argv, unit.fingerprint)
 
 
 def _is_by_wnm(path: Path) -> bool:

@@ -5,16 +5,14 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from msgspec import Struct
-
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import open_regular
+from wnm.system.files import OPEN_FOLDER, failing, open_regular, opened
 
 MADE_BY_WNM = "runs nodes for wnm"
 """The text in the account file for an account that wnm made, so that it removes no other one."""
@@ -26,23 +24,23 @@ SYSTEM_UNITS = "/etc/systemd/system"
 NO_SHELL = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """A user and its own group, by number; `groups` are all that it is a member of."""
+type Account = pwd.struct_passwd
 
-    name: str
-    user_id: int
-    group_id: int
-    groups: frozenset[int]
+
+def name_of(user_id: int) -> str:
+    """Return the name of an account, its number if it has none."""
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
 
 
 def find(name: str) -> Account | None:
     """The account of that name; None if there is none."""
     try:
-        entry = pwd.getpwnam(name)
+        return pwd.getpwnam(name)
     except KeyError:
         return None
-    groups = frozenset(os.getgrouplist(name, entry.pw_gid))
-    return Account(name=name, user_id=entry.pw_uid, group_id=entry.pw_gid, groups=groups)
 
 
 def ensure(name: str) -> Account:
@@ -52,21 +50,17 @@ def ensure(name: str) -> Account:
     """
     found = find(name)
     if found is None:
-        with _alone(name):
-            found = find(name)
-            if found is None:
-                _make(name)
-                found = find(name)
+        _make(name)
+        found = find(name)
     if found is None:
         raise NeedsOperator(f"account {name} was made and is not there", remedy=f"run: id {name}")
-    if found.user_id == 0:
+    if found.pw_uid == 0:
         raise Permanent(f"account {name} is the superuser: nodes need an account of their own")
     return found
 
 
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Of two useradd at once, each makes an account of that name: it looks before it locks."""
+def _make(name: str) -> None:
+    """Of two useradd at once, each makes an account of that name, as it looks before it locks: we lock before."""
     try:
         descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -74,26 +68,25 @@ def _alone(name: str) -> Iterator[None]:
             f"account {name} is missing and cannot be made: {LOCK}: {error.strerror}",
             remedy="run wnm as root",
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _make(name: str) -> None:
     shell = next((path for path in NO_SHELL if Path(path).exists()), NO_SHELL[-1])
     options = ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", shell]
-    # A group of that name may be left from an account that was deleted.
-    options += ["--gid", name] if _has_group(name) else ["--user-group"]
     try:
-        run(("useradd", *options, "--comment", MADE_BY_WNM, name), PATIENCE, _environment())
+        grp.getgrnam(name)  # left from an account that was deleted
+        options += ["--gid", name]
+    except KeyError:
+        options += ["--user-group"]
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if find(name) is None:
+            run(("useradd", *options, "--comment", MADE_BY_WNM, name), PATIENCE, _environment())
     except CommandFailed as error:
         if find(name) is None:
             raise NeedsOperator(
                 f"account {name} is missing and cannot be made: {error}",
                 remedy=f"run: useradd --system --user-group --shell {shell} {name}",
             ) from error
+    finally:
+        os.close(descriptor)
 
 
 def _environment() -> dict[str, str]:
@@ -104,10 +97,8 @@ def _environment() -> dict[str, str]:
 
 def made_here(name: str) -> bool:
     """Whether there is an account of that name and wnm made it."""
-    try:
-        return pwd.getpwnam(name).pw_gecos == MADE_BY_WNM
-    except KeyError:
-        return False
+    found = find(name)
+    return found is not None and found.pw_gecos == MADE_BY_WNM
 
 
 def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
@@ -116,11 +107,19 @@ def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
     It stays while a service in the folder `units` is to run as it, which may be that of another wnm database, and
     while a process of its own is left.
     """
-    if not made_here(name) or _has_service(name, units):
+    if not made_here(name):
         return False
-    pid = _process_of(pwd.getpwnam(name).pw_uid)
-    if pid is not None:
-        raise Transient(f"account {name} was made by wnm and stays: process {pid} runs as it")
+    for file in Path(units).glob("*.service"):
+        with suppress(OSError), open_regular(str(file)) as unit:
+            if f"User={name}".encode() in unit.read(LARGEST_UNIT_BYTES).splitlines():
+                return False
+    user_id = pwd.getpwnam(name).pw_uid
+    for process in Path("/proc").glob("[0-9]*"):  # userdel finds only some of them
+        with suppress(OSError):
+            if process.stat().st_uid == user_id:
+                raise Transient(
+                    f"account {name} was made by wnm and stays: process {process.name} runs as it"
+                )
     try:
         run(("userdel", name), PATIENCE, _environment())
     except CommandFailed as error:
@@ -130,10 +129,8 @@ def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
 
 def give(path: str, account: Account) -> None:
     """Return when a file or folder, not what a link points to, belongs to the account and its group."""
-    try:
-        os.chown(path, account.user_id, account.group_id, follow_symlinks=False)
-    except OSError as error:
-        raise Transient(f"cannot give {path} to {account.name}: {error.strerror}") from error
+    with failing(f"cannot give {path} to {account.pw_name}"):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
 def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
@@ -143,67 +140,30 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
     NeedsOperator if it is another one that is in the way.
     """
     for folder in reversed(Path(path).parents):
-        try:
-            if _is_passable(folder, account, ours=str(folder) in ours):
-                continue
-        except OSError as error:
-            raise Transient(f"cannot open {folder} for {account.name}: {error.strerror}") from error
-        raise NeedsOperator(
-            f"account {account.name} may not pass through {folder}, where nodes are to be",
-            remedy=f"run: chmod o+x {folder}, or choose another folder",
-        )
-
-
-def _is_passable(folder: Path, account: Account, *, ours: bool) -> bool:
-    """Whether the account can pass through the folder, once it was made, or opened if it is ours.
-
-    The change is made to the folder that was looked at, even if somebody puts another one, or a link, in its place.
-    """
-    try:
-        folder.mkdir(0o755)
-        made = True
-    except FileExistsError:
-        made = False
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if made else 0))
-    try:
-        seen = os.fstat(descriptor)
-        if made:
-            os.fchmod(descriptor, 0o755)  # whatever the umask is
-        elif not _may_pass(seen, account) and ours:
-            os.fchmod(descriptor, stat.S_IMODE(seen.st_mode) | 0o011)
-        return made or ours or _may_pass(seen, account)
-    finally:
-        os.close(descriptor)
+        # The change is made to the folder that was looked at, even if somebody puts another one, or a link, there.
+        with failing(f"cannot open {folder} for {account.pw_name}"):
+            try:
+                folder.mkdir(0o755)
+                made = True
+            except FileExistsError:
+                made = False
+            with opened(folder, OPEN_FOLDER | (os.O_NOFOLLOW if made else 0)) as descriptor:
+                seen = os.fstat(descriptor)
+                passable = _may_pass(seen, account)
+                if made:
+                    os.fchmod(descriptor, 0o755)  # whatever the umask is
+                elif not passable and str(folder) in ours:
+                    os.fchmod(descriptor, stat.S_IMODE(seen.st_mode) | 0o011)
+        if not (made or passable or str(folder) in ours):
+            raise NeedsOperator(
+                f"account {account.pw_name} may not pass through {folder}, where nodes are to be",
+                remedy=f"run: chmod o+x {folder}, or choose another folder",
+            )
 
 
 def _may_pass(seen: os.stat_result, account: Account) -> bool:
-    if seen.st_uid == account.user_id:
+    if seen.st_uid == account.pw_uid:
         return bool(seen.st_mode & 0o100)
-    if seen.st_gid in account.groups:
+    if seen.st_gid in os.getgrouplist(account.pw_name, account.pw_gid):
         return bool(seen.st_mode & 0o010)
     return bool(seen.st_mode & 0o001)
-
-
-def _has_service(name: str, units: str) -> bool:
-    for file in Path(units).glob("*.service"):
-        with suppress(OSError), open_regular(str(file)) as unit:
-            if f"User={name}".encode() in unit.read(LARGEST_UNIT_BYTES).splitlines():
-                return True
-    return False
-
-
-def _process_of(user_id: int) -> str | None:
-    """The id of a process of this account; userdel finds only some of them."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if process.stat().st_uid == user_id:
-                return process.name
-    return None
-
-
-def _has_group(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True

@@ -92,9 +92,12 @@ def run(
     stdout, stderr = out.decode(errors=decode_errors), err.decode(errors="replace")
     if why:
         raise CommandFailed(argv, None, stderr, why)
-    if process.returncode:
-        why = f"{_ending(process.returncode)}{_last_line(stderr or stdout)}"
-        raise CommandFailed(argv, process.returncode, stderr, why)
+    if code := process.returncode:
+        why = f"ended with code {code}" if code > 0 else f"ended by signal {-code}"
+        with suppress(ValueError):
+            why = why if code > 0 else f"ended by {signal.Signals(-code).name}"
+        lines = [line.strip() for line in (stderr or stdout).splitlines() if line.strip()]
+        raise CommandFailed(argv, code, stderr, why + (f": {_shortened(lines[-1])}" if lines else ""))
     return Completed(stdout=stdout, stderr=stderr)
 
 
@@ -111,10 +114,26 @@ def run_attached(
     except OSError as error:
         raise CommandFailed(argv, None, "", f"cannot start ({error.strerror})") from error
     own_words: list[str] = []
-    reader = threading.Thread(target=_pass_on, args=(process, held_back, own_words), daemon=True)
+
+    def feed() -> None:
+        assert process.stdin is not None
+        with suppress(OSError), process.stdin:  # it may have ended, or read enough
+            process.stdin.write(input_text.encode())
+
+    def pass_on() -> None:
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                if line.startswith(held_back.encode()):
+                    own_words.append(line.decode(errors="replace").removeprefix(held_back).strip())
+                else:
+                    sys.stderr.buffer.write(line)
+                    sys.stderr.buffer.flush()
+
+    reader = threading.Thread(target=pass_on, daemon=True)
     reader.start()
     # More than a pipe holds would be waited for as long as nobody reads it.
-    threading.Thread(target=_feed, args=(process, input_text.encode()), daemon=True).start()
+    threading.Thread(target=feed, daemon=True).start()
     try:
         code = process.wait(timeout.total_seconds())
     except subprocess.TimeoutExpired as error:
@@ -125,23 +144,6 @@ def run_attached(
         raise CommandFailed(argv, None, "", f"not done after {timeout.total_seconds():g} s") from error
     reader.join(1)
     return code, " | ".join(own_words)
-
-
-def _feed(process: "subprocess.Popen[bytes]", content: bytes) -> None:
-    assert process.stdin is not None
-    with suppress(OSError), process.stdin:  # it may have ended, or read enough
-        process.stdin.write(content)
-
-
-def _pass_on(process: "subprocess.Popen[bytes]", held_back: str, own_words: list[str]) -> None:
-    assert process.stderr is not None
-    with process.stderr:
-        for line in process.stderr:
-            if line.startswith(held_back.encode()):
-                own_words.append(line.decode(errors="replace").removeprefix(held_back).strip())
-            else:
-                sys.stderr.buffer.write(line)
-                sys.stderr.buffer.flush()
 
 
 def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log_file: str) -> int:
@@ -163,8 +165,12 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log
     except OSError as error:
         raise CommandFailed(argv, None, "", f"cannot write {log_file} ({error.strerror})") from error
     try:
-        with _no_signal_blocked():
+        # A child inherits the blocked signals of the thread that starts it, and could not be told to end.
+        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        try:
             process = _popen(wrapped, env=env, cwd=cwd, stdout=log, stderr=log)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     finally:
         os.close(log)
     # It is meant to be left running: without a return code, forgetting the object would count as a mistake.
@@ -192,7 +198,15 @@ def _popen(
     user: str | None = None,
 ) -> "subprocess.Popen[bytes]":
     pause = 0.001
-    account = _account(argv, user)
+    account: pwd.struct_passwd | None = None
+    if user is not None:
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError as error:
+            what = f"cannot start (there is no account {user})"
+            raise CommandFailed(argv, None, "", what) from error
+    if account and account.pw_uid == os.geteuid():
+        account = None  # to change to it would need root
     while True:
         try:
             return subprocess.Popen(
@@ -218,17 +232,6 @@ def _popen(
             raise CommandFailed(argv, None, "", what) from error
         except ValueError as error:  # a NUL character in an argument
             raise CommandFailed(argv, None, "", f"cannot start ({error})") from error
-
-
-def _account(argv: Sequence[str], user: str | None) -> pwd.struct_passwd | None:
-    """The account to change to; None if it is ours anyway."""
-    if user is None:
-        return None
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError as error:
-        raise CommandFailed(argv, None, "", f"cannot start (there is no account {user})") from error
-    return None if account.pw_uid == os.geteuid() else account
 
 
 def _collect(
@@ -294,34 +297,6 @@ def _reading(argv: Sequence[str], content: bytes) -> Iterator[int]:
             what = f"cannot start (no room for its input: {error.strerror})"
             raise CommandFailed(argv, None, "", what) from error
         yield file.fileno()
-
-
-@contextmanager
-def _no_signal_blocked() -> Iterator[None]:
-    """A child inherits the blocked signals of the thread that starts it, and could not be told to end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    if not before:
-        yield
-        return
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"ended with code {code}"
-    try:
-        return f"ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"ended by signal {-code}"
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f": {_shortened(lines[-1])}" if lines else ""
 
 
 def _shortened(text: str) -> str:

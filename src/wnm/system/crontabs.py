@@ -5,9 +5,8 @@ Texts are taken and given back byte for byte: what is not UTF-8 survives as surr
 
 import os
 import shutil
-import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ LARGEST_BYTES = 1_000_000
 INSTALL_CRON = "install cron (apt install cron), or let a timer run wnm every minute"
 _FOLDERS = "/usr/sbin:/usr/bin:/sbin:/bin"
 _DAEMONS = ("cron", "crond")
-_ALLOW_ALL_TO_READ = 0o644
+ALL_MAY_READ = 0o644
 
 
 def has_cron() -> bool:
@@ -37,43 +36,44 @@ def user_table() -> str | None:
 
     NeedsOperator, in the words of crontab, if it cannot be read.
     """
-    program = _crontab()
-    if program is None:
+    if _program() is None:
         return None
     try:
-        listed = run((program, "-l"), PATIENCE, decode_errors="surrogateescape").stdout
-        # Debian lists a carriage return as these two characters, and they cannot be told from the same two in a text.
-        return _unlisted(program, listed) if "\\r" in listed else listed
+        listed = _crontab("-l")
+        if "\\r" not in listed:
+            return listed
+        # Debian lists a carriage return as these two characters, and they cannot be told from the same two in a text:
+        # the table is what an editor gets.
+        env = {**os.environ, "LC_ALL": "C", "VISUAL": "/bin/cat", "EDITOR": "/bin/cat"}
+        edited = _crontab("-e", env=env)
     except CommandFailed as error:
         if error.code is not None and "no crontab for" in error.stderr.lower():
             return None
         raise _refused(error) from error
+    if edited.replace("\r", "\\r") != listed.replace("\r", "\\r"):
+        raise NeedsOperator(
+            "crontab -l does not show the table as it is",
+            remedy="take the carriage returns out of it with crontab -e, then try again",
+        )
+    return edited
 
 
 def write_user_table(text: str) -> None:
-    """Return when this is the user's table. NeedsOperator if crontab is not there or does not take it."""
-    program = _crontab()
-    if program is None:
-        raise NeedsOperator("there is no program crontab", remedy=INSTALL_CRON)
+    """Return when this is the user's table, none at all if it is empty.
+
+    NeedsOperator if crontab is not there or does not take it.
+    """
     try:
-        run((program, "-"), PATIENCE, stdin_bytes=text.encode(errors="surrogateescape"))
+        if not text:
+            _crontab("-r")
+            return
+        _crontab("-", stdin_bytes=text.encode(errors="surrogateescape"))
     except CommandFailed as error:
         raise _refused(error) from error
     if user_table() != text:
         raise NeedsOperator(
             "crontab did not keep what it was given", remedy="see what crontab -l says, and try again"
         )
-
-
-def remove_user_table() -> None:
-    """Return when the user has no table. NeedsOperator if crontab refuses."""
-    program = _crontab()
-    if program is None:
-        raise NeedsOperator("there is no program crontab", remedy=INSTALL_CRON)
-    try:
-        run((program, "-r"), PATIENCE)
-    except CommandFailed as error:
-        raise _refused(error) from error
 
 
 def system_file(path: Path) -> str | None:
@@ -96,7 +96,7 @@ def write_system_file(path: Path, text: str) -> None:
         raise NeedsOperator(f"there is no folder {path.parent}", remedy=INSTALL_CRON)
     try:
         write_private(str(path), text.encode(errors="surrogateescape"))
-        path.chmod(_ALLOW_ALL_TO_READ)
+        path.chmod(ALL_MAY_READ)
     except (OSError, Transient) as error:
         raise NeedsOperator(
             f"{path} cannot be written ({error})",
@@ -112,11 +112,6 @@ def remove_system_file(path: Path) -> None:
         raise NeedsOperator(
             f"{path} cannot be removed ({error.strerror})", remedy=f"see who may write in {path.parent}"
         ) from error
-
-
-def is_readable_by_all(path: Path) -> bool:
-    """Whether a file has the mode that `write_system_file` gives it."""
-    return stat.S_IMODE(path.lstat().st_mode) == _ALLOW_ALL_TO_READ
 
 
 def system_tables() -> Iterator[str]:
@@ -140,30 +135,25 @@ def daemon_runs() -> bool | None:
         pids = [each for each in Path("/proc").iterdir() if each.name.isdigit()]
     except OSError:
         return None
-    names = set()
     for pid in pids:
         with suppress(OSError):
-            names.add((pid / "comm").read_text(errors="replace").strip())
-    if names & set(_DAEMONS):
-        return True
+            if (pid / "comm").read_text(errors="replace").strip() in _DAEMONS:
+                return True
     # A system that hides processes of others hides the first one, too.
     return False if Path("/proc/1/comm").exists() else None
 
 
-def _crontab() -> str | None:
+def _program() -> str | None:
     return shutil.which("crontab") or shutil.which("crontab", path=_FOLDERS)
 
 
-def _unlisted(program: str, listed: str) -> str:
-    """The table as an editor would get it. NeedsOperator if it is not the one that was listed."""
-    env = {**os.environ, "LC_ALL": "C", "VISUAL": "/bin/cat", "EDITOR": "/bin/cat"}
-    edited = run((program, "-e"), PATIENCE, env, decode_errors="surrogateescape").stdout
-    if edited.replace("\r", "\\r") != listed.replace("\r", "\\r"):
-        raise NeedsOperator(
-            "crontab -l does not show the table as it is",
-            remedy="take the carriage returns out of it with crontab -e, then try again",
-        )
-    return edited
+def _crontab(option: str, *, stdin_bytes: bytes = b"", env: Mapping[str, str] | None = None) -> str:
+    program = _program()
+    if program is None:
+        raise NeedsOperator("there is no program crontab", remedy=INSTALL_CRON)
+    return run(
+        (program, option), PATIENCE, env, stdin_bytes=stdin_bytes, decode_errors="surrogateescape"
+    ).stdout
 
 
 def _refused(error: CommandFailed) -> NeedsOperator:

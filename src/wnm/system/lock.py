@@ -26,7 +26,11 @@ def only_one(path: str) -> Iterator[None]:
     missing = not os.path.lexists(path)
     descriptor = _acquire(path)
     try:
-        _write_pid(descriptor, path)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            raise _unusable(path, error) from error
         yield
     except (BadInput, NeedsOperator):
         if missing:
@@ -76,10 +80,19 @@ def _acquire(path: str) -> int:
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(PAUSE_SECONDS)
-        descriptor = _open(path)
         try:
-            if _lock(descriptor, fcntl.LOCK_EX, path) and _still_named(descriptor, path):
-                return descriptor
+            descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+            )
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            # A lock on a file whose name was removed or taken over in the meantime excludes nobody.
+            with suppress(FileNotFoundError):
+                if _lock(descriptor, fcntl.LOCK_EX, path) and os.path.samestat(
+                    os.fstat(descriptor), os.lstat(path)
+                ):
+                    return descriptor
         except BaseException:
             os.close(descriptor)
             raise
@@ -87,22 +100,6 @@ def _acquire(path: str) -> int:
     pid = holder(path)
     who = f"process {pid}" if pid else "another process"
     raise Busy(f"another cycle is running: {who} holds {path}")
-
-
-def _write_pid(descriptor: int, path: str) -> None:
-    try:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except OSError as error:
-        raise _unusable(path, error) from error
-
-
-def _open(path: str) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        return os.open(path, flags, 0o600)
-    except OSError as error:
-        raise _unusable(path, error) from error
 
 
 def _lock(descriptor: int, kind: int, path: str) -> bool:
@@ -115,26 +112,15 @@ def _lock(descriptor: int, kind: int, path: str) -> bool:
     return True
 
 
-def _still_named(descriptor: int, path: str) -> bool:
-    """A lock on a file whose name was removed or taken over in the meantime excludes nobody."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except FileNotFoundError:
-        return False
-
-
 def _unusable(path: str, error: OSError) -> NeedsOperator:
     folder = str(Path(path).parent)
-    if error.errno == errno.ENOENT:
-        return NeedsOperator(
-            f"no folder {folder} for the lock file", remedy="make it, or run wnm --init first"
-        )
-    if error.errno == errno.ELOOP:
-        return NeedsOperator(f"the lock file {path} is a symbolic link", remedy="remove it")
-    if error.errno == errno.EISDIR:
-        return NeedsOperator(f"the lock file {path} is a folder", remedy="remove it")
-    if error.errno in DISK_FULL:
-        return NeedsOperator(f"there is no room to write {path}", remedy=f"free some space in {folder}")
-    return NeedsOperator(
-        f"cannot lock {path} ({error.strerror})", remedy=f"let this user write in {folder}, on a local disk"
+    problem, remedy = {
+        errno.ENOENT: (f"no folder {folder} for the lock file", "make it, or run wnm --init first"),
+        errno.ELOOP: (f"the lock file {path} is a symbolic link", "remove it"),
+        errno.EISDIR: (f"the lock file {path} is a folder", "remove it"),
+        **dict.fromkeys(DISK_FULL, (f"there is no room to write {path}", f"free some space in {folder}")),
+    }.get(
+        error.errno or 0,
+        (f"cannot lock {path} ({error.strerror})", f"let this user write in {folder}, on a local disk"),
     )
+    return NeedsOperator(problem, remedy=remedy)

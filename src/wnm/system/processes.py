@@ -6,7 +6,9 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -32,39 +34,47 @@ class Process(Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     cpu_seconds: float
     memory_bytes: int
+    threads: int
     user_id: int
 
 
 class ProcessTable(Struct, frozen=True, kw_only=True):
-    """The processes whose command lines hold one of the flags that were asked for, by flag and value."""
+    """The processes whose command lines hold one of the flags that were asked for, by flag and value, oldest first."""
 
     found: Mapping[Fingerprint, tuple[Process, ...]]
 
     @classmethod
     def read(cls, flags: Collection[str]) -> "ProcessTable":
-        """One pass over all processes of the machine. OSError if they cannot be seen."""
-        processes = _from_proc(flags) if sys.platform == "linux" else _from_psutil(flags)
-        return cls.of(processes, flags)
+        """One pass over all processes of the machine. OSError if they cannot be seen.
+
+        Command lines first: of the few hundred processes only those that matter are looked at closely.
+        """
+        if sys.platform != "linux":
+            return cls.of(_from_psutil(flags), flags)
+        wanted = re.compile(b"|".join(re.escape(os.fsencode(flag)) for flag in sorted(flags)))
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - of every cycle
+        if os.getpid() not in pids:
+            raise OSError("/proc does not show the processes of this machine")
+        return cls.of([each for pid in pids if (each := _read_proc(pid, wanted))], flags)
 
     @classmethod
     def of(cls, processes: Iterable[Process], flags: Collection[str]) -> "ProcessTable":
         """A table of these processes."""
         found: dict[Fingerprint, list[Process]] = {}
-        for process in processes:
+        for process in sorted(processes, key=attrgetter("birth", "pid")):
             for fingerprint in set(fingerprints(process.argv, flags)):
                 found.setdefault(fingerprint, []).append(process)
-        return cls(found={key: tuple(sorted(each, key=_age)) for key, each in found.items()})
+        return cls(found={key: tuple(each) for key, each in found.items()})
 
     def holding(self, fingerprint: Fingerprint) -> tuple[Process, ...]:
         """The processes with these neighbouring arguments (or `flag=value`), oldest first."""
         return self.found.get(_normal(fingerprint), ())
 
 
-def read_pids(pids: Collection[int]) -> Mapping[int, Process]:
+def read_pids(pids: Iterable[int]) -> Mapping[int, Process]:
     """The living processes with these numbers; those that are gone by now are left out. Costs nothing for others."""
-    boot_time = _boot_time()
     if sys.platform == "linux":
-        found = [_read_proc(pid, (), boot_time) for pid in pids]
+        found = [_read_proc(pid) for pid in pids]
     else:
         found = [next(iter(_from_psutil((), only=pid)), None) for pid in pids]
     return {process.pid: process for process in found if process}
@@ -77,7 +87,14 @@ def holds(argv: Collection[str], fingerprint: Fingerprint) -> bool:
 
 def is_alive(process: Process) -> bool:
     """Whether this very process still runs, whatever its command line says by now. A zombie does not."""
-    return _birth_of(process.pid) == process.birth
+    if sys.platform != "linux":
+        now = next(iter(_from_psutil((), only=process.pid)), None)
+        return now is not None and now.birth == process.birth
+    try:
+        fields = _stat_fields(process.pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return fields is not None and float(fields[19]) == process.birth
 
 
 def signal_exactly(process: Process, number: signal.Signals) -> bool:
@@ -85,10 +102,14 @@ def signal_exactly(process: Process, number: signal.Signals) -> bool:
 
     Permanent if it belongs to another user.
     """
-    descriptor = _hold(process.pid)
+    descriptor = None
     try:
+        if hasattr(os, "pidfd_open"):
+            with suppress(OSError):
+                descriptor = os.pidfd_open(process.pid)
         # From here on the kernel cannot give the number that we hold to another process: look, then act.
-        if _again(process) is None:
+        now = read_pids([process.pid]).get(process.pid)
+        if now is None or (now.birth, now.argv) != (process.birth, process.argv):
             return False
         if descriptor is None:
             os.kill(process.pid, number)
@@ -104,29 +125,6 @@ def signal_exactly(process: Process, number: signal.Signals) -> bool:
         if descriptor is not None:
             os.close(descriptor)
     return True
-
-
-def _hold(pid: int) -> int | None:
-    """A descriptor that stands for the process for good; None where the system has none, or it is gone."""
-    if not hasattr(os, "pidfd_open"):
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
-
-
-def _again(process: Process) -> Process | None:
-    """The same process read again; None if it is gone, became another program or its pid another process."""
-    if sys.platform == "linux":
-        now = _read_proc(process.pid, (), _boot_time())
-    else:
-        now = next((p for p in _from_psutil((), only=process.pid)), None)
-    return now if now and (now.birth, now.argv) == (process.birth, process.argv) else None
-
-
-def _age(process: Process) -> tuple[float, int]:
-    return process.birth, process.pid
 
 
 def _normal(fingerprint: Fingerprint) -> Fingerprint:
@@ -149,28 +147,11 @@ def fingerprints(argv: tuple[str, ...], flags: Collection[str]) -> Iterable[Fing
             yield _normal((flag, argv[position + 1]))
 
 
-def _from_proc(flags: Collection[str]) -> Iterable[Process]:
-    """Command lines first: of the few hundred processes only those that matter are looked at closely."""
-    wanted = [os.fsencode(flag) for flag in flags]
-    boot_time = _boot_time()
-    ourselves = str(os.getpid())
-    processes = []
-    with os.scandir("/proc") as entries:
-        names = [entry.name for entry in entries if entry.name.isdigit()]
-    if ourselves not in names:
-        raise OSError("/proc does not show the processes of this machine")
-    for name in names:
-        process = _read_proc(int(name), wanted, boot_time)
-        if process:
-            processes.append(process)
-    return processes
-
-
-def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process | None:
+def _read_proc(pid: int, wanted: re.Pattern[bytes] | None = None) -> Process | None:
     """One process; None if it is gone, a zombie or the kernel's, or has none of the wanted texts."""
     try:
         line = _content(f"/proc/{pid}/cmdline")
-        if not line or (wanted and not any(text in line for text in wanted)):
+        if not line or (wanted and not wanted.search(line)):
             return None
         fields = _stat_fields(pid)
         user_id = os.lstat(f"/proc/{pid}").st_uid
@@ -180,6 +161,8 @@ def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process
         return None
     ticks = os.sysconf("SC_CLK_TCK")
     started = float(fields[19])
+    # The machine's start on the clock from which the kernel counts births.
+    boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return Process(
         pid=pid,
         birth=started,
@@ -187,18 +170,9 @@ def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process
         argv=tuple(os.fsdecode(line.removesuffix(b"\0")).split("\0")),
         cpu_seconds=(int(fields[11]) + int(fields[12])) / ticks,
         memory_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        threads=int(fields[17]),
         user_id=user_id,
     )
-
-
-def _birth_of(pid: int) -> float | None:
-    if sys.platform != "linux":
-        return next((p.birth for p in _from_psutil((), only=pid)), None)
-    try:
-        fields = _stat_fields(pid)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return float(fields[19]) if fields else None
 
 
 def _stat_fields(pid: int) -> list[bytes] | None:
@@ -218,13 +192,6 @@ def _content(path: str) -> bytes:
         return content
     finally:
         os.close(descriptor)
-
-
-def _boot_time() -> float:
-    """When the machine started, in seconds since 1970, on the clock from which the kernel counts births."""
-    if sys.platform == "linux":
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return 0.0
 
 
 def _from_psutil(flags: Collection[str], only: int | None = None) -> Iterable[Process]:
@@ -247,6 +214,7 @@ def _from_psutil(flags: Collection[str], only: int | None = None) -> Iterable[Pr
                         argv=argv,
                         cpu_seconds=times.user + times.system,
                         memory_bytes=process.memory_info().rss,
+                        threads=process.num_threads(),
                         user_id=process.uids().effective,
                     )
             except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -4,12 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from wnm.core.errors import Permanent, Transient, WnmError
 from wnm.system import accounts
-from wnm.system.files import allocated_bytes
+from wnm.system.files import allocated_bytes, opened
 
 DEEPEST = 100
 OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,9 +45,11 @@ def remove_tree(path: str, *, inside: Sequence[str]) -> int:
                 f"{path} is not a folder that can be opened ({error.strerror}): it stays"
             ) from error
         try:
-            device = os.fstat(descriptor).st_dev
-            _require_unmounted(path, descriptor, device == os.fstat(parent).st_dev)
-            freed = allocated_bytes(os.fstat(descriptor)) + _empty(descriptor, device, path, DEEPEST)
+            seen = os.fstat(descriptor)
+            if seen.st_dev != os.fstat(parent).st_dev:
+                raise Permanent(f"{path} is a mount point: unmount it first")
+            _require_unmounted(path, descriptor)
+            freed = allocated_bytes(seen) + _empty(descriptor, seen.st_dev, path, DEEPEST)
             with suppress(FileNotFoundError):
                 os.rmdir(name, dir_fd=parent)
             os.fsync(parent)
@@ -82,66 +84,52 @@ def _parent(path: str, inside: Sequence[str]) -> Iterator[tuple[int, str] | None
     """The open folder that holds `path`, and the name in it; None if that folder does not exist."""
     root = _root_of(path, inside)
     *between, name = Path(path).relative_to(root).parts
-    try:
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield None
-        return
-    except OSError as error:
-        raise Transient(f"cannot open {root}: {error.strerror}") from error
-    try:
-        for part in between:
-            inner = os.open(part, OPEN_FOLDER, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        if _is_link(name, descriptor):
+    with ExitStack() as descriptors:
+        try:
+            folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            descriptors.callback(os.close, folder)
+        except FileNotFoundError:
+            yield None
+            return
+        except OSError as error:
+            raise Transient(f"cannot open {root}: {error.strerror}") from error
+        found: tuple[int, str] | None = None
+        try:
+            for part in between:
+                folder = os.open(part, OPEN_FOLDER, dir_fd=folder)
+                descriptors.callback(os.close, folder)
+            found = folder, name
+            is_link = stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            is_link = False
+        except OSError as error:
+            raise Permanent(
+                f"{path} is reached through something that is not a folder: it is not touched"
+            ) from error
+        if is_link:
             raise Permanent(f"{path} is a symbolic link: what it points to is not touched")
-    except FileNotFoundError:
-        os.close(descriptor)
-        yield None
-        return
-    except OSError as error:
-        os.close(descriptor)
-        raise Permanent(
-            f"{path} is reached through something that is not a folder: it is not touched"
-        ) from error
-    except WnmError:
-        os.close(descriptor)
-        raise
-    try:
-        yield descriptor, name
-    finally:
-        os.close(descriptor)
+        yield found
 
 
 def _root_of(path: str, inside: Sequence[str]) -> Path:
     """The allowed folder that a path is strictly inside of, going by the texts and by where that folder really is."""
-    plain = path.rstrip("/")
+    plain = Path(path.rstrip("/"))
     if (
-        plain.startswith("/")
+        path.startswith("/")
         and "\0" not in path
-        and Path(plain).as_posix() == plain
-        and ".." not in Path(plain).parts
+        and str(plain) == path.rstrip("/")
+        and ".." not in plain.parts
     ):
         for root in inside:
             for spelling in (Path(root), Path(os.path.realpath(root))):
-                if spelling.is_absolute() and ".." not in spelling.parts and spelling in Path(plain).parents:
+                if spelling.is_absolute() and ".." not in spelling.parts and spelling in plain.parents:
                     return spelling
     allowed = ", ".join(inside) or "any allowed folder"
     raise Permanent(f"{path!r} is not strictly inside {allowed}: it is not touched")
 
 
-def _is_link(name: str, folder: int) -> bool:
-    try:
-        return stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    except FileNotFoundError:
-        return False
-
-
-def _require_unmounted(path: str, descriptor: int, same_device: bool) -> None:
+def _require_unmounted(path: str, descriptor: int) -> None:
     """A folder mounted into the tree holds somebody else's data, even when it comes from the same disk."""
-    if not same_device:
-        raise Permanent(f"{path} is a mount point: unmount it first")
     try:
         lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
         place = str(Path(f"/proc/self/fd/{descriptor}").readlink())
@@ -149,7 +137,7 @@ def _require_unmounted(path: str, descriptor: int, same_device: bool) -> None:
         return  # no Linux: a change of device on the way down has to do
     for line in lines:
         mounted = os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda m: bytes([int(m[1], 8)]), line.split()[4]))
-        if mounted == place or mounted.startswith(place + "/"):
+        if f"{mounted}/".startswith(f"{place}/"):
             raise Permanent(f"{mounted} is a mount point inside {path}: unmount it first")
 
 
@@ -167,13 +155,10 @@ def _empty(folder: int, device: int, path: str, deeper: int) -> int:
                 os.unlink(entry.name, dir_fd=folder)
                 freed += allocated_bytes(seen) if seen.st_nlink == 1 else 0
                 continue
-            inner = os.open(entry.name, OPEN_FOLDER, dir_fd=folder)
-            try:
+            with opened(entry.name, OPEN_FOLDER, folder) as inner:
                 if os.fstat(inner).st_dev != device:
                     raise Permanent(f"{path} holds a mount point, {entry.name}: unmount it first")
                 freed += _empty(inner, device, path, deeper - 1)
-            finally:
-                os.close(inner)
             os.rmdir(entry.name, dir_fd=folder)
             freed += allocated_bytes(seen)
     return freed
@@ -185,7 +170,7 @@ ACCOUNT = "account:"
 def absent_folders(folders: Iterable[str]) -> list[str]:
     """Of these folders (absolute) and all above them, those that are not there."""
     every = {str(each) for folder in folders for each in (Path(folder), *Path(folder).parents)}
-    return sorted(folder for folder in every if not os.path.lexists(folder))
+    return sorted({folder for folder in every if not os.path.lexists(folder)})
 
 
 def absent_account(name: str) -> list[str]:

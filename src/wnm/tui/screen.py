@@ -9,10 +9,10 @@ from wnm.core.readings import Gauge
 from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
-from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
+from wnm.views.explain import last_cycle_line
 from wnm.views.material import CycleView
-from wnm.views.status import headline, share_of
+from wnm.views.status import gauge_bar, gauges_shown, headline, tone_of_gauge
 from wnm.views.text import Line, Tone, columns, cut, hanging, line, part
 from wnm.views.words import NOTHING, local, printable, shorten, span
 
@@ -61,7 +61,8 @@ def head(found: Found, show: Show, now: datetime, width: int, height: int, *, do
         lines += _gauges(found, width, dots=dots)[: max(0, height - _ROWS_BEFORE_GAUGES)]
         needs = found.overview.needs
         names = {row.facts.id: row.facts.name for row in found.overview.every}
-        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else found.overview.last_cycle
+        last = last_cycle_line(found.material)
+        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else last
         lines.append(line(part(shorten(printable(words), width), Tone.BAD if needs else Tone.QUIET)))
     return [*lines, line()]
 
@@ -102,22 +103,17 @@ def with_right(left: Line, right: str, width: int) -> Line:
 
 
 def _gauges(found: Found, width: int, *, dots: bool) -> list[Line]:
-    every = [each for each in found.overview.measured.gauges if each.is_on]
-    every += [gauge for _, gauge in found.overview.measured.disks]
     across = max(1, width // (_WIDEST_GAUGE + 1))
-    cells = [_gauge(each, dots=dots) for each in every]
+    cells = [_gauge(gauge, dots=dots) for gauge, _ in gauges_shown(found.material)]
     cells += [line()] * (-len(cells) % across)
     rows = [cells[first : first + across] for first in range(0, len(cells), across)]
     return columns(rows, gap=1, widths=[_WIDEST_GAUGE] * across)
 
 
 def _gauge(gauge: Gauge, *, dots: bool) -> Line:
-    tone = Tone.BAD if gauge.too_high else Tone.GOOD if gauge.allows_growth else Tone.WARN
+    shown = " not seen" if isinstance(gauge.value, Unseen) else f" {gauge.shown(gauge.value)[:10]:>9}"
     name = part(f"{shorten(printable(gauge.name), 13):<13} ", Tone.QUIET)
-    if isinstance(gauge.value, Unseen):
-        return line(name, part(f"{'?' * _BAR} not seen", Tone.WARN))
-    drawn = bar(*share_of(gauge), _BAR, dots=dots)
-    return line(name, part(drawn, tone), part(f" {gauge.shown(gauge.value)[:10]:>9}", tone))
+    return line(name, part(f"{gauge_bar(gauge, _BAR, dots=dots)}{shown}", tone_of_gauge(gauge)))
 
 
 def cycle_line(cycle: CycleRecord, zone: tzinfo | None) -> Line:

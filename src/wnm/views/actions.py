@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from wnm.core.action import (
     Action,
     AddNode,
+    AdoptNode,
     NodeAction,
     Outcome,
     Result,
@@ -25,6 +26,7 @@ type Names = Mapping[int, str]
 
 _VERBS = {
     "AddNode": ("add", "added"),
+    "AdoptNode": ("adopt", "adopted"),
     "StartNode": ("start", "started"),
     "StopNode": ("stop", "stopped"),
     "RestartNode": ("restart", "restarted"),
@@ -41,14 +43,14 @@ _VERBS = {
 def names_of(nodes: Iterable[Node], decision: Decision | None = None) -> Names:
     """The names of these nodes and of all that the decision concludes something about."""
     concluded = () if decision is None else decision.conclusions
-    every = [*(each.before for each in concluded), *nodes]
-    return {int(node.id): node.name for node in every}
+    return {int(node.id): node.name for node in (*(each.before for each in concluded), *nodes)}
 
 
-def names_in(cycle: CycleView) -> Names:
+def names_in(cycle: CycleView | None) -> Names:
     """The names of the nodes that a cycle was about, as far as it is kept."""
-    seen = () if cycle.seen is None else cycle.seen.nodes
-    return names_of((each.node for each in seen), cycle.decision)
+    if cycle is None:
+        return {}
+    return names_of((each.node for each in (cycle.seen.nodes if cycle.seen else ())), cycle.decision)
 
 
 def verb(kind: str) -> str:
@@ -63,7 +65,7 @@ def past(kind: str) -> str:
 
 def node_name_of(action: NodeAction, names: Names) -> str:
     """The name of the node that an action is about."""
-    if isinstance(action, AddNode):
+    if isinstance(action, AddNode | AdoptNode):
         return action.node.name
     return names.get(node_of(action)) or node_name(node_of(action))
 
@@ -80,6 +82,8 @@ def particulars(action: NodeAction) -> str:
     match action:
         case AddNode(node=node, program=program):
             return f" with {program.version} on port {node.port} in {node.root_dir}, paid to {node.wallet}"
+        case AdoptNode(node=node):
+            return f" in {node.root_dir}, paid to {node.wallet}"
         case UpgradeNode(program=program):
             return f" to {program.version}"
         case StartNode(program=program) if program is not None:
@@ -88,36 +92,16 @@ def particulars(action: NodeAction) -> str:
             return ""
 
 
-def outcome_view(
-    action: NodeAction,
-    names: Names,
-    *,
-    result: str | None,
-    error: str | None = None,
-    note: str | None = None,
-    freed_bytes: int | None = None,
-) -> OutcomeView:
+def outcome_view(action: NodeAction, names: Names, end: Outcome | OperationRecord | None) -> OutcomeView:
     """An action and what became of it, as reports show it."""
     return OutcomeView(
-        action=words_of(action, names),
         node=node_name_of(action, names),
         kind=type(action).__name__,
-        result=result,
-        error=error,
-        note=note,
-        freed_bytes=freed_bytes,
-    )
-
-
-def recorded_outcome(operation: OperationRecord, names: Names) -> OutcomeView:
-    """An action and what is recorded of its end."""
-    return outcome_view(
-        operation.action,
-        names,
-        result=operation.result,
-        error=operation.error,
-        note=operation.note,
-        freed_bytes=operation.freed_bytes,
+        action=words_of(action, names),
+        result=None if end is None or end.result is None else str(end.result),
+        error=None if end is None else end.error,
+        note=None if end is None else end.note,
+        freed_bytes=None if end is None else end.freed_bytes,
     )
 
 
@@ -127,15 +111,20 @@ _MOST_NAMES = 4
 def cycle_line(decision: Decision, outcomes: Sequence[Outcome], nodes: Sequence[Node]) -> str:
     """`growth: added antnode0002; 2 of 3 nodes running`. `nodes` are the rows after the cycle."""
     names = names_of(nodes, decision)
-    parts = [
-        *(f"{past(kind)} {_named(done)}" for kind, done in _by_kind(outcomes, Result.DONE, names).items()),
-        *(
-            f"failed to {verb(kind)} {_named(not_done)}"
-            for kind, not_done in _by_kind(outcomes, Result.FAILED, names).items()
-        ),
-        *_left_over(outcomes, names),
-        f"{_running(nodes)} of {len(nodes)} nodes running",
-    ]
+    ended: dict[tuple[Result, str], list[str]] = {}
+    for each in outcomes:
+        # What is left over is told together, whatever it was.
+        kind = type(each.action).__name__ if each.result in (Result.DONE, Result.FAILED) else ""
+        ended.setdefault((each.result, kind), []).append(node_name_of(each.action, names))
+    parts = []
+    for result, form in _ENDED.items():
+        for (ends, kind), found in ended.items():
+            if ends is result:
+                rest = len(found) - _MOST_NAMES
+                shown = ", ".join(found[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
+                parts.append(f"{form.format(verb=verb(kind), past=past(kind))} {shown}")
+    running = sum(node.status is Status.RUNNING for node in nodes)
+    parts.append(f"{running} of {len(nodes)} nodes running")
     remedies = sum(held.remedy is not None for held in decision.held)
     if not outcomes and decision.held and not remedies:
         first = decision.held[0]
@@ -146,28 +135,9 @@ def cycle_line(decision: Decision, outcomes: Sequence[Outcome], nodes: Sequence[
     return printable(f"{decision.rule}: {'; '.join(parts)}")
 
 
-def _by_kind(outcomes: Sequence[Outcome], result: Result, names: Names) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        if outcome.result is result:
-            found.setdefault(type(outcome.action).__name__, []).append(node_name_of(outcome.action, names))
-    return found
-
-
-def _left_over(outcomes: Sequence[Outcome], names: Names) -> list[str]:
-    lines = []
-    for result, words in ((Result.UNFINISHED, "unfinished"), (Result.DEFERRED, "left for later")):
-        found = [node_name_of(outcome.action, names) for outcome in outcomes if outcome.result is result]
-        if found:
-            lines.append(f"{words}: {_named(found)}")
-    return lines
-
-
-def _named(names: list[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMES])
-    rest = len(names) - _MOST_NAMES
-    return f"{shown} and {rest} more" if rest > 0 else shown
-
-
-def _running(nodes: Sequence[Node]) -> int:
-    return sum(node.status is Status.RUNNING for node in nodes)
+_ENDED = {
+    Result.DONE: "{past}",
+    Result.FAILED: "failed to {verb}",
+    Result.UNFINISHED: "unfinished:",
+    Result.DEFERRED: "left for later:",
+}

@@ -5,7 +5,7 @@ the terminal, and load nothing.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from itertools import zip_longest
@@ -15,7 +15,7 @@ from msgspec import Struct
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.readings import BY_KEY, PERCENT, limits_of, shown
 from wnm.core.settings import Settings
-from wnm.core.timeline import RANGES, Bucket, Range
+from wnm.core.timeline import RANGES, Bucket, Range, Spread
 from wnm.views.text import Line, Tone, columns, cut, line, part
 from wnm.views.words import local, short_ant
 
@@ -33,41 +33,31 @@ def area(values: Values, *, top: float, rows: int, dots: bool) -> list[str]:
 
     A value above `top` fills the whole height; the smallest value above 0 is one dot.
     """
-    heights = [_height(value, top, rows * DOTS_PER_ROW) for value in values]
+    most = rows * DOTS_PER_ROW
+    heights = [
+        None if value is None else max(1, min(most, round(value / top * most))) if value > 0 < top else 0
+        for value in values
+    ]
     if len(heights) % DOTS_PER_COLUMN:
         heights.append(None)
     pairs = list(zip(heights[0::2], heights[1::2], strict=True))
-    draw = _dotted if dots else _lettered
-    return ["".join(draw(left, right, row, rows) for left, right in pairs) for row in range(rows)]
+    return ["".join(_cell(pair, row, rows, dots=dots) for pair in pairs) for row in range(rows)]
 
 
-def _height(value: float | None, top: float, most: int) -> int | None:
-    if value is None:
-        return None
-    if value <= 0 or top <= 0:
-        return 0
-    return max(1, min(most, round(value / top * most)))
-
-
-def _dotted(left: int | None, right: int | None, row: int, rows: int) -> str:
-    bits = 0
-    for height, marks in ((left, _LEFT), (right, _RIGHT)):
-        filled = _filled(height, row, rows)
-        bits |= sum(marks[DOTS_PER_ROW - filled :]) if filled else 0
-    # Something that was seen to be 0 leaves a trace on the ground line, which a gap does not.
-    if row == rows - 1:
-        bits |= (_LEFT[-1] if left == 0 else 0) | (_RIGHT[-1] if right == 0 else 0)
-    return chr(_BLANK + bits) if bits else " "
-
-
-def _lettered(left: int | None, right: int | None, row: int, rows: int) -> str:
-    seen = [height for height in (left, right) if height is not None]
-    if not seen:
+def _cell(heights: tuple[int | None, int | None], row: int, rows: int, *, dots: bool) -> str:
+    """Two neighbours in a row. What was seen to be 0 leaves a trace on the ground line, which a gap does not."""
+    filled = [_filled(height, row, rows) for height in heights]
+    if dots:
+        bits = 0
+        for height, full, marks in zip(heights, filled, (_LEFT, _RIGHT), strict=True):
+            bits |= sum(marks[DOTS_PER_ROW - full :])
+            bits |= marks[-1] if row == rows - 1 and height == 0 else 0
+        return chr(_BLANK + bits) if bits else " "
+    if heights == (None, None):
         return " "
-    filled = _filled(max(seen), row, rows)
-    if not filled:
+    if not any(filled):
         return "_" if row == rows - 1 else " "
-    return "#" if filled == DOTS_PER_ROW else ":" if filled > 1 else "."
+    return "#" if max(filled) == DOTS_PER_ROW else ":" if max(filled) > 1 else "."
 
 
 def _filled(height: int | None, row: int, rows: int) -> int:
@@ -103,6 +93,30 @@ _CHARTED = {
 }
 """The readings that have a chart, by their keys, with its title."""
 
+
+class Chart(Struct, frozen=True):
+    """The content of one chart: its measures with their names, and the words for a value, here and by a script.
+
+    `top` is fixed for percentages, None where it follows the values; `limits` are those of the present settings,
+    below which nodes are added and above which they are shed.
+    """
+
+    title: str
+    measures: tuple[tuple[str, str], ...]
+    shown: Callable[[float], str]
+    unit: str
+    top: float | None = None
+    limits: tuple[float | None, float | None] = (None, None)
+
+
+def of_reading(title: str, key: str, name: str, settings: Settings) -> Chart:
+    """A reading against the limits of the present settings."""
+    reading = BY_KEY[key]
+    unit, top = ("percent", _PERCENT) if reading.unit == PERCENT else ("load", None)
+    measures = ((reading.sample or key, name),)
+    return Chart(title, measures, partial(shown, reading.unit), unit, top, limits_of(reading, settings))
+
+
 type Days = Mapping[date, int]
 """The earnings of each day (in UTC), in attos."""
 
@@ -124,13 +138,15 @@ class Trends(Struct, frozen=True, kw_only=True):
         return self.until - self.range.length
 
 
-class _Chart(Struct, frozen=True, kw_only=True):
+class _Drawing(Struct, frozen=True):
+    """A chart: its values up to `top`, the note behind its title, and the figures beside it."""
+
     title: str
-    values: Sequence[float | None]
+    values: Values
     top: float
+    shown: Callable[[float], str]
     note: str
     figures: tuple[Line, ...]
-    shown: Callable[[float], str]
 
 
 def range_named(name: str) -> Range:
@@ -160,44 +176,43 @@ def trend_lines(
     return [*lines[:-1], *columns([[axis] * min(across, len(blocks))], widths=[whole] * across)]
 
 
-def _charts(trends: Trends, settings: Settings) -> list[_Chart]:
-    made = [_of(trends, "nodes", "nodes_running", lambda value: f"{value:,.0f}")]
-    for key, title in _CHARTED.items():
-        reading = BY_KEY[key]
-        form = partial(shown, reading.unit)
-        limits = limits_of(reading, settings)
-        top = _PERCENT if reading.unit == PERCENT else None
-        made.append(_of(trends, title, reading.sample or key, form, limits, top))
-    return [*made, _earnings(trends)]
+def _charts(trends: Trends, settings: Settings) -> list[_Drawing]:
+    nodes = Chart("nodes", (("nodes_running", "running"),), "{:,.0f}".format, "count")
+    every = [nodes, *(of_reading(title, key, "", settings) for key, title in _CHARTED.items())]
+    return [*(_of(trends, each) for each in every), _earnings(trends)]
 
 
-def _of(
-    trends: Trends,
-    title: str,
-    measure: str,
-    form: Callable[[float], str],
-    limits: tuple[float | None, float | None] = (None, None),
-    top: float | None = None,
-) -> _Chart:
-    by_index = {each.index: each.spreads[measure] for each in trends.buckets if measure in each.spreads}
-    spreads = list(by_index.values())
-    values = [by_index[each].mean if each in by_index else None for each in range(trends.range.buckets)]
-    highest = max((each.high for each in spreads), default=0.0)
-    allow, remove = limits
+def _of(trends: Trends, chart: Chart) -> _Drawing:
+    measure, form = chart.measures[0][0], chart.shown
+    found = {each.index: each.spreads[measure] for each in trends.buckets if measure in each.spreads}
+    whole = summary(trends.buckets, measure)
+    (allow, remove), highest = chart.limits, 0.0
     figures: tuple[Line, ...] = (part("nothing seen", Tone.QUIET),)
-    if spreads:
-        mean = sum(each.mean for each in spreads) / len(spreads)
-        too_high = remove is not None and highest > remove
+    if whole is not None:
+        highest = whole.high
         latest = trends.latest.spreads.get(measure) if trends.latest is not None else None
         figures = (
-            part(f"now  {form((latest or spreads[-1]).mean)}", Tone.STRONG),
-            part(f"high {form(highest)}", Tone.BAD if too_high else Tone.PLAIN),
-            part(f"mean {form(mean)}"),
-            part(f"low  {form(min(each.low for each in spreads))}"),
+            part(f"now  {form((latest or [*found.values()][-1]).mean)}", Tone.STRONG),
+            part(
+                f"high {form(highest)}", Tone.BAD if remove is not None and highest > remove else Tone.PLAIN
+            ),
+            part(f"mean {form(whole.mean)}"),
+            part(f"low  {form(whole.low)}"),
         )
+    values = [found[each].mean if each in found else None for each in range(trends.range.buckets)]
     note = "" if allow is None or remove is None else f"grows < {allow:g}, sheds > {remove:g}"
-    return _Chart(
-        title=title, values=values, top=top or nice_top(highest), note=note, figures=figures, shown=form
+    return _Drawing(chart.title, values, chart.top or nice_top(highest), form, note, figures)
+
+
+def summary(buckets: Iterable[Bucket], measure: str) -> Spread | None:
+    """The lowest, the mean and the highest value of a measure in all buckets; None if it was never seen."""
+    spreads = [bucket.spreads[measure] for bucket in buckets if measure in bucket.spreads]
+    if not spreads:
+        return None
+    return Spread(
+        low=min(each.low for each in spreads),
+        mean=sum(each.mean for each in spreads) / len(spreads),
+        high=max(each.high for each in spreads),
     )
 
 
@@ -225,7 +240,7 @@ def _days(over: Range, until: datetime) -> list[date]:
     return [middle.astimezone(UTC).date() for middle in middles]
 
 
-def _earnings(trends: Trends) -> _Chart:
+def _earnings(trends: Trends) -> _Drawing:
     values = earned_in(trends.range, trends.until, trends.earned)
     days = set(_days(trends.range, trends.until))
     highest = max((each for each in values if each is not None), default=0.0)
@@ -238,23 +253,22 @@ def _earnings(trends: Trends) -> _Chart:
             part(f"high  {highest:.4g}"),
             part(f"all   {short_ant(total)}"),
         )
-    return _Chart(
-        title="earned",
-        values=values,
-        top=nice_top(highest),
-        note="ANT a day (UTC)",
-        figures=figures,
-        shown=lambda value: f"{value:.4g}",
-    )
+    top = nice_top(highest)
+    return _Drawing("earned", values, top, "{:.4g}".format, "ANT a day (UTC)", figures)
 
 
-def _block(chart: _Chart, joined: int, *, dots: bool) -> list[Line]:
+def _block(chart: _Drawing, joined: int, *, dots: bool) -> list[Line]:
     """Title and limits, and below them the gutter with the scale, the chart of so many values in one, and its figures.
 
     Nothing but the scale stands beside the rows: whatever does is read as a part of it.
     """
-    drawn = area(_merged(chart.values, joined), top=chart.top, rows=ROWS, dots=dots)
-    scale = [_trimmed(chart.shown(chart.top)), *[""] * (ROWS - 2), "0"]
+    # The mean of each so many neighbours that were seen.
+    groups = (chart.values[first : first + joined] for first in range(0, len(chart.values), joined))
+    seen = ([each for each in group if each is not None] for group in groups)
+    values = [sum(group) / len(group) if group else None for group in seen]
+    drawn = area(values, top=chart.top, rows=ROWS, dots=dots)
+    top = chart.shown(chart.top).replace(".0 %", " %").replace(".00", "")
+    scale = [top, *[""] * (ROWS - 2), "0"]
     figures = [*chart.figures, *[part("")] * ROWS][:ROWS]
     rows = [
         (
@@ -266,17 +280,6 @@ def _block(chart: _Chart, joined: int, *, dots: bool) -> list[Line]:
     ]
     title = line(part(f"{chart.title:<{_GUTTER}}", Tone.STRONG), part(chart.note, Tone.QUIET))
     return [title, *columns(rows, right=(0,), gap=0, widths=(_GUTTER, 0, _FIGURES))]
-
-
-def _merged(values: Sequence[float | None], joined: int) -> list[float | None]:
-    """The mean of each so many neighbours that were seen."""
-    groups = (values[first : first + joined] for first in range(0, len(values), joined))
-    seen = ([each for each in group if each is not None] for group in groups)
-    return [sum(group) / len(group) if group else None for group in seen]
-
-
-def _trimmed(text: str) -> str:
-    return text.replace(".0 %", " %").replace(".00", "")
 
 
 def _axis(trends: Trends, zone: tzinfo | None, width: int) -> Line:

@@ -1,9 +1,8 @@
 """Checks the health of a machine from its record, and renders all checks of `wnm doctor`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import partial
 
 from msgspec import Struct
 
@@ -14,9 +13,9 @@ from wnm.core.observation import NodePage, ProgramReading, Unseen
 from wnm.core.readings import in_crisis
 from wnm.core.sentences import is_at, remedy, sentence, waiting_for, what
 from wnm.views.actions import names_in
-from wnm.views.material import CycleView, Material, counts_of
-from wnm.views.payload import Payload, envelope
-from wnm.views.reports import measured
+from wnm.views.material import Material, tally
+from wnm.views.payload import Payload, envelope, picked
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.text import table
 from wnm.views.words import printable, relative, size
 
@@ -39,6 +38,7 @@ class CheckKind(StrEnum):
     ALERTS = "alerts"
     CYCLE = "cycle"
     DISK = "disk"
+    PLACE = "place"
     READING = "reading"
     NODES = "nodes"
     FAILING = "failing"
@@ -47,7 +47,7 @@ class CheckKind(StrEnum):
     BLOCKED = "blocked"
 
 
-class Check(Struct, frozen=True, kw_only=True):
+class Check(Struct, frozen=True):
     """One thing that was looked at. `ok` is None where it may be as it is, or could not be told."""
 
     kind: CheckKind
@@ -59,22 +59,9 @@ class Check(Struct, frozen=True, kw_only=True):
 
 def payload(checks: Sequence[Check], generated_at: datetime) -> Payload:
     """The checks for programs; `ok` of the whole is false as soon as one is."""
-    return envelope(
-        generated_at,
-        {
-            "ok": all(check.ok is not False for check in checks),
-            "checks": [
-                {
-                    "kind": check.kind.value,
-                    "name": check.name,
-                    "ok": check.ok,
-                    "detail": check.detail,
-                    "remedy": check.remedy,
-                }
-                for check in checks
-            ],
-        },
-    )
+    ok = all(check.ok is not False for check in checks)
+    entries = [picked(check, Check.__struct_fields__) for check in checks]
+    return envelope(generated_at, {"ok": ok, "checks": entries})
 
 
 def text(checks: Sequence[Check]) -> str:
@@ -93,159 +80,118 @@ def text(checks: Sequence[Check]) -> str:
 
 def checks_of(material: Material) -> tuple[Check, ...]:
     """Return the checks of the ledger and the last cycle about this machine's health."""
-    return (
-        *_last_cycle(material),
-        *_available(material),
-        *_disks(material),
-        *_readings(material),
-        _nodes(material),
-        *_failing(material),
-        *_shunned(material),
-        *_full_counters(material),
-        *_remedies(material.cycle),
-    )
+    every = (_last_cycle, _available, _disks, _places, _readings, _nodes, _needs)
+    return tuple(check for checks in every for check in checks(material))
 
 
-def _last_cycle(material: Material) -> Iterable[Check]:
-    check = partial(Check, kind=CheckKind.CYCLE)
+def _last_cycle(material: Material) -> Iterator[Check]:
     cycle, now = material.cycle, material.generated_at
-    remedy = "let cron start wnm every minute: wnm cron install"
-    if cycle is None:
-        yield check(name="last cycle", ok=False, detail="there was none yet", remedy=remedy)
-        return
-    started = relative(cycle.started_at, now)
-    detail = f"cycle {cycle.number} began {started}"
-    if now - cycle.started_at > LATE_AFTER:
-        yield check(name="last cycle", ok=False, detail=detail, remedy=remedy)
-    else:
-        yield check(name="last cycle", ok=True, detail=detail)
-    if cycle.exit_code == 1:
+    detail = (
+        "there was none yet"
+        if cycle is None
+        else f"cycle {cycle.number} began {relative(cycle.started_at, now)}"
+    )
+    ok = cycle is not None and now - cycle.started_at <= LATE_AFTER
+    remedy = None if ok else "let cron start wnm every minute: wnm cron install"
+    yield Check(CheckKind.CYCLE, "last cycle", ok, detail, remedy)
+    if cycle is not None and cycle.exit_code == 1:
         failed = [outcome.action for outcome in cycle.outcomes if outcome.error is not None]
         detail = f"at least one action failed: {', '.join(failed[:3])}" if failed else "an action failed"
-        yield check(name="its end", ok=False, detail=detail, remedy="see wnm explain")
+        yield Check(CheckKind.CYCLE, "its end", False, detail, "see wnm explain")
 
 
-def _available(material: Material) -> Iterable[Check]:
-    check = partial(Check, kind=CheckKind.PROGRAM)
-    cycle = material.cycle
-    if cycle is None or cycle.seen is None:
+def _available(material: Material) -> Iterator[Check]:
+    if material.seen is None:
         return
-    found = cycle.seen.available
-    name = "available program"
-    remedy = "put a working node program there, or set antnode_path"
-    wished = material.settings.node_kind
-    if isinstance(found, ProgramReading) and not isinstance(found.version, Unseen):
+    found, wished = material.seen.available, material.settings.node_kind
+    unseen = found.version if isinstance(found, ProgramReading) else found
+    right = False
+    if isinstance(unseen, Unseen):
+        detail = f"not seen by the last cycle: {unseen.reason}"
+    elif isinstance(found, ProgramReading):
         right = found.kind is None or found.kind == wished
-        detail = (
-            f"{found.path} is {found.version}" if right else f"{found.path} is {found.kind}, not {wished}"
-        )
-        yield check(name=name, ok=right, detail=detail, remedy=None if right else remedy)
-    else:
-        unseen = found if isinstance(found, Unseen) else found.version
-        reason = unseen.reason if isinstance(unseen, Unseen) else ""
-        yield check(name=name, ok=False, detail=f"not seen by the last cycle: {reason}", remedy=remedy)
+        detail = f"{found.path} is {found.version if right else f'{found.kind}, not {wished}'}"
+    remedy = None if right else "put a working node program there, or set antnode_path"
+    yield Check(CheckKind.PROGRAM, "available program", right, detail, remedy)
 
 
-def _disks(material: Material) -> Iterable[Check]:
-    check = partial(Check, kind=CheckKind.DISK)
+def _disks(material: Material) -> Iterator[Check]:
     settings = material.settings
-    for system, gauge in measured(material).disks:
+    for system, gauge in material.disks:
         name = f"disk {printable(system.mount_point)}"
         detail = f"{gauge.shown(system.used_percent)} used, {size(system.free_bytes)} free"
+        ok, remedy = True, None
         if in_crisis(system, settings):
+            ok = False
             remedy = f"free space there: below crisis_bytes {size(settings.crisis_bytes)} nodes are removed"
-            yield check(name=name, ok=False, detail=detail, remedy=remedy)
         elif gauge.too_high:
-            remedy = "free space there, or raise hd_remove: above it nodes are removed"
-            yield check(name=name, ok=False, detail=detail, remedy=remedy)
-        elif not gauge.allows_growth:
-            yield check(
-                name=name, ok=None, detail=f"{detail}: no node is added above {settings.hd_less_than:g} %"
-            )
-        else:
-            yield check(name=name, ok=True, detail=detail)
+            ok, remedy = False, "free space there, or raise hd_remove: above it nodes are removed"
+        if ok and not gauge.allows_growth:
+            detail += f": no node is added above {settings.hd_less_than:g} %"
+        yield Check(CheckKind.DISK, name, (None if ok and not gauge.allows_growth else ok), detail, remedy)
 
 
-def _readings(material: Material) -> Iterable[Check]:
+def _places(material: Material) -> Iterator[Check]:
+    if material.seen is not None:
+        for words in limit_notes(material.seen.machine):
+            yield Check(CheckKind.READING, "limits", None, words)
+        for note in place_notes(material.seen, material.settings, material.generated_at):
+            ok = False if note.bad else None
+            yield Check(CheckKind.PLACE, f"storage {note.path}", ok, note.words, note.remedy)
+
+
+def _readings(material: Material) -> Iterator[Check]:
     """Only readings that keep wnm from growing are worth a line."""
-    check = partial(Check, kind=CheckKind.READING)
-    now = measured(material)
-    if now.machine is None:
+    kept_back = [gauge for gauge in material.gauges if not gauge.allows_growth]
+    if material.seen is None:
         return
-    kept_back = [gauge for gauge in now.gauges if not gauge.allows_growth]
     for gauge in kept_back:
         limit = gauge.remove if gauge.too_high else gauge.allow
         effect = "nodes are stopped" if gauge.too_high else "no node is added"
-        detail = f"{is_at(gauge.against(limit))}: {effect}"
-        yield check(name=gauge.name, ok=None, detail=detail)
+        yield Check(CheckKind.READING, gauge.name, None, f"{is_at(gauge.against(limit))}: {effect}")
     if not kept_back:
-        yield check(name="thresholds", ok=True, detail="every reading allows more nodes")
+        yield Check(CheckKind.READING, "thresholds", True, "every reading allows more nodes")
 
 
-def _nodes(material: Material) -> Check:
-    check = partial(Check, kind=CheckKind.NODES)
-    counts = counts_of(material.nodes)
-    tally = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "none yet"
-    dead = counts[Status.DEAD]
-    return check(
-        name="nodes",
-        ok=not dead,
-        detail=f"{tally}; cap {material.settings.node_cap}",
-        remedy="the next cycle removes DEAD nodes; mount their disk before if it is missing"
-        if dead
-        else None,
-    )
-
-
-def _failing(material: Material) -> Iterable[Check]:
-    check = partial(Check, kind=CheckKind.FAILING)
-    failing = [each.node for each in material.nodes if each.node.failures >= REPEATEDLY]
+def _nodes(material: Material) -> Iterator[Check]:
+    """The nodes in all, those that fail, those that their peers shun, and those whose counter is full."""
+    settings, nodes = material.settings, material.nodes
+    dead = material.counts[Status.DEAD]
+    remedy = "the next cycle removes DEAD nodes; mount their disk before if it is missing" if dead else None
+    detail = f"{tally(material.counts) or 'none yet'}; cap {settings.node_cap}"
+    yield Check(CheckKind.NODES, "nodes", not dead, detail, remedy)
+    failing = [each.node for each in nodes if each.node.failures >= REPEATEDLY]
     for node in failing[:_MOST_NODES]:
-        again = (
-            "" if node.retry_at is None else f"; tried again {relative(node.retry_at, material.generated_at)}"
-        )
+        again = f"; tried again {relative(node.retry_at, material.generated_at)}" if node.retry_at else ""
         detail = f"failed {node.failures} times in a row: {node.last_error or 'no reason is known'}{again}"
-        yield check(
-            name=printable(node.name), ok=False, detail=detail, remedy=f"see the logs in {node.log_dir}"
-        )
+        yield Check(CheckKind.FAILING, printable(node.name), False, detail, f"see the logs in {node.log_dir}")
     if len(failing) > _MOST_NODES:
         rest = f"{len(failing) - _MOST_NODES} more nodes fail repeatedly"
-        yield check(name="failing nodes", ok=False, detail=rest, remedy="see wnm --report node-status")
-
-
-def _shunned(material: Material) -> Iterable[Check]:
-    """Nodes that their peers shun: whatever the policy does about it, somebody may want to look why."""
-    check = partial(Check, kind=CheckKind.SHUNNED)
-    shunned = [each for each in material.nodes if is_shunned(each, material.settings)]
+        yield Check(CheckKind.FAILING, "failing nodes", False, rest, "see wnm --report node-status")
+    # Whatever the policy does about it, somebody may want to look why.
+    shunned = [each for each in nodes if is_shunned(each, settings)]
     for each in shunned[:_MOST_NODES]:
-        detail = f"WARNING: {sentence(why_shunned(each, material.settings))}"
+        detail = f"WARNING: {sentence(why_shunned(each, settings))}"
         remedy = "see that its port is reachable and the machine not too busy; shun_policy acts by itself"
-        yield check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
+        yield Check(CheckKind.SHUNNED, printable(each.node.name), None, detail, remedy)
     if len(shunned) > _MOST_NODES:
-        detail = f"WARNING: {len(shunned) - _MOST_NODES} more nodes are shunned too often"
-        yield check(name="shunned nodes", ok=None, detail=detail)
-
-
-def _full_counters(material: Material) -> Iterable[Check]:
-    check = partial(Check, kind=CheckKind.FULL_COUNTER)
-    for each in material.nodes:
-        page = each.reading.page
-        attos = page.rewards_attos if isinstance(page, NodePage) else None
+        rest = f"WARNING: {len(shunned) - _MOST_NODES} more nodes are shunned too often"
+        yield Check(CheckKind.SHUNNED, "shunned nodes", None, rest)
+    for each in nodes:
+        attos = each.reading.page.rewards_attos if isinstance(each.reading.page, NodePage) else None
         if attos is not None and attos >= FULL_COUNTER_ATTOS and each.node.status is Status.RUNNING:
             detail = "its rewards counter is full: what it earns is not seen until it is restarted"
             remedy = f"wnm --force_action restart --service_name {each.node.name}"
-            yield check(name=printable(each.node.name), ok=None, detail=detail, remedy=remedy)
+            yield Check(CheckKind.FULL_COUNTER, printable(each.node.name), None, detail, remedy)
 
 
-def _remedies(cycle: CycleView | None) -> Iterable[Check]:
+def _needs(material: Material) -> Iterator[Check]:
     """Yield the tasks that the last cycle left to the operator; exit code 3 stands for them."""
-    check = partial(Check, kind=CheckKind.BLOCKED)
+    cycle, names = material.cycle, names_in(material.cycle)
     needed = [] if cycle is None else [held for held in cycle.held if held.remedy is not None]
-    names = {} if cycle is None else names_in(cycle)
     for held in needed:
         detail = f"waits for {waiting_for(held, names)}"
-        yield check(name=what(held, names), ok=False, detail=detail, remedy=remedy(held, names))
+        yield Check(CheckKind.BLOCKED, what(held, names), False, detail, remedy(held, names))
     if cycle is not None and cycle.exit_code == 3 and not needed:
-        yield check(
-            name="its end", ok=False, detail="it needed somebody", remedy="run wnm once and read its remedy"
-        )
+        detail = "it needed somebody"
+        yield Check(CheckKind.BLOCKED, "its end", False, detail, "run wnm once and read its remedy")

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from wnm.core.action import OpenPort, PortChange, Result, Resurvey
 from wnm.core.codec import encode
-from wnm.core.decision import Conclusion, Decision
+from wnm.core.decision import Decision
 from wnm.core.node import Node
 from wnm.core.observation import Observation, ProgramReading, Unseen
 from wnm.core.readings import BY_KEY, gauges
@@ -16,9 +16,10 @@ from wnm.core.reasons import Blocked
 from wnm.core.sentences import called, remedy, sentence, waiting_for, what
 from wnm.core.settings import Settings
 from wnm.views.actions import Names, names_in, names_of, node_name_of, past, words_of
-from wnm.views.material import CycleView, Material, OutcomeView, counts_of
-from wnm.views.payload import Payload, envelope, moment, write_env
-from wnm.views.reports import disk_line, disks_of, gauge_table
+from wnm.views.material import CycleView, Material, OutcomeView, counts_of, disks_of, tally
+from wnm.views.payload import Payload, envelope, moment, picked, write_env
+from wnm.views.places import limit_notes, place_notes
+from wnm.views.reports import disk_line, gauge_table
 from wnm.views.text import indented
 from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
 
@@ -37,17 +38,29 @@ def explain(material: Material) -> str:
     if cycle is None:
         return NO_CYCLE
     now = material.generated_at
-    decision, seen = cycle.decision, cycle.seen
-    parts = [_headline(cycle, now)]
+    decision, seen, names = cycle.decision, cycle.seen, names_in(cycle)
+    head = f"cycle {cycle.number}, {both(cycle.started_at, now)}"
+    if cycle.ended_at is None:
+        head += ", was killed or still runs"
+    else:
+        head += f", took {(cycle.ended_at - cycle.started_at).total_seconds():.1f} s"
+    if cycle.exit_code is not None:
+        head += f", exit code {cycle.exit_code}"
+    parts = [f"{head}\ndecided {with_reason(by_rule(cycle.rule), cycle.because)}"]
     if seen is not None:
         parts.extend(_world(seen, limits_then(cycle, material.settings)))
     else:
         parts.append("What it saw and concluded is no longer kept.")
-    names = names_in(cycle)
     sections: list[_Section] = []
     if decision is not None:
         sections.append(("concluded", _conclusions(decision)))
-    sections.append(("did", _results(cycle, names)))
+    # A node has at most one action in a cycle.
+    ends, did = {outcome.node: outcome for outcome in cycle.outcomes}, []
+    for action in () if decision is None else decision.actions:
+        end = None if isinstance(action, Resurvey) else ends.pop(node_name_of(action, names), None)
+        ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else ended_words(end)
+        did.append(f"{_planned(action, names)}\n  {ended}")
+    sections.append(("did", [*did, *(outcome_words(end) for end in ends.values())]))
     if decision is not None and decision.ports:
         sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
     sections.append(("held back", [line for held in cycle.held for line in held_words(held, now, names)]))
@@ -102,17 +115,6 @@ def limits_then(cycle: CycleView, settings: Settings) -> Settings:
     return replace(settings, **then)
 
 
-def _headline(cycle: CycleView, now: datetime) -> str:
-    line = f"cycle {cycle.number}, {both(cycle.started_at, now)}"
-    if cycle.ended_at is None:
-        line += ", was killed or still runs"
-    else:
-        line += f", took {(cycle.ended_at - cycle.started_at).total_seconds():.1f} s"
-    if cycle.exit_code is not None:
-        line += f", exit code {cycle.exit_code}"
-    return f"{line}\ndecided {with_reason(by_rule(cycle.rule), cycle.because)}"
-
-
 def _world(seen: Observation, settings: Settings) -> list[str]:
     """The machine against its limits, the nodes by status, and the program that nodes would be given."""
     disks = disks_of(seen.machine, settings)
@@ -120,16 +122,14 @@ def _world(seen: Observation, settings: Settings) -> list[str]:
     free = "\n".join(disk_line(system, settings) for system, _ in disks)
     over = seen.machine.window_seconds
     about = "the machine" if over is None else f"the machine, rates over the last {window(over)}"
-    facts = [f"nodes: {_tally(seen)}", f"program: {program_words(seen.available)}"]
+    nodes = tally(counts_of(seen.nodes)) or "none"
+    facts = [f"nodes: {nodes}", f"program: {program_words(seen.available)}"]
+    facts += limit_notes(seen.machine)
+    facts += [f"storage {note.path}: {note.words}" for note in place_notes(seen, settings, seen.now)]
     if seen.rebooted:
         facts.append("the machine was restarted since the cycle before")
     readings = indented(f"{machine}\n{free}" if free else machine)
     return [f"{about}\n{readings}", "\n".join(facts)]
-
-
-def _tally(seen: Observation) -> str:
-    counts = [f"{count} {status}" for status, count in counts_of(seen.nodes).items() if count]
-    return ", ".join(counts) or "none"
 
 
 def program_words(found: ProgramReading | Unseen) -> str:
@@ -142,60 +142,36 @@ def program_words(found: ProgramReading | Unseen) -> str:
 
 
 def _conclusions(decision: Decision) -> list[str]:
-    return [line for each in decision.conclusions if (line := _conclusion(each)) is not None]
-
-
-def _conclusion(conclusion: Conclusion) -> str | None:
-    """A change of state with its reason, else the facts that are new; None where only figures went on."""
-    before, after = conclusion.before, conclusion.after
-    if before.status is not after.status:
-        return f"{printable(after.name)}: {before.status} -> {after.status}, {printable(after.because)}"
-    news = [_news(name, after) for name in _changed(before, after) if name not in _ROUTINE]
-    return f"{printable(after.name)}: {', '.join(news)}" if news else None
-
-
-def _changed(before: Node, after: Node) -> list[str]:
-    return [each.encode_name for each in fields(Node) if getattr(before, each.name) != getattr(after, each.name)]
-
-
-def _news(name: str, node: Node) -> str:
-    value = getattr(node, name)
-    shown = absolute(value) if isinstance(value, datetime) else "none" if value is None else str(value)
-    return f"{name} {printable(shown)}"
+    """Changes of state with their reasons, else the facts that are new; nothing where only figures went on."""
+    lines = []
+    for conclusion in decision.conclusions:
+        before, after = conclusion.before, conclusion.after
+        news = []
+        for name, written in zip(Node.__struct_fields__, Node.__struct_encode_fields__, strict=True):
+            value = getattr(after, name)
+            if name not in _ROUTINE and value != getattr(before, name):
+                told = absolute(value) if isinstance(value, datetime) else "none" if value is None else value
+                news.append(f"{written} {printable(str(told))}")
+        if before.status is not after.status:
+            news = [f"{before.status} -> {after.status}, {printable(after.because)}"]
+        if news:
+            lines.append(f"{printable(after.name)}: {', '.join(news)}")
+    return lines
 
 
 def _planned(action: Any, names: Names) -> str:
     return f"{printable(words_of(action, names))}, because: {printable(sentence(action.because, names))}"
 
 
-def _results(cycle: CycleView, names: Names) -> list[str]:
-    """Every action with its reason and its end; a node has at most one action in a cycle."""
-    ends = {outcome.node: outcome for outcome in cycle.outcomes}
-    lines = []
-    for action in () if cycle.decision is None else cycle.decision.actions:
-        end = None if isinstance(action, Resurvey) else ends.pop(node_name_of(action, names), None)
-        ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else ended_words(end)
-        lines.append(f"{_planned(action, names)}\n  {ended}")
-    return [*lines, *(outcome_words(end) for end in ends.values())]
-
-
 def ended_words(outcome: OutcomeView) -> str:
     """The end of an action: `stopped: it had to be killed`."""
-    return f"{_end(outcome)}{end_details(outcome)}"
-
-
-def _end(outcome: OutcomeView) -> str:
-    match outcome.result:
-        case None:
-            return "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it"
-        case Result.DONE:
-            return past(outcome.kind)
-        case Result.DEFERRED:
-            return "deferred to a later cycle"
-        case Result.UNFINISHED:
-            return "unfinished when the cycle's time was over; the next one sees to it"
-        case result:
-            return result
+    words: dict[str | None, str] = {
+        None: "not concluded: the cycle was killed or still runs, and the next one finishes or undoes it",
+        Result.DONE: past(outcome.kind),
+        Result.DEFERRED: "deferred to a later cycle",
+        Result.UNFINISHED: "unfinished when the cycle's time was over; the next one sees to it",
+    }
+    return f"{words.get(outcome.result) or outcome.result}{end_details(outcome)}"
 
 
 def end_details(outcome: OutcomeView) -> str:
@@ -233,9 +209,8 @@ def last_cycle_line(material: Material) -> str:
     return "; ".join(parts)
 
 
+_FACTS = ("started_at", "ended_at", "exit_code", "rule", "because")
 _LISTS = ("actions", "held", "outcomes")
-_FACTS = ("cycle", "started_at", "ended_at", "exit_code", "rule", "because", "observation", "decision")
-_NO_CYCLE: Payload = {**dict.fromkeys(_FACTS), "settings": {}, **{name: [] for name in _LISTS}}
 
 
 def cycle_payload(material: Material) -> Payload:
@@ -243,37 +218,32 @@ def cycle_payload(material: Material) -> Payload:
 
     `observation` and `decision` are null when they are no longer kept; everything is when there was no cycle.
     """
-    return envelope(material.generated_at, _NO_CYCLE if material.cycle is None else _content(material.cycle))
-
-
-def _content(cycle: CycleView) -> Payload:
-    decision = cycle.decision
-    return {
-        "cycle": cycle.number,
-        "started_at": moment(cycle.started_at),
-        "ended_at": moment(cycle.ended_at),
-        "exit_code": cycle.exit_code,
-        "rule": cycle.rule,
-        "because": cycle.because,
-        "settings": dict(cycle.settings_texts),
-        "observation": None if cycle.seen is None else encode(cycle.seen),
-        "decision": None if decision is None else encode(decision),
-        "actions": [] if decision is None else _actions(decision, names_in(cycle)),
-        "held": [held_payload(each, names_in(cycle)) for each in cycle.held],
-        "outcomes": [_outcome(each) for each in cycle.outcomes],
-    }
-
-
-def _actions(decision: Decision, names: Names) -> list[Payload]:
-    return [
+    cycle = material.cycle
+    if cycle is None:
+        none = dict.fromkeys(("cycle", *_FACTS, "observation", "decision"))
+        return envelope(material.generated_at, {**none, "settings": {}, **{name: [] for name in _LISTS}})
+    decision, names = cycle.decision, names_in(cycle)
+    return envelope(
+        material.generated_at,
         {
-            "kind": type(action).__name__,
-            "node": None if isinstance(action, Resurvey) else node_name_of(action, names),
-            "action": words_of(action, names),
-            "because": sentence(action.because, names),
-        }
-        for action in decision.actions
-    ]
+            "cycle": cycle.number,
+            **picked(cycle, _FACTS),
+            "settings": dict(cycle.settings_texts),
+            "observation": None if cycle.seen is None else encode(cycle.seen),
+            "decision": None if decision is None else encode(decision),
+            "actions": [
+                {
+                    "kind": type(action).__name__,
+                    "node": None if isinstance(action, Resurvey) else node_name_of(action, names),
+                    "action": words_of(action, names),
+                    "because": sentence(action.because, names),
+                }
+                for action in (() if decision is None else decision.actions)
+            ],
+            "held": [held_payload(each, names) for each in cycle.held],
+            "outcomes": [picked(each, OutcomeView.__struct_fields__) for each in cycle.outcomes],
+        },
+    )
 
 
 def held_payload(held: Blocked, names: Names) -> Payload:
@@ -289,31 +259,13 @@ def held_payload(held: Blocked, names: Names) -> Payload:
     }
 
 
-def _outcome(outcome: OutcomeView) -> Payload:
-    return {
-        "node": outcome.node,
-        "kind": outcome.kind,
-        "action": outcome.action,
-        "result": outcome.result,
-        "error": outcome.error,
-        "note": outcome.note,
-        "freed_bytes": outcome.freed_bytes,
-    }
-
-
 def cycle_env(material: Material) -> str:
     """CYCLE_NUMBER, CYCLE_RULE, CYCLE_BECAUSE, …, and how many actions, things held and failures there were."""
     content = cycle_payload(material)
-    values: dict[str, Any] = {
-        "CYCLE_NUMBER": content["cycle"],
-        **{
-            f"CYCLE_{key.upper()}": content[key]
-            for key in ("started_at", "ended_at", "exit_code", "rule", "because")
-        },
-        **{f"CYCLE_{key.upper()}": len(content[key]) for key in _LISTS},
-        "CYCLE_FAILED": sum(outcome["result"] == "failed" for outcome in content["outcomes"]),
-    }
-    return write_env(values)
+    values = {"NUMBER": content["cycle"], **{key.upper(): content[key] for key in _FACTS}}
+    values |= {key.upper(): len(content[key]) for key in _LISTS}
+    values["FAILED"] = sum(outcome["result"] == "failed" for outcome in content["outcomes"])
+    return write_env({f"CYCLE_{name}": value for name, value in values.items()})
 
 
 def cycle_text(material: Material) -> str:
@@ -321,20 +273,21 @@ def cycle_text(material: Material) -> str:
     cycle = material.cycle
     if cycle is None:
         return NO_CYCLE
+    names = names_in(cycle)
     exit_code = "unknown: it was killed or still runs" if cycle.exit_code is None else cycle.exit_code
+    seen = "no longer kept"
+    if cycle.seen is not None:
+        seen = f"{len(cycle.seen.nodes)} nodes: {tally(counts_of(cycle.seen.nodes))}".removesuffix(": ")
     lines = [
         f"cycle {cycle.number}, {absolute(cycle.started_at)}, exit code {exit_code}",
         f"rule: {printable(cycle.rule)}: {printable(cycle.because)}",
-        f"seen: {_seen(cycle.seen)}",
-    ]
-    actions = () if cycle.decision is None else cycle.decision.actions
-    names = names_in(cycle)
-    planned = [
-        f"{printable(words_of(action, names))}: {printable(sentence(action.because, names))}"
-        for action in actions
+        f"seen: {seen}",
     ]
     sections = {
-        "actions": planned,
+        "actions": [
+            f"{printable(words_of(action, names))}: {printable(sentence(action.because, names))}"
+            for action in (() if cycle.decision is None else cycle.decision.actions)
+        ],
         "outcomes": [outcome_words(each) for each in cycle.outcomes],
         "held": [line for each in cycle.held for line in held_words(each, material.generated_at, names)],
     }
@@ -343,10 +296,3 @@ def cycle_text(material: Material) -> str:
         if entries:
             lines.append(indented("\n".join(entries)))
     return "\n".join(lines)
-
-
-def _seen(seen: Observation | None) -> str:
-    if seen is None:
-        return "no longer kept"
-    counts = ", ".join(f"{count} {status}" for status, count in counts_of(seen.nodes).items() if count)
-    return f"{len(seen.nodes)} nodes{': ' if counts else ''}{counts}"

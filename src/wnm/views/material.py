@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,13 +12,36 @@ from msgspec.structs import replace
 from wnm.core.decision import Decision
 from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.node import Node, ProcessState, Reachability, Status
-from wnm.core.observation import NodePage, NodeReading, NodeSeen, Observation, ProcessReading, Unseen
+from wnm.core.observation import (
+    FileSystem,
+    MachineReading,
+    NodePage,
+    NodeReading,
+    NodeSeen,
+    Observation,
+    ProcessReading,
+    Unseen,
+)
+from wnm.core.readings import Gauge, disk_gauge, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.settings import Settings
 
 NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)
 """The reading of a node that no recorded observation holds."""
+_FLOWS = ("netio_read", "netio_write", "hdio_read", "hdio_write")
+_UNSEEN_FLOWS: Any = {f"{each}_bytes_per_second": NOT_YET for each in _FLOWS}
+_UNSEEN_MACHINE = MachineReading(
+    boot_id="",
+    usable_cores=0,
+    window_seconds=None,
+    cpu_percent=NOT_YET,
+    memory_percent=NOT_YET,
+    memory_total_bytes=0,
+    load=NOT_YET,
+    file_systems=(),
+    **_UNSEEN_FLOWS,
+)
 
 
 class OutcomeView(Struct, frozen=True, kw_only=True):
@@ -27,9 +51,9 @@ class OutcomeView(Struct, frozen=True, kw_only=True):
     "interrupted", or None while nobody concluded it.
     """
 
-    action: str
     node: str
     kind: str
+    action: str
     result: str | None
     error: str | None = None
     note: str | None = None
@@ -55,6 +79,10 @@ class CycleView(Struct, frozen=True, kw_only=True):
     settings_texts: Mapping[str, str]
 
 
+type Disks = tuple[tuple[FileSystem, Gauge], ...]
+"""Every file system with node data, and how full it is against its limits."""
+
+
 class Material(Struct, frozen=True, kw_only=True, dict=True):
     """The nodes' rows as they are now, each with its newest recorded reading, the settings, and one cycle.
 
@@ -70,18 +98,43 @@ class Material(Struct, frozen=True, kw_only=True, dict=True):
     cycle: CycleView | None
     readings_at: datetime | None = None
 
+    @property
+    def seen(self) -> Observation | None:
+        """The observation of the cycle, as far as it is kept."""
+        return None if self.cycle is None else self.cycle.seen
+
+    @property
+    def observed_at(self) -> datetime | None:
+        """When the nodes were last looked at, as far as that is known."""
+        return self.readings_at or (None if self.seen is None else self.seen.now)
+
     @cached_property
     def facts(self) -> "tuple[NodeFacts, ...]":
         """The facts of every node, in the order of the rows."""
         return tuple(facts_of(each, self.observed_at) for each in self.nodes)
 
+    @cached_property
+    def concerns(self) -> tuple[str | None, ...]:
+        """Why somebody may want to look at each of them, for people; None where all is as it should be."""
+        return tuple(map(attention, self.nodes, self.facts))
+
     @property
-    def observed_at(self) -> datetime | None:
-        """When the nodes were last looked at, as far as that is known."""
-        if self.readings_at is not None:
-            return self.readings_at
-        seen = None if self.cycle is None else self.cycle.seen
-        return None if seen is None else seen.now
+    def counts(self) -> Mapping[Status, int]:
+        return counts_of(self.nodes)
+
+    @cached_property
+    def gauges(self) -> tuple[Gauge, ...]:
+        """The readings of the cycle against the present settings; unseen ones if no cycle looked."""
+        return gauges(_UNSEEN_MACHINE if self.seen is None else self.seen.machine, self.settings)
+
+    @property
+    def disks(self) -> Disks:
+        return () if self.seen is None else disks_of(self.seen.machine, self.settings)
+
+
+def disks_of(machine: MachineReading, settings: Settings) -> Disks:
+    """The file systems of a machine against these settings."""
+    return tuple((each, disk_gauge(each, settings)) for each in machine.file_systems)
 
 
 def only(material: Material, names: Sequence[str]) -> Material:
@@ -130,6 +183,11 @@ class NodeFacts(Struct, frozen=True, kw_only=True):
     last_error: str | None
 
 
+_OF_PAGE = ("records", "connected_peers", "shunned", "network_size", "rewards_attos")
+_WORKED_OUT = ("service", "process", "reachable", "pid", "uptime_seconds", "cpu_percent", "memory_bytes")
+_OF_ROW = tuple(each for each in NodeFacts.__struct_fields__ if each not in (*_OF_PAGE, *_WORKED_OUT))
+
+
 def facts_of(each: NodeSeen, observed_at: datetime | None) -> NodeFacts:
     """The node's row, and of its reading what still holds.
 
@@ -139,37 +197,26 @@ def facts_of(each: NodeSeen, observed_at: datetime | None) -> NodeFacts:
     live = is_current(node, observed_at) and node.status not in (Status.STOPPED, Status.DEAD)
     process = reading.process if live and isinstance(reading.process, ProcessReading) else None
     page = reading.page if live and isinstance(reading.page, NodePage) else NodePage()
-    cpu_percent = None if process is None else process.cpu_percent
-    memory_bytes = None if process is None else process.memory_bytes
+    known: dict[str, Any] = {name: getattr(node, name) for name in _OF_ROW}
+    known |= {name: getattr(page, name) for name in _OF_PAGE}
+    known["version"] = node.version or page.version
+    known["peer_id"] = node.peer_id or page.peer_id
+    uptime, cpu_percent, memory_bytes, pid = page.uptime_seconds, None, page.memory_bytes, None
+    if process is not None:
+        pid = process.pid
+        cpu_percent = None if process.cpu_percent is None else round(process.cpu_percent, 3)
+        memory_bytes = page.memory_bytes if process.memory_bytes is None else process.memory_bytes
+        if uptime is None and process.started_at is not None and observed_at is not None:
+            uptime = max(0, int((observed_at - process.started_at).total_seconds()))
     return NodeFacts(
-        id=node.id,
-        name=node.name,
+        **known,
         service=node.name,
-        kind=node.kind,
-        status=node.status,
-        process=process_state(node, reading, observed_at),
+        process=_process_state(node, reading, observed_at),
         reachable=reading.reachable if live else None,
-        version=node.version or page.version,
-        binary_version=node.binary_version,
-        port=node.port,
-        metrics_port=node.metrics_port,
-        pid=None if process is None else process.pid,
-        peer_id=node.peer_id or page.peer_id,
-        wallet=node.wallet,
-        root_dir=node.root_dir,
-        log_dir=node.log_dir,
-        status_since=node.status_since,
-        born=node.born,
-        uptime_seconds=_uptime_seconds(page, process, observed_at),
-        records=page.records,
-        connected_peers=page.connected_peers,
-        shunned=page.shunned,
-        cpu_percent=None if cpu_percent is None else round(cpu_percent, 3),
-        memory_bytes=page.memory_bytes if memory_bytes is None else memory_bytes,
-        disk_bytes=node.disk_bytes,
-        network_size=page.network_size,
-        rewards_attos=page.rewards_attos,
-        last_error=node.last_error,
+        pid=pid,
+        uptime_seconds=uptime,
+        cpu_percent=cpu_percent,
+        memory_bytes=memory_bytes,
     )
 
 
@@ -178,7 +225,7 @@ def is_current(node: Node, observed_at: datetime | None) -> bool:
     return observed_at is None or node.status_since <= observed_at
 
 
-def process_state(node: Node, reading: NodeReading, observed_at: datetime | None) -> ProcessState:
+def _process_state(node: Node, reading: NodeReading, observed_at: datetime | None) -> ProcessState:
     """The process as last seen. A row is STOPPED only if no process was left, so an older reading yields to it."""
     seen = reading.process.state if isinstance(reading.process, ProcessReading) else ProcessState.UNKNOWN
     if node.status is Status.STOPPED and (seen is ProcessState.RUNNING or not is_current(node, observed_at)):
@@ -186,21 +233,16 @@ def process_state(node: Node, reading: NodeReading, observed_at: datetime | None
     return seen if is_current(node, observed_at) else ProcessState.UNKNOWN
 
 
-def _uptime_seconds(
-    page: NodePage, process: ProcessReading | None, observed_at: datetime | None
-) -> int | None:
-    """Return the age that the node reports, else the age of its process when it was looked at."""
-    if page.uptime_seconds is not None:
-        return page.uptime_seconds
-    if process is None or process.started_at is None or observed_at is None:
-        return None
-    return max(0, int((observed_at - process.started_at).total_seconds()))
-
-
 def counts_of(nodes: Iterable[NodeSeen]) -> Mapping[Status, int]:
     """The number of nodes by status; every status is there."""
     found = Counter(each.node.status for each in nodes)
     return {status: found[status] for status in Status}
+
+
+def tally(counts: Mapping[Status, int], *, but: Status | None = None, form: str = "") -> str:
+    """The same for people, without those of which there are none: `3 running, 1 stopped`."""
+    shown = [f"{count:{form}} {status}" for status, count in counts.items() if count and status is not but]
+    return ", ".join(shown)
 
 
 def attention(each: NodeSeen, facts: NodeFacts) -> str | None:
@@ -213,10 +255,12 @@ def attention(each: NodeSeen, facts: NodeFacts) -> str | None:
         return facts.last_error
     if facts.status is Status.STOPPED:
         return f"stopped: {each.node.because}" if each.node.because else "stopped"
-    if facts.status is Status.RUNNING and isinstance(each.reading.process, Unseen):
+    if facts.status is not Status.RUNNING:
+        return None
+    if isinstance(each.reading.process, Unseen):
         return f"its process was not seen: {each.reading.process.reason}"
-    if facts.status is Status.RUNNING and facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT):
+    if facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT):
         return f"runs but does not answer: its metrics port {facts.reachable}"
-    if facts.status is Status.RUNNING and facts.process in (ProcessState.STOPPED, ProcessState.FAILED):
+    if facts.process in (ProcessState.STOPPED, ProcessState.FAILED):
         return f"its process is {facts.process}"
     return None

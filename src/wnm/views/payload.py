@@ -1,12 +1,12 @@
 """Writes reports for programs: the object around them, times, JSON and shell variables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from wnm.formats.shell import render_env
+from wnm.formats.assignments import render_env
 
 SCHEMA = 1
 
@@ -24,8 +24,12 @@ def moment(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def scalar(value: Any) -> Any:
-    """A field of one of our values as JSON has it: times as texts, enums as their values."""
+def picked(value: object, names: Iterable[str]) -> Payload:
+    """These fields of one of our values as JSON has them: times as texts, enums as their values."""
+    return {name: _scalar(getattr(value, name)) for name in names}
+
+
+def _scalar(value: Any) -> Any:
     if isinstance(value, datetime):
         return moment(value)
     return value.value if isinstance(value, Enum) else value
@@ -38,12 +42,9 @@ def write_json(payload: Payload) -> str:
 
 def write_env(values: Mapping[str, Any]) -> str:
     """Values as assignments for a shell; None is the empty text, booleans are true and false."""
-    return render_env({name: _shell_text(value) for name, value in values.items()}).rstrip("\n")
-
-
-def _shell_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value).replace("\0", "")
+    special = {None: "", True: "true", False: "false"}
+    texts = {
+        name: special[value] if value is None or isinstance(value, bool) else str(value).replace("\0", "")
+        for name, value in values.items()
+    }
+    return render_env(texts).rstrip("\n")

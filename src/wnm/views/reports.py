@@ -1,62 +1,101 @@
 """The reports about nodes, the machine and the settings, as text for people, JSON and shell variables."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from wnm.core.errors import BadInput
-from wnm.core.observation import FileSystem, MachineReading, Unseen
-from wnm.core.readings import Gauge, disk_gauge, gauges, in_crisis
+from wnm.core.observation import FileSystem, Unseen
+from wnm.core.readings import Gauge, in_crisis
 from wnm.core.settings import SPECS, Settings, shown
-from wnm.formats.config_file import render_config
+from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
-from wnm.views.material import NOT_YET, Material, NodeFacts, counts_of
-from wnm.views.payload import Payload, envelope, moment, scalar, write_env
+from wnm.views.material import Material, NodeFacts, tally
+from wnm.views.payload import Payload, envelope, moment, picked, write_env
+from wnm.views.places import bounds_payload, places_payload
 from wnm.views.text import columns, indented, table
-from wnm.views.words import NOTHING, absolute, printable, size
+from wnm.views.words import NOTHING, absolute, printable, size, span
 
-_HEAD = ("name", "status", "process", "reachable", "version", "peers", "records", "disk", "last error")
-_NUMBERS = (5, 6, 7)
-
-
-KEYS = tuple(field.name for field in fields(NodeFacts))
+KEYS = NodeFacts.__struct_fields__
 """The keys of a node, in their order."""
+
+
+class Figure(Struct, frozen=True):
+    """One figure of a node: its key, its column in the terminal, that on the page, and the kind that it is written as.
+
+    A kind is count, bytes, percent, span (in seconds) or coin.
+    """
+
+    key: str
+    name: str
+    heading: str
+    kind: str
+
+
+FIGURES = (
+    Figure("connected_peers", "peers", "Peers", "count"),
+    Figure("shunned", "shuns", "Shunned", "count"),
+    Figure("records", "records", "Records", "count"),
+    Figure("disk_bytes", "disk", "Disk", "bytes"),
+    Figure("earned", "earned", "ANT today", "coin"),
+    Figure("cpu_percent", "cpu", "CPU", "percent"),
+    Figure("memory_bytes", "memory", "Memory", "bytes"),
+    Figure("uptime_seconds", "uptime", "Up for", "span"),
+)
+FORMS: Mapping[str, Callable[[Any], str]] = {
+    "bytes": size,
+    "percent": lambda value: f"{value:.1f} %",
+    "span": lambda seconds: span(timedelta(seconds=seconds)),
+}
+"""The words for a value of a kind; those that are missing are written in another way by each view."""
 
 
 def facts_payload(facts: NodeFacts) -> Payload:
     """A node as JSON has it: every key, null where nothing is known."""
-    return {key: scalar(getattr(facts, key)) for key in KEYS}
+    return picked(facts, KEYS)
 
 
 def nodes_payload(material: Material) -> Payload:
     """Both reports for programs: when the nodes were looked at, and all of them with every key."""
-    return envelope(
-        material.generated_at,
-        {
-            "observed_at": moment(material.observed_at),
-            "health_sources": {
-                name: health_source(name) for name in sorted({each.node.kind for each in material.nodes})
-            },
-            "nodes": [facts_payload(facts) for facts in material.facts],
-        },
-    )
+    kinds = sorted({each.node.kind for each in material.nodes})
+    others = {name: "process, key, store and log" for name in KINDS if not tells_metrics(name)}
+    sources = {name: others.get(name, "metrics pages") for name in kinds}
+    nodes = [facts_payload(facts) for facts in material.facts]
+    content = {"observed_at": moment(material.observed_at), "health_sources": sources, "nodes": nodes}
+    return envelope(material.generated_at, content)
 
 
 def nodes_text(material: Material) -> str:
     """One line for each node."""
     if not material.nodes:
         return "no nodes"
-    return table([_HEAD, *(_row(facts) for facts in material.facts)], right=_NUMBERS)
+    head = ("name", "status", "process", "reachable", "version", "peers", "records", "disk", "last error")
+    rows = [
+        (
+            printable(facts.name),
+            facts.status,
+            facts.process,
+            reachability(facts),
+            known(facts.version or facts.binary_version),
+            known(facts.connected_peers),
+            known(facts.records),
+            known(None if facts.disk_bytes is None else size(facts.disk_bytes)),
+            known(facts.last_error),
+        )
+        for facts in material.facts
+    ]
+    return table([head, *rows], right=(5, 6, 7))
 
 
 def nodes_details(material: Material) -> str:
     """Every key of every node, a paragraph each."""
-    if not material.nodes:
-        return "no nodes"
-    return "\n\n".join(_paragraph(facts) for facts in material.facts)
+    paragraphs = []
+    for facts in material.facts:
+        rows = [(key, known(value)) for key, value in facts_payload(facts).items() if key != "name"]
+        paragraphs.append(f"{printable(facts.name)}\n{indented(table(rows))}")
+    return "\n\n".join(paragraphs) or "no nodes"
 
 
 def nodes_env(material: Material) -> str:
@@ -76,128 +115,67 @@ def known(value: object) -> str:
     return NOTHING if value is None else printable(str(value))
 
 
-def _kinds(material: Material) -> list[str]:
-    return sorted({each.node.kind for each in material.nodes})
-
-
-def health_source(kind: str) -> str:
-    """Return the source that the health of nodes of a kind is assessed by."""
-    found = KINDS.get(kind)
-    return "process, key, store and log" if found is not None and not found.has_metrics else "metrics pages"
+def tells_metrics(kind: str) -> bool:
+    """Whether nodes of this kind have metrics pages."""
+    return kind in KINDS and KINDS[kind].has_metrics
 
 
 def reachability(facts: NodeFacts) -> str:
     """Return the behaviour of a node's metrics port, or what stands for it where there is none."""
-    found = KINDS.get(facts.kind)
-    if facts.reachable is None and found is not None and not found.has_metrics:
-        return "by files"
-    return known(facts.reachable)
-
-
-def _row(facts: NodeFacts) -> tuple[str, ...]:
-    return (
-        printable(facts.name),
-        facts.status,
-        facts.process,
-        reachability(facts),
-        known(facts.version or facts.binary_version),
-        known(facts.connected_peers),
-        known(facts.records),
-        known(None if facts.disk_bytes is None else size(facts.disk_bytes)),
-        known(facts.last_error),
-    )
-
-
-def _paragraph(facts: NodeFacts) -> str:
-    rows = [(key, known(value)) for key, value in facts_payload(facts).items() if key != "name"]
-    return f"{printable(facts.name)}\n{indented(table(rows))}"
-
-
-_UNSEEN_MACHINE = MachineReading(
-    boot_id="",
-    usable_cores=0,
-    window_seconds=None,
-    cpu_percent=NOT_YET,
-    memory_percent=NOT_YET,
-    memory_total_bytes=0,
-    load=NOT_YET,
-    netio_read_bytes_per_second=NOT_YET,
-    netio_write_bytes_per_second=NOT_YET,
-    hdio_read_bytes_per_second=NOT_YET,
-    hdio_write_bytes_per_second=NOT_YET,
-    file_systems=(),
-)
-
-
-class Measured(Struct, frozen=True, kw_only=True):
-    """The machine as a cycle saw it, with the limits of these settings; `machine` is None if none looked."""
-
-    observed_at: datetime | None
-    machine: MachineReading | None
-    gauges: tuple[Gauge, ...]
-    disks: tuple[tuple[FileSystem, Gauge], ...]
-
-
-def measured(material: Material) -> Measured:
-    """The readings of the material's cycle against the present settings."""
-    seen = None if material.cycle is None else material.cycle.seen
-    return Measured(
-        observed_at=None if seen is None else seen.now,
-        machine=None if seen is None else seen.machine,
-        gauges=gauges(_UNSEEN_MACHINE if seen is None else seen.machine, material.settings),
-        disks=() if seen is None else disks_of(seen.machine, material.settings),
-    )
-
-
-def disks_of(machine: MachineReading, settings: Settings) -> tuple[tuple[FileSystem, Gauge], ...]:
-    """Every file system with node data, and how full it is against its limits."""
-    return tuple((each, disk_gauge(each, settings)) for each in machine.file_systems)
+    without = facts.kind in KINDS and not tells_metrics(facts.kind)
+    return "by files" if facts.reachable is None and without else known(facts.reachable)
 
 
 def machine_payload(material: Material) -> Payload:
     """The report for programs, in base units; what was not seen is null, and `unseen` says why."""
-    now = measured(material)
-    machine = now.machine
+    seen = material.seen
+    names = ("window_seconds", "usable_cores", "memory_total_bytes")
+    machine = dict.fromkeys(names) if seen is None else picked(seen.machine, names)
+    every = {gauge.key: gauge for gauge in material.gauges}
     return envelope(
         material.generated_at,
         {
-            "observed_at": moment(now.observed_at),
-            "window_seconds": None if machine is None else machine.window_seconds,
-            "usable_cores": None if machine is None else machine.usable_cores,
-            "memory_total_bytes": None if machine is None else machine.memory_total_bytes,
-            "readings": {gauge.key: _reading(gauge) for gauge in now.gauges},
-            "disks": [_disk(system, gauge, material.settings) for system, gauge in now.disks],
-            "crisis_bytes": material.settings.crisis_bytes,
-            "node_cap": material.settings.node_cap,
+            "observed_at": None if seen is None else moment(seen.now),
+            **machine,
+            "readings": {
+                key: {"value": seen_value(gauge), "less_than": gauge.allow, "remove": gauge.remove}
+                for key, gauge in every.items()
+            },
+            "disks": [
+                {
+                    **picked(system, ("mount_point", "total_bytes", "free_bytes", "free_inodes")),
+                    "used_percent": round(system.used_percent, 3),
+                    "inodes_used_percent": None
+                    if system.inodes_used_percent is None
+                    else round(system.inodes_used_percent, 3),
+                    "less_than": gauge.allow,
+                    "remove": gauge.remove,
+                    "in_crisis": in_crisis(system, material.settings),
+                }
+                for system, gauge in material.disks
+            ],
+            **bounds_payload(None if seen is None else seen.machine),
+            "storages": places_payload(seen, material.settings),
+            **picked(material.settings, ("crisis_bytes", "node_cap")),
             "node_count": len(material.nodes),
-            "node_counts": {str(status): count for status, count in counts_of(material.nodes).items()},
+            "node_counts": {str(status): count for status, count in material.counts.items()},
             "unseen": {
-                gauge.key: gauge.value.reason for gauge in now.gauges if isinstance(gauge.value, Unseen)
+                key: gauge.value.reason for key, gauge in every.items() if isinstance(gauge.value, Unseen)
             },
         },
     )
 
 
-def _reading(gauge: Gauge) -> Payload:
-    value = None if isinstance(gauge.value, Unseen) else round(gauge.value, 3)
-    return {"value": value, "less_than": gauge.allow, "remove": gauge.remove}
-
-
-def _disk(system: FileSystem, gauge: Gauge, settings: Settings) -> Payload:
-    return {
-        "mount_point": system.mount_point,
-        "total_bytes": system.total_bytes,
-        "free_bytes": system.free_bytes,
-        "used_percent": round(system.used_percent, 3),
-        "less_than": gauge.allow,
-        "remove": gauge.remove,
-        "in_crisis": in_crisis(system, settings),
-    }
+def seen_value(gauge: Gauge) -> float | None:
+    """The value of a reading for programs."""
+    return None if isinstance(gauge.value, Unseen) else round(gauge.value, 3)
 
 
 def machine_env(material: Material) -> str:
     """A variable for each number: CPU_PERCENT, CPU_PERCENT_LESS_THAN, DISK_1_FREE_BYTES, NODES_RUNNING, …"""
     content = machine_payload(material)
+    # These are names of settings: taking the report over must not set them.
+    del content["crisis_bytes"], content["node_cap"]
     values = {name.upper(): value for name, value in content.items() if not isinstance(value, dict | list)}
     for name, reading in content["readings"].items():
         values[name.upper()] = reading["value"]
@@ -206,25 +184,18 @@ def machine_env(material: Material) -> str:
     values["DISK_COUNT"] = len(content["disks"])
     for number, disk in enumerate(content["disks"], start=1):
         values |= {f"DISK_{number}_{name.upper()}": value for name, value in disk.items()}
-    values |= {f"NODES_{status}": count for status, count in content["node_counts"].items()}
-    # These are names of settings: taking the report over must not set them.
-    return write_env(
-        {name: value for name, value in values.items() if name not in ("CRISIS_BYTES", "NODE_CAP")}
-    )
+    return write_env(values | {f"NODES_{status}": count for status, count in content["node_counts"].items()})
 
 
 def machine_text(material: Material) -> str:
     """A table of the readings, one of the disks, and the nodes by status."""
-    now = measured(material)
-    counts = {status: count for status, count in counts_of(material.nodes).items() if count}
-    parts = [f"seen {absolute(now.observed_at)}" if now.observed_at else "no cycle has looked yet"]
-    parts.append(gauge_table([*now.gauges, *(gauge for _, gauge in now.disks)]))
-    if now.disks:
-        parts.append("\n".join(disk_line(system, material.settings) for system, _ in now.disks))
-    tally = ", ".join(f"{count} {status}" for status, count in counts.items())
-    parts.append(
-        f"nodes: {len(material.nodes)} with a cap of {material.settings.node_cap}; {tally}".rstrip("; ")
-    )
+    seen, disks = material.seen, material.disks
+    parts = ["no cycle has looked yet" if seen is None else f"seen {absolute(seen.now)}"]
+    parts.append(gauge_table([*material.gauges, *(gauge for _, gauge in disks)]))
+    if disks:
+        parts.append("\n".join(disk_line(system, material.settings) for system, _ in disks))
+    cap = material.settings.node_cap
+    parts.append(f"nodes: {len(material.nodes)} with a cap of {cap}; {tally(material.counts)}".rstrip("; "))
     return "\n\n".join(parts)
 
 
@@ -235,9 +206,7 @@ def gauge_table(every: list[Gauge]) -> str:
         value = gauge.value
         seen = NOTHING if isinstance(value, Unseen) else gauge.shown(value)
         reason = f"not seen: {printable(value.reason)}" if isinstance(value, Unseen) else ""
-        rows.append(
-            (printable(gauge.name), seen, limit(gauge, gauge.allow), limit(gauge, gauge.remove), reason)
-        )
+        rows.append((printable(gauge.name), seen, *limits(gauge), reason))
     return table(rows, right=(1, 2, 3))
 
 
@@ -246,9 +215,10 @@ def rounded(gauge: Gauge, value: float) -> str:
     return f"{size(round(value))}/s" if gauge.unit == "B/s" else gauge.shown(value)
 
 
-def limit(gauge: Gauge, value: float | None) -> str:
-    """A limit in a table."""
-    return "off" if value is None else gauge.shown(value)
+def limits(gauge: Gauge) -> tuple[str, str]:
+    """Both limits in a table."""
+    allow, remove = ("off" if each is None else gauge.shown(each) for each in (gauge.allow, gauge.remove))
+    return allow, remove
 
 
 def disk_line(system: FileSystem, settings: Settings) -> str:
@@ -265,19 +235,15 @@ def config_payload(material: Material) -> Payload:
 
     A value is a number (times in the setting's own unit), a boolean, null, or the text.
     """
-    return envelope(
-        material.generated_at,
-        {
-            "settings": {
-                name: {
-                    "value": _value(getattr(material.settings, name), shown(name, text)),
-                    "text": shown(name, text),
-                    "origin": material.origins[name],
-                }
-                for name, text in material.texts.items()
-            }
-        },
-    )
+    content: Payload = {}
+    for name, canonical in material.texts.items():
+        value, text = getattr(material.settings, name), shown(name, canonical)
+        if isinstance(value, timedelta):
+            value = int(float(text)) if float(text).is_integer() else float(text)
+        elif value is not None and not isinstance(value, bool | int | float):
+            value = text
+        content[name] = {"value": value, "text": text, "origin": material.origins[name]}
+    return envelope(material.generated_at, {"settings": content})
 
 
 def config_text(material: Material) -> str:
@@ -302,21 +268,10 @@ def variable_of(name: str) -> str:
 
 def config(material: Material) -> str:
     """Lines that `-c FILE` takes. BadInput for a value that the syntax of such files cannot hold."""
-    return "".join(_line(name, value) for name, value in material.texts.items()).rstrip("\n")
-
-
-def _line(name: str, value: str) -> str:
-    line: Mapping[str, str] = {name: value}
-    try:
-        return render_config(line)
-    except ValueError as reason:
-        raise BadInput(f"{name}: {reason}; use --report_format env or json") from None
-
-
-def _value(value: Any, text: str) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, timedelta):
-        number = float(text)
-        return int(number) if number.is_integer() else number
-    return text
+    lines = ""
+    for name, value in material.texts.items():
+        try:
+            lines += render_config({name: value})
+        except ValueError as reason:
+            raise BadInput(f"{name}: {reason}; use --report_format env or json") from None
+    return lines.rstrip("\n")

@@ -8,20 +8,20 @@ from msgspec import Struct
 from wnm.core.action import Result
 from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ant_text
-from wnm.core.node import Status, node_name
+from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Unseen
 from wnm.core.readings import READINGS, Gauge, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
-from wnm.core.timeline import MEASURES, NO_EVENTS, Bucket, ChangeRecord, Events, OperationRecord, SampleRecord
+from wnm.core.timeline import MEASURES, NO_EVENTS, Events, OperationRecord, SampleRecord
 from wnm.views import charts
-from wnm.views.actions import Names, names_in, node_name_of, particulars, past, recorded_outcome, verb
+from wnm.views.actions import Names, names_in, node_name_of, outcome_view, particulars, past, verb
 from wnm.views.charts import Trends
 from wnm.views.explain import end_details, ended_words, held_payload, held_words, limits_then
-from wnm.views.material import CycleView, Material, facts_of
-from wnm.views.payload import Payload, envelope, moment
-from wnm.views.reports import disks_of, facts_payload, known, limit, reachability
+from wnm.views.material import CycleView, Material, disks_of, facts_of
+from wnm.views.payload import Payload, envelope, moment, picked
+from wnm.views.reports import facts_payload, known, limits, reachability, seen_value
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.words import NOTHING, at, at_and_ago, day, local, printable, short_name, size, span, zone_name
 
@@ -84,9 +84,19 @@ class Event(Struct, frozen=True, kw_only=True):
 
 def events_of(events: Events, names: Names) -> tuple[Event, ...]:
     """Everything, oldest first; in a cycle the changes come before the actions."""
-    found = [((each.cycle, 0, each.id), _of_change(each, events)) for each in events.changes]
+    found: list[tuple[tuple[int, int, int], Event]] = []
+    for each in events.changes:
+        event = Event(
+            **{name: getattr(each, name) for name in _OF_CHANGE},
+            words=f"{each.was} -> {each.became}",
+            rule=_rule(events, each.cycle),
+        )
+        found.append(((each.cycle, 0, each.id), event))
     found += [((each.cycle, 1, each.id), _of_operation(each, events, names)) for each in events.operations]
     return tuple(event for _, event in sorted(found, key=lambda pair: pair[0]))
+
+
+_OF_CHANGE = ("at", "cycle", "node_id", "node", "because", "was", "became")
 
 
 def latest_events(operations: Mapping[int, OperationRecord], names: Names) -> Mapping[int, Event]:
@@ -94,36 +104,19 @@ def latest_events(operations: Mapping[int, OperationRecord], names: Names) -> Ma
     return {number: _of_operation(each, NO_EVENTS, names) for number, each in operations.items()}
 
 
-def _of_change(each: ChangeRecord, events: Events) -> Event:
-    return Event(
-        at=each.at,
-        cycle=each.cycle,
-        node_id=each.node_id,
-        node=each.node,
-        words=f"{each.was} -> {each.became}",
-        because=each.because,
-        was=each.was,
-        became=each.became,
-        rule=_rule(events, each.cycle),
-    )
-
-
 def _of_operation(each: OperationRecord, events: Events, names: Names) -> Event:
-    kind = type(each.action).__name__
-    view = recorded_outcome(each, names)
-    name = node_name_of(each.action, names) or node_name(each.node_id)
+    view = outcome_view(each.action, names, each)
+    words = f"{verb(view.kind)}: {ended_words(view)}"
     if each.result == Result.DONE:
-        words = f"{past(kind)}{particulars(each.action)}{end_details(view)}"
-    else:
-        words = f"{verb(kind)}: {ended_words(view)}"
+        words = f"{past(view.kind)}{particulars(each.action)}{end_details(view)}"
     return Event(
         at=each.ended_at or each.intended_at,
         cycle=each.cycle,
         node_id=each.node_id,
-        node=name,
+        node=node_name_of(each.action, names),
         words=words,
         because=sentence(each.action.because, names),
-        action=kind,
+        action=view.kind,
         result=each.result,
         error=each.error,
         note=each.note,
@@ -134,15 +127,6 @@ def _of_operation(each: OperationRecord, events: Events, names: Names) -> Event:
 
 def _rule(events: Events, cycle: int) -> str | None:
     return events.cycles[cycle].rule if cycle in events.cycles else None
-
-
-def who(each: Event) -> str:
-    """The one that wanted it, for people: `by hand`, `wnm, by its rule pressure`, `nobody: it came by itself`."""
-    if each.action is None:
-        return "nobody: wnm found it so"
-    if each.rule == BY_HAND:
-        return "somebody, by hand"
-    return "wnm" if each.rule is None else f"wnm, by its rule {each.rule}"
 
 
 def tone_of(each: Event) -> Tone:
@@ -158,22 +142,9 @@ def tone_of(each: Event) -> Tone:
 
 def event_payload(each: Event) -> Payload:
     """An action or a change for programs; every key is there, null where it does not apply."""
-    return {
-        "at": moment(each.at),
-        "cycle": each.cycle,
-        "node_id": each.node_id,
-        "node": each.node,
-        "kind": "change" if each.action is None else "action",
-        "action": each.action,
-        "was": None if each.was is None else each.was.value,
-        "became": None if each.became is None else each.became.value,
-        "result": each.result,
-        "because": each.because,
-        "rule": each.rule,
-        "error": each.error,
-        "note": each.note,
-        "freed_bytes": each.freed_bytes,
-    }
+    kind = {"kind": "change" if each.action is None else "action"}
+    last = ("action", "was", "became", "result", "because", "rule", "error", "note", "freed_bytes")
+    return {**picked(each, ("at", "cycle", "node_id", "node")), **kind, **picked(each, last)}
 
 
 def event_lines(every: Iterable[Event], zone: tzinfo | None, width: int, *, with_names: bool) -> list[Line]:
@@ -183,24 +154,14 @@ def event_lines(every: Iterable[Event], zone: tzinfo | None, width: int, *, with
     for each in every:
         heading = day(each.at, zone)
         if heading != today:
-            lines += (
-                [line(part(heading, Tone.STRONG))]
-                if today is None
-                else [line(), line(part(heading, Tone.STRONG))]
-            )
+            lines += [*([line()] if today else []), line(part(heading, Tone.STRONG))]
             today = heading
-        lines.extend(_told(each, zone, width, with_names=with_names))
+        lead = line(part(f"  {local(each.at, zone):%H:%M:%S}  #{each.cycle:<6} ", Tone.QUIET))
+        if with_names:
+            lead = line(lead, f"{short_name(each.node):<11} ")
+        because = f", because: {each.because}" if each.because else ""
+        lines += hanging(lead, f"{each.words}{because}", width, tone_of(each))
     return lines
-
-
-def _told(each: Event, zone: tzinfo | None, width: int, *, with_names: bool) -> list[Line]:
-    lead = line(
-        part(f"  {local(each.at, zone):%H:%M:%S}  ", Tone.QUIET), part(f"#{each.cycle:<6} ", Tone.QUIET)
-    )
-    if with_names:
-        lead = line(lead, f"{short_name(each.node):<11} ")
-    because = f", because: {each.because}" if each.because else ""
-    return hanging(lead, f"{each.words}{because}", width, tone_of(each))
 
 
 class Chronicle(Struct, frozen=True, kw_only=True):
@@ -221,26 +182,46 @@ class Chronicle(Struct, frozen=True, kw_only=True):
 
 def history_payload(chronicle: Chronicle) -> Payload:
     """The history for programs: events oldest first, and the buckets of the readings, null where there are none."""
-    return envelope(
-        chronicle.generated_at,
-        {
-            "since": moment(chronicle.since),
-            "node": chronicle.node,
-            "events": [event_payload(each) for each in chronicle.happened],
-            "earlier_events": chronicle.earlier,
-            "trends": None if chronicle.trends is None else _trends_payload(chronicle.trends),
-        },
-    )
+    trends = chronicle.trends
+    content: Payload = {
+        "since": moment(chronicle.since),
+        "node": chronicle.node,
+        "events": [event_payload(each) for each in chronicle.happened],
+        "earlier_events": chronicle.earlier,
+        "trends": None,
+    }
+    if trends is not None:
+        spreads = {bucket.index: bucket.spreads for bucket in trends.buckets}
+        every = [spreads.get(index, {}) for index in range(trends.range.buckets)]
+        earned = sorted(trends.earned.items())
+        content["trends"] = {
+            "range": trends.range.name,
+            **picked(trends, ("since", "until")),
+            "bucket_seconds": trends.range.bucket_seconds,
+            "measures": {
+                measure: [
+                    {each: round(getattr(of[measure], each), 3) for each in ("low", "mean", "high")}
+                    if measure in of
+                    else None
+                    for of in every
+                ]
+                for measure in MEASURES
+            },
+            "earned": [
+                {"day": day.isoformat(), "attos": str(attos), "ant": ant_text(attos)} for day, attos in earned
+            ],
+        }
+    return envelope(chronicle.generated_at, content)
 
 
 def history_lines(chronicle: Chronicle, zone: tzinfo | None, width: int, *, dots: bool) -> list[Line]:
     """The events by day, then the charts."""
     about = "" if chronicle.node is None else f" to {chronicle.node}"
     span = "day" if chronicle.days == 1 else f"{chronicle.days} days"
-    first = chronicle.happened[0].at if chronicle.happened else None
-    zone_words = f", times in {zone_name(chronicle.generated_at, zone, first)}"
     lines = [
-        line(part(f"what happened{about} over the last {span}", Tone.STRONG), part(zone_words, Tone.QUIET)),
+        _titled(
+            f"what happened{about} over the last {span}", chronicle.generated_at, chronicle.happened, zone
+        ),
         line(),
     ]
     if chronicle.earlier:
@@ -255,29 +236,10 @@ def history_lines(chronicle: Chronicle, zone: tzinfo | None, width: int, *, dots
     return lines
 
 
-def _trends_payload(trends: Trends) -> Payload:
-    by_index = {bucket.index: bucket for bucket in trends.buckets}
-    return {
-        "range": trends.range.name,
-        "since": moment(trends.since),
-        "until": moment(trends.until),
-        "bucket_seconds": trends.range.bucket_seconds,
-        "measures": {
-            measure: [_spread(by_index, index, measure) for index in range(trends.range.buckets)]
-            for measure in MEASURES
-        },
-        "earned": [
-            {"day": day.isoformat(), "attos": str(attos), "ant": ant_text(attos)}
-            for day, attos in sorted(trends.earned.items())
-        ],
-    }
-
-
-def _spread(buckets: Mapping[int, Bucket], index: int, measure: str) -> Payload | None:
-    spread = buckets[index].spreads.get(measure) if index in buckets else None
-    if spread is None:
-        return None
-    return {"low": round(spread.low, 3), "mean": round(spread.mean, 3), "high": round(spread.high, 3)}
+def _titled(words: str, now: datetime, happened: Sequence[Event], zone: tzinfo | None) -> Line:
+    """The heading of events, with the zone of their times."""
+    zone_words = f", times in {zone_name(now, zone, happened[0].at if happened else None)}"
+    return line(part(words, Tone.STRONG), part(zone_words, Tone.QUIET))
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -304,32 +266,26 @@ def last_stop(happened: Sequence[Event]) -> Event | None:
 
 def story_payload(story: Story) -> Payload:
     """The story for programs; `node` is null when it is gone, `last_stop` when it never came to rest."""
-    material = story.material
-    return envelope(
-        material.generated_at,
-        {
-            "name": story.name,
-            "node": None if story.seen is None else facts_payload(facts_of(story.seen, material.observed_at)),
-            "because": None if story.seen is None else story.seen.node.because,
-            "waits_for": [
-                held_payload(held, names_in(material.cycle))
-                for held in waits_of(story)
-                if material.cycle is not None
-            ],
-            "last_stop": _stop_payload(story),
-            "events": [event_payload(each) for each in story.happened],
-            "earlier_events": story.earlier,
-        },
-    )
+    material, node = story.material, None
+    if story.seen is not None:
+        node = facts_payload(facts_of(story.seen, material.observed_at))
+    content = {
+        "name": story.name,
+        "node": node,
+        "because": None if story.seen is None else story.seen.node.because,
+        "waits_for": [held_payload(held, names_in(material.cycle)) for held in waits_of(story)],
+        "last_stop": _stop_payload(story),
+        "events": [event_payload(each) for each in story.happened],
+        "earlier_events": story.earlier,
+    }
+    return envelope(material.generated_at, content)
 
 
 def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     """Return its present state, its last stop with the readings of that time, and its story, newest first."""
     lines = _now(story, zone, width)
     lines += [line(), *_stop(story, zone, width)]
-    first = story.happened[0].at if story.happened else None
-    zone_words = f", times in {zone_name(story.material.generated_at, zone, first)}"
-    head = line(part("its story, the newest first", Tone.STRONG), part(zone_words, Tone.QUIET))
+    head = _titled("its story, the newest first", story.material.generated_at, story.happened, zone)
     lines += [line(), head]
     if not story.happened:
         return [*lines, line("  nothing is recorded of it")]
@@ -356,32 +312,24 @@ def _now(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     node, facts = story.seen.node, facts_of(story.seen, story.material.observed_at)
     status = part(node.status, STATUS_TONES.get(node.status, Tone.BUSY))
     lines = [line(part(f"{node.name} is ", Tone.STRONG), status)]
+    answer, running, own = reachability(facts), facts.version, facts.binary_version
+    asked = "its metrics were not asked" if answer == NOTHING else f"its metrics port {answer}"
+    differ = running and own and running != own
     entries = [
         ("since", at_and_ago(node.status_since, now, zone)),
         ("because", node.because or NOTHING),
-        ("process", f"{facts.process}, {_answers(reachability(facts))}"),
-        ("version", _versions(facts.version, facts.binary_version)),
+        ("process", f"{facts.process}, {asked}"),
+        ("version", f"{running} runs, {own} is on disk" if differ else known(running or own)),
         ("born", f"{at_and_ago(node.born, now, zone)}, port {node.port}, in {node.root_dir}"),
     ]
     if node.last_error and node.last_error != node.because:
         entries.insert(2, ("last error", node.last_error))
     lines += _entries(entries, width)
-    waits = waits_of(story)
-    names = {} if story.material.cycle is None else names_in(story.material.cycle)
+    waits, names = waits_of(story), names_in(story.material.cycle)
     for held in waits:
         for words in held_words(held, now, names):
             lines += hanging(line("  ", part(f"{'held back':<12}", Tone.QUIET)), words, width, Tone.WARN)
     return lines if waits else [*lines, *_entries([("waits", "for nothing")], width)]
-
-
-def _answers(reachable: str) -> str:
-    return "its metrics were not asked" if reachable == NOTHING else f"its metrics port {reachable}"
-
-
-def _versions(running: str | None, own: str | None) -> str:
-    if running and own and running != own:
-        return f"{running} runs, {own} is on disk"
-    return known(running or own)
 
 
 def _entries(entries: Sequence[tuple[str, str]], width: int) -> list[Line]:
@@ -403,17 +351,21 @@ def _stop(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
         ("when", at_and_ago(stop.at, now, zone)),
         ("what", stop.words),
         ("because", stop.because or NOTHING),
-        ("wanted by", f"{who(stop)}, in cycle {stop.cycle}"),
+        ("wanted by", f"{_who(stop)}, in cycle {stop.cycle}"),
     ]
-    if _was_shed(story):
+    if stop.action == "StopNode" and stop.rule == "pressure":
         entries.append(("why it", "of the running nodes the youngest is stopped first"))
     entries.append(("until", _until(story, stop, zone)))
-    lines += _entries(entries, width)
-    return [*lines, *_readings(story, width)]
+    return [*lines, *_entries(entries, width), *_readings(story, width)]
 
 
-def _was_shed(story: Story) -> bool:
-    return story.stop is not None and story.stop.action == "StopNode" and story.stop.rule == "pressure"
+def _who(each: Event) -> str:
+    """The one that wanted it, for people: `by hand`, `wnm, by its rule pressure`, `nobody: it came by itself`."""
+    if each.action is None:
+        return "nobody: wnm found it so"
+    if each.rule == BY_HAND:
+        return "somebody, by hand"
+    return "wnm" if each.rule is None else f"wnm, by its rule {each.rule}"
 
 
 def _until(story: Story, stop: Event, zone: tzinfo | None) -> str:
@@ -432,10 +384,15 @@ def _readings(story: Story, width: int) -> list[Line]:
     then, sample = _gauges_then(story), story.stop_sample
     if then is not None:
         head = line("  ", part("the machine in that cycle, against the limits of that time", Tone.QUIET))
-        return [head, *columns(_gauge_rows(then), right=(1, 2, 3), indent=4)]
+        rows = [[part(each, Tone.QUIET) for each in ("reading", "then", "grows below", "sheds above", "")]]
+        for gauge in then:
+            value = "not seen" if isinstance(gauge.value, Unseen) else gauge.shown(gauge.value)
+            cells = (printable(gauge.name)[:24], value, *limits(gauge), "too high" if gauge.too_high else "")
+            rows.append([part(each, Tone.BAD if gauge.too_high else Tone.PLAIN) for each in cells])
+        return [head, *columns(rows, right=(1, 2, 3), indent=4)]
     if sample is None:
         return [line(part("  the readings of that cycle are no longer kept", Tone.QUIET))]
-    return hanging(line("  ", part(f"{'machine':<12}", Tone.QUIET)), _sample_words(sample), width)
+    return _entries([("machine", _sample_words(sample))], width)
 
 
 def _gauges_then(story: Story) -> list[Gauge] | None:
@@ -446,18 +403,6 @@ def _gauges_then(story: Story) -> list[Gauge] | None:
     machine, wished = cycle.seen.machine, limits_then(cycle, story.material.settings)
     every = (*gauges(machine, wished), *(gauge for _, gauge in disks_of(machine, wished)))
     return [gauge for gauge in every if gauge.is_on]
-
-
-def _gauge_rows(then: Iterable[Gauge]) -> list[list[Line]]:
-    head = ("reading", "then", "grows below", "sheds above", "")
-    rows = [[part(each, Tone.QUIET) for each in head]]
-    for gauge in then:
-        tone = Tone.BAD if gauge.too_high else Tone.PLAIN
-        value = "not seen" if isinstance(gauge.value, Unseen) else gauge.shown(gauge.value)
-        limits = (limit(gauge, gauge.allow), limit(gauge, gauge.remove))
-        cells = (printable(gauge.name)[:24], value, *limits, "too high" if gauge.too_high else "")
-        rows.append([part(each, tone) for each in cells])
-    return rows
 
 
 def _sample_words(sample: SampleRecord) -> str:
@@ -482,26 +427,19 @@ def _sample_words(sample: SampleRecord) -> str:
 def _stop_payload(story: Story) -> Payload | None:
     if story.stop is None:
         return None
-    then = _gauges_then(story)
-    readings = (
-        None
-        if then is None
-        else {
+    readings = None
+    if (then := _gauges_then(story)) is not None:
+        readings = {
             gauge.name: {
                 "unit": gauge.unit,
-                "value": None if isinstance(gauge.value, Unseen) else round(gauge.value, 3),
+                "value": seen_value(gauge),
                 "less_than": gauge.allow,
                 "remove": gauge.remove,
                 "too_high": gauge.too_high,
             }
             for gauge in then
         }
-    )
-    sample = story.stop_sample
-    return {
-        **event_payload(story.stop),
-        "readings": readings,
-        "sample": None
-        if sample is None
-        else {name: getattr(sample, name) for name in SampleRecord.__struct_fields__ if name != "at"},
-    }
+    sample = None
+    if story.stop_sample is not None:
+        sample = picked(story.stop_sample, SampleRecord.__struct_fields__[1:])
+    return {**event_payload(story.stop), "readings": readings, "sample": sample}

@@ -1,11 +1,12 @@
 """Workloads: what one asks for, the states it goes through, and how its end is told."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
 
+from wnm.core.errors import backoff
 from wnm.core.values import Moment, Value
 
 
@@ -151,6 +152,7 @@ class EndKind(StrEnum):
     CANCELLED = "CANCELLED"
     IMAGE_NOT_FOUND = "IMAGE_NOT_FOUND"
     NOT_STARTED = "NOT_STARTED"
+    REMOVED = "REMOVED"
     NODE_UNREACHABLE = "NODE_UNREACHABLE"
 
 
@@ -174,6 +176,8 @@ class Workload(Value, frozen=True, kw_only=True):
 
     `attempt` counts from 1 and is raised before the engine is asked to start it; the container's name is made of
     both, so a repeated request starts nothing twice. `not_before` keeps it waiting after an attempt that failed.
+    `stopping` is why wnm-fleet ends it, written down before the engine is asked to: then its end is told as that,
+    whatever its exit code says.
     """
 
     id: str
@@ -187,10 +191,13 @@ class Workload(Value, frozen=True, kw_only=True):
     ports: tuple[Port, ...] = ()
     container: str | None = None
     digest: str | None = None
+    """The image by its content, kept from the first attempt on: a later one runs the same, whatever a tag says then."""
+    memory_bytes: int = 0
+    """The limit that was agreed when it was submitted."""
     started_at: Moment | None = None
     end: End | None = None
     not_before: Moment | None = None
-    is_cancelled: bool = False
+    stopping: EndKind | None = None
 
     @property
     def container_name(self) -> str:
@@ -212,15 +219,18 @@ LONGEST_PAUSE = timedelta(minutes=5)
 def after_end(workload: Workload, end: End) -> Outcome:
     """Return what becomes of a workload whose attempt ended: it is over, or it waits for the next attempt.
 
-    A cancelled workload is cancelled whatever its exit code says; a timeout and an image that is not there are not
-    tried again. Pauses double from 10 seconds to 5 minutes.
+    A timeout and an image that is not there are not tried again. Pauses double from 10 seconds to 5 minutes.
     """
-    if workload.is_cancelled or end.kind is EndKind.CANCELLED:
+    if end.kind is EndKind.CANCELLED:
         return Outcome(state=State.CANCELLED)
     if end.is_good:
         return Outcome(state=State.COMPLETED)
     final = end.kind in (EndKind.WORKLOAD_TIMEOUT, EndKind.IMAGE_NOT_FOUND)
     if final or workload.spec.restart is Restart.NEVER or workload.attempt > workload.spec.most_restarts:
         return Outcome(state=State.FAILED)
-    pause = min(FIRST_PAUSE * 2 ** (max(workload.attempt, 1) - 1), LONGEST_PAUSE)
-    return Outcome(state=State.PENDING, not_before=end.at + pause)
+    return Outcome(state=State.PENDING, not_before=backoff_after(workload, end.at))
+
+
+def backoff_after(workload: Workload, at: datetime) -> datetime:
+    """Return when the next attempt may start after one that ended at `at`."""
+    return at + backoff(workload.attempt, first=FIRST_PAUSE, longest=LONGEST_PAUSE)

@@ -37,6 +37,7 @@ def job(name: str, age: int = 0, **spec: object) -> Workload:
         owner="somebody",
         state=State.PENDING,
         submitted_at=NOW - timedelta(minutes=age),
+        memory_bytes=spec.get("memory_bytes", DEFAULT),  # type: ignore[arg-type]
     )
 
 
@@ -57,7 +58,7 @@ def machine(
 
 
 def decide(pending: list[Workload], offers: list[Offer]) -> Admission:
-    return admit(pending, offers, NOW, DEFAULT)
+    return admit(pending, offers, NOW)
 
 
 def kinds(found: Admission) -> dict[str, WaitKind]:
@@ -242,7 +243,7 @@ def test_nothing_is_given_twice_and_nothing_that_is_not_there(
 ) -> None:
     pending, offers = drawn
     found = decide(pending, offers)
-    by_name, specs = {offer.machine: offer for offer in offers}, {each.id: each.spec for each in pending}
+    by_name, specs = {offer.machine: offer for offer in offers}, {each.id: each for each in pending}
     given_gpus = Counter(uuid for start in found.starts for uuid in start.gpu_uuids)
     assert set(given_gpus.values()) <= {1}
     free = {gpu.uuid: offer.machine for offer in offers for gpu in offer.gpus if gpu.is_free}
@@ -250,7 +251,7 @@ def test_nothing_is_given_twice_and_nothing_that_is_not_there(
         assert by_name[start.machine].closed is None
         assert {free.get(uuid) for uuid in start.gpu_uuids} <= {start.machine}
     for name, offer in by_name.items():
-        here = [needs(specs[start.workload], DEFAULT) for start in found.starts if start.machine == name]
+        here = [needs(specs[start.workload]) for start in found.starts if start.machine == name]
         assert sum(each.memory_bytes for each in here) <= max(offer.free.memory_bytes, 0)
         assert sum(each.cores for each in here) <= offer.free.cores
 

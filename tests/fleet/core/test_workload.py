@@ -49,7 +49,6 @@ def paused(seconds: float) -> Outcome:
         (AGAIN, end(EndKind.NOT_STARTED, None), paused(10)),
         (AGAIN, end(EndKind.WORKLOAD_TIMEOUT, 143), Outcome(state=State.FAILED)),
         (AGAIN, end(EndKind.IMAGE_NOT_FOUND, None), Outcome(state=State.FAILED)),
-        (replace(AGAIN, is_cancelled=True), end(code=0), Outcome(state=State.CANCELLED)),
         (AGAIN, end(EndKind.CANCELLED, 143), Outcome(state=State.CANCELLED)),
     ],
 )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from wnm.core.action import AddNode, NodeAction, StartNode
 from wnm.core.backends import traits_of
-from wnm.core.decide.crashed import shared_cause
+from wnm.core.decide.firewall import ports_of
 from wnm.core.decide.pressure import (
     excess,
     free_slots,
@@ -18,24 +18,27 @@ from wnm.core.decide.pressure import (
     is_stopped,
     must_shed,
     oldest_first,
+    too_high_to_grow,
 )
+from wnm.core.decide.storage import has_failed, place_problem
+from wnm.core.decide.unwell import shared_cause
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
 from wnm.core.errors import holds
-from wnm.core.forms import FAUCET, WeightedWallet
-from wnm.core.lifecycle import LONGEST_PAUSE, backing_off, backs_off
+from wnm.core.forms import FAUCET
+from wnm.core.lifecycle import LONGEST_PAUSE, UNDER_WAY, backing_off, backs_off
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.core.observation import (
+    Bound,
     FileSystem,
     MachineReading,
     NodeSeen,
     Observation,
     ProcessReading,
-    Storage,
     Unseen,
 )
-from wnm.core.readings import Gauge, disk_gauge, gauges, in_crisis
-from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
+from wnm.core.readings import Gauge, disk_gauge, in_crisis, inode_gauge
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
@@ -51,64 +54,59 @@ class Place(Value, frozen=True, kw_only=True):
 
 def free_ids(seen: Observation, settings: Settings, count: int) -> list[NodeId]:
     """The lowest ids that no row, folder, process or bound port claims; fewer when ports run out."""
-    taken = {each.node.id for each in seen.nodes} | {claim.id for claim in seen.claims}
-    used_ports = {each.node.port for each in seen.nodes} | {each.node.metrics_port for each in seen.nodes}
-    busy = used_ports | seen.bound_ports
+    taken = {claim.id for claim in seen.claims}
+    busy = set(seen.bound_ports)
+    for each in seen.nodes:
+        taken.add(each.node.id)
+        busy |= {each.node.port, each.node.metrics_port}
     found: list[NodeId] = []
-    candidate = 0
     highest = LAST_PORT - max(settings.port_start, settings.metrics_port_start) * 1000
-    while len(found) < count and candidate < highest:
-        candidate += 1
-        ports = ports_of(candidate, settings)
-        if candidate not in taken and not busy.intersection(ports):
+    for candidate in range(1, highest + 1):
+        if len(found) == count:
+            break
+        if candidate not in taken and not busy.intersection(ports_of(candidate, settings)):
             found.append(NodeId(candidate))
     return found
 
 
-def ports_of(node_id: int, settings: Settings) -> tuple[int, int]:
-    """The node port and the metrics port that belong to an id."""
-    return settings.port_start * 1000 + node_id, settings.metrics_port_start * 1000 + node_id
-
-
 def places(seen: Observation, settings: Settings) -> list[Place]:
-    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out."""
+    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out.
+
+    A folder in which the last addition failed comes after the others until one succeeds there, or an hour has passed.
+    """
     found = []
     for path in settings.node_storage:
-        file_system = file_system_of(path, seen)
-        if file_system is not None and not in_crisis(file_system, settings):
-            found.append(Place(path=path, file_system=file_system))
-    return sorted(found, key=lambda place: -place.file_system.free_bytes)
+        system = _file_system_of(path, seen)
+        if system is None or in_crisis(system, settings) or system.free_inodes == 0:
+            continue
+        if place_problem(path, seen) is None:
+            found.append(Place(path=path, file_system=system))
+    return sorted(found, key=lambda place: (has_failed(place.path, seen), -place.file_system.free_bytes))
 
 
-def file_system_of(path: str, seen: Observation) -> FileSystem | None:
+def has_untried_place(seen: Observation, settings: Settings) -> bool:
+    """Whether a node fits somewhere where no addition failed lately, while one did elsewhere."""
+    found = [has_failed(place.path, seen) for place in places(seen, settings)]
+    return any(has_failed(path, seen) for path in settings.node_storage) and False in found
+
+
+def _file_system_of(path: str, seen: Observation) -> FileSystem | None:
     """The file system that a storage folder lies on, as far as it was seen."""
-    storage = next((each for each in seen.storages if each.path == path), None)
-    return None if storage is None else _mounted(storage, seen)
-
-
-def _mounted(storage: Storage, seen: Observation) -> FileSystem | None:
-    systems = seen.machine.file_systems
-    return next((each for each in systems if each.mount_point == storage.mount_point), None)
+    mounts = [storage.mount_point for storage in seen.storages if storage.path == path]
+    return next((each for each in seen.machine.file_systems if each.mount_point in mounts[:1]), None)
 
 
 def draw_wallet(settings: Settings, seed: int, node_id: int) -> str:
     """The address a new node pays to, drawn by weight; the same seed and id always give the same one."""
     wallets = settings.rewards_address
-    total = sum(wallet.weight for wallet in wallets)
     digest = sha256(f"{seed}:{node_id}".encode()).digest()
-    draw = int.from_bytes(digest[:8]) % total
+    draw = int.from_bytes(digest[:8]) % sum([wallet.weight for wallet in wallets])
     for wallet in wallets:
         draw -= wallet.weight
         if draw < 0:
-            return address_of(wallet, settings)
+            name = wallet.name_or_address
+            return {"donate": settings.donate_address, "faucet": FAUCET}.get(name, name)
     raise ValueError("weights must be positive")
-
-
-def address_of(wallet: WeightedWallet, settings: Settings) -> str:
-    """The address that a wallet's name stands for."""
-    return {"donate": settings.donate_address, "faucet": FAUCET}.get(
-        wallet.name_or_address, wallet.name_or_address
-    )
 
 
 def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: datetime) -> Node:
@@ -141,9 +139,18 @@ def new_node(node_id: NodeId, place: Place, settings: Settings, seed: int, now: 
 def no_place(seen: Observation, settings: Settings) -> Blocked:
     """Return why no storage folder takes a new node."""
     adding = Task(kind=TaskKind.ADD)
-    unseen = [path for path in settings.node_storage if file_system_of(path, seen) is None]
-    if unseen:
-        return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=unseen[0])
+    for path in settings.node_storage:
+        problem = place_problem(path, seen)
+        if problem is not None:
+            mend = Remedy(kind=RemedyKind.MEND_PLACE, path=path)
+            return Blocked(kind=problem, action=adding, path=path, remedy=mend)
+    for path in settings.node_storage:
+        system = _file_system_of(path, seen)
+        if system is None:
+            return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=path)
+        inodes = inode_gauge(system, settings)
+        if inodes is not None and not inodes.allows_growth:
+            return _inodes_short(adding, inodes)
     return Blocked(kind=BlockKind.NO_SPACE, action=adding, limit=settings.crisis_bytes)
 
 
@@ -151,14 +158,17 @@ SETTLED_AFTER_SECONDS = 60
 
 
 class NodeCost(Value, frozen=True, kw_only=True):
-    """The cost of one more node: share of one core, memory, and disk at once."""
+    """The cost of one more node: share of one core, memory, and disk at once, and its process with its threads."""
 
     cores: float
     memory_bytes: float
     disk_bytes: float
+    threads: int = 32
 
 
 UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
+MOST_PIDS_PERCENT = 90.0
+"""Of the processes and threads that there may be the rest is left to everything else."""
 
 
 def grow(seen: Observation, settings: Settings) -> Proposal:
@@ -167,14 +177,19 @@ def grow(seen: Observation, settings: Settings) -> Proposal:
     below_cap = max(0, -excess(seen, settings))
     if not stopped and not below_cap:
         return Proposal()
-    obstacle = _obstacle(seen, settings, stopped, below_cap)
+    task = Task(kind=TaskKind.ADD_UP_TO, count=below_cap)
+    if stopped:
+        task = Task(kind=TaskKind.START_STOPPED, nodes=ids_of(stopped), count=len(stopped))
+    obstacle, cause = must_shed(task, seen, settings), shared_cause(seen, settings)
+    if obstacle is None and cause is not None and not cause.over:
+        obstacle = cause.block(task)
+    obstacle = obstacle or too_high_to_grow(task, seen.machine, settings)
     if obstacle is not None:
         return Proposal(held=(obstacle,))
     cost = node_cost(seen)
-    free = free_slots(seen.nodes, settings, seen.now).starts
-    plan = _Plan(machine=after_starting(seen, cost), left=free)
+    plan = _Plan(machine=after_starting(seen, cost), left=free_slots(seen, settings, Status.RESTARTING))
     plan = _plan_starts(plan, seen, settings, stopped, cost)
-    if not plan.full:
+    if not plan.full and below_cap:
         plan = _plan_additions(plan, seen, settings, below_cap, cost)
     return Proposal(actions=plan.actions, held=plan.held, because=Reason(kind=ReasonKind.CAPACITY))
 
@@ -192,62 +207,36 @@ class _Plan(Value, frozen=True, kw_only=True):
         return replace(self, machine=machine, left=self.left - 1, actions=(*self.actions, action))
 
     def but(self, held: Blocked, *, full: bool = False) -> "_Plan":
-        return replace(self, held=(*self.held, held), full=self.full or full)
-
-
-def _obstacle(
-    seen: Observation, settings: Settings, stopped: list[NodeSeen], below_cap: int
-) -> Blocked | None:
-    """The first thing that keeps any growth back."""
-    task = Task(kind=TaskKind.ADD_UP_TO, count=below_cap)
-    if stopped:
-        task = Task(kind=TaskKind.START_STOPPED, nodes=ids_of(stopped), count=len(stopped))
-    shedding = must_shed(task, seen, settings)
-    if shedding is not None:
-        return shedding
-    cause = shared_cause(seen, settings)
-    if cause is not None and not cause.over:
-        return cause.block(task)
-    for gauge in gauges(seen.machine, settings):
-        if not gauge.allows_growth:
-            return too_high(task, gauge)
-    return None
-
-
-def too_high(task: Task, gauge: Gauge) -> Blocked:
-    """Return the task as blocked until a reading falls below the limit for growth."""
-    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=gauge.against(gauge.allow))
+        return replace(self, held=(*self.held, held), full=full)
 
 
 def _plan_starts(
     plan: _Plan, seen: Observation, settings: Settings, stopped: list[NodeSeen], cost: NodeCost
 ) -> _Plan:
-    program = target(seen, settings)
-    fallback = program_for_new(seen, settings)
+    program, fallback = target(seen, settings), program_for_new(seen, settings)
     trying = False
     for place, each in enumerate(stopped):
-        node = each.node
+        node, own = each.node, None
         task = Task(kind=TaskKind.START, nodes=(node.id,))
-        if backs_off(node, seen.now):
-            plan = plan.but(backing_off(node, task))
-            continue
-        if each.reading.root_dir_present is not True:
-            plan = plan.but(Blocked(kind=BlockKind.FOLDER_UNSEEN, action=task))
-            continue
-        if isinstance(fallback, Blocked) and isinstance(each.reading.program, Unseen):
-            plan = plan.but(replace(fallback, action=task))
-            continue  # It has no copy of its own, and there is none to give it.
         machine = one_more(plan.machine, cost, None)
-        limit = _machine_limit(task, machine, settings)
-        if plan.left <= 0:
-            limit = Blocked(kind=BlockKind.START_SLOT, action=task)
-        if limit is not None:
-            queue = replace(task, nodes=ids_of(stopped[place:]))
-            return plan.but(replace(limit, action=queue), full=True)
-        own = None if node.mount_point is None else _disk_limit(task, machine, node.mount_point, settings)
+        if backs_off(node, seen.now):
+            own = backing_off(node, task)
+        elif each.reading.root_dir_present is not True:
+            own = Blocked(kind=BlockKind.FOLDER_UNSEEN, action=task)
+        elif isinstance(fallback, Blocked) and isinstance(each.reading.program, Unseen):
+            own = replace(fallback, action=task)  # It has no copy of its own, and there is none to give it.
+        else:
+            limit = _machine_limit(task, machine, settings)
+            if plan.left <= 0:
+                limit = Blocked(kind=BlockKind.START_SLOT, action=task)
+            if limit is not None:
+                queue = replace(task, nodes=ids_of(stopped[place:]))
+                return plan.but(replace(limit, action=queue), full=True)
+            if node.mount_point is not None:
+                own = _disk_limit(task, machine, node.mount_point, settings)
         if own is not None:
             plan = plan.but(own)
-            continue  # Another node's disk may have free space.
+            continue  # Another node may be startable, and another disk have free space.
         renewed = program_for_start(each, program, fallback, seen, settings, trying=trying)
         trying = trying or renewed is program
         because = Reason(kind=ReasonKind.STOPPED, text=node.because or None)
@@ -258,22 +247,14 @@ def _plan_starts(
 def _plan_additions(
     plan: _Plan, seen: Observation, settings: Settings, below_cap: int, cost: NodeCost
 ) -> _Plan:
-    if not below_cap:
-        return plan
-    adding = Task(kind=TaskKind.ADD)
+    adding, last = Task(kind=TaskKind.ADD), seen.remembered
     program = program_for_new(seen, settings)
     if isinstance(program, Blocked):
         return plan.but(replace(program, action=adding))
-    last = seen.remembered
-    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
-        return plan.but(
-            Blocked(
-                kind=BlockKind.ADD_BACKOFF,
-                action=adding,
-                text=last.add_last_error,
-                until=last.add_retry_at,
-            )
-        )
+    # A pause is about the folders that an addition failed in: one where none did may be tried meanwhile.
+    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE) and not has_untried_place(seen, settings):
+        why, until = last.add_last_error, last.add_retry_at
+        return plan.but(Blocked(kind=BlockKind.ADD_BACKOFF, action=adding, text=why, until=until))
     if plan.left <= 0:
         return plan.but(Blocked(kind=BlockKind.START_SLOT, action=adding))
     wanted = min(below_cap, plan.left)
@@ -281,33 +262,30 @@ def _plan_additions(
     if len(ids) < wanted:
         plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
     for node_id in ids:
-        choice = _place(plan, seen, settings, cost)
+        choice = place_for_one_more(plan.machine, seen, settings, cost)
         if isinstance(choice, Blocked):
             return plan.but(choice)
         place, machine = choice
         node = new_node(node_id, place, settings, seen.seed, seen.now)
-        plan = plan.plus(
-            AddNode(node=node, program=program, because=Reason(kind=ReasonKind.CAPACITY)), machine
-        )
+        because = Reason(kind=ReasonKind.CAPACITY)
+        plan = plan.plus(AddNode(node=node, program=program, because=because), machine)
     if below_cap > wanted:
         more = Task(kind=TaskKind.ADD_MORE, count=below_cap - wanted)
         plan = plan.but(Blocked(kind=BlockKind.START_SLOT, action=more))
     return plan
 
 
-def _place(
-    plan: _Plan, seen: Observation, settings: Settings, cost: NodeCost
+def place_for_one_more(
+    now: MachineReading, seen: Observation, settings: Settings, cost: NodeCost
 ) -> tuple[Place, MachineReading] | Blocked:
     """The first storage folder, emptiest first, that one more node keeps below every limit."""
-    candidates = places(replace(seen, machine=plan.machine), settings)
     refusal: Blocked | None = None
     adding = Task(kind=TaskKind.ADD)
-    for place in candidates:
+    for place in places(replace(seen, machine=now), settings):
         mount_point = place.file_system.mount_point
-        machine = one_more(plan.machine, cost, mount_point)
-        limit = _machine_limit(adding, machine, settings) or _disk_limit(
-            adding, machine, mount_point, settings
-        )
+        machine = one_more(now, cost, mount_point)
+        limit = _machine_limit(adding, machine, settings)
+        limit = limit or _disk_limit(adding, machine, mount_point, settings)
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
             # Nodes differ in size, and below crisis_bytes a node is removed at once: the space of one more stays free.
             limit = Blocked(kind=BlockKind.CAPACITY_RESERVE, action=adding, path=mount_point)
@@ -319,32 +297,40 @@ def _place(
 
 def _machine_limit(task: Task, then: MachineReading, settings: Settings) -> Blocked | None:
     """Return the task as blocked by a reading that would not be below its limit on the machine as it would be."""
-    high = next((gauge for gauge in gauges(then, settings) if not gauge.allows_growth), None)
-    return None if high is None else _would(task, high)
+    high = too_high_to_grow(task, then, settings)
+    if high is not None:
+        return replace(high, kind=BlockKind.CAPACITY)
+    full = next((each for each in then.pids if each.percent > MOST_PIDS_PERCENT), None)
+    if full is None:
+        return None
+    where = f"the cgroup {full.where}" if full.where else "this machine"
+    return Blocked(kind=BlockKind.CAPACITY_PIDS, action=task, text=where, count=full.used, limit=full.total)
 
 
 def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Settings) -> Blocked | None:
     """The same for the disk that the node's data lies on; a disk that was not seen has no free space."""
-    if not any(each.mount_point == mount_point for each in then.file_systems):
+    if mount_point not in [each.mount_point for each in then.file_systems]:
         return Blocked(kind=BlockKind.DISK_UNSEEN, action=task, path=mount_point)
     disk = _disk(then, mount_point)
     if in_crisis(disk, settings):
         return Blocked(kind=BlockKind.CAPACITY_DISK, action=task, path=mount_point, count=disk.free_bytes)
-    gauge = disk_gauge(disk, settings)
-    return None if gauge.allows_growth else _would(task, gauge)
+    gauge, inodes = disk_gauge(disk, settings), inode_gauge(disk, settings)
+    if not gauge.allows_growth:
+        return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
+    return None if inodes is None or inodes.allows_growth else _inodes_short(task, inodes)
+
+
+def _inodes_short(task: Task, inodes: Gauge) -> Blocked:
+    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=inodes.against(inodes.allow))
 
 
 def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
     return next(each for each in machine.file_systems if each.mount_point == mount_point)
 
 
-def _would(task: Task, gauge: Gauge) -> Blocked:
-    return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
-
-
 def node_cost(seen: Observation) -> NodeCost:
     """The mean of the nodes that have run for a minute; a guess while there are none."""
-    cores, memory = [], []
+    cores, memory, threads = [], [], []
     for each in seen.nodes:
         process = each.reading.process
         if not isinstance(process, ProcessReading) or process.started_at is None:
@@ -355,77 +341,68 @@ def node_cost(seen: Observation) -> NodeCost:
             cores.append(process.cpu_percent / 100 * seen.machine.usable_cores)
         if process.memory_bytes is not None:
             memory.append(float(process.memory_bytes))
+        if process.threads is not None:
+            threads.append(process.threads)
     disk = [float(each.node.disk_bytes) for each in seen.nodes if each.node.disk_bytes is not None]
     return NodeCost(
         cores=fmean(cores) if cores else UNKNOWN_COST.cores,
         memory_bytes=fmean(memory) if memory else UNKNOWN_COST.memory_bytes,
         disk_bytes=fmean(disk) if disk else UNKNOWN_COST.disk_bytes,
+        threads=max(threads, default=UNKNOWN_COST.threads),
     )
 
 
 def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
     """The machine when what is reserved, and the nodes that are starting or will come back, have taken their share."""
-    starting = sum(
-        each.node.status in (Status.RESTARTING, Status.UPGRADING) or has_crashed(each) for each in seen.nodes
-    )
-    machine = _with_reservations(seen)
-    for _ in range(starting):
-        machine = one_more(machine, cost, None)
-    return machine
-
-
-def _with_reservations(seen: Observation) -> MachineReading:
-    """The machine when everybody has taken what is reserved now."""
     machine = seen.machine
-    for each in seen.reservations:
-        if not each.holds(seen.now):
-            continue
-        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0)
+    for each in [each for each in seen.reservations if each.holds(seen.now)]:
+        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0, threads=0)
         machine = one_more(machine, taken, None)
         for path, amount in each.disk_bytes.items():
-            mount_point = _mount_point_of(path, machine)
-            systems = tuple(
-                _fuller(system, amount) if system.mount_point == mount_point else system
+            # The innermost file system that the path is on, among those that were seen.
+            mounts = [
+                system.mount_point
                 for system in machine.file_systems
-            )
-            machine = replace(machine, file_systems=systems)
+                if f"{path}/".startswith(f"{system.mount_point.rstrip('/')}/")
+            ]
+            taken = NodeCost(cores=0, memory_bytes=0, disk_bytes=amount, threads=0)
+            machine = one_more(machine, taken, max(mounts, key=len, default=None))
+    for each_node in seen.nodes:
+        if each_node.node.status in UNDER_WAY or has_crashed(each_node):
+            machine = one_more(machine, cost, None)
     return machine
-
-
-def _mount_point_of(path: str, machine: MachineReading) -> str | None:
-    """Return the mount point of a path, among those that were seen; None if it is on none of them."""
-    found = [
-        each.mount_point
-        for each in machine.file_systems
-        if path == each.mount_point or path.startswith(f"{each.mount_point.rstrip('/')}/")
-    ]
-    return max(found, key=len, default=None)
 
 
 def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -> MachineReading:
     """The machine with one more node, its data on the file system at `mount_point`; None if they are there."""
-    cores = max(machine.usable_cores, 0.01)
     load = machine.load
+    cpu = cost.cores / max(machine.usable_cores, 0.01) * 100
+    memory = cost.memory_bytes / max(machine.memory_total_bytes, 1) * 100
+    systems = [
+        replace(
+            each,
+            free_bytes=int(each.free_bytes - cost.disk_bytes),
+            used_percent=each.used_percent + cost.disk_bytes / max(each.total_bytes, 1) * 100,
+        )
+        if each.mount_point == mount_point
+        else each
+        for each in machine.file_systems
+    ]
+    bounds = tuple(_fuller(each, int(cost.memory_bytes)) for each in machine.memory)
+    percent = _plus(machine.memory_percent, memory)
     return replace(
         machine,
-        cpu_percent=_plus(machine.cpu_percent, cost.cores / cores * 100),
-        memory_percent=_plus(
-            machine.memory_percent, cost.memory_bytes / max(machine.memory_total_bytes, 1) * 100
-        ),
+        cpu_percent=_plus(machine.cpu_percent, cpu),
+        memory_percent=max(each.percent for each in bounds) if bounds else percent,
+        memory=bounds,
+        pids=tuple(_fuller(each, cost.threads) for each in machine.pids),
         load=load if isinstance(load, Unseen) else replace(load, one=load.one + cost.cores),
-        file_systems=tuple(
-            _fuller(each, cost.disk_bytes) if each.mount_point == mount_point else each
-            for each in machine.file_systems
-        ),
+        file_systems=tuple(systems),
     )
 
 
-def _fuller(file_system: FileSystem, disk_bytes: float) -> FileSystem:
-    return replace(
-        file_system,
-        free_bytes=int(file_system.free_bytes - disk_bytes),
-        used_percent=file_system.used_percent + disk_bytes / max(file_system.total_bytes, 1) * 100,
-    )
+def _fuller(bound: Bound, more: int) -> Bound:
+    return replace(bound, used=bound.used + more)
 
 
 def _plus(value: float | Unseen, more: float) -> float | Unseen:

@@ -1,6 +1,6 @@
 """The ladder: concludes what became of nodes, then asks the rules in order; the first that acts decides the cycle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Container, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -17,17 +17,27 @@ from wnm.core.action import (
     RollBackNode,
     StopNode,
     node_of,
+    nodes_in,
 )
-from wnm.core.decide.crashed import start_crashed
-from wnm.core.decide.firewall import with_ports
+from wnm.core.decide.firewall import LEFT_ALONE, with_ports
 from wnm.core.decide.growth import grow
 from wnm.core.decide.pressure import is_resting_removal, relieve_pressure
-from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
-from wnm.core.decide.unwell import deal_with_shunned, restart_silent
+from wnm.core.decide.storage import (
+    Question,
+    held_nodes,
+    held_part,
+    place_news,
+    questions,
+    remove_dead,
+    with_dead,
+    without_doubtful,
+)
+from wnm.core.decide.unwell import deal_with_shunned, restart_silent, start_crashed
 from wnm.core.decide.upgrades import release_news, upgrade_outdated
 from wnm.core.decision import Conclusion, Decision, Proposal
-from wnm.core.health_gate import Waits, assess
+from wnm.core.health_gate import assess
 from wnm.core.lifecycle import (
+    UNDER_WAY,
     backing_off,
     backs_off,
     conclude,
@@ -37,15 +47,12 @@ from wnm.core.lifecycle import (
     lacks_restart,
     runs,
 )
-from wnm.core.node import TRANSITIONS, Node, NodeId, Status
+from wnm.core.node import TRANSITIONS, NodeId, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.release import Release, merged
 from wnm.core.settings import Settings
 from wnm.core.values import Value
-
-UNDER_WAY = frozenset({Status.UPGRADING, Status.RESTARTING})
-LEFT_ALONE = frozenset({Status.DISABLED, Status.REMOVING, Status.DEAD})
 
 
 class Settled(Value, frozen=True, kw_only=True):
@@ -62,61 +69,70 @@ class Settled(Value, frozen=True, kw_only=True):
     releases: tuple[Release, ...]
 
 
-def settle(seen: Observation, settings: Settings) -> Settled:
-    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted."""
+def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ()) -> Settled:
+    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted.
+
+    Nothing is finished or undone on the nodes that are `held`.
+    """
     interrupted = {node_of(each.action): each.action for each in seen.interrupted}
-    concluded = tuple(
-        replace(
-            each,
-            node=conclude(
-                each,
-                seen.now,
-                settings,
-                rebooted=seen.rebooted,
-                cut_off=interrupted.get(each.node.id),
-            ),
-        )
-        for each in seen.nodes
+    together = ended_together(seen.nodes, interrupted)
+    concluded: list[NodeSeen] = []
+    actions: list[NodeAction] = []
+    for before in seen.nodes:
+        cut_off, pid_before = interrupted.get(before.node.id), before.node.pid
+        shared = before.node.id in together
+        node = conclude(before, seen.now, settings, rebooted=seen.rebooted, cut_off=cut_off, together=shared)
+        each = replace(before, node=node)
+        concluded.append(each)
+        if node.id in held:
+            continue
+        action = _to_do_again(each, cut_off, seen)
+        action = action or _to_finish(each, cut_off, seen, settings, pid_before=pid_before)
+        actions += [] if action is None else [action]
+    gone = {action.node for action in actions if isinstance(action, RemoveNode)}
+    leaving = [each.node for each in seen.nodes if each.node.id in gone]
+    staying = [each for each in concluded if each.node.id not in gone]
+    news = release_news(seen, settings, concluded, together)
+    # Until those that leave are gone their ids and ports stay theirs.
+    view = replace(
+        seen,
+        nodes=tuple(staying),
+        remembered=replace(seen.remembered, releases=merged(seen.remembered.releases, news)),
+        claims=seen.claims + tuple([Claim(id=node.id, by="its removal") for node in leaving]),
+        bound_ports=seen.bound_ports.union(*[(node.port, node.metrics_port) for node in leaving]),
     )
-    actions = []
-    for before, each in zip(seen.nodes, concluded, strict=True):
-        cut_off = interrupted.get(each.node.id)
-        action = _to_finish(each, cut_off, seen, settings, pid_before=before.node.pid)
-        if action is not None:
-            actions.append(action)
-    leaving = {action.node for action in actions if isinstance(action, RemoveNode)}
-    staying = tuple(each for each in concluded if each.node.id not in leaving)
-    news = release_news(seen, settings, concluded)
-    knowing = replace(seen.remembered, releases=merged(seen.remembered.releases, news))
     return Settled(
-        seen=_without(replace(seen, remembered=knowing), staying),
-        nodes=concluded,
+        seen=view,
+        nodes=tuple(concluded),
         actions=tuple(actions),
-        held=tuple(_waiting(each, settings, seen.now) for each in staying if each.node.status in TRANSITIONS),
+        held=tuple(
+            [_waiting(each, settings, seen.now) for each in staying if each.node.status in TRANSITIONS]
+        ),
         releases=news,
     )
 
 
-def _without(seen: Observation, staying: tuple[NodeSeen, ...]) -> Observation:
-    """The view without those that leave; until they are gone their ids and ports stay theirs."""
-    stay = {each.node.id for each in staying}
-    leaving = [each.node for each in seen.nodes if each.node.id not in stay]
-    return replace(
-        seen,
-        nodes=staying,
-        claims=seen.claims + tuple(Claim(id=node.id, by="its removal") for node in leaving),
-        bound_ports=seen.bound_ports.union(*((node.port, node.metrics_port) for node in leaving)),
-    )
+def ended_together(nodes: Iterable[NodeSeen], interrupted: Container[NodeId]) -> frozenset[NodeId]:
+    """Return the nodes whose processes ended by themselves since the last cycle, if they are of several versions.
+
+    Whatever ended them all (the system short of memory, somebody's killall) is no fault of the version of one.
+    """
+    ended = [
+        each.node
+        for each in nodes
+        if each.node.status not in (Status.STOPPED, *LEFT_ALONE)
+        and is_gone(each.reading)
+        and each.node.id not in interrupted
+    ]
+    versions = {node.gate_version or node.binary_version for node in ended}
+    return frozenset(node.id for node in ended) if len(versions) > 1 else frozenset()
 
 
 def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tuple[Conclusion, ...]:
     """Return the rows to be written: the nodes that are no longer as they were remembered."""
     known = {each.node.id: each.node for each in before}
-    return tuple(
-        Conclusion(before=known[each.node.id], after=each.node)
-        for each in after
-        if known[each.node.id] != each.node
-    )
+    pairs = [(known[each.node.id], each.node) for each in after]
+    return tuple([Conclusion(before=was, after=now) for was, now in pairs if was != now])
 
 
 def _to_do_again(each: NodeSeen, cut_off: NodeAction | None, seen: Observation) -> NodeAction | None:
@@ -142,15 +158,13 @@ def _to_finish(
     *,
     pid_before: int | None,
 ) -> NodeAction | None:
-    """Return the action that completes this node's state: a removal that is due or was interrupted, a missing stop."""
+    """Return the action that completes this node's state: a way back, a missing restart or stop, a due removal."""
     node = each.node
-    absent = each.reading.root_dir_present is False
-    again = _to_do_again(each, cut_off, seen)
-    if again is not None:
-        return again
+    rests, absent = backs_off(node, seen.now), each.reading.root_dir_present is False
     if node.gate_failure is not None and node.status not in LEFT_ALONE:
-        return None if backs_off(node, seen.now) or absent else _roll_back(node)
-    if backs_off(node, seen.now) or seen.rebooted:
+        because = Reason(kind=ReasonKind.GATE_FAILED, version=node.gate_version, text=node.gate_failure)
+        return None if rests or absent else RollBackNode(node=node.id, because=because)
+    if rests or seen.rebooted:
         return None
     stale = lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
     if stale and node.status in UNDER_WAY and not absent:
@@ -158,25 +172,15 @@ def _to_finish(
         return RestartNode(node=node.id, silent=False, because=because)
     if node.status is not Status.REMOVING:
         return None
+    because = Reason(kind=ReasonKind.AS_DECIDED, text=node.because)
     if seen.now - node.status_since >= settings.delay_remove:
-        return RemoveNode(node=node.id, because=_as_decided(node))
-    if runs(each.reading) and not absent:
-        return RetireNode(node=node.id, because=_as_decided(node))
-    return None
-
-
-def _as_decided(node: Node) -> Reason:
-    return Reason(kind=ReasonKind.AS_DECIDED, text=node.because)
-
-
-def _roll_back(node: Node) -> RollBackNode:
-    because = Reason(kind=ReasonKind.GATE_FAILED, version=node.gate_version, text=node.gate_failure)
-    return RollBackNode(node=node.id, because=because)
+        return RemoveNode(node=node.id, because=because)
+    return RetireNode(node=node.id, because=because) if runs(each.reading) and not absent else None
 
 
 def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Blocked:
-    node = each.node
-    nodes = (node.id,)
+    """Return what a node in a transition waits for."""
+    node, nodes = each.node, (each.node.id,)
     if is_resting_removal(node, now):
         remedy = Remedy(kind=RemedyKind.FIX_REMOVAL, nodes=nodes, text=node.last_error)
         return replace(backing_off(node, Task(kind=TaskKind.REMOVE, nodes=nodes)), remedy=remedy)
@@ -188,13 +192,15 @@ def _waiting(each: NodeSeen, settings: Settings, now: datetime) -> Blocked:
     if node.gate_version is not None and runs(each.reading):
         action = Task(kind=TaskKind.PASS_GATE, nodes=nodes, version=node.gate_version)
         verdict = assess(node, each.reading, now, settings, pid_before=node.pid)
-        if isinstance(verdict, Waits):
-            return Blocked(kind=verdict.kind, action=action, than=verdict.than, until=verdict.until)
+        if verdict.passed is None:
+            return Blocked(kind=verdict.waits_for, action=action, than=verdict.than, until=verdict.until)
         return Blocked(kind=BlockKind.NEXT_OBSERVATION, action=action)
-    action = Task(kind=TaskKind.LEAVE_TRANSITION, nodes=nodes, status=node.status)
     unseen = node.status is not Status.REMOVING and not runs(each.reading)
-    kind = BlockKind.PROCESS_UNSEEN if unseen else BlockKind.DELAY
-    return Blocked(kind=kind, action=action, until=node.status_since + delay_of(node, settings))
+    return Blocked(
+        kind=BlockKind.PROCESS_UNSEEN if unseen else BlockKind.DELAY,
+        action=Task(kind=TaskKind.LEAVE_TRANSITION, nodes=nodes, status=node.status),
+        until=node.status_since + delay_of(node, settings),
+    )
 
 
 type Rule = Callable[[Observation, Settings], Proposal]
@@ -202,10 +208,8 @@ type Rule = Callable[[Observation, Settings], Proposal]
 
 def after_reboot(seen: Observation, settings: Settings) -> Proposal:
     """The machine started again, so nothing remembered of processes holds."""
-    if not seen.rebooted:
-        return Proposal()
     because = Reason(kind=ReasonKind.REBOOTED)
-    return Proposal(actions=(Resurvey(because=because),), because=because)
+    return Proposal(actions=(Resurvey(because=because),) if seen.rebooted else (), because=because)
 
 
 CRASHED = "crashed nodes"
@@ -226,99 +230,87 @@ MISSING_STORAGE = "missing storage"
 
 def decide(seen: Observation, settings: Settings) -> Decision:
     """Decide what this cycle does and what it holds back, from the observation and the settings alone."""
-    settled = settle(seen, settings)
-    missing = missing_storage(seen, settled.seen)
-    if missing:
-        return _stand_still(seen, settled, missing)
+    asked = questions(seen)
+    seen, held = without_doubtful(seen, asked), list(map(held_part, asked))
+    settled = settle(seen, settings, held_nodes(asked))
+    if asked and {each.path for each in seen.storages} <= {each.path for each in asked if each.closed}:
+        return _stand_still(seen, settled, asked)
     view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
-    latest = _latest(settled.nodes, view.nodes)
+    newer = {each.node.id: each for each in view.nodes}
+    latest = tuple([newer.get(each.node.id, each) for each in settled.nodes])
     rule, because = IDLE, Reason(kind=ReasonKind.NOTHING_TO_DO)
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
-    chosen: Proposal | None = None
-    held: list[Blocked] = list(settled.held)
-    taken = {node_of(action) for action in settled.actions}
-    first: list[Action] = list(settled.actions)
+    chosen, actions = False, list[Action](settled.actions)
+    held += settled.held
+    taken = nodes_in(actions) | held_nodes(asked)  # A node has one action a cycle.
     for name, propose in LADDER:
-        proposal = _without_taken(propose(view, settings), taken)
-        held.extend(proposal.held)
-        if not proposal.actions:
+        proposal = propose(view, settings)
+        held += proposal.held
+        own = [each for each in proposal.actions if isinstance(each, Resurvey) or node_of(each) not in taken]
+        if not own:
             continue
         if name == CRASHED:
             # Healing is no turn of its own: what comes below it decides beside it, and counts it as started.
-            first.extend(proposal.actions)
-            view = _with_starting(view, proposal)
+            actions += own
+            view = _with_starting(view, own)
             if rule == IDLE:
                 rule, because = name, proposal.because or because
-        elif chosen is None:
-            chosen, rule, because = proposal, name, proposal.because or because
-            taken |= {node_of(action) for action in proposal.actions if not isinstance(action, Resurvey)}
-            first.extend(proposal.actions)
+        elif not chosen:
+            chosen, rule, because = True, name, proposal.because or because
+            actions += own
+            taken |= nodes_in(own)
         else:
-            held.append(_behind(rule, name, proposal))
-    if rule == IDLE and held:
-        because = Reason(kind=ReasonKind.ALL_BLOCKED)
+            nodes = tuple([node_of(each) for each in own if not isinstance(each, Resurvey)])
+            task = Task(kind=TaskKind.RULE, rule=name, nodes=nodes, reason=proposal.because)
+            held.append(Blocked(kind=BlockKind.ANOTHER_RULE, action=task, rule=rule))
+    if rule == IDLE and asked:
+        rule, because = MISSING_STORAGE, _standstill(asked)
     decision = Decision(
         rule=rule,
-        because=because,
+        because=Reason(kind=ReasonKind.ALL_BLOCKED) if rule == IDLE and held else because,
         conclusions=conclusions(seen.nodes, latest),
-        actions=tuple(first),
+        actions=tuple(actions),
         held=tuple(held),
         releases=settled.releases,
+        places=place_news(
+            seen, settings, asked, [each.node for each in actions if isinstance(each, AddNode)]
+        ),
     )
-    return with_ports(decision, seen, settings, (each.node for each in latest))
+    return with_ports(decision, seen, settings, [each.node for each in latest])
 
 
-def _with_starting(view: Observation, healing: Proposal) -> Observation:
+def _with_starting(view: Observation, healing: list[Action]) -> Observation:
     """The view of the rules below: crashed nodes that are started count as starting."""
-    starts = {node_of(action): action for action in healing.actions if not isinstance(action, Resurvey)}
-    nodes = tuple(
+    starts = {node_of(action): action for action in healing if not isinstance(action, Resurvey)}
+    nodes = [
         replace(each, node=during(starts[each.node.id], each.node, view.now))
         if each.node.id in starts
         else each
         for each in view.nodes
-    )
-    return replace(view, nodes=nodes)
+    ]
+    return replace(view, nodes=tuple(nodes))
 
 
-def _behind(first: str, name: str, proposal: Proposal) -> Blocked:
-    """Return the task of a rule as blocked by an earlier rule that takes the cycle."""
-    nodes = tuple(node_of(action) for action in proposal.actions if not isinstance(action, Resurvey))
-    task = Task(kind=TaskKind.RULE, rule=name, nodes=nodes, reason=proposal.because)
-    return Blocked(kind=BlockKind.ANOTHER_RULE, action=task, rule=first)
-
-
-def _without_taken(proposal: Proposal, taken: set[NodeId]) -> Proposal:
-    """The proposal without what it would do to nodes that the bookkeeping acts on: a node has one action a cycle."""
-    staying = tuple(
-        action for action in proposal.actions if isinstance(action, Resurvey) or node_of(action) not in taken
-    )
-    return replace(proposal, actions=staying)
-
-
-def _latest(nodes: tuple[NodeSeen, ...], newer: tuple[NodeSeen, ...]) -> tuple[NodeSeen, ...]:
-    """All the nodes, as in `newer` where they are there too."""
-    found = {each.node.id: each for each in newer}
-    return tuple(found.get(each.node.id, each) for each in nodes)
-
-
-def _stand_still(seen: Observation, settled: Settled, missing: tuple[Blocked, ...]) -> Decision:
-    """With a disk away nothing is done at all: whatever seems to be missing may come back."""
+def _stand_still(seen: Observation, settled: Settled, asked: tuple[Question, ...]) -> Decision:
+    """With every disk in question nothing is done at all: whatever seems to be missing may come back."""
     return Decision(
         rule=MISSING_STORAGE,
-        because=_standstill(missing[0]),
+        because=_standstill(asked),
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=(),
-        held=missing,
+        held=tuple([each.blocked for each in asked]),
         releases=settled.releases,
     )
 
 
-def _standstill(missing: Blocked) -> Reason:
+def _standstill(asked: tuple[Question, ...]) -> Reason:
+    first = asked[0].blocked
     return Reason(
-        kind=ReasonKind(missing.kind.value),
-        path=missing.path,
-        other_path=missing.other_path,
-        than=missing.than,
-        nodes=missing.nodes,
+        kind=ReasonKind(first.kind.value),
+        path=first.path,
+        other_path=first.other_path,
+        than=first.than,
+        count=first.count,
+        nodes=first.nodes,
     )

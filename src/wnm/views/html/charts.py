@@ -1,17 +1,14 @@
 """Draws how the machine was over the last day, week and month, as small SVG charts that need no script."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.core.readings import BY_KEY, PERCENT, limits_of, shown
-from wnm.core.settings import Settings
 from wnm.core.timeline import RANGES, Bucket, Past, Range, Spread
-from wnm.views.charts import earned_in, nice_top
-from wnm.views.html.markup import Markup, element, joined, time
+from wnm.views.charts import Chart, earned_in, nice_top, of_reading, summary
+from wnm.views.html.markup import Markup, element, joined, quiet, section, time
 from wnm.views.html.verdict import Subject
 from wnm.views.payload import moment
 from wnm.views.words import size
@@ -72,69 +69,40 @@ def _path(points: Sequence[tuple[int, int]]) -> str:
     return "M" + " ".join(f"{x},{y}" for x, y in points)
 
 
-_PERCENT = 100.0
 _EARNED = "earned"
-
-
-class Chart(Struct, frozen=True, kw_only=True):
-    """The content of one chart: its measures with their names, and the format of a value, here and by the script.
-
-    `top` is fixed for percentages, None where it follows the values; `limits` are those of the present settings,
-    below which nodes are added and above which they are shed.
-    """
-
-    title: str
-    measures: tuple[tuple[str, str], ...]
-    shown: Callable[[float], str]
-    unit: str
-    top: float | None = None
-    limits: tuple[float | None, float | None] = (None, None)
 
 
 def charts(subject: Subject) -> Markup:
     """The section. The ranges are switched by radio buttons and the style sheet alone."""
-    past = _with_earnings(subject)
+    past, settings = _with_earnings(subject), subject.material.settings
     # The buttons stand before the figures so that the style sheet can tell from them what to show.
     buttons: list[Markup] = []
     for each in RANGES:
-        first = each is RANGES[0]
-        buttons.append(
-            element(
-                "input", type="radio", name="range", id=f"range-{each.name}", value=each.name, checked=first
-            )
-        )
-        buttons.append(element("label", each.name, for_=f"range-{each.name}"))
-    figures = [_figure(chart, past) for chart in _all(subject.material.settings)]
-    return element(
-        "section",
-        element("h2", "How it was", id="charts"),
-        element(
-            "fieldset",
-            element("legend", "Over the last"),
-            *buttons,
-            element("div", *figures, class_="charts"),
-            class_="ranges",
-        ),
-        aria_labelledby="charts",
-    )
-
-
-def _all(settings: Settings) -> tuple[Chart, ...]:
-    return (
-        Chart(
-            title="Nodes",
-            measures=(("nodes_running", "running"), ("nodes_total", "all")),
-            shown=lambda value: f"{value:,.0f}",
-            unit="count",
-        ),
-        _reading("CPU", "cpu_percent", "use of all cores", settings),
-        _reading("Memory", "memory_percent", "not available", settings),
-        _reading("Load", "load_1min", "1 minute", settings),
-        _reading("Disk space", "disk_used_percent", "use of the fullest disk", settings),
+        name, first = f"range-{each.name}", each is RANGES[0]
+        buttons.append(element("input", type="radio", name="range", id=name, value=each.name, checked=first))
+        buttons.append(element("label", each.name, for_=name))
+    every = (
+        Chart("Nodes", (("nodes_running", "running"), ("nodes_total", "all")), "{:,.0f}".format, "count"),
+        of_reading("CPU", "cpu_percent", "use of all cores", settings),
+        of_reading("Memory", "memory_percent", "not available", settings),
+        of_reading("Load", "load_1min", "1 minute", settings),
+        of_reading("Disk space", "disk_used_percent", "use of the fullest disk", settings),
         _traffic("Network", "netio", "received", "sent"),
         _traffic("Disk traffic", "hdio", "read", "written"),
-        Chart(title="Earned", measures=((_EARNED, "on each day (UTC)"),), shown=_coins, unit="coin"),
+        Chart("Earned", ((_EARNED, "on each day (UTC)"),), "{:.4g} ANT".format, "coin"),
     )
+    figures = []
+    for chart in every:
+        keys = [
+            element(
+                "span", element("span", class_=f"key key-{place}", aria_hidden="true"), name, class_="legend"
+            )
+            for place, (_, name) in enumerate(chart.measures)
+        ]
+        caption = element("figcaption", element("strong", chart.title), " ", joined(keys, " "))
+        figures.append(element("figure", caption, *(_over(each, chart, past) for each in RANGES)))
+    choice = element("legend", "Over the last"), *buttons, element("div", *figures, class_="charts")
+    return section("charts", "How it was", element("fieldset", *choice, class_="ranges"))
 
 
 def _with_earnings(subject: Subject) -> Past:
@@ -149,83 +117,42 @@ def _with_earnings(subject: Subject) -> Past:
     return replace(past, trends=trends)
 
 
-def _reading(title: str, key: str, name: str, settings: Settings) -> Chart:
-    """A reading against the limits of the present settings."""
-    reading = BY_KEY[key]
-    is_share = reading.unit == PERCENT
-    return Chart(
-        title=title,
-        measures=((reading.sample or key, name),),
-        shown=partial(shown, reading.unit),
-        unit="percent" if is_share else "load",
-        top=_PERCENT if is_share else None,
-        limits=limits_of(reading, settings),
-    )
-
-
 def _traffic(title: str, kind: str, to_here: str, from_here: str) -> Chart:
     measures = ((f"{kind}_read_bytes_per_second", to_here), (f"{kind}_write_bytes_per_second", from_here))
-    return Chart(title=title, measures=measures, shown=_rate, unit="rate")
-
-
-def _coins(value: float) -> str:
-    return f"{value:.4g} ANT"
-
-
-def _rate(value: float) -> str:
-    return f"{size(round(value))}/s"
-
-
-def _figure(chart: Chart, past: Past) -> Markup:
-    keys = [
-        element("span", element("span", class_=f"key key-{place}", aria_hidden="true"), name, class_="legend")
-        for place, (_, name) in enumerate(chart.measures)
-    ]
-    caption = element("figcaption", element("strong", chart.title), " ", joined(keys, " "))
-    return element("figure", caption, *(_over(each, chart, past) for each in RANGES))
+    return Chart(title, measures, lambda value: f"{size(round(value))}/s", "rate")
 
 
 def _over(range_: Range, chart: Chart, past: Past) -> Markup:
     """The chart over one range, with its lowest, mean and highest value in words below."""
     buckets = past.trends.get(range_.name, ())
-    scale = Scale(buckets=range_.buckets, top=_top(chart, buckets))
-    words = [_summary(chart, measure, name, buckets) for measure, name in chart.measures]
+    wholes = [(name, summary(buckets, measure)) for measure, name in chart.measures]
+    top = chart.top
+    if top is None:
+        # It holds every value, and limits that are not far above them.
+        highest = max((whole.high for _, whole in wholes if whole is not None), default=0.0)
+        top = nice_top(max([highest, *(each for each in chart.limits if each and each <= highest * 4)]))
+    scale = Scale(buckets=range_.buckets, top=top)
+    words = []
+    for name, whole in wholes:
+        said = "nothing was seen"
+        if whole is not None:
+            low, mean, high = map(chart.shown, (whole.low, whole.mean, whole.high))
+            said = f"{low} all the time" if low == high else f"{low} to {high}, mean {mean}"
+        words.append(f"{name}: {said}")
     begin = past.until - timedelta(seconds=range_.bucket_seconds * range_.buckets)
+    axis = [time(each, class_="axis") for each in (begin, past.until)]
     return element(
         "div",
         element("div", chart.shown(scale.top), class_="top", aria_hidden="true"),
         _drawing(chart, buckets, scale),
         element("p", "", class_="readout", aria_hidden="true"),
-        element(
-            "div",
-            time(begin, class_="axis"),
-            time(past.until, class_="axis"),
-            class_="times",
-            aria_hidden="true",
-        ),
-        element("p", joined(words, "<br>"), class_="quiet"),
+        element("div", *axis, class_="times", aria_hidden="true"),
+        quiet(joined(words, "<br>")),
         class_=f"over over-{range_.name}",
         data_from=moment(begin),
         data_seconds=f"{range_.bucket_seconds:g}",
         data_buckets=range_.buckets,
     )
-
-
-def _top(chart: Chart, buckets: Sequence[Bucket]) -> float:
-    """Return the upper end of the scale: it holds every value, and limits that are not far above them."""
-    if chart.top is not None:
-        return chart.top
-    highest = max(
-        (
-            bucket.spreads[measure].high
-            for bucket in buckets
-            for measure, _ in chart.measures
-            if measure in bucket.spreads
-        ),
-        default=0.0,
-    )
-    near = [limit for limit in chart.limits if limit is not None and limit <= highest * 4]
-    return nice_top(max([highest, *near]))
 
 
 def _drawing(chart: Chart, buckets: Sequence[Bucket], scale: Scale) -> Markup:
@@ -253,14 +180,3 @@ def _drawing(chart: Chart, buckets: Sequence[Bucket], scale: Scale) -> Markup:
         aria_hidden="true",
         focusable="false",
     )
-
-
-def _summary(chart: Chart, measure: str, name: str, buckets: Sequence[Bucket]) -> Markup:
-    spreads = [bucket.spreads[measure] for bucket in buckets if measure in bucket.spreads]
-    if not spreads:
-        return joined((f"{name}: nothing was seen",))
-    mean = sum(each.mean for each in spreads) / len(spreads)
-    low, high = min(each.low for each in spreads), max(each.high for each in spreads)
-    if chart.shown(low) == chart.shown(high):
-        return joined((f"{name}: {chart.shown(low)} all the time",))
-    return joined((f"{name}: {chart.shown(low)} to {chart.shown(high)}, mean {chart.shown(mean)}",))

@@ -30,7 +30,11 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
     `class_` stands for `class`, other underscores for hyphens; True is an attribute without a value, None or
     False is none.
     """
-    start = "".join(_attribute(key, value) for key, value in attributes.items())
+    start = ""
+    for key, value in attributes.items():
+        written = "" if value is True else f'="{_escaped(str(value))}"'
+        if value is not None and value is not False:
+            start += f" {key.rstrip('_').replace('_', '-')}{written}"
     if name in _VOID:
         return Markup(f"<{name}{start}>")
     return Markup(f"<{name}{start}>{joined(children).text}</{name}>")
@@ -38,12 +42,25 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
 
 def joined(children: Iterable[Child], between: str = "") -> Markup:
     """The children one after the other."""
-    return Markup(between.join(_text(each) for each in children if each is not None))
+    texts = [
+        each.text if isinstance(each, Markup) else _escaped(each) for each in children if each is not None
+    ]
+    return Markup(between.join(texts))
 
 
 def raw(text: str) -> Markup:
     """Our own source, such as the style sheet: never a text from elsewhere."""
     return Markup(text)
+
+
+def section(name: str, title: str, *children: Child) -> Markup:
+    """A section of the page below its heading, by which it is called."""
+    return element("section", element("h2", title, id=name), *children, aria_labelledby=name)
+
+
+def quiet(*children: Child, **attributes: object) -> Markup:
+    """A paragraph that matters less."""
+    return element("p", *children, **attributes, class_="quiet")
 
 
 def time(at: datetime, *, class_: str | None = None) -> Markup:
@@ -64,17 +81,6 @@ def data_block(name: str, payload: Any) -> Markup:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(f'<script type="application/json" id="{name}">{text}</script>')
-
-
-def _attribute(key: str, value: object) -> str:
-    if value is None or value is False:
-        return ""
-    name = key.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{_escaped(str(value))}"'
-
-
-def _text(child: Markup | str) -> str:
-    return child.text if isinstance(child, Markup) else _escaped(child)
 
 
 def _escaped(text: str) -> str:

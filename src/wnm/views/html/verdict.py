@@ -12,8 +12,8 @@ from wnm.core.alerts import Episode, Severity
 from wnm.core.node import Status
 from wnm.core.timeline import Past
 from wnm.views.doctor import LATE_AFTER, Check, CheckKind, checks_of
-from wnm.views.html.markup import Markup, element
-from wnm.views.material import Material, NodeFacts, attention, counts_of
+from wnm.views.html.markup import Markup, element, section
+from wnm.views.material import Material, tally
 from wnm.views.words import absolute, printable, shorten, span
 
 
@@ -37,12 +37,6 @@ class Subject(Struct, frozen=True, kw_only=True, dict=True):
     def checks(self) -> tuple[Check, ...]:
         """Return the checks of the ledger and the last cycle about the machine's health."""
         return checks_of(self.material)
-
-    @cached_property
-    def nodes(self) -> tuple[tuple[NodeFacts, str | None], ...]:
-        """Every node, and why somebody may want to look at it."""
-        pairs = zip(self.material.nodes, self.material.facts, strict=True)
-        return tuple((facts, attention(each, facts)) for each, facts in pairs)
 
 
 _LONGEST = 180
@@ -70,25 +64,41 @@ def verdict(subject: Subject) -> Verdict:
     if bad:
         rest = len(bad) - 1
         more = f"{rest:,} more thing{' needs' if rest == 1 else 's need'} you" if rest else None
-        return Verdict(state=State.BAD, sentence=_worst(subject, bad[0]), more=more)
+        cycle, now = subject.material.cycle, subject.material.generated_at
+        words = shorten(sentence_of(bad[0]), _LONGEST)
+        if cycle is None:
+            words = "No cycle has run yet"
+        elif now - cycle.started_at > LATE_AFTER:
+            words = f"wnm has not run for {span(now - cycle.started_at)}"
+        return Verdict(state=State.BAD, sentence=words, more=more)
     if subject.alerts:
-        return _of_alerts(sorted(subject.alerts, key=lambda each: each.severity is not Severity.CRITICAL))
-    return _without_trouble(subject)
+        # The machine is not fine, although all nodes may be.
+        worst = next(
+            (each for each in subject.alerts if each.severity is Severity.CRITICAL), subject.alerts[0]
+        )
+        rest = len(subject.alerts) - 1
+        return Verdict(
+            state=State.BAD if worst.severity is Severity.CRITICAL else State.NOTE,
+            sentence=shorten(words_of(worst), _LONGEST),
+            more=f"{rest:,} more alert{' is' if rest == 1 else 's are'} open" if rest else None,
+        )
+    total, counts = len(subject.material.nodes), subject.material.counts
+    running, concerns = counts[Status.RUNNING], sum(why is not None for why in subject.material.concerns)
+    if concerns:
+        look = f"{concerns:,} want{'s' if concerns == 1 else ''} a look"
+        return Verdict(state=State.NOTE, sentence=f"{running:,} of {total:,} nodes run, {look}")
+    others = tally(counts, but=Status.RUNNING, form=",")
+    words = f"All is well: {running:,} of {total:,} nodes run, {others}"
+    if not total:
+        words = "All is well; there are no nodes yet"
+    elif running == total:
+        words = f"All {total:,} nodes are fine" if total > 1 else "The node is fine"
+    return Verdict(state=State.FINE, sentence=words)
 
 
 def words_of(alert: Episode) -> str:
     """Return the subject and the text of an alert."""
     return printable(f"{alert.subject}: {alert.text}" if alert.subject else alert.text)
-
-
-def _of_alerts(alerts: Sequence[Episode]) -> Verdict:
-    """Return the verdict of open alerts: the machine is not fine, although all nodes may be."""
-    worst, rest = alerts[0], len(alerts) - 1
-    return Verdict(
-        state=State.BAD if worst.severity is Severity.CRITICAL else State.NOTE,
-        sentence=shorten(words_of(worst), _LONGEST),
-        more=f"{rest:,} more alert{' is' if rest == 1 else 's are'} open" if rest else None,
-    )
 
 
 def troubles(subject: Subject) -> list[Check]:
@@ -109,35 +119,6 @@ def sentence_of(check: Check) -> str:
     return text[:1].upper() + text[1:] if text.split()[0].rstrip(":").isalpha() else text
 
 
-def _worst(subject: Subject, worst: Check) -> str:
-    cycle, now = subject.material.cycle, subject.material.generated_at
-    if cycle is None:
-        return "No cycle has run yet"
-    if now - cycle.started_at > LATE_AFTER:
-        return f"wnm has not run for {span(now - cycle.started_at)}"
-    return shorten(sentence_of(worst), _LONGEST)
-
-
-def _without_trouble(subject: Subject) -> Verdict:
-    total = len(subject.nodes)
-    counts = counts_of(subject.material.nodes)
-    running = counts[Status.RUNNING]
-    concerns = sum(why is not None for _, why in subject.nodes)
-    if not total:
-        return Verdict(state=State.FINE, sentence="All is well; there are no nodes yet")
-    if concerns:
-        look = f"{concerns:,} want{'s' if concerns == 1 else ''} a look"
-        return Verdict(state=State.NOTE, sentence=f"{running:,} of {total:,} nodes run, {look}")
-    if running == total:
-        return Verdict(
-            state=State.FINE, sentence=f"All {total:,} nodes are fine" if total > 1 else "The node is fine"
-        )
-    others = ", ".join(
-        f"{count:,} {status}" for status, count in counts.items() if count and status is not Status.RUNNING
-    )
-    return Verdict(state=State.FINE, sentence=f"All is well: {running:,} of {total:,} nodes run, {others}")
-
-
 MOST_ENTRIES = 16
 _OPTION = re.compile(r"(--[a-z_-]{1,30})\b")
 
@@ -146,43 +127,34 @@ def alerts(subject: Subject) -> Markup:
     """The section; it is there, and says so, when nothing needs anybody."""
     bad = troubles(subject)
     notes = [check for check in subject.checks if check.ok is None]
-    parts = [element("h2", "What needs you", id="needs")]
+    parts = []
     if bad:
         parts.append(element("ul", *_entries(bad), class_="alerts bad"))
     elif not subject.alerts:
         parts.append(element("p", "Nothing needs you.", class_="calm"))
     if subject.alerts:
-        parts.append(element("h3", "Open alerts"))
-        parts.append(element("ul", *map(_open_alert, subject.alerts[:MOST_ENTRIES]), class_="alerts bad"))
+        entries = []
+        for alert in subject.alerts[:MOST_ENTRIES]:
+            since = element("span", "Since: ", class_="label"), absolute(alert.since)
+            remedy = _remedy(printable(alert.remedy))
+            entries.append(
+                element("li", element("p", words_of(alert)), element("p", *since, class_="remedy"), remedy)
+            )
+        parts += [element("h3", "Open alerts"), element("ul", *entries, class_="alerts bad")]
     if notes:
-        parts.append(element("h3", "Worth knowing"))
-        parts.append(element("ul", *_entries(notes), class_="notes"))
-    return element("section", *parts, aria_labelledby="needs")
-
-
-def _open_alert(alert: Episode) -> Markup:
-    """One that somebody was told of, since when, and what to do."""
-    return element(
-        "li",
-        element("p", words_of(alert)),
-        element("p", element("span", "Since: ", class_="label"), absolute(alert.since), class_="remedy"),
-        _remedy(printable(alert.remedy)),
-    )
+        parts += [element("h3", "Worth knowing"), element("ul", *_entries(notes), class_="notes")]
+    return section("needs", "What needs you", *parts)
 
 
 def _entries(checks: Sequence[Check]) -> list[Markup]:
     """So many that they can be read; where the same is wrong with a thousand nodes, the rest is only counted."""
-    shown = [_entry(check) for check in checks[:MOST_ENTRIES]]
+    shown = []
+    for check in checks[:MOST_ENTRIES]:
+        remedy = None if check.remedy is None else _remedy(check.remedy)
+        shown.append(element("li", element("p", sentence_of(check)), remedy))
     if len(checks) > MOST_ENTRIES:
         shown.append(element("li", f"and {len(checks) - MOST_ENTRIES:,} more: wnm doctor"))
     return shown
-
-
-def _entry(check: Check) -> Markup:
-    words = [element("p", sentence_of(check))]
-    if check.remedy is not None:
-        words.append(_remedy(check.remedy))
-    return element("li", *words)
 
 
 def _remedy(text: str) -> Markup:

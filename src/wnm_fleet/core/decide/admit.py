@@ -106,17 +106,15 @@ class Admission(Value, frozen=True, kw_only=True):
     waits: tuple[Wait, ...]
 
 
-def needs(spec: Spec, default_memory_bytes: int) -> Amounts:
+def needs(workload: Workload) -> Amounts:
     """What a workload takes of a machine beside GPUs."""
-    memory = default_memory_bytes if spec.memory_bytes is None else spec.memory_bytes
-    return Amounts(memory_bytes=memory, cores=spec.cores or 0.0, disk_bytes=spec.disk_bytes)
+    spec = workload.spec
+    return Amounts(memory_bytes=workload.memory_bytes, cores=spec.cores or 0.0, disk_bytes=spec.disk_bytes)
 
 
-def admit(
-    pending: Iterable[Workload], offers: Iterable[Offer], now: Moment, default_memory_bytes: int
-) -> Admission:
+def admit(pending: Iterable[Workload], offers: Iterable[Offer], now: Moment) -> Admission:
     """Decide for every pending workload whether it starts now. Pure: the offers are what was seen of the machines."""
-    queue = _Queue({offer.machine: offer for offer in offers}, now, default_memory_bytes)
+    queue = _Queue({offer.machine: offer for offer in offers}, now)
     for workload in sorted(pending, key=lambda each: (-each.spec.priority.rank, each.submitted_at, each.id)):
         queue.take(workload)
     return Admission(starts=tuple(queue.starts), waits=tuple(queue.waits))
@@ -125,17 +123,16 @@ def admit(
 class _Queue:
     """One round: the offers shrink with each start, and each wait bars later workloads from what it could use."""
 
-    def __init__(self, offers: dict[str, Offer], now: Moment, default_memory_bytes: int) -> None:
+    def __init__(self, offers: dict[str, Offer], now: Moment) -> None:
         self._offers = offers
         self._now = now
-        self._default_memory_bytes = default_memory_bytes
         self._barred: dict[tuple[str, str | None], str] = {}
         self.starts: list[Start] = []
         self.waits: list[Wait] = []
 
     def take(self, workload: Workload) -> None:
         """Start a workload, or note what it waits for."""
-        spec, amounts = workload.spec, needs(workload.spec, self._default_memory_bytes)
+        spec, amounts = workload.spec, needs(workload)
         if workload.not_before is not None and self._now < workload.not_before:
             self._wait(workload, WaitKind.PAUSE, until=workload.not_before)
             return

@@ -1,0 +1,1 @@
+"""Runs containers: what an engine promises, and the engines."""
