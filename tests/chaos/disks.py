@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from tests.chaos.deeds import drawn_deed
 from tests.chaos.episode import Episode
 from tests.chaos.oracle import look
 from tests.chaos.sandbox import Ran, mount, unmount
@@ -52,8 +53,6 @@ def not_executable(episode: Episode) -> None:
 
 
 def _remounted(episode: Episode, how: str, back: str) -> None:
-    from tests.chaos.faults import drawn_deed
-
     nodes = episode.sandbox.nodes
     try:
         mount("-o", f"remount,{how}", nodes)
@@ -104,8 +103,6 @@ def inodes_gone(episode: Episode) -> None:
 
 def _shrunk(episode: Episode, disk: Path, limit: str) -> None:
     """Make a disk no larger than what lies on it, for some cycles."""
-    from tests.chaos.faults import drawn_deed
-
     name, words = drawn_deed(
         episode, among=("idle", "grow", "shrink", "heal one", "heal all", "upgrade", "remove")
     )

@@ -141,7 +141,6 @@ class Episode:
             cap=self.cap,
             version=sandbox.version_text,
             firewall=sandbox.firewall,
-            manager=sandbox.manager,
         )
 
     def settle(self) -> None:

@@ -2,49 +2,21 @@
 
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
-from tests.chaos import disks
-from tests.chaos.episode import MOST, Episode
+from tests.chaos import databases, disks
+from tests.chaos.deeds import CALLS, deed, drawn_deed, drawn_number
+from tests.chaos.episode import Episode
 from tests.chaos.oracle import look
 from tests.chaos.sandbox import MINUTE, Begun, Plan, Ran
 
 type Inject = Callable[[Episode], None]
 
 CHANGES = "open+write+sync+rename+unlink+make+spawn+kill"
-# About how many such calls a cycle with each deed makes (`python -m tests.chaos --measure` tells them as they are).
-CALLS: Mapping[str, int] = {
-    "idle": 24,
-    "grow": 75,
-    "shrink": 45,
-    "upgrade": 70,
-    "heal one": 45,
-    "heal all": 60,
-    "restart": 40,
-    "stop": 40,
-    "remove": 80,
-    "init": 60,
-    "teardown": 120,
-}
-DEEDS = (
-    "idle",
-    "grow",
-    "grow",
-    "shrink",
-    "shrink",
-    "upgrade",
-    "heal one",
-    "heal all",
-    "restart",
-    "stop",
-    "remove",
-)
 # What can go wrong with which calls.
 ERRORS: Mapping[str, str] = {
     "ENOSPC": "open+write+sync+rename+make",
@@ -60,50 +32,7 @@ LONGEST_CYCLE_SECONDS = 0.7
 DAY = 86400
 
 
-def deed(episode: Episode, name: str) -> tuple[object, ...]:
-    """Give the next cycle something to do; returns its words beside the cap."""
-    sandbox, memory = episode.sandbox, episode.memory
-    match name:
-        case "grow" | "shrink":
-            return _change_cap(episode, 1 if name == "grow" else -1)
-        case "upgrade":
-            sandbox.offer(sandbox.version + 1)
-        case "heal one":
-            alive = episode.processes()
-            if alive:
-                sandbox.kill(alive[int(episode.chance.random() * len(alive))].pid)
-        case "heal all":
-            for process in episode.processes():
-                sandbox.kill(process.pid)
-        case "restart" | "stop":
-            return f"--force_action={name}", f"--service_name={episode.some_node()}"
-        case "remove":
-            memory.may_go += 1
-            return "--force_action=remove", f"--service_name={episode.some_node()}", "--confirm"
-    return ()
-
-
-def _change_cap(episode: Episode, by: int) -> tuple[object, ...]:
-    if not 2 <= episode.cap + by <= MOST:
-        by = -by
-    episode.cap += by
-    if by < 0:
-        episode.memory.may_go += 1
-    return ()
-
-
-def drawn_deed(episode: Episode, *, among: Sequence[str] = DEEDS) -> tuple[str, tuple[object, ...]]:
-    """One of the deeds, done so far that a cycle has it to do; its name and words."""
-    name = episode.chance.choice(among)
-    return name, deed(episode, name)
-
-
 # At every call by which wnm changes the machine
-
-
-def drawn_number(episode: Episode, name: str) -> int:
-    """The number of a call of a cycle with this deed."""
-    return 1 + int(episode.chance.random() * CALLS[name])
 
 
 def killed_at_a_step(episode: Episode) -> None:
@@ -388,114 +317,19 @@ def clock_jumps_under_a_deed(episode: Episode) -> None:
     episode.check(episode.cycle(*words, clock=jump))
 
 
-# The database
+# The firewall
 
 
-def _while_database_is(episode: Episode, what: str, ruin: Callable[[Path], None]) -> None:
-    """Two cycles with a ruined database, then the good one is put back."""
-    good = episode.sandbox.home / "others" / "good.db"
-    episode.save_database(good)
-    ruin(episode.sandbox.database)
-    before = look(episode.sandbox.home).folders, episode.pids()
-    for _ in range(2):
-        ran = episode.cycle()
-        episode.must_not_be_fine(ran, f"the database is {what}")
-    if before != (look(episode.sandbox.home).folders, episode.pids()):
-        episode.find("touched-blindly", f"nodes changed while the database was {what}")
-    episode.ask_doctor(f"the database is {what}")
-    episode.put_database(good)
-
-
-def _without_log(path: Path) -> None:
-    for ending in ("-wal", "-shm"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
-
-
-def database_truncated(episode: Episode) -> None:
-    """Its end is missing."""
-    part = episode.chance.random()
-    episode.tell(f"to {part:.2f}")
-
-    def ruin(path: Path) -> None:
-        _without_log(path)
-        content = path.read_bytes()
-        # Whole pages fewer at least: a file whose last page alone is missing is found out as well.
-        path.write_bytes(content[: min(int(len(content) * part), len(content) - 4096)])
-
-    _while_database_is(episode, "truncated", ruin)
-
-
-def database_replaced(episode: Episode) -> None:
-    """Something else has its name: nothing, noise, text, or another program's database."""
-    what = episode.chance.choice(["deleted", "empty", "noise", "another program's", "a folder"])
-    noise = episode.chance.randbytes(8192)
-    episode.tell(what)
-
-    def ruin(path: Path) -> None:
-        _without_log(path)
-        path.unlink()
-        if what == "a folder":
-            path.mkdir()
-        elif what == "another program's":
-            with closing(sqlite3.connect(path)) as connection:
-                connection.execute("CREATE TABLE node (id INTEGER, name TEXT)")
-                connection.commit()
-        elif what != "deleted":
-            path.write_bytes(noise if what == "noise" else b"")
-
-    _while_database_is(episode, what, ruin)
-
-
-def database_locked(episode: Episode) -> None:
-    """Somebody else holds it for longer than a cycle waits."""
-    name, words = drawn_deed(episode, among=("grow", "heal one", "idle"))
-    episode.tell(name)
-    with closing(sqlite3.connect(episode.sandbox.database, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        ran = episode.cycle(*words)
-        connection.execute("ROLLBACK")
-    episode.must_not_be_fine(ran, "the database could not be written to")
-    episode.check(ran)
-
-
-def database_of_before(episode: Episode) -> None:
-    """An older copy is put back; later the newest. Live nodes that it does not know must be told of, none touched."""
-    newest = episode.sandbox.home / "others" / "newest.db"
-    episode.save_database(newest)
-    older = episode.copies[int(episode.chance.random() * len(episode.copies))]
-    episode.put_database(older)
-    world = look(episode.sandbox.home)
-    known = {Path(row.root_dir).name for row in world.rows or ()}
-    unknown = sorted(set(world.folders) - known)
-    episode.tell(
-        f"it lacks {unknown or 'nothing'}, has {sorted(known - set(world.folders)) or 'nothing'} besides"
-    )
-    cap, episode.cap = episode.cap, len(known & set(world.folders))
-    episode.tolerated = frozenset({"process-without-row"})
-    ran = episode.cycle()
-    episode.check(ran)
-    episode.check(episode.cycle())
-    if unknown:
-        episode.ask_doctor(f"{', '.join(unknown)} live without a row")
-    episode.tolerated = frozenset()
-    episode.cap = cap
-    episode.put_database(newest)
-
-
-# Tools that fail
-
-
-def tool_fails(episode: Episode) -> None:
-    """The firewall or the service manager fails, hangs, lies, talks nonsense, or does it and says that it did not."""
+def firewall_fails(episode: Episode) -> None:
+    """ufw fails, hangs, lies, talks nonsense, or does it and says that it did not."""
     sandbox = episode.sandbox
-    tool = "systemctl" if sandbox.manager == "systemd" else "ufw"
     modes = ["fail", "fail", "lie", "lie", "garbage", "late", "late"]
     mode = "hang" if episode.chance.random() < 0.06 else episode.chance.choice(modes)
     name, words = drawn_deed(episode, among=("grow", "shrink", "heal one", "upgrade", "remove", "restart"))
-    episode.tell(f"{tool}: {mode}, {name}")
-    sandbox.tool_mode(tool, mode)
+    episode.tell(f"{mode}, {name}")
+    sandbox.order_ufw(mode)
     ran = episode.cycle(*words)
-    sandbox.tool_mode(tool, "ok")
+    sandbox.order_ufw("ok")
     if mode != "lie":
         episode.check(ran)
 
@@ -504,13 +338,18 @@ def tool_fails(episode: Episode) -> None:
 
 
 def first_fault(episode: Episode) -> None:
-    """`--init` is struck, and done again; then the nodes come up."""
+    """In every third episode `--init` is struck, and done again; then the nodes come up."""
     episode.open("init struck")
+    words = episode.sandbox.init_words(episode.cap)
+    if episode.chance.random() > 1 / 3:
+        episode.current.struck = False
+        episode.judge(episode.sandbox.run(*words))
+        episode.settle()
+        return
     effect = episode.chance.choice(["kill", "after", "torn", "ENOSPC", "EIO", "term"])
     number = 1 + int(episode.chance.random() * CALLS["init"])
     plan = Plan(steps=ERRORS.get(effect, CHANGES), effect=effect, first=number, last=number)
     episode.tell(str(plan))
-    words = episode.sandbox.init_words(episode.cap)
     ran = episode.sandbox.run(*words, plan=plan)
     episode.judge(ran, struck=True)
     episode.current.struck = ran.struck is not None
@@ -538,7 +377,7 @@ def last_fault(episode: Episode) -> None:
         ran = episode.cycle("--force_action=teardown", "--confirm")
     world = episode.check()
     left = [process.root_dir for process in world.processes] + list(world.folders) + list(world.leftovers)
-    left += [comment for _, comment in world.rules if "antnode" in comment] + list(world.units)
+    left += [comment for _, comment in world.rules if "antnode" in comment]
     if episode.sandbox.database.exists():
         left.append("the database")
     if left:
@@ -567,10 +406,10 @@ WEIGHTS: Mapping[Inject, float] = {
     another_boot_id: 1,
     clock_jumps: 2,
     clock_jumps_under_a_deed: 2,
-    database_truncated: 1,
-    database_replaced: 1.5,
-    database_locked: 0.4,
-    database_of_before: 1.2,
+    databases.database_truncated: 1,
+    databases.database_replaced: 1.5,
+    databases.database_locked: 0.4,
+    databases.database_of_before: 1.2,
     disks.stranger_mounted: 1.5,
     disks.read_only: 1,
     disks.not_executable: 1,
@@ -587,8 +426,8 @@ BURSTS = (killed_at_a_step, terminated_at_a_step, error_at_a_step, killed_at_ran
 def choose(chance: Random, episode: Episode) -> list[tuple[str, Inject]]:
     """The next fault, or up to three of the same family in a row before wnm may settle."""
     kinds = list(WEIGHTS)
-    if episode.sandbox.firewall == "ufw" or episode.sandbox.manager == "systemd":
-        kinds += [tool_fails]
+    if episode.sandbox.firewall == "ufw":
+        kinds += [firewall_fails]
     kinds = [kind for kind in kinds if episode.only in name_of(kind)] or kinds
     weights = [WEIGHTS.get(kind, 10) for kind in kinds]
     first = chance.choices(kinds, weights)[0]

@@ -55,7 +55,6 @@ class World:
     backups: frozenset[str] = frozenset()
     leftovers: tuple[str, ...] = ()
     rules: tuple[tuple[str, str], ...] = ()
-    units: tuple[str, ...] = ()
     wnm_processes: tuple[int, ...] = ()
 
 
@@ -80,7 +79,6 @@ def look(home: Path) -> World:
         backups=frozenset(filter(None, (_hash(path) for path in (home / "keys").glob(f"*/{KEY}")))),
         leftovers=tuple(sorted(_leftovers(home))),
         rules=_rules(home / "ufw" / "rules.json"),
-        units=tuple(sorted(name for name in _names(home / "units") if name.endswith(".service"))),
         wnm_processes=tuple(_wnm_processes(home)),
     )
 
@@ -268,7 +266,7 @@ def check_run(
 # What must hold when all is settled
 
 
-def unsettled(world: World, *, cap: int, version: str | None, firewall: str, manager: str) -> list[str]:
+def unsettled(world: World, *, cap: int, version: str | None, firewall: str) -> list[str]:
     """What is not yet as it should be; `version` None if it does not matter."""
     if world.rows is None:
         return ["the database cannot be read"]
@@ -290,8 +288,6 @@ def unsettled(world: World, *, cap: int, version: str | None, firewall: str, man
         found += [f"{row.name} is {row.version}" for row in world.rows if row.version != version]
     if firewall == "ufw":
         found += _wrong_rules(world)
-    if manager == "systemd" and list(world.units) != [f"{name}.service" for name in names]:
-        found.append(f"units {list(world.units)} and rows {names}")
     return found
 
 

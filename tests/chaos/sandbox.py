@@ -3,7 +3,6 @@
 It must be made inside of namespaces of its own (`namespaces` in tests.chaos.runner starts such a process).
 """
 
-import json
 import os
 import shutil
 import signal
@@ -22,7 +21,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 # Another one is given by tests of the harness: it must find out one that is broken.
 WNM = Path(os.environ.get("CHAOS_WNM", Path(sys.executable).with_name("wnm")))
 UFW_STAND_IN = CHECKOUT / "tests" / "contracts" / "ufw_stand_in.py"
-SYSTEMCTL_STAND_IN = CHECKOUT / "tests" / "chaos" / "systemctl_stand_in.py"
 PATIENCE_SECONDS = 120.0
 CYCLE_TIMEOUT_SECONDS = 20
 STOP_GRACE_SECONDS = 3
@@ -113,11 +111,10 @@ class Begun:
 
 @dataclass(kw_only=True)
 class Sandbox:
-    """Everything lies below `home`. `library` is the compiled faults.c; `manager` and `firewall` are wnm's names."""
+    """Everything lies below `home`. `library` is the compiled faults.c; `firewall` is ufw or null."""
 
     home: Path
     library: Path
-    manager: str = "setsid"
     firewall: str = "null"
     passed_seconds: int = 0
     version: int = 17
@@ -178,7 +175,7 @@ class Sandbox:
             **known_settings(),
             "node_cap": cap,
             "antnode_path": self.program,
-            "process_manager": self.manager,
+            "process_manager": "setsid",
             "firewall": self.firewall,
             "node_storage": self.nodes,
             "log_storage": self.logs,
@@ -276,36 +273,24 @@ class Sandbox:
 
     def _write_fakes(self) -> None:
         self._write_processor_times()
-        for name, stand_in in (("ufw", UFW_STAND_IN), ("systemctl", SYSTEMCTL_STAND_IN)):
-            if (name == "ufw" and self.firewall != "ufw") or (
-                name == "systemctl" and self.manager != "systemd"
-            ):
-                continue
-            folder = self.home / name
+        if self.firewall == "ufw":
+            folder = self.home / "ufw"
             folder.mkdir()
             (folder / "active").touch()
             (folder / "default").write_text("IPV6=no\n")
-            tool = self.home / "tools" / name
-            tool.write_text(
-                TOOL.format(folder=folder, python=sys.executable, stand_in=stand_in, home=self.home)
-            )
+            tool = self.home / "tools" / "ufw"
+            tool.write_text(TOOL.format(folder=folder, python=sys.executable, stand_in=UFW_STAND_IN))
             tool.chmod(0o755)
 
-    def tool_mode(self, name: str, mode: str) -> None:
-        """How `ufw` or `systemctl` behaves from now on: ok, fail, hang, lie, garbage, or late (it does, then fails)."""
-        (self.home / name / "mode").write_text(mode + "\n")
-
-    def rules(self) -> list[dict[str, object]]:
-        """The rules of the firewall, as it keeps them."""
-        path = self.home / "ufw" / "rules.json"
-        found: list[dict[str, object]] = json.loads(path.read_text()) if path.exists() else []
-        return found
+    def order_ufw(self, mode: str) -> None:
+        """How `ufw` behaves from now on: ok, fail, hang, lie, garbage, or late (it does, then fails)."""
+        (self.home / "ufw" / "mode").write_text(mode + "\n")
 
 
 TOOL = """\
 #!/bin/sh
 # A tool of the machine whose behaviour is ordered by the file `mode`.
-export UFW_STAND_IN={folder} SYSTEMCTL_STAND_IN={folder} SANDBOX={home}
+export UFW_STAND_IN={folder}
 mode=ok
 [ -r {folder}/mode ] && read -r mode <{folder}/mode
 reads=

@@ -45,7 +45,7 @@ def kinds(world: World, memory: Memory, code: int = 0) -> set[str]:
 
 def left(world: World) -> list[str]:
     """What is not as it should be with three nodes."""
-    return unsettled(world, cap=3, version=OLD, firewall="null", manager="setsid")
+    return unsettled(world, cap=3, version=OLD, firewall="null")
 
 
 def settled_memory(operator: Operator) -> Memory:
@@ -170,7 +170,7 @@ def test_rules_that_are_missing_or_left(shared: Operator) -> None:
     own = ("22/tcp", "ssh")
 
     def wrong(*found: tuple[str, str]) -> list[str]:
-        return unsettled(replace(world, rules=found), cap=3, version=OLD, firewall="ufw", manager="setsid")
+        return unsettled(replace(world, rules=found), cap=3, version=OLD, firewall="ufw")
 
     assert wrong(*rules, own) == []
     assert wrong(*rules[1:], own) == [f"no rule for {rules[0][0]}"]
