@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wnm.core.observation import Bound, Stall
-from wnm.sensors.limits import Tree, machine_pids, read_limits, read_stalls
+from wnm.sensors.limits import Tree, machine_pids, read_limits, read_quota, read_stalls
 
 MB = 1_000_000
 UNLIMITED = 9_223_372_036_854_771_712
@@ -27,36 +27,35 @@ def tree(folder: Path, cgroup: str, files: Mapping[str, object]) -> Tree:
 
 
 def test_version_2_each_limit_of_the_chain(tmp_path: Path) -> None:
-    found = read_limits(
-        tree=tree(
-            tmp_path,
-            "0::/system.slice/cron.service\n",
-            {
-                "cgroup.controllers": "cpu memory pids",
-                "system.slice/memory.max": 900 * MB,
-                "system.slice/memory.high": 800 * MB,
-                "system.slice/memory.current": 500 * MB,
-                "system.slice/memory.stat": f"anon 1\ninactive_file {100 * MB}",
-                "system.slice/cpu.max": "150000 100000",
-                "system.slice/cpu.stat": "usage_usec 2500000\nuser_usec 1",
-                "system.slice/pids.max": "max",
-                "system.slice/pids.current": 70,
-                "system.slice/cron.service/memory.max": 200 * MB,
-                "system.slice/cron.service/memory.current": 50 * MB,
-                "system.slice/cron.service/memory.stat": "inactive_file 0",
-                "system.slice/cron.service/cpu.max": "max 100000",
-                "system.slice/cron.service/pids.max": 100,
-                "system.slice/cron.service/pids.current": 12,
-            },
-        )
+    told = tree(
+        tmp_path,
+        "0::/system.slice/cron.service\n",
+        {
+            "cgroup.controllers": "cpu memory pids",
+            "system.slice/memory.max": 900 * MB,
+            "system.slice/memory.high": 800 * MB,
+            "system.slice/memory.current": 500 * MB,
+            "system.slice/memory.stat": f"anon 1\ninactive_file {100 * MB}",
+            "system.slice/cpu.max": "150000 100000",
+            "system.slice/cpu.stat": "usage_usec 2500000\nuser_usec 1",
+            "system.slice/pids.max": "max",
+            "system.slice/pids.current": 70,
+            "system.slice/cron.service/memory.max": 200 * MB,
+            "system.slice/cron.service/memory.current": 50 * MB,
+            "system.slice/cron.service/memory.stat": "inactive_file 0",
+            "system.slice/cron.service/cpu.max": "max 100000",
+            "system.slice/cron.service/pids.max": 100,
+            "system.slice/cron.service/pids.current": 12,
+        },
     )
+    found, quota = read_limits(tree=told), read_quota(tree=told)
     assert found.memory == (
         Bound(where="/system.slice/cron.service", total=200 * MB, used=50 * MB),
         Bound(where="/system.slice", total=800 * MB, used=400 * MB),
     )
     assert found.pids == (Bound(where="/system.slice/cron.service", total=100, used=12),)
-    assert found.quota is not None
-    assert (found.quota.where, found.quota.cores, found.quota.used_seconds) == ("/system.slice", 1.5, 2.5)
+    assert quota is not None
+    assert (quota.where, quota.cores, quota.used_seconds) == ("/system.slice", 1.5, 2.5)
 
 
 def test_the_group_that_nodes_are_started_in_is_what_counts_for_a_service_manager(tmp_path: Path) -> None:
@@ -94,11 +93,11 @@ def test_version_1_has_a_tree_for_each_controller(tmp_path: Path) -> None:
             "pids/box/pids.current": 63,
         },
     )
-    found = read_limits(tree=told)
+    found, quota = read_limits(tree=told), read_quota(tree=told)
     assert found.memory[0] == Bound(where="/box", total=260 * MB, used=100 * MB)
     assert found.pids == (Bound(where="/box", total=64, used=63),)
-    assert found.quota is not None
-    assert (found.quota.cores, found.quota.used_seconds) == (0.5, 1.5)
+    assert quota is not None
+    assert (quota.cores, quota.used_seconds) == (0.5, 1.5)
 
 
 @pytest.mark.parametrize("told", ["/docker/0a1b", "/docker/0a1b/inside"])
@@ -130,8 +129,9 @@ def test_both_versions_at_once_as_systemd_calls_hybrid(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cgroup", ["", "0::/\n", "4:memory:/gone/away\n"])
 def test_without_limits_there_is_none(tmp_path: Path, cgroup: str) -> None:
-    found = read_limits(tree=tree(tmp_path, cgroup, {"memory/memory.limit_in_bytes": "what"}))
-    assert (found.memory, found.pids, found.quota) == ((), (), None)
+    told = tree(tmp_path, cgroup, {"memory/memory.limit_in_bytes": "what"})
+    found = read_limits(tree=told)
+    assert (found.memory, found.pids, read_quota(tree=told)) == ((), (), None)
 
 
 def test_what_the_kernel_tells_of_waiting_and_of_processes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ The calls come in an order in which any interruption can be made good by a later
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -32,7 +33,7 @@ from wnm.core.action import (
     port_comment,
 )
 from wnm.core.contracts import Clock, Firewall, ProcessManager
-from wnm.core.errors import ProgramFailed, Transient, WnmError
+from wnm.core.errors import LeftOver, ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, ProcessState
 from wnm.core.observation import ProcessReading
 from wnm.core.reasons import ReasonKind
@@ -98,6 +99,7 @@ def carry_out_actions(
             freed_bytes=ending.value.freed_bytes if ending.value else None,
             note=ending.value.note if ending.value else None,
             program_failed=ending.program_failed,
+            left_over=ending.left_over,
         )
         for action, ending in zip(actions, endings, strict=True)
     ]
@@ -146,7 +148,12 @@ def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
 
 def _add(action: AddNode, backends: Backends) -> None:
     node = action.node
-    backends.manager.create_node(node, action.program.path)
+    try:
+        backends.manager.create_node(node, action.program.path)
+    except Transient as error:
+        if os.path.lexists(node.root_dir):
+            raise LeftOver(f"{error}; {node.root_dir} could not be taken away again") from error
+        raise
     try:
         backends.firewall.open_port(node.port, port_comment(node.name))
         backends.manager.start_node(node)
@@ -154,7 +161,7 @@ def _add(action: AddNode, backends: Backends) -> None:
         try:
             _remove(node, backends)
         except WnmError as leftover:
-            raise Transient(f"{error}; undoing the addition failed too: {leftover}") from error
+            raise LeftOver(f"{error}; undoing the addition failed too: {leftover}") from error
         raise
 
 

@@ -12,20 +12,7 @@ from msgspec import Struct
 
 from wnm.alerts.delivery import INSTALL_APPRISE, hand_over
 from wnm.alerts.fallback import read_fallback
-from wnm.core.alerts import (
-    Addresses,
-    Channel,
-    CycleFailure,
-    Episode,
-    Event,
-    Kind,
-    Message,
-    Waiting,
-    addresses,
-    addresses_in,
-    in_words,
-    test_message,
-)
+from wnm.core import alerts
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.layers import Layer
 from wnm.core.settings import Settings
@@ -49,10 +36,10 @@ class Standing(Struct, frozen=True, kw_only=True):
     `failure` are cycles that could not be carried out, which the database knows nothing of.
     """
 
-    episodes: tuple[Episode, ...]
-    waiting: tuple[Waiting, ...]
-    to: Addresses
-    failure: CycleFailure | None = None
+    episodes: tuple[alerts.Episode, ...]
+    waiting: tuple[alerts.Waiting, ...]
+    to: alerts.Addresses
+    failure: alerts.CycleFailure | None = None
 
 
 def show(database_path: str, resolve: Resolve, *, as_json: bool) -> str:
@@ -98,7 +85,7 @@ def text(standing: Standing, now: datetime) -> str:
             lines.append(f"  {what}, since {both(each.started_at or each.since, now)}")
             lines.append(f"    remedy: {printable(each.remedy)}")
         else:
-            lasted = in_words((each.ended_at or now) - (each.started_at or each.since))
+            lasted = alerts.in_words((each.ended_at or now) - (each.started_at or each.since))
             ended.append(f"  {absolute(each.ended_at or now)}  {what}, after {lasted}")
     lines = ["open:", *lines] if lines else ["nothing is wrong that anybody would be told of"]
     if ended:
@@ -122,14 +109,14 @@ def _failing(standing: Standing) -> Sequence[dict[str, Any]]:
     if failure is None or not failure.is_open or failure.ended_at is not None:
         return ()
     times = {"started_at": moment(failure.since), "ended_at": None}
-    return ({**_named(failure.message(Event.START, "")), **times},)
+    return ({**_named(failure.message(alerts.Event.START, "")), **times},)
 
 
-def _entry(episode: Episode) -> dict[str, Any]:
+def _entry(episode: alerts.Episode) -> dict[str, Any]:
     return {**_named(episode), **picked(episode, ("started_at", "ended_at"))}
 
 
-def _named(about: Episode | Message) -> dict[str, Any]:
+def _named(about: alerts.Episode | alerts.Message) -> dict[str, Any]:
     return picked(about, ("key", "subject", "severity", "text", "remedy"))
 
 
@@ -146,12 +133,12 @@ def send_test(database_path: str, resolve: Resolve, *, as_json: bool) -> tuple[s
         kept = dict(read_fallback(database_path).settings)
         if not kept:
             raise
-        to = addresses_in(kept)
+        to = alerts.addresses_in(kept)
     else:
         to = _addresses(resolve(stored))
     if not to.channels:
         raise BadInput("there is nobody to tell: give --alert_urls or --alert_command")
-    message = test_message(SystemClock().now())
+    message = alerts.test_message(SystemClock().now())
     sent = hand_over(dict.fromkeys(to.channels, (message,)), platform.node())
     errors = {each.channel.name: each.error for each in sent}
     code = int(any(error is not None for error in errors.values()))
@@ -184,11 +171,11 @@ def alert_checks(database_path: str, settings: Settings) -> Iterator[Check]:
         yield Check(CheckKind.ALERTS, NAME, True, told)
 
 
-def _unusable(channel: Channel) -> Iterator[Check]:
+def _unusable(channel: alerts.Channel) -> Iterator[Check]:
     detail, remedy = "", ""
-    if channel.kind is Kind.APPRISE and find_spec("apprise") is None:
+    if channel.kind is alerts.Kind.APPRISE and find_spec("apprise") is None:
         detail, remedy = "needs Apprise, which is not installed", INSTALL_APPRISE
-    if channel.kind is Kind.COMMAND:
+    if channel.kind is alerts.Kind.COMMAND:
         program = channel.target[0]
         if not os.path.isabs(program):  # noqa: PTH117 - a word, not yet a path
             detail = "is not a whole path"
@@ -200,5 +187,5 @@ def _unusable(channel: Channel) -> Iterator[Check]:
         yield Check(CheckKind.ALERTS, NAME, False, f"{channel.name} {detail}", remedy)
 
 
-def _addresses(settings: Settings) -> Addresses:
-    return addresses(settings.alert_urls, settings.alert_command, settings.dead_man_url)
+def _addresses(settings: Settings) -> alerts.Addresses:
+    return alerts.addresses(settings.alert_urls, settings.alert_command, settings.dead_man_url)

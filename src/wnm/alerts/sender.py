@@ -14,17 +14,7 @@ from msgspec.structs import replace
 
 from wnm.alerts.delivery import Sent, begin_ping, hand_over
 from wnm.alerts.fallback import fallback_path, keep_fallback, lock_path, read_fallback
-from wnm.core.alerts import (
-    Addresses,
-    CycleFailure,
-    Event,
-    Waiting,
-    addresses_in,
-    after_failure,
-    after_success,
-    due,
-    retry_pause,
-)
+from wnm.core import alerts
 from wnm.core.errors import Busy, Transient, WnmError
 from wnm.core.settings import SECRET
 from wnm.storage.alerts import Alerts
@@ -82,8 +72,8 @@ class Sender:
     """One run: what the file beside the database says, where messages go, and what waits for them."""
 
     def __init__(self, database_path: str) -> None:
-        self.path, self.now, self.waiting = database_path, SystemClock().now(), tuple[Waiting, ...]()
-        state, self.to = read_fallback(database_path), Addresses()
+        self.path, self.now, self.waiting = database_path, SystemClock().now(), tuple[alerts.Waiting, ...]()
+        state, self.to = read_fallback(database_path), alerts.Addresses()
         texts: Mapping[str, str] = dict(state.settings)
         try:
             with open_as_it_is(database_path) as database:
@@ -92,7 +82,7 @@ class Sender:
         except WnmError as error:
             log.debug("the database cannot be read, %s: the file beside it says where messages go", error)
         try:
-            self.to = addresses_in(texts)
+            self.to = alerts.addresses_in(texts)
         except ValueError as error:
             log.warning("alerts cannot be sent, the settings for them cannot be read: %s", error)
         self.state = replace(state, settings=tuple(texts.items()))
@@ -104,9 +94,10 @@ class Sender:
 
     def send(self, outcome: str, why: str) -> None:
         """Send what is due, and ask for the dead-man switch after a good cycle."""
-        before = self.state.failure
-        bad = outcome == BAD
-        self.keep(failure=after_failure(before, why, self.now) if bad else after_success(before, self.now))
+        failure = alerts.after_success(self.state.failure, self.now)
+        if outcome == BAD:
+            failure = alerts.after_failure(self.state.failure, why, self.now)
+        self.keep(failure=failure)
         url = self.to.dead_man_url if outcome == GOOD else None
         pinged = None if url is None else begin_ping(url)
         try:
@@ -122,7 +113,7 @@ class Sender:
             log.warning("dead_man_url: %s", ping_failure)
             self.keep(ping_logged_at=self.now)
 
-    def _tell_of(self, failure: CycleFailure) -> CycleFailure | None:
+    def _tell_of(self, failure: alerts.CycleFailure) -> alerts.CycleFailure | None:
         events = {each: failure.event_for(each.name, self.now) for each in self.to.channels}
         wanted = {channel: event for channel, event in events.items() if event is not None}
         if not wanted:
@@ -141,7 +132,7 @@ class Sender:
 
         Nothing is sent while nothing can be written down, or every cycle would send it.
         """
-        queued = due(self.waiting, self.now)
+        queued = alerts.due(self.waiting, self.now)
         queues = {each: queued[each.name] for each in self.to.channels if each.name in queued}
         if not queues:
             return
@@ -154,7 +145,7 @@ class Sender:
             _log_failure(sent, entry.message.event)
 
 
-def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
+def _write_down(database_path: str, entry: alerts.Waiting, error: str | None) -> None:
     """Record the result of sending a message. A database that cannot be written to yet is tried again."""
     clock, problem = SystemClock(), ""
     for _ in range(WRITE_ATTEMPTS):
@@ -163,7 +154,7 @@ def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
                 if error is None:
                     Alerts(database).delivered(entry, clock.now())
                 else:
-                    again = clock.now() + retry_pause(entry.attempts + 1)
+                    again = clock.now() + alerts.retry_pause(entry.attempts + 1)
                     Alerts(database).failed(entry, error, next_try_at=again)
                 return
         except Transient as busy:  # SQLite has waited for seconds
@@ -175,7 +166,7 @@ def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
     log.error("what became of an alert could not be written down, it will be sent again: %s", problem)
 
 
-def _log_failure(sent: Sent, event: Event) -> None:
+def _log_failure(sent: Sent, event: alerts.Event) -> None:
     if sent.error is not None:
         log.warning("the %s of an alert did not arrive at %s: %s", event.value, sent.channel.name, sent.error)
 

@@ -171,7 +171,8 @@ class Outcome(Value, frozen=True, kw_only=True):
 
     `error` is one line for people when it failed. `running_after` is what the process manager said of the
     node after a failure, None when it could not be asked. `freed_bytes` is what a removal gave back.
-    `program_failed`: the node could not be started on the program that the action gave it.
+    `program_failed`: the node could not be started on the program that the action gave it. `left_over`: it failed, and
+    what it had made could not be taken away again.
     """
 
     action: NodeAction
@@ -183,3 +184,4 @@ class Outcome(Value, frozen=True, kw_only=True):
     freed_bytes: int | None = None
     note: str | None = None
     program_failed: bool = False
+    left_over: bool = False

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -50,8 +51,10 @@ class Release(Value, frozen=True, kw_only=True):
 
 def release_of(releases: Iterable[Release], version: str, now: datetime) -> Release:
     """Return the record of a version; a fresh one if there is none."""
-    known = next((each for each in releases if each.version == version), None)
-    return known or Release(version=version, first_seen_at=now)
+    for each in releases:
+        if each.version == version:
+            return each
+    return Release(version=version, first_seen_at=now)
 
 
 def after_outcomes(
@@ -78,7 +81,7 @@ def after_outcomes(
 def merged(releases: Iterable[Release], news: Iterable[Release]) -> tuple[Release, ...]:
     """The records with newer ones in place of those of the same version; the oldest are forgotten."""
     by_version = {each.version: each for each in releases} | {each.version: each for each in news}
-    newest = sorted(by_version.values(), key=lambda each: each.first_seen_at)
+    newest = sorted(by_version.values(), key=attrgetter("first_seen_at"))
     return tuple(newest[-MOST_RELEASES:])
 
 
@@ -108,18 +111,20 @@ def tidy_version(text: str) -> str | None:
 
 def is_older(a: str | None, b: str | None) -> bool:
     """Whether version `a` came before version `b`; False where that cannot be known."""
-    orders = None if a == b else _orders(a, b)
+    if a is None or b is None or a == b:
+        return False
+    orders = _orders(a, b)
     return orders is not None and orders[0] < orders[1]
 
 
 def comparable(a: str | None, b: str | None) -> bool:
     """Whether `a` and `b` have an order: both releases or candidates, or both nightlies."""
-    if a is not None and a == b:
-        return tidy_version(a) is not None
-    return _orders(a, b) is not None
+    if a is None or b is None:
+        return False
+    return tidy_version(a) is not None if a == b else _orders(a, b) is not None
 
 
-def _orders(*texts: "str | None") -> "tuple[Version, ...] | None":
+def _orders(*texts: str) -> "tuple[Version, ...] | None":
     """The places of versions in their series; None if one is no version, or they are of different series."""
     # Half of the import time of a small program, and not needed while all versions are equal.
     from packaging.version import InvalidVersion, Version
@@ -127,7 +132,7 @@ def _orders(*texts: "str | None") -> "tuple[Version, ...] | None":
     series: set[str] = set()
     found: list[Version] = []
     for text in texts:
-        tidy = None if text is None else tidy_version(text)
+        tidy = tidy_version(text)
         if tidy is None:
             return None
         try:

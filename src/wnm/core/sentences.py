@@ -224,11 +224,14 @@ def remedy(blocked: Blocked, names: Names = NO_NAMES) -> str | None:
     return None if found is None else _REMEDIES[found.kind].format_map(_Words(found, names))
 
 
-def is_at(figure: Figure) -> str:
+def is_at(figure: Figure, verb: str = "is") -> str:
     """A reading against its limit: `cpu is 83.1 % (limit 80.0 %)`."""
-    return (
-        f"{_name(figure)} was not seen ({figure.unseen})" if figure.value is None else _against(figure, "is")
-    )
+    reading = BY_KEY[figure.key]
+    name = reading.name if figure.path is None else f"{reading.name} {figure.path}"
+    if figure.value is None:
+        return f"{name} {'was not' if verb == 'is' else 'to be'} seen ({figure.unseen})"
+    value, limit = shown(reading.unit, figure.value), shown(reading.unit, figure.limit or 0)
+    return f"{name} {verb} {value} (limit {limit})"
 
 
 def named(nodes: Iterable[int], names: Names = NO_NAMES) -> str:
@@ -239,35 +242,16 @@ def named(nodes: Iterable[int], names: Names = NO_NAMES) -> str:
             ranges[-1].append(number)
         else:
             ranges.append([number])
-    texts = [
-        f"{called(each[0], names)} to {called(each[-1], names)}"
-        if len(each) > 2
-        else ", ".join(called(number, names) for number in each)
-        for each in ranges
-    ]
-    return ", ".join(texts)
+    short = [each if len(each) < 3 else [each[0], each[-1]] for each in ranges]
+    between = ((", " if len(each) < 3 else " to ") for each in ranges)
+    return ", ".join(
+        by.join(called(each, names) for each in ends) for by, ends in zip(between, short, strict=True)
+    )
 
 
 def called(node_id: int, names: Names = NO_NAMES) -> str:
     """The name of a node."""
     return names.get(node_id) or node_name(node_id)
-
-
-def _name(figure: Figure) -> str:
-    name = BY_KEY[figure.key].name
-    return name if figure.path is None else f"{name} {figure.path}"
-
-
-def _against(figure: Figure, verb: str) -> str:
-    unit = BY_KEY[figure.key].unit
-    value, limit = shown(unit, figure.value or 0), shown(unit, figure.limit or 0)
-    return f"{_name(figure)} {verb} {value} (limit {limit})"
-
-
-def _to_fall(figure: Figure) -> str:
-    if figure.value is None:
-        return f"{_name(figure)} to be seen ({figure.unseen})"
-    return _against(figure, "to fall: it is")
 
 
 class _Words(dict[str, str]):
@@ -292,7 +276,7 @@ _MAKERS: dict[str, Callable[[Any, Names], str]] = {
     "each": lambda of, names: ",".join(called(each, names) for each in of.nodes),
     "waits_on": lambda of, names: called(of.waits_on[0], names),
     "is_at": lambda of, names: is_at(of.reading),
-    "to_fall": lambda of, names: _to_fall(of.reading),
+    "to_fall": lambda of, names: is_at(of.reading, "to fall: it is"),
     "quoted": lambda of, names: quote(of.path or ""),
     "reason": lambda of, names: sentence(of.reason, names),
     "to_version": lambda of, names: f" to {of.version}" if of.version else "",

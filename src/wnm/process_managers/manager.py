@@ -52,6 +52,7 @@ class NodeManager:
         self._settings = settings
         self._may_upgrade_itself = settings.self_upgrade == "allow"
         self._clock = clock
+        self.claimed_names, self.settle = driver.claimed, driver.settle
 
     def create_node(self, node: Node, program: str) -> None:
         """Make folders (0700), program copy and unit; goes on where an interrupted attempt ended.
@@ -144,11 +145,13 @@ class NodeManager:
         try:
             self._driver.start(self._unit(node))
         except Transient as error:
+            # Nothing of this is needed in a cycle in which all is well.
+            from wnm.process_managers.start_failures import explained
+
             # Not all that a node has to say goes to where its output goes.
             words = critical_failure(node, self._kinds[node.kind], began)
-            if words is None or words in str(error):
-                raise
-            raise Transient(f"{error}; {words}") from error
+            said = str(error) if words is None or words in str(error) else f"{error}; {words}"
+            raise explained(said, node, self._kinds[node.kind], self._settings.key_storage) from error
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
@@ -199,14 +202,6 @@ class NodeManager:
             for log in (output_log(node), f"{output_log(node)}.1"):
                 freed += remove_file(log, inside=[self._settings.log_storage])
         return freed
-
-    def claimed_names(self) -> Mapping[str, str]:
-        """The names that units on this machine have already, and where each is."""
-        return self._driver.claimed()
-
-    def settle(self) -> None:
-        """Return when the service manager has taken note of all changes."""
-        self._driver.settle()
 
     def trim_logs(self, nodes: Sequence[Node], max_bytes: int = LOG_LIMIT_BYTES) -> tuple[str, ...]:
         """Cut each node's output log that is larger; its end is kept beside it. Returns what went wrong, as lines."""

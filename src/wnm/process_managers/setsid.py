@@ -38,6 +38,7 @@ class SetsidDriver:
         """`cores` is how many cores 100 % of CPU stands for, `environ` where INHERITED is taken from."""
         self._clock = clock
         self._found = UnitProcesses(clock, cores)
+        self.stop = self._found.end
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
 
@@ -72,10 +73,6 @@ class SetsidDriver:
         if until(is_over, WATCH_AFTER_START, self._clock) and not self._found.of(unit):
             said = last_output(unit, since=before)
             raise Transient(f"{unit.name} ended at once with code {code}: {said}")
-
-    def stop(self, unit: Unit, grace: timedelta) -> bool:
-        """End all its processes, those it starts meanwhile too: TERM, then after `grace` KILL."""
-        return self._found.end(unit, grace)
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """Read the process table once; of several processes of a unit the newest is reported."""

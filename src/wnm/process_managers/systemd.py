@@ -148,7 +148,9 @@ class SystemdDriver:
             scope=scope,
             search_path=search_path(scope, home=home, runtime=runtime_folder(os.geteuid())),
         )
-        self.folders = self._files.folders
+        self.folders, self.claimed = self._files.folders, self._files.claimed
+        # One reload, if files were changed or deleted that systemd may have read.
+        self.settle = self._systemctl.catch_up
         self._locks: dict[str, threading.Lock] = {}
 
     def install(self, unit: Unit) -> None:
@@ -224,14 +226,6 @@ class SystemdDriver:
         with self._alone(unit):
             if self._files.delete(unit):
                 self._systemctl.note_change()
-
-    def claimed(self) -> Mapping[str, str]:
-        """The names of all services that systemd could be asked for, and the file of each."""
-        return self._files.claimed()
-
-    def settle(self) -> None:
-        """One reload, if files were changed or deleted that systemd may have read."""
-        self._systemctl.catch_up()
 
     def _alone(self, unit: Unit) -> threading.Lock:
         """One thing at a time with a unit."""

@@ -13,6 +13,8 @@ from wnm.core.contracts import Clock
 from wnm.core.observation import Bound, Counters, Load, Stall, Unseen
 
 _SAMPLE_SECONDS = 0.25
+SLICE = "wnm.slice"
+"""The group of all nodes under systemd, see `wnm.formats.systemd_unit`."""
 
 
 def read_counters(clock: Clock, group: str | None = None) -> Counters:
@@ -97,9 +99,10 @@ def usable_cores(group: str | None = None) -> float:
 def nodes_group(process_manager: str) -> str | None:
     """The cgroup that a service manager starts nodes in; None where they get that of this process."""
     if process_manager == "systemd":
-        return "/system.slice"
+        return f"/{SLICE}"
     user = os.geteuid()
-    return f"/user.slice/user-{user}.slice/user@{user}.service" if process_manager == "systemd+user" else None
+    own = f"/user.slice/user-{user}.slice/user@{user}.service/{SLICE}"
+    return own if process_manager == "systemd+user" else None
 
 
 def _own_way() -> ModuleType:

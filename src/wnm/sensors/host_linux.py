@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wnm.core.observation import Counters
 from wnm.formats import proc
-from wnm.sensors.limits import read_limits
+from wnm.sensors.limits import read_quota
 
 
 def counters(boot: str, now: datetime, group: str | None) -> Counters:
@@ -17,7 +17,7 @@ def counters(boot: str, now: datetime, group: str | None) -> Counters:
     cpus = os.sched_getaffinity(0)
     is_whole = len(cpus) == os.cpu_count()
     ticks = proc.cpu_ticks(_text("/proc/stat"), None if is_whole else cpus)
-    quota = read_limits(group).quota
+    quota = read_quota(group)
     ticks_per_second = os.sysconf("SC_CLK_TCK")
     network = network_bytes()
     disks = disk_bytes()
@@ -70,7 +70,7 @@ def system_id() -> str | None:
 
 def usable_cores(group: str | None = None) -> float:
     """Cores in this process' CPU set, or what the smallest quota of its cgroups (or of a group's) allows if less."""
-    quota = read_limits(group).quota
+    quota = read_quota(group)
     allowed = float(len(os.sched_getaffinity(0)))
     return allowed if quota is None else min(allowed, quota.cores)
 

@@ -36,7 +36,6 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     memory: tuple[Bound, ...]
     pids: tuple[Bound, ...]
-    quota: Quota | None
 
 
 REAL = Tree()
@@ -45,16 +44,16 @@ REAL = Tree()
 def read_limits(group: str | None = None, tree: Tree = REAL) -> Limits:
     """The limits above this process, or above those in `group`, a path in every hierarchy."""
     text = _text(tree.proc / "self/cgroup")
-    memory = tuple(
-        bound
-        for at, folder in _chain(text, "memory", group, tree)
-        if (bound := _memory(at, folder)) is not None
-    )
-    pids = tuple(
-        bound for at, folder in _chain(text, "pids", group, tree) if (bound := _pids(at, folder)) is not None
-    )
-    quotas = [found for at, folder in _chain(text, "cpu", group, tree) if (found := _quota(at, folder, tree))]
-    return Limits(memory=memory, pids=pids, quota=min(quotas, key=lambda each: each.cores, default=None))
+    memory = (_memory(at, folder) for at, folder in _chain(text, "memory", group, tree))
+    pids = (_pids(at, folder) for at, folder in _chain(text, "pids", group, tree))
+    return Limits(memory=tuple(each for each in memory if each), pids=tuple(each for each in pids if each))
+
+
+def read_quota(group: str | None = None, tree: Tree = REAL) -> Quota | None:
+    """The smallest CPU quota above this process, or above those in `group`."""
+    text = _text(tree.proc / "self/cgroup")
+    found = [quota for at, folder in _chain(text, "cpu", group, tree) if (quota := _quota(at, folder, tree))]
+    return min(found, key=lambda each: each.cores, default=None)
 
 
 def machine_pids(tree: Tree = REAL) -> Bound | None:

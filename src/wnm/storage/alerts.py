@@ -8,23 +8,8 @@ from sqlite3 import Connection, Row
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from wnm.core import alerts
 from wnm.core.alert_rules import TREND_WINDOW, DiskLevel, in_utf8, is_level_due
-from wnm.core.alerts import (
-    GIVEN_UP_AFTER,
-    QUIET,
-    Advance,
-    Episode,
-    Event,
-    Findings,
-    GivenUp,
-    Message,
-    Waiting,
-    advance,
-    due,
-    is_stale,
-    message_of,
-    retry_pause,
-)
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem
 from wnm.storage import rows
@@ -32,7 +17,7 @@ from wnm.storage.database import Database, open_for_reading
 
 STARTS = 12
 FORGOTTEN_PER_CYCLE = 50
-_COLUMNS = Episode.__struct_fields__[1:]
+_COLUMNS = alerts.Episode.__struct_fields__[1:]
 _WAITING = "SELECT * FROM alert_message WHERE delivered_at IS NULL AND given_up_at IS NULL ORDER BY id"
 
 
@@ -54,7 +39,7 @@ class Memory(Struct, frozen=True, kw_only=True):
 class News(Struct, frozen=True, kw_only=True):
     """The news of a cycle: `disks` and `clock` are remembered if they say something new. `channels` are names."""
 
-    findings: Findings
+    findings: alerts.Findings
     now: datetime
     channels: tuple[str, ...]
     machine_seed: int
@@ -66,7 +51,7 @@ class News(Struct, frozen=True, kw_only=True):
 def has_due(path: str, now: datetime) -> bool:
     """Whether a message should be sent now; False where that cannot be told. Nothing is written."""
     with suppress(WnmError), open_for_reading(path) as database:
-        return bool(due(Alerts(database).waiting(), now))
+        return bool(alerts.due(Alerts(database).waiting(), now))
     return False
 
 
@@ -95,13 +80,13 @@ class Alerts:
 
         return self._database.read(work)
 
-    def take_note(self, news: News) -> tuple[Advance, tuple[GivenUp, ...]]:
+    def take_note(self, news: News) -> tuple[alerts.Advance, tuple[alerts.GivenUp, ...]]:
         """Open and close alerts, and put their messages into the outbox; returns what is new, and what was given up."""
 
-        def work(connection: Connection) -> tuple[Advance, tuple[GivenUp, ...]]:
+        def work(connection: Connection) -> tuple[alerts.Advance, tuple[alerts.GivenUp, ...]]:
             wanted = "SELECT * FROM alert WHERE ended_at IS NULL OR ended_at > ? ORDER BY id"
-            before = connection.execute(wanted, (rows.moment_text(news.now - QUIET),))
-            moved = advance(map(_episode, before.fetchall()), news.findings, news.now)
+            before = connection.execute(wanted, (rows.moment_text(news.now - alerts.QUIET),))
+            moved = alerts.advance(map(_episode, before.fetchall()), news.findings, news.now)
             for episode in moved.changed:
                 row = {name: getattr(episode, name) for name in _COLUMNS}
                 if episode.id:
@@ -113,14 +98,18 @@ class Alerts:
             # Only whoever heard of the start, or still will, hears of the end.
             for episode in moved.ended:
                 _queue(
-                    connection, episode, Event.END, _told(connection, episode, "given_up_at IS NULL"), news
+                    connection,
+                    episode,
+                    alerts.Event.END,
+                    _told(connection, episode, "given_up_at IS NULL"),
+                    news,
                 )
             if news.channels:
                 _queue_starts(connection, news)
             given_up = _give_up(connection, news)
             _remember(connection, news)
             # Its messages go with it, and may be tried for longer than a short history lasts.
-            kept = max(timedelta(days=news.history_days), GIVEN_UP_AFTER)
+            kept = max(timedelta(days=news.history_days), alerts.GIVEN_UP_AFTER)
             oldest = "SELECT id FROM alert WHERE ended_at < ? ORDER BY ended_at LIMIT ?"
             outdated = (rows.moment_text(news.now - kept), FORGOTTEN_PER_CYCLE)
             connection.execute(f"DELETE FROM alert WHERE id IN ({oldest})", outdated)
@@ -128,15 +117,15 @@ class Alerts:
 
         return self._database.write(work)
 
-    def waiting(self) -> tuple[Waiting, ...]:
+    def waiting(self) -> tuple[alerts.Waiting, ...]:
         """The messages that have neither arrived nor been given up, oldest first."""
 
-        def of_row(row: Row) -> Waiting:
-            return rows.value_of(Waiting, row, f"alert_message {row['id']}", message=_message(row))
+        def of_row(row: Row) -> alerts.Waiting:
+            return rows.value_of(alerts.Waiting, row, f"alert_message {row['id']}", message=_message(row))
 
         return self._database.read(lambda connection: tuple(map(of_row, connection.execute(_WAITING))))
 
-    def begin(self, messages: Iterable[Waiting], now: datetime) -> None:
+    def begin(self, messages: Iterable[alerts.Waiting], now: datetime) -> None:
         """Write down that these are about to be sent: only after their pause they will be tried again.
 
         A message that is cut short, or cannot be written down afterwards, is not sent anew by every cycle.
@@ -144,20 +133,20 @@ class Alerts:
 
         def work(connection: Connection) -> None:
             for each in messages:
-                again = now + retry_pause(each.attempts + 1)
+                again = now + alerts.retry_pause(each.attempts + 1)
                 rows.update(connection, "alert_message", {"next_try_at": again}, "id = ?", [each.id])
 
         self._database.write(work)
 
-    def delivered(self, message: Waiting, now: datetime) -> None:
+    def delivered(self, message: alerts.Waiting, now: datetime) -> None:
         """Write down that a message has arrived."""
         self._mark(message, delivered_at=now, attempts=message.attempts + 1, last_error=None)
 
-    def failed(self, message: Waiting, error: str, *, next_try_at: datetime) -> None:
+    def failed(self, message: alerts.Waiting, error: str, *, next_try_at: datetime) -> None:
         """Write down why a message has not arrived, and when it is tried again."""
         self._mark(message, attempts=message.attempts + 1, last_error=error, next_try_at=next_try_at)
 
-    def latest(self, limit: int) -> tuple[Episode, ...]:
+    def latest(self, limit: int) -> tuple[alerts.Episode, ...]:
         """Alerts that somebody was told of, the open ones first, then those that ended last."""
         wanted = (
             "SELECT * FROM alert WHERE started_at IS NOT NULL "
@@ -167,7 +156,7 @@ class Alerts:
             lambda connection: tuple(map(_episode, connection.execute(wanted, (limit,))))
         )
 
-    def _mark(self, message: Waiting, **values: object) -> None:
+    def _mark(self, message: alerts.Waiting, **values: object) -> None:
         self._database.write(
             lambda connection: rows.update(connection, "alert_message", values, "id = ?", [message.id])
         )
@@ -179,18 +168,18 @@ def _levels(connection: Connection, now: datetime) -> tuple[DiskLevel, ...]:
     return tuple(rows.value_of(DiskLevel, row, "disk_level") for row in found)
 
 
-def _episode(row: Row) -> Episode:
-    return rows.value_of(Episode, row, f"alert {row['id']}")
+def _episode(row: Row) -> alerts.Episode:
+    return rows.value_of(alerts.Episode, row, f"alert {row['id']}")
 
 
-def _message(row: Row) -> Message:
-    return rows.json_of(Message, row["message"], f"alert_message {row['id']}")
+def _message(row: Row) -> alerts.Message:
+    return rows.json_of(alerts.Message, row["message"], f"alert_message {row['id']}")
 
 
-def _told(connection: Connection, episode: Episode, only: str = "TRUE") -> list[str]:
+def _told(connection: Connection, episode: alerts.Episode, only: str = "TRUE") -> list[str]:
     """The channels that are told of its start."""
     wanted = f"SELECT channel FROM alert_message WHERE alert_id = ? AND event = ? AND {only} ORDER BY id"
-    return [row[0] for row in connection.execute(wanted, (episode.id, Event.START.value))]
+    return [row[0] for row in connection.execute(wanted, (episode.id, alerts.Event.START.value))]
 
 
 def _queue_starts(connection: Connection, news: News) -> None:
@@ -198,7 +187,13 @@ def _queue_starts(connection: Connection, news: News) -> None:
     started = "SELECT * FROM alert WHERE started_at IS NOT NULL AND ended_at IS NULL ORDER BY id"
     for episode in map(_episode, connection.execute(started).fetchall()):
         told = _told(connection, episode)
-        _queue(connection, episode, Event.START, [each for each in news.channels if each not in told], news)
+        _queue(
+            connection,
+            episode,
+            alerts.Event.START,
+            [each for each in news.channels if each not in told],
+            news,
+        )
         # Given up so soon, they had nowhere to go: their channel was taken out, and is there again.
         rows.update(
             connection,
@@ -206,19 +201,19 @@ def _queue_starts(connection: Connection, news: News) -> None:
             {"given_up_at": None, "next_try_at": news.now},
             f"alert_id = ? AND channel IN ({rows.marks(news.channels)}) AND given_up_at IS NOT NULL "
             "AND created_at >= ?",
-            [episode.id, *news.channels, news.now - GIVEN_UP_AFTER],
+            [episode.id, *news.channels, news.now - alerts.GIVEN_UP_AFTER],
         )
 
 
 def _queue(
-    connection: Connection, episode: Episode, event: Event, channels: Sequence[str], news: News
+    connection: Connection, episode: alerts.Episode, event: alerts.Event, channels: Sequence[str], news: News
 ) -> None:
     for channel in channels:
         row = {
             "alert_id": episode.id,
             "event": event.value,
             "channel": channel,
-            "message": message_of(episode, event, news.machine_seed),
+            "message": alerts.message_of(episode, event, news.machine_seed),
             "created_at": news.now,
             "attempts": 0,
             "next_try_at": news.now,
@@ -226,9 +221,9 @@ def _queue(
         rows.insert(connection, "alert_message", row)
 
 
-def _give_up(connection: Connection, news: News) -> tuple[GivenUp, ...]:
+def _give_up(connection: Connection, news: News) -> tuple[alerts.GivenUp, ...]:
     """Stop trying what is too old, what has nowhere to go any more, and ends of which nobody heard the start."""
-    given_up: list[GivenUp] = []
+    given_up: list[alerts.GivenUp] = []
     lost: set[tuple[int, str]] = set()
     for row in connection.execute(_WAITING).fetchall():
         key = (row["alert_id"], row["channel"])
@@ -236,13 +231,13 @@ def _give_up(connection: Connection, news: News) -> tuple[GivenUp, ...]:
             why = "it is no longer among alert_urls and alert_command"
         elif key in lost:
             why = "its start did not arrive either"
-        elif row["attempts"] and is_stale(rows.moment_of(row["created_at"]), news.now):
+        elif row["attempts"] and news.now - rows.moment_of(row["created_at"]) > alerts.GIVEN_UP_AFTER:
             why = row["last_error"] or "it did not arrive"
         else:
             continue
         lost.add(key)
         rows.update(connection, "alert_message", {"given_up_at": news.now}, "id = ?", [row["id"]])
-        given_up.append(GivenUp(channel=row["channel"], message=_message(row), why=why))
+        given_up.append(alerts.GivenUp(channel=row["channel"], message=_message(row), why=why))
     return tuple(given_up)
 
 

@@ -23,7 +23,7 @@ class Schema(Struct, frozen=True, kw_only=True):
 
 
 SCHEMA = Schema(
-    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"),
+    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"),
     scripts=Path(__file__).with_name("migrations"),
 )
 HEAD = SCHEMA.head

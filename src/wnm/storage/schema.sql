@@ -74,6 +74,7 @@ CREATE TABLE node (
     failed_version TEXT,
     command TEXT, -- JSON
     crashed BOOLEAN DEFAULT '0' NOT NULL,
+    flaps INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_node PRIMARY KEY (id)
 );
 

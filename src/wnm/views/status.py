@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -13,23 +12,14 @@ from wnm.core.observation import FileSystem, Unseen
 from wnm.core.readings import PERCENT, Gauge
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import remedy, waiting_for, what
+from wnm.views import reports
 from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.material import Material, NodeFacts, tally
+from wnm.views.material import Material, tally
 from wnm.views.payload import Payload
 from wnm.views.places import limit_notes, place_notes
-from wnm.views.reports import (
-    FIGURES,
-    FORMS,
-    Figure,
-    facts_payload,
-    machine_payload,
-    nodes_payload,
-    reachability,
-    rounded,
-)
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
 from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
@@ -48,40 +38,30 @@ class Extras(Struct, frozen=True, kw_only=True):
 NO_EXTRAS = Extras(last={}, earned={})
 
 
-class Row(Struct, frozen=True):
-    """A node in the table; `why` is why somebody may want to look at it."""
-
-    facts: NodeFacts
-    why: str | None
-    earned: int | None
-    last: Event | None
-    now: datetime
-
-
 class Column(Struct, frozen=True):
     """A column: its cell for a node, and what the nodes are sorted by (None sorts last)."""
 
     name: str
-    cell: Callable[[Row], Line]
-    key: Callable[[Row], object]
+    cell: Callable[[reports.Row], Line]
+    key: Callable[[reports.Row], object]
     right: bool = False
     heading: str = ""
 
 
-def rows_of(material: Material, extras: Extras) -> tuple[Row, ...]:
+def rows_of(material: Material, extras: Extras) -> tuple[reports.Row, ...]:
     """Every node, in the order of the rows."""
     last, earned, now = extras.last, extras.earned, material.generated_at
     return tuple(
-        Row(facts, why, earned.get(facts.name), last.get(facts.id), now)
+        reports.Row(facts, why, earned.get(facts.name), now, last.get(facts.id))
         for facts, why in zip(material.facts, material.concerns, strict=True)
     )
 
 
-def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
+def matching(rows: Sequence[reports.Row], wanted: str) -> tuple[reports.Row, ...]:
     """The rows of which some cell, the wallet or the reason to look at it holds the text, in any case."""
     text = wanted.casefold()
 
-    def shown(row: Row) -> Iterator[str]:
+    def shown(row: reports.Row) -> Iterator[str]:
         yield from (column.cell(row).plain for column in COLUMNS.values())
         facts = row.facts
         yield from (facts.name, facts.wallet, row.why or "", facts.peer_id or "", facts.root_dir)
@@ -89,7 +69,7 @@ def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
     return tuple(row for row in rows if any(text in each.casefold() for each in shown(row)))
 
 
-def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple[Row, ...]:
+def ordered(rows: Sequence[reports.Row], column: str, *, reverse: bool = False) -> tuple[reports.Row, ...]:
     """The rows by this column; numbers begin with the largest, texts with the first. Unknown values come last."""
     key = COLUMNS[column].key
     known = [row for row in rows if key(row) is not None]
@@ -113,7 +93,7 @@ class Layout(Struct, frozen=True):
     why_width: int | None
 
 
-def layout(rows: Sequence[Row], width: int | None) -> Layout:
+def layout(rows: Sequence[reports.Row], width: int | None) -> Layout:
     """The columns that fit into the width, where None is as wide as it takes; what matters least is left out first."""
     widths = {
         name: max(len(column.heading or name), *(column.cell(row).cell_len for row in rows), 0)
@@ -135,7 +115,7 @@ def layout(rows: Sequence[Row], width: int | None) -> Layout:
     return Layout(chosen, tuple(widths[column.name] for column in chosen), gap, why)
 
 
-def table(rows: Sequence[Row], shown: Layout) -> list[Line]:
+def table(rows: Sequence[reports.Row], shown: Layout) -> list[Line]:
     """The heading and a line for each row; the layout may be of more rows than these."""
     why = shown.why_width
     lines = [[part(each.heading or each.name, Tone.STRONG) for each in shown.columns]]
@@ -152,17 +132,17 @@ def _toned(text: str, tone: Tone, *, when: object) -> Line:
     return part(text, tone if when else Tone.PLAIN)
 
 
-def _process(row: Row) -> Line:
+def _process(row: reports.Row) -> Line:
     down = row.facts.status is Status.RUNNING and row.facts.process is not ProcessState.RUNNING
     return _toned(row.facts.process, Tone.WARN, when=down)
 
 
-def _version(row: Row) -> Line:
+def _version(row: reports.Row) -> Line:
     own, known = row.facts.binary_version, row.facts.version or row.facts.binary_version or NOTHING
     return _toned(shorten(printable(known), _LONGEST_VERSION), Tone.WARN, when=own and known != own)
 
 
-def _last(row: Row) -> Line:
+def _last(row: reports.Row) -> Line:
     if row.last is None:
         return part(NOTHING, Tone.QUIET)
     kind = row.last.action or ""
@@ -172,17 +152,14 @@ def _last(row: Row) -> Line:
     return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
 
 
-def _number(figure: Figure) -> Column:
+def _number(figure: reports.Figure) -> Column:
     """A column of numbers, with a dash where nothing is known."""
-    form = short_ant if figure.kind == "coin" else FORMS.get(figure.kind, str)
+    form = short_ant if figure.kind == "coin" else reports.FORMS.get(figure.kind, str)
 
-    def value(row: Row) -> Any:
-        return getattr(row if figure.kind == "coin" else row.facts, figure.key)
+    def cell(row: reports.Row) -> Line:
+        return part(NOTHING if (known := figure.value(row)) is None else form(known))
 
-    def cell(row: Row) -> Line:
-        return part(NOTHING if (known := value(row)) is None else form(known))
-
-    return Column(figure.name, cell, value, True, figure.heading if figure.kind == "coin" else "")
+    return Column(figure.name, cell, figure.value, True, figure.heading if figure.kind == "coin" else "")
 
 
 _SILENT = (Reachability.REFUSES, Reachability.TIMES_OUT)
@@ -196,11 +173,11 @@ _EVERY = (
     Column("process", _process, lambda row: row.facts.process),
     Column(
         "reachable",
-        lambda row: _toned(reachability(row.facts), Tone.WARN, when=row.facts.reachable in _SILENT),
+        lambda row: _toned(reports.reachability(row.facts), Tone.WARN, when=row.facts.reachable in _SILENT),
         lambda row: row.facts.reachable,
     ),
     Column("version", _version, lambda row: row.facts.version or row.facts.binary_version),
-    *map(_number, FIGURES),
+    *map(_number, reports.FIGURES),
     Column("last", _last, lambda row: row.last and -row.last.at.timestamp(), heading="last action"),
 )
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _EVERY}
@@ -236,9 +213,9 @@ class Overview(Struct, frozen=True):
     """
 
     material: Material
-    every: tuple[Row, ...]
-    nodes: tuple[Row, ...]
-    concerns: tuple[Row, ...]
+    every: tuple[reports.Row, ...]
+    nodes: tuple[reports.Row, ...]
+    concerns: tuple[reports.Row, ...]
     summarised: bool
     hidden_concerns: int
 
@@ -259,7 +236,7 @@ def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS
     return Overview(material, every, shown if summarised else nodes, shown, summarised, hidden)
 
 
-def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
+def _chosen(every: tuple[reports.Row, ...], choice: Choice) -> tuple[reports.Row, ...]:
     """The very same rows where nothing was chosen."""
     rows = every if choice.filter is None else matching(every, choice.filter)
     return rows if choice.sort is None else ordered(rows, choice.sort)
@@ -268,9 +245,9 @@ def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
 def status_payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
     """node-status-details and machine-metrics in one object, of the nodes the chosen ones in their order, and in
     `node_notes` what else the table tells of them."""
-    whole = {**machine_payload(material), **nodes_payload(material)}
+    whole = {**reports.machine_payload(material), **reports.nodes_payload(material)}
     rows = _chosen(rows_of(material, extras), choice)
-    nodes = [facts_payload(row.facts) for row in rows]
+    nodes = [reports.facts_payload(row.facts) for row in rows]
     notes = [
         {
             "name": row.facts.name,
@@ -362,9 +339,9 @@ def machine_lines(material: Material, width: int, *, dots: bool) -> list[Line]:
         if with_bars:
             cells.append(part(gauge_bar(gauge, _BAR, dots=dots), tone))
         unseen = part("not seen", Tone.WARN)
-        cells.append(unseen if isinstance(value, Unseen) else part(rounded(gauge, value), tone))
+        cells.append(unseen if isinstance(value, Unseen) else part(reports.rounded(gauge, value), tone))
         limits = (gauge.allow, gauge.remove)
-        cells += [part("off" if each is None else rounded(gauge, each)) for each in limits]
+        cells += [part("off" if each is None else reports.rounded(gauge, each)) for each in limits]
         rows.append([*cells, part("" if system is None else size(system.free_bytes))])
     return columns(rows, right=range(2, 6) if with_bars else range(1, 5))
 
@@ -390,13 +367,13 @@ def gauge_bar(gauge: Gauge, width: int, *, dots: bool) -> str:
     return bar(gauge.value / whole, [each / whole for each in limits], width, dots=dots)
 
 
-def _summary(rows: Sequence[Row], width: int) -> list[Line]:
+def _summary(rows: Sequence[reports.Row], width: int) -> list[Line]:
     """Many nodes in a few lines: what they run, how they answer, and the disk space that they take."""
     tallies = {
         "status": Counter(str(row.facts.status) for row in rows),
         "version": Counter(row.facts.version or row.facts.binary_version or NOTHING for row in rows),
         "process": Counter(str(row.facts.process) for row in rows),
-        "reachable": Counter(reachability(row.facts) for row in rows),
+        "reachable": Counter(reports.reachability(row.facts) for row in rows),
     }
     lines: list[Line] = []
     for name, counted in tallies.items():

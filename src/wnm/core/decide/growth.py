@@ -13,7 +13,6 @@ from wnm.core.decide.firewall import ports_of
 from wnm.core.decide.pressure import (
     excess,
     free_slots,
-    has_crashed,
     ids_of,
     is_stopped,
     must_shed,
@@ -367,8 +366,8 @@ def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
             ]
             taken = NodeCost(cores=0, memory_bytes=0, disk_bytes=amount, threads=0)
             machine = one_more(machine, taken, max(mounts, key=len, default=None))
-    for each_node in seen.nodes:
-        if each_node.node.status in UNDER_WAY or has_crashed(each_node):
+    for one in seen.nodes:
+        if one.node.status in UNDER_WAY or (one.node.crashed and is_stopped(one)):
             machine = one_more(machine, cost, None)
     return machine
 

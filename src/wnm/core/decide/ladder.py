@@ -86,7 +86,7 @@ def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ())
         concluded.append(each)
         if node.id in held:
             continue
-        action = _to_do_again(each, cut_off, seen)
+        action = None if cut_off is None else _to_do_again(each, cut_off, seen)
         action = action or _to_finish(each, cut_off, seen, settings, pid_before=pid_before)
         actions += [] if action is None else [action]
     gone = {action.node for action in actions if isinstance(action, RemoveNode)}
@@ -135,7 +135,7 @@ def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tu
     return tuple([Conclusion(before=was, after=now) for was, now in pairs if was != now])
 
 
-def _to_do_again(each: NodeSeen, cut_off: NodeAction | None, seen: Observation) -> NodeAction | None:
+def _to_do_again(each: NodeSeen, cut_off: NodeAction, seen: Observation) -> NodeAction | None:
     """What ends an interrupted action that did not get through: an addition is undone, the others are done again."""
     node = each.node
     match cut_off:
@@ -166,8 +166,12 @@ def _to_finish(
         return None if rests or absent else RollBackNode(node=node.id, because=because)
     if rests or seen.rebooted:
         return None
-    stale = lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
-    if stale and node.status in UNDER_WAY and not absent:
+    if (
+        node.gate_version is not None
+        and node.status in UNDER_WAY
+        and not absent
+        and lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
+    ):
         because = Reason(kind=ReasonKind.UPGRADE_INTERRUPTED, version=node.gate_version)
         return RestartNode(node=node.id, silent=False, because=because)
     if node.status is not Status.REMOVING:
