@@ -96,11 +96,11 @@ class Machine:
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            for process in self.started:
-                process.poll()
             if not pids:
                 break
             time.sleep(0.05)
+        for process in self.started:
+            process.wait(timeout=PATIENCE_SECONDS)
         subprocess.run(["ip", "netns", "del", self.network], check=False)
 
     def inside(self, *words: str) -> list[str]:
