@@ -84,7 +84,8 @@ def _sections(
     sections = {did: actions, back: waits}
     if decision is not None:
         ports = {changed: [port_words(each) for each in decision.ports]} if decision.ports else {}
-        sections = {concluded: _conclusions(decision), did: actions, **ports, back: waits}
+        marks = [f"mark the storage folder {each.place.path}" for each in decision.places if each.marks]
+        sections = {concluded: _conclusions(decision), did: [*marks, *actions], **ports, back: waits}
     return [
         f"{heading}\n{indent('\n'.join(entries), '  ')}" if entries else f"{heading}: nothing"
         for heading, entries in sections.items()
