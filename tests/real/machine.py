@@ -219,9 +219,10 @@ class Machine:
             time.sleep(0.2)
 
     def bring_up(self, count: int, **settings: object) -> None:
-        """Initialise and run cycles until this many nodes run."""
+        """Initialise and run cycles until this many nodes run; on a busy machine they are added one by one."""
         self.init(count, **settings)
-        self.cycles_until(lambda: self.running() == count, f"{count} nodes")
+        seconds = PATIENCE_SECONDS + 20 * count
+        self.cycles_until(lambda: self.running() == count, f"{count} nodes", seconds)
 
     def report(self) -> list[dict[str, Any]]:
         """The nodes as `node-status-details` tells of them."""
