@@ -6,6 +6,7 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Self
@@ -104,6 +105,10 @@ def open_for_reading(path: str, *, schema: Schema = SCHEMA) -> Database:
         raise
 
 
+# Opening a database tells why it cannot be read.
+_UNREADABLE = (sqlite3.Error, OSError, TypeError, BadInput, Transient)
+
+
 def stored_settings(path: str) -> Mapping[str, str]:
     """The settings that the database at `path` was given, whatever its revision; none if they cannot be read."""
 
@@ -114,24 +119,18 @@ def stored_settings(path: str) -> Mapping[str, str]:
         (text,) = connection.execute("SELECT settings FROM machine").fetchone()
         return codec.from_json(dict[str, str], text)
 
-    return _look_in_passing(path, work) or {}
+    with suppress(*_UNREADABLE):
+        return look(path, work)
+    return {}
 
 
 def stored_absent(path: str) -> tuple[str, ...]:
     """The folders and accounts that were not there before --init; none if that cannot be read."""
-
-    def work(connection: Connection) -> tuple[str, ...]:
-        (text,) = connection.execute("SELECT absent_before FROM machine").fetchone()
-        return () if text is None else codec.from_json(tuple[str, ...], text)
-
-    return _look_in_passing(path, work) or ()
-
-
-def _look_in_passing[T](path: str, work: Callable[[Connection], T]) -> T | None:
-    """Return what `work` reads of a database of any revision. None if it cannot: opening the file tells why."""
-    with suppress(sqlite3.Error, OSError, TypeError, BadInput, Transient):
-        return look(path, work)
-    return None
+    wanted = "SELECT absent_before FROM machine"
+    with suppress(*_UNREADABLE):
+        (text,) = look(path, lambda connection: connection.execute(wanted).fetchone())
+        return codec.from_json(tuple[str, ...], text or "[]")
+    return ()
 
 
 class _Writable(Database):
@@ -286,7 +285,7 @@ def revision_of(path: str, schema: Schema) -> str:
     if is_cut_short(path, header):
         raise errors.damaged(path, "its end is missing")
     with errors.database_errors(path):
-        revision, lacking = look(path, lambda connection: _revision_and_lack(connection, schema))
+        revision, lacking = look(path, partial(_revision_and_lack, schema=schema))
     if revision is None:
         raise errors.damaged(path, "its schema revision is missing")
     if revision not in schema.revisions:
@@ -296,15 +295,18 @@ def revision_of(path: str, schema: Schema) -> str:
     return revision
 
 
-def header_of(path: str) -> bytes:
-    """The first bytes of a plain file, looked at without SQLite; none of anything else. NeedsOperator without one."""
+def header_of(path: str, where: str | None = None) -> bytes:
+    """The first bytes of a plain file, looked at without SQLite; none of anything else.
+
+    NeedsOperator, with the remedy `where`, if nothing is there.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - Path is slower
             return b""
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read(HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise errors.missing(path) from None
+        raise errors.missing(path, where) from None
     except OSError as error:
         raise errors.unusable(path, error.strerror or str(error)) from None
 
