@@ -21,7 +21,7 @@ MOST_LINES = {
     "wnm_sim": 2_580,  # the lines and files of a real ant-node
     "wnm_fleet": 2_900,  # GPUs, the queue, the local engine, its memory and its sweep
     "wnm/cli": 580,
-    "wnm/app": 3_218,  # markers at --init and in a cycle
+    "wnm/app": 3_238,  # markers at --init and in a cycle
     "wnm/alerts": 800,  # it shows them, too
 }
 
