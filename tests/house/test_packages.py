@@ -19,7 +19,7 @@ MOST_LINES = {
     "wnm": 28_600,
     "wnm_adopt": 4_600,
     "wnm_sim": 2_500,
-    "wnm_fleet": 2_900,  # GPUs, the queue, the local engine, its memory and its sweep
+    "wnm_fleet": 4_500,  # one machine: GPUs, queue, engine, memory, sweep and commands
     "wnm/cli": 600,
     "wnm/app": 3_550,
     "wnm/alerts": 800,
