@@ -2,7 +2,7 @@
 # where the container suite cannot be run; without it the last lines say so.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test quick check docs sim bench format setup
+.PHONY: help run stop test real quick check docs sim bench format setup
 
 ARGS ?=
 CONTAINER ?= --if-possible
@@ -19,8 +19,13 @@ stop: ## end the sandbox's nodes and remove it
 	@scripts/stop_sandbox.sh
 
 test: setup ## run all tests (ARGS="-k word" for some)
-	@.venv/bin/python scripts/run_tests.py -n 3 --dist worksteal $(or $(ARGS),--ignore=tests/reboot)
+	@.venv/bin/python scripts/run_tests.py -n 3 --dist worksteal $(or $(ARGS),--ignore=tests/reboot --ignore=tests/real)
 	@$(if $(ARGS),echo 'With ARGS the container suite is left out: scripts/test.sh runs it.',scripts/test.sh $(CONTAINER))
+	@$(if $(ARGS),,echo 'tests/real was left out: make real runs it, on real node programs.')
+
+real: setup ## run tests/real on real node programs that cargo installs (as root; ALL=1 for more of them; ARGS as for test)
+	@.venv/bin/python scripts/real_programs.py $(if $(ALL),--all)
+	@.venv/bin/python scripts/run_tests.py -n 3 --dist worksteal $(if $(ALL),,-m 'not every_program') $(or $(ARGS),tests/real)
 
 quick: setup ## run the tests of folders that start next to no processes: two minutes at most (ARGS as for test)
 	@.venv/bin/python -m pytest -q -n auto -m 'not slow and not systemd' $(or $(ARGS),$(QUICK))

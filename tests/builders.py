@@ -179,7 +179,14 @@ def hung(number: int, status: Status = Status.RUNNING, **changes: Any) -> NodeSe
 def disk(mount_point: str = "/", used: float = 20.0, total: int = 1000 * GB, **changes: Any) -> FileSystem:
     """A file system, `used` percent full."""
     free = int(total * (100 - used) / 100)
-    system = FileSystem(mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=used)
+    system = FileSystem(
+        mount_point=mount_point,
+        total_bytes=total,
+        free_bytes=free,
+        used_percent=used,
+        free_inodes=60_000_000,
+        inodes_used_percent=4.0,
+    )
     return replace(system, **changes)
 
 
@@ -209,6 +216,7 @@ def machine(
         hdio_read_bytes_per_second=1000.0,
         hdio_write_bytes_per_second=1000.0,
         file_systems=tuple(disks) or (disk(),),
+        cores=4,
     )
     return replace(calm, **changes)
 

@@ -37,11 +37,14 @@ PURPOSES: Mapping[str, str] = {
     "(`result`). A row without a result was interrupted, and the next cycle finishes or undoes it.",
     "sample": "The readings of the machine in each cycle, for charts. Kept for `history_days`.",
     "state_change": "Changes of a node's state that no action of wnm made, such as a process that ended.",
+    "node_log": "How far the log of each node was read, and what it told until there (JSON).",
     "counter": "The last count of each node's earnings, and of which process it was.",
     "earning": "What was credited, by day (UTC), node and wallet. Kept for ever.",
     "alert": "What is or was wrong, since when, and when it ended.",
     "alert_message": "Messages about alerts, one for each channel, until they were delivered or given up.",
     "disk_level": "How much of each disk was free over the last days, for the forecast of when it is full.",
+    "place": "The storage folders: the identity in the marker of each (the file .wnm-storage), the file system it was "
+    "last seen on, and the last addition there that failed.",
     "alert_clock": "One row: the time of day against the time since boot, so that a changed clock makes no alert.",
 }
 """The purpose of each table, by its name."""

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from posixpath import dirname
 
+from wnm.act.places import unmark
 from wnm.app.context import Context
 from wnm.app.elevate import hand_over, lacks_rights
 from wnm.app.schedule import SYSTEM_LOGS, log_file_of, place_of, remove_cron_of
@@ -185,9 +186,12 @@ def _refuse_new_nodes(folder: TakeoverFolder, rows: Sequence[Node]) -> None:
 
 
 def _take_back_traces(run: Context, rows: Sequence[Node]) -> None:
-    """Remove what wnm added to nodes that go back: rules of the firewall, and programs that it kept beside theirs."""
+    """Remove what wnm added to nodes that go back: rules of the firewall, programs kept beside theirs, markers."""
     with open_for_reading(run.database_path) as database:
-        settings = run.resolve(Ledger(database).layers()).settings
+        ledger = Ledger(database)
+        settings, identity = run.resolve(ledger.layers()).settings, ledger.identity().uuid
+    for folder in settings.node_storage:
+        unmark(folder, identity)
     backends = run.wiring.build(settings, run.clock)
     for node in rows:
         try:

@@ -101,6 +101,7 @@ class Node:
         self._considered_upgrade = ""
         self._told_failure = ""
         self._next_report = self._started
+        self._is_ready = False
         self._next_record = self._started
         self._exit_code: int | None = None
 
@@ -147,7 +148,8 @@ class Node:
             self._fail(f"HardDiskWriteError: {problem}", 1)
             return
         self._tell_failure()
-        if self._journal.report_seconds is not None and now >= self._next_report:
+        self._tell_ready(now)
+        if self._is_ready and self._journal.report_seconds is not None and now >= self._next_report:
             self._next_report = now + self._journal.report_seconds
             self._journal.report(self._vitals())
         self._upgrade(now)
@@ -179,6 +181,17 @@ class Node:
         self._told_failure = reason
         if reason not in ("", told):
             self._journal.critical(reason)
+
+    def _tell_ready(self, now: float) -> None:
+        """Say once that the start is over, when it is as late as ordered."""
+        if self._is_ready or now < self._started + self._orders.current.slow_start_seconds:
+            return
+        self._is_ready = True
+        seen = self._vitals()
+        self._next_report = now + (self._journal.report_seconds or 0)
+        self._journal.ready(seen)
+        with suppress(OSError):
+            self._folder.tell_peers(self._peer_id, seen.connected_peers)
 
     def _ends_as_ordered(self, now: float) -> bool:
         ordered = self._orders.current
@@ -240,8 +253,13 @@ class Node:
         if self._orders.current.ignore_term:
             self._journal.say(f"Ignoring {names}", "WARN")
             return
-        self._journal.say(f"Stopping after {names}")
+        if self._journal.report_seconds is not None and not self._is_ready:
+            # ant-node hears signals only from then on: before it they kill, and nothing is written down.
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        self._journal.stopping(names)
         self._stop()
+        self._journal.stopped()
 
     def _stop(self) -> None:
         self._remember()

@@ -168,6 +168,7 @@ def test_an_addition_that_cannot_be_undone_says_both(bench: Bench) -> None:
     bench.fail("remove", 1, Transient("disk is read-only"))
     (outcome,) = bench.carry_out(add(1))
     assert outcome.error == "ended at once; undoing the addition failed too: disk is read-only"
+    assert outcome.left_over
 
 
 def test_a_failed_upgrade_goes_back_to_the_old_program_and_runs(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from wnm.core.node import Node, NodeId, Status, node_name
 from wnm.storage import rows as stored
 from wnm.storage.database import open_for_writing
-from wnm.system.files import stamp
+from wnm.system.files import stamp_of
 from wnm_sim.make_program import write_program
 
 PORT_START = 24
@@ -79,5 +79,5 @@ def _node(number: int, nodes: Path, logs: Path, program: Path) -> Node:
         status_since=now,
         version="0.4.17",
         binary_version="0.4.17",
-        binary_stamp=stamp(str(copy)),
+        binary_stamp=stamp_of(copy.stat()),
     )

@@ -23,6 +23,7 @@ from tests.waiting import eventually
 
 from wnm.core.node import Node
 from wnm.core.observation import Unseen
+from wnm.core.places import MARKER_NAME
 from wnm.storage.database import open_for_reading
 from wnm.storage.timeline import Timeline
 from wnm_sim.make_program import write_program
@@ -329,6 +330,10 @@ class Operator:
     def folder(self, node_id: int) -> Path:
         """The root directory of a node."""
         return self.nodes / f"antnode{node_id:04d}"
+
+    def in_storage(self) -> list[str]:
+        """What lies in the storage folder besides its marker, by name."""
+        return sorted(set(os.listdir(self.nodes)) - {MARKER_NAME}) if self.nodes.exists() else []  # noqa: PTH208
 
     def order(self, node_id: int, **orders: object) -> None:
         """Tell a simulated node how to misbehave; returns when it does."""

@@ -131,7 +131,7 @@ def test_before_the_first_cycle(operator: Operator) -> None:
     said = changes_nothing(operator)
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("dry run, nothing is changed")
-    assert not operator.nodes.exists()
+    assert operator.in_storage() == []
 
 
 def test_nothing_that_is_asked_for_happens(three: Operator) -> None:

@@ -19,7 +19,7 @@ FAUCET = "0x00455d78f850b0358E8cea5be24d415E01E107CF"
 def test_init_starts_nothing_and_says_what_comes_next(operator: Operator) -> None:
     said = operator.init(node_cap=3)
     assert operator.processes() == []
-    assert not operator.nodes.exists()
+    assert operator.in_storage() == []
     assert not operator.logs.exists()
     assert f"wnm --dry_run --dbpath '{operator.database}'" in said.out
     assert stat.S_IMODE(operator.database.stat().st_mode) == 0o600

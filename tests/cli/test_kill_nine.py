@@ -39,7 +39,7 @@ def check_whole(operator: Operator, cap: int) -> None:
     names = sorted(row["name"] for row in rows.values())
     assert len(names) == cap
     assert [process.name for process in operator.processes()] == names
-    assert sorted(path.name for path in operator.nodes.iterdir()) == names
+    assert operator.in_storage() == names
     assert sorted(path.name for path in operator.logs.iterdir()) == names
     ports = [row[key] for row in rows.values() for key in ("port", "metrics_port")]
     assert len(set(ports)) == 2 * cap

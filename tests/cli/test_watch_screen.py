@@ -19,7 +19,7 @@ from wnm.tui.app import LiveView
 from wnm.tui.screen import HELP, Show, foot, head, help_lines
 from wnm.tui.source import Found, Source
 from wnm.views.material import Material
-from wnm.views.status import COLUMNS, NO_EXTRAS, overview
+from wnm.views.status import COLUMNS, overview
 from wnm.views.text import plain
 from wnm.wiring import context_of
 
@@ -27,7 +27,7 @@ SIZES = [(20, 8), (40, 12), (80, 24), (97, 30), (250, 80)]
 
 
 def found(of: Material) -> Found:
-    return Found(number=1, material=of, extras=NO_EXTRAS, overview=overview(of), cycles=())
+    return Found(number=1, overview=overview(of), cycles=())
 
 
 class Given(Source):

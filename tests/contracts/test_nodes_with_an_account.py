@@ -99,7 +99,7 @@ def owner_and_mode(path: str | Path) -> tuple[int, int, int]:
 def test_its_folders_are_its_own_and_its_program_is_ours(bench: Workbench, nobody: Account) -> None:
     node = owned(bench)
     bench.manager().create_node(node, str(bench.program))
-    private = (nobody.user_id, nobody.group_id, 0o700)
+    private = (nobody.pw_uid, nobody.pw_gid, 0o700)
     assert owner_and_mode(node.root_dir) == owner_and_mode(node.log_dir) == private
     assert owner_and_mode(node.program) == (0, 0, 0o755)
     assert owner_and_mode(bench.storage) == owner_and_mode(bench.logs) == (0, 0, 0o755)
@@ -132,7 +132,7 @@ def test_a_new_program_stays_ours_unless_nodes_may_replace_it(bench: Workbench, 
     assert owner_and_mode(node.program) == (0, 0, 0o755)
     allowing = bench.manager(self_upgrade=True)
     allowing.place_program(node, str(bench.program))
-    assert owner_and_mode(node.program) == (nobody.user_id, nobody.group_id, 0o755)
+    assert owner_and_mode(node.program) == (nobody.pw_uid, nobody.pw_gid, 0o755)
     allowing.start_node(node)
     assert unit_of(bench).read_only == ()
 
@@ -161,7 +161,7 @@ def test_what_a_node_puts_in_place_of_the_kept_program_is_not_gone_back_to(
         kept.symlink_to("/bin/true")
     else:
         kept.write_bytes(bench.program.read_bytes())
-    os.chown(kept, nobody.user_id, nobody.group_id, follow_symlinks=False)
+    os.chown(kept, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
     with pytest.raises(Permanent, match="not what was kept there"):
         manager.restore_program(node)
     assert Path(node.program).read_bytes() == bench.newer.read_bytes()

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import psutil
+from tests.builders import settings
 from tests.waiting import eventually
 
 from wnm.core.contracts import Clock, Unit, UnitDriver
@@ -18,7 +19,7 @@ from wnm.core.errors import WnmError
 from wnm.core.node import Node, NodeId, ProcessState, Status, node_name
 from wnm.core.observation import ProcessReading
 from wnm.node_kinds.kinds import ANTNODE, KINDS
-from wnm.process_managers.manager import NodeManager, Policy
+from wnm.process_managers.manager import NodeManager
 from wnm.system.clock import SystemClock
 
 WALLET = "0x" + "1a" * 20
@@ -145,15 +146,15 @@ class Workbench:
         self_upgrade: bool = False,
     ) -> NodeManager:
         """The manager over the driver."""
-        policy = Policy(
-            storages=(str(self.storage),),
+        chosen = settings(
+            node_storage=(str(self.storage),),
             log_storage=str(self.logs),
             key_storage=str(key_storage or self.keys),
             keep_keys=keep_keys,
-            self_upgrade=self_upgrade,
+            self_upgrade="allow" if self_upgrade else "prevent",
             stop_grace=GRACE,
         )
-        return NodeManager(self.driver, KINDS, policy, clock or SystemClock())
+        return NodeManager(self.driver, KINDS, chosen, clock or SystemClock())
 
     def created(self, number: int = 1, *, misbehave: Mapping[str, object] | None = None) -> Node:
         """A node that was created and not started."""

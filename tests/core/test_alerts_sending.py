@@ -19,7 +19,6 @@ from wnm.core.alerts import (
     after_success,
     due,
     is_due,
-    is_stale,
     retry_pause,
 )
 from wnm.core.alerts import test_message as message_for_a_test
@@ -97,11 +96,6 @@ def test_pauses_grow_up_to_half_an_hour() -> None:
 @pytest.mark.parametrize(("minutes", "now"), [(0, True), (-5, True), (5, False), (30, False), (31, True)])
 def test_a_pause_longer_than_any_of_ours_dates_from_another_time(minutes: float, now: bool) -> None:
     assert is_due(ahead(minutes), NOW) is now
-
-
-def test_after_three_days_it_is_given_up() -> None:
-    assert not is_stale(ago(3 * 24 * 60), NOW)
-    assert is_stale(ago(3 * 24 * 60 + 1), NOW)
 
 
 def waiting(number: int, channel: str, minutes: float) -> Waiting:

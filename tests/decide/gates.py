@@ -24,6 +24,7 @@ from wnm.core.action import NodeAction, UpgradeNode
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import Decision
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, Status
+from wnm.core.node_log import Evidence, KeptLog, LogHealth, Proof, Sign
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import legacy
 
@@ -38,6 +39,23 @@ NEW = available(NEWER)
 NEWEST = "0.4.9"
 FLEET = (node(1), node(2), node(3))
 HALTED = knowing(release(NEWER, failed=[1]))
+
+
+def showing(
+    started: bool | None = True, network: bool | None = True, replication: bool | None = True, **told: Any
+) -> dict[str, Any]:
+    """What is seen of a node that answers nobody and whose log shows these signs, and told this besides."""
+    health = LogHealth(**{"shown_before": tuple(Proof), **told})
+    return {
+        "reachable": None,
+        "page": NodePage(version=NEWER, connected_peers=5),
+        "has_pages": False,
+        "log": KeptLog(node=ONE, file_name="ant-node.log", inode=1, offset=1, health=health),
+        "evidence": tuple(
+            Evidence(sign=Sign(proof=proof, where="a line in its log", patience_seconds=180), shown=shows)
+            for proof, shows in zip(Proof, (started, network, replication), strict=True)
+        ),
+    }
 
 
 def shown(version: str) -> ProgramReading:

@@ -1,5 +1,6 @@
 """Crashed nodes: started again at once, whatever else goes on; only what cannot work holds them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from tests.builders import (
 
 from wnm.core.action import Outcome, RestartNode, Result, StartNode, StopNode
 from wnm.core.decide.ladder import decide
-from wnm.core.lifecycle import after, during
+from wnm.core.lifecycle import after, conclude, during
 from wnm.core.node import NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen, Remembered, Unseen
 from wnm.core.reasons import BlockKind, legacy
@@ -246,3 +247,42 @@ def test_a_crash_loop_backs_off_although_a_node_was_started_after_it_began() -> 
             assert written is not None
             rows[action.node] = written
     assert started == ["start 1, start 2, start 3", "", "", "", "start 1"]
+
+
+def test_a_node_that_flaps_rests_longer_each_time_until_it_stayed_up_for_long() -> None:
+    """It answers after every start and ends again six minutes later; then it stays up for an hour."""
+    known, now, rests = row(1), NOW, []
+    for calm in (0, 0, 0, 0, 59, 60, 0):
+        for minutes in (6, calm):
+            now += timedelta(minutes=minutes)
+            up = NodeSeen(node=known, reading=reading(known, ProcessState.RUNNING))
+            known = conclude(up, now, settings(), rebooted=False, cut_off=None)
+            assert known.status is Status.RUNNING
+        ended = NodeSeen(node=known, reading=reading(known, GONE))
+        known = conclude(ended, now, settings(), rebooted=False, cut_off=None)
+        assert (known.status, known.crashed) == (STOPPED, True)
+        rests.append(round(((known.retry_at or now) - now).total_seconds() / 60))
+        now = known.retry_at or now
+        start = StartNode(node=known.id, program=None, because=legacy("-"))
+        done = Outcome(action=start, result=Result.DONE, ended_at=now)
+        started = after(done, during(start, known, now), known)
+        assert started is not None
+        known = started
+    assert rests == [0, 1, 2, 4, 8, 0, 1]
+
+
+def test_nodes_that_flap_alike_are_no_nodes_that_cannot_start() -> None:
+    nodes = [crashed(number, flaps=3, retry_at=ago(1)) for number in (1, 2, 3)]
+    seen_now = concluded(decide(seen(nodes), settings(**ENOUGH)))
+    later = [
+        node(
+            number,
+            STOPPED,
+            crashed=True,
+            flaps=4,
+            last_error=each.last_error,
+            failures=each.failures,
+        )
+        for number, each in seen_now.items()
+    ]
+    assert briefly(decide(seen(later, now=ahead(60)), settings(node_cap=3))) == "start 1, start 2, start 3"

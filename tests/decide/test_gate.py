@@ -14,7 +14,7 @@ from tests.builders import (
     knowing,
     release,
 )
-from tests.decide.gates import BACK, GONE, SILENT, after, look, process_of, tried
+from tests.decide.gates import BACK, GONE, SILENT, after, look, process_of, showing, tried
 
 from wnm.core.decide.upgrades import passed_gates
 from wnm.core.node import Reachability, Status
@@ -44,8 +44,18 @@ from wnm.core.sentences import waiting_for, what
             tried(minutes=5, pid=None, started=5 - 4.9 / 60),
             4.9,
         ),
-        "one of a kind without pages, that has stored something": (
-            tried(minutes=5, sees={**SILENT, "has_pages": False, "stored_at": ago(1)}),
+        "one of a kind without pages, that shows all of its signs": (tried(minutes=5, sees=showing()), 5),
+        "one without pages whose former process had no peers either": (
+            tried(minutes=15, sees=showing(network=None)),
+            5,
+        ),
+        "one without pages that never had a log": (tried(minutes=15, sees=showing(None, None, None)), 5),
+        "one whose errors are those that it had before": (
+            tried(minutes=5, sees=showing(errors=("… is odd",), errors_before=("… is odd",))),
+            5,
+        ),
+        "one whose former process nobody heard, with errors": (
+            tried(minutes=5, sees=showing(errors=("… is odd",), shown_before=())),
             5,
         ),
         "one that has been its own for a while when the clock was set back": (
@@ -129,28 +139,38 @@ def test_passes(known: NodeSeen, delay: float) -> None:
         "of a kind without pages: another version in its log": (
             tried(
                 minutes=5,
-                sees={
-                    "reachable": None,
-                    "page": NodePage(version="0.0.1"),
-                    "has_pages": False,
-                    "stored_at": ago(1),
-                },
+                sees={**showing(), "page": NodePage(version="0.0.1")},
             ),
             5,
             "its log says that it is 0.0.1",
         ),
-        "of a kind without pages: nothing stored": (
-            tried(minutes=15, sees={**SILENT, "has_pages": False, "stored_at": ago(16)}),
+        "of a kind without pages: not started": (
+            tried(minutes=5, sees=showing(started=False)),
             5,
-            "its store has not grown",
+            "it is not fully started: a line in its log is missing",
         ),
-        "of a kind without pages: nothing ever stored": (
-            tried(minutes=15, sees={**SILENT, "has_pages": False}),
+        "of a kind without pages: not started for as long as a start may take, with a short delay": (
+            tried(minutes=3, sees=showing(started=False)),
+            1,
+            "it is not fully started",
+        ),
+        "of a kind without pages: no peers": (
+            tried(minutes=5, sees=showing(network=False)),
             5,
-            "its store has not grown",
+            "it has no peers",
+        ),
+        "of a kind without pages: no replication": (
+            tried(minutes=5, sees=showing(replication=False)),
+            5,
+            "it does not replicate",
+        ),
+        "of a kind without pages: a new error": (
+            tried(minutes=5, sees=showing(errors=("disk on fire",))),
+            5,
+            "its log has an error that it did not have before: disk on fire",
         ),
         "of a kind without pages: no key": (
-            tried(minutes=15, sees={**SILENT, "has_pages": False, "stored_at": ago(1), "born": None}),
+            tried(minutes=15, sees={**showing(), "born": None}),
             5,
             "its key is not there",
         ),
@@ -200,10 +220,16 @@ def test_fails(known: NodeSeen, delay: float, words: str) -> None:
             "another word than 0.0.1",
             ahead(1),
         ),
-        "without a new record": (
-            tried(minutes=6, sees={**SILENT, "has_pages": False, "stored_at": ago(6)}),
+        "not fully started": (
+            tried(minutes=2, sees=showing(started=False)),
+            1,
+            "it to be fully started",
+            ahead(1),
+        ),
+        "with nothing that tells of its peers": (
+            tried(minutes=6, sees=showing(network=None)),
             5,
-            "its store to grow",
+            "it to have peers",
             ahead(9),
         ),
         "by the age of its process when the clock was set forward": (

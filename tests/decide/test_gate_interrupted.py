@@ -278,7 +278,7 @@ def test_one_that_has_its_former_program_back_and_does_not_run_is_an_ordinary_st
         None,
         NEWER,
     )
-    assert (row.failures, row.retry_at, row.binary_version) == (2, ahead(1), VERSION)
+    assert (row.failures, row.retry_at, row.binary_version, row.crashed) == (2, ahead(1), VERSION, True)
     assert briefly(decision) == ""
 
 

@@ -176,7 +176,8 @@ def test_resolution(action: NodeAction, known: NodeSeen, actions: str, status: S
 
 @cases("action", {type(each).__name__: each for each in (ADD, START, STOP, RESTART, UPGRADE)})
 def test_an_interruption_is_nobodys_failure(action: NodeAction) -> None:
-    status = {STOP: Status.RUNNING, UPGRADE: Status.UPGRADING}.get(action, Status.RESTARTING)
+    while_in: dict[NodeAction, Status] = {STOP: Status.RUNNING, UPGRADE: Status.UPGRADING}
+    status = while_in.get(action, Status.RESTARTING)
     known = node(1, status, state=ENDED, status_since=JUST)
     decision = decide(seen([known], interrupted=interrupted(action)), settings(node_cap=1))
     after = concluded(decision)[1]

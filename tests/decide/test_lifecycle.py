@@ -5,7 +5,20 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.builders import NEWER, NOW, VERSION, ago, ahead, cases, choice, row, settings
+from tests.builders import (
+    NEWER,
+    NOW,
+    VERSION,
+    ago,
+    ahead,
+    briefly,
+    cases,
+    choice,
+    reading,
+    row,
+    seen,
+    settings,
+)
 
 from wnm.core.action import (
     AddNode,
@@ -22,8 +35,10 @@ from wnm.core.action import (
     StopNode,
     UpgradeNode,
 )
+from wnm.core.decide.ladder import decide
 from wnm.core.lifecycle import after, backs_off, delay_of, during, retry_at
-from wnm.core.node import Node, NodeId, Status
+from wnm.core.node import Node, NodeId, ProcessState, Status
+from wnm.core.observation import NodeSeen
 from wnm.core.reasons import legacy
 
 ONE = NodeId(1)
@@ -269,17 +284,47 @@ def test_failed(action: NodeAction, before: Node, running: bool | None, status: 
 
 
 @cases(
-    "action, result, before",
+    "action, result, before, status",
     {
-        "a crashed one that is stopped": (STOP, Result.DONE, row(1, Status.STOPPED, crashed=True)),
-        "one that could not be disabled": (DISABLE, Result.FAILED, row(1)),
-        "one that could not be retired": (RETIRE, Result.FAILED, row(1)),
+        "a crashed one that is stopped": (
+            STOP,
+            Result.DONE,
+            row(1, Status.STOPPED, crashed=True),
+            Status.STOPPED,
+        ),
+        "one that could not be disabled": (DISABLE, Result.FAILED, row(1), Status.STOPPED),
+        "one that could not be retired": (RETIRE, Result.FAILED, row(1), Status.REMOVING),
     },
 )
-def test_what_was_told_to_rest_has_not_crashed(action: NodeAction, result: Result, before: Node) -> None:
+def test_what_was_told_to_rest_has_not_crashed(
+    action: NodeAction, result: Result, before: Node, status: Status
+) -> None:
     written = after(ended(action, result, running_after=False), during(action, before, NOW), before)
     assert written is not None
-    assert (written.status, written.crashed) == (Status.STOPPED, False)
+    assert (written.status, written.crashed) == (status, False)
+
+
+@cases(
+    "running_after, before, status",
+    {
+        "ended": (False, Status.RUNNING, Status.REMOVING),
+        "runs on": (True, Status.RUNNING, Status.RUNNING),
+        "not seen": (None, Status.RUNNING, Status.RUNNING),
+        "rests": (False, Status.STOPPED, Status.REMOVING),
+        "rests, not seen": (None, Status.STOPPED, Status.REMOVING),
+        "rested, and runs": (True, Status.STOPPED, Status.RUNNING),
+        "was leaving, and runs": (True, Status.REMOVING, Status.RUNNING),
+    },
+)
+def test_a_node_that_could_not_be_retired_stays_on_its_way_out_unless_it_runs(
+    running_after: bool | None, before: Status, status: Status
+) -> None:
+    known = row(1, before)
+    written = after(
+        ended(RETIRE, Result.FAILED, running_after=running_after), during(RETIRE, known, NOW), known
+    )
+    assert written is not None
+    assert written.status is status
 
 
 def test_a_failed_removal_keeps_its_own_reason_and_time() -> None:
@@ -309,3 +354,14 @@ def test_an_addition_that_failed(running: bool | None, status: Status | None) ->
     assert (None if written is None else written.status) is status
     if written is not None:
         assert (written.failures, written.last_error) == (1, "no port")
+
+
+def test_an_addition_that_could_not_be_undone_is_removed_until_it_is_gone() -> None:
+    action = AddNode(node=row(1), program=choice(), because=legacy("-"))
+    outcome = replace(ended(action, Result.FAILED, running_after=False), left_over=True, error="no space")
+    written = after(outcome, during(action, None, NOW), None)
+    assert written is not None
+    assert (written.status, written.last_error, written.failures) == (Status.REMOVING, "no space", 1)
+    later = replace(written, status_since=ago(99), retry_at=None)
+    known = NodeSeen(node=later, reading=reading(later, ProcessState.STOPPED))
+    assert briefly(decide(seen([known]), settings(node_cap=0))) == "remove 1"

@@ -12,14 +12,19 @@ from tests.builders import (
     disk,
     limits,
     node,
+    reading,
     reasons,
+    row,
     seen,
     settings,
 )
 
+from wnm.core.action import Outcome, Result, RetireNode
 from wnm.core.decide.ladder import decide
+from wnm.core.lifecycle import after, during
 from wnm.core.node import ProcessState, Status
 from wnm.core.observation import Load, NodeSeen, Remembered, Unseen
+from wnm.core.reasons import legacy
 from wnm.core.sentences import sentence
 
 CAP_2 = settings(node_cap=2)
@@ -306,3 +311,19 @@ def test_a_node_that_runs_and_may_not_be_stopped_is_waited_for() -> None:
     nodes = [node(1, Status.UPGRADING, status_since=NOW), node(2, Status.STOPPED)]
     words = "stop a node: waits for a running node that may be stopped"
     assert words in reasons(decide(seen(nodes, cpu=90), CAP_3))
+
+
+def test_a_stopped_node_whose_retirement_fails_is_not_retired_again_each_cycle() -> None:
+    """Nor does another node go in its place: it is on its way out, and rests."""
+    known = row(1, Status.STOPPED)
+    retire = RetireNode(node=known.id, because=legacy("-"))
+    for cycle in range(4):
+        now = ahead(cycle)
+        failed = Outcome(
+            action=retire, result=Result.FAILED, ended_at=now, error="no answer", running_after=False
+        )
+        written = after(failed, during(retire, known, now), known)
+        assert written is not None
+        known = written
+        left = NodeSeen(node=known, reading=reading(known, ProcessState.STOPPED))
+        assert briefly(decide(seen([left, node(2)], now=ahead(cycle + 1)), settings(node_cap=1))) == ""

@@ -254,16 +254,17 @@ def test_a_removal_that_is_due_waits_for_its_disk() -> None:
     assert (decision.rule, decision.actions) == ("missing storage", ())
 
 
-def test_one_missing_disk_of_two_stops_everything_and_each_is_named_once() -> None:
-    there = node(3, root_dir="/mnt/b/antnode0003", mount_point="/mnt/b")
+def test_one_missing_disk_of_two_holds_its_own_nodes_and_the_others_go_on() -> None:
+    there = node(3, root_dir="/mnt/b/antnode0003", mount_point="/mnt/b", state=ENDED, crashed=True)
     view = seen(
         [folderless(1), folderless(2), there],
         storages=(GONE, storage("/mnt/b", "/mnt/b")),
         disks=(disk("/mnt/b"),),
-        cpu=95,
     )
-    decision = decide(view, settings(node_cap=1))
-    assert (decision.rule, decision.actions, len(decision.held)) == ("missing storage", (), 1)
+    decision = decide(view, settings(node_cap=3))
+    assert briefly(decision) == "start 3"
+    (held,) = [each for each in decision.held if each.remedy is not None]
+    assert held.nodes == (1, 2)
 
 
 def test_a_node_in_a_storage_that_nobody_looked_at_is_judged_by_its_folder() -> None:

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from wnm.formats.exposition_text import COUNTER, GAUGE, Family, render
+from wnm.formats.exposition_text import Family, render
 
 
-def family(*samples: tuple[dict[str, str], float], name: str = "wnm_x", kind: str = GAUGE) -> Family:
+def family(*samples: tuple[dict[str, str], float], name: str = "wnm_x") -> Family:
     """A family of these series."""
     series = tuple((tuple(labels.items()), value) for labels, value in samples)
-    return Family(name=name, type=kind, help="What it is.", samples=series)
+    return Family(name=name, help="What it is.", samples=series)
 
 
 def read(text: str) -> list[tuple[str, dict[str, str], float]]:
@@ -23,9 +23,7 @@ def read(text: str) -> list[tuple[str, dict[str, str], float]]:
 
 
 def test_one_series_after_another_under_its_help_and_type() -> None:
-    text = render(
-        (family(({"node": "a"}, 1), ({"node": "b"}, 0.5)), family(({}, 2), name="wnm_y_total", kind=COUNTER))
-    )
+    text = render((family(({"node": "a"}, 1), ({"node": "b"}, 0.5)), family(({}, 2), name="wnm_y_total")))
     assert text == (
         "# HELP wnm_x What it is.\n# TYPE wnm_x gauge\n"
         'wnm_x{node="a"} 1\nwnm_x{node="b"} 0.5\n'

@@ -7,13 +7,16 @@ import pytest
 from wnm.formats.proc import (
     Memory,
     Transfer,
+    cgroup_of,
     cpu_quota,
     cpu_ticks,
     disk_bytes,
+    figure_in,
     interface_bytes,
     local_ports,
     memory,
-    own_cgroup,
+    pressure,
+    tasks,
 )
 
 CASES = Path(__file__).parent / "cases" / "proc"
@@ -77,6 +80,31 @@ def test_quota(text: str, cores: float | None) -> None:
     assert cpu_quota(text) == cores
 
 
-def test_own_cgroup() -> None:
-    assert own_cgroup("12:cpu:/old\n0::/user.slice/cron.service\n") == "/user.slice/cron.service"
-    assert own_cgroup("12:cpu:/old\n") is None
+def test_the_cgroup_of_a_controller() -> None:
+    text = "12:cpu,cpuacct:/old\n9:name=systemd:/\n0::/user.slice/cron.service\n"
+    assert cgroup_of(text, "cpu") == ("/old", 1)
+    assert cgroup_of(text, "memory") == ("/user.slice/cron.service", 2)
+    assert cgroup_of("12:cpu:/old\n", "memory") == (None, 2)
+
+
+def test_figures_of_files_with_a_name_in_each_line() -> None:
+    text = "anon 10\ninactive_file 25\ntotal_inactive_file 30\n"
+    assert (figure_in(text, "inactive_file"), figure_in(text, "file")) == (25, None)
+
+
+def test_stalls() -> None:
+    some = "some avg10=1.00 avg60=2.50 avg300=0.10 total=292184\n"
+    assert pressure(some) == (2.5, None)
+    assert pressure(some + "full avg10=0.00 avg60=0.30 avg300=0.00 total=57832\n") == (2.5, 0.3)
+    assert pressure("") == (None, None)
+
+
+def test_tasks() -> None:
+    assert tasks("0.20 0.18 0.12 1/812 11206\n") == 812
+    assert tasks("") is None
+
+
+def test_ticks_of_some_cpus_only() -> None:
+    text = "cpu  30 0 30 60 0\ncpu0 10 0 10 40 0\ncpu1 20 0 20 20 0\nintr 5\n"
+    assert cpu_ticks(text) == (60, 120)
+    assert cpu_ticks(text, {1}) == (40, 60)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from scripts.reference.commands import EXIT_CODES, commands_markdown, exit_codes_markdown
 from scripts.reference.json import NODE
 from scripts.reference.json import REPORTS as DOCUMENTED
@@ -28,10 +29,11 @@ from wnm.app import schedule as cron
 from wnm.app.invocation import FORCED_ACTIONS, REPORTS, SUBCOMMANDS, View
 from wnm.app.read import chronicle_of, story_of
 from wnm.app.run_options import RUN_OPTIONS
+from wnm.core.alerts import CycleFailure, Episode, Event, Severity, Waiting, addresses, message_of
 from wnm.core.errors import WnmError
 from wnm.storage.database import open_for_reading
 from wnm.storage.schema import TABLES_SQL, tables
-from wnm.views import alerts, doctor, earnings, prometheus, registry, timeline
+from wnm.views import doctor, earnings, prometheus, registry, timeline
 from wnm.views.reports import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,10 +117,22 @@ def test_earnings_and_the_doctor_have_the_keys_that_are_documented() -> None:
     told("doctor", doctor.payload(tuple(doctor.checks_of(busy())), NOW))
 
 
+def test_alerts_have_the_keys_that_are_documented() -> None:
+    said: dict[str, Any] = {"severity": Severity.WARNING, "text": "full", "remedy": "free some", "since": NOW}
+    crisis = Episode(key="disk-crisis", subject="/", started_at=NOW, **said)
+    message = message_of(crisis, Event.START, 1)
+    waiting = Waiting(id=1, channel="a", message=message, attempts=0, next_try_at=NOW)
+    failure = CycleFailure(since=NOW, text="damaged", sightings=3)
+    to = addresses(("https://example.org/hook",), (), None)
+    standing = alert_commands.Standing(
+        episodes=(crisis, replace(crisis, ended_at=NOW)), waiting=(waiting,), to=to, failure=failure
+    )
+    told("alerts", alert_commands.payload(standing, NOW))
+
+
 @pytest.mark.parametrize(
     ("module", "functions", "report"),
     [
-        (alerts, ("payload", "_failing", "_entry", "_named"), "alerts"),
         (alert_commands, ("send_test",), "alerts test"),
         (cron, ("_payload",), "cron show"),
     ],

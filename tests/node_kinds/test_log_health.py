@@ -1,17 +1,17 @@
 """The end of a log, read."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import asdict
 
+from wnm.core.node_log import LogHealth
 from wnm.node_kinds.kinds import KINDS
-from wnm.node_kinds.log_health import LONGEST_QUOTE, LogHealth
+from wnm.node_kinds.log_health import LONGEST_QUOTE
 
 CASES = Path(__file__).parent / "cases" / "log"
 PIECES = ("2026-08-21T06:50:40Z", " INFO ", "ant_node: ", "ant-node starting", "version=", "Error:", "[", "] ",
@@ -22,11 +22,8 @@ PIECES = ("2026-08-21T06:50:40Z", " INFO ", "ant_node: ", "ant-node starting", "
 def test_log(case: Path) -> None:
     expected = json.loads((case / "expected.json").read_text())
     read = KINDS[expected.pop("kind")].log_words.read
-    for name in ("last_line_at", "started_at", "stored_at"):
-        if name in expected:
-            expected[name] = datetime.fromisoformat(expected[name])
     health = read((case / "log.txt").read_bytes().decode(errors="replace").split("\n"))
-    assert asdict(health) == asdict(LogHealth(**expected))
+    assert health == msgspec.convert({"is": "LogHealth", **expected}, LogHealth)
 
 
 @settings(deadline=None)

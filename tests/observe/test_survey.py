@@ -30,7 +30,7 @@ from wnm.node_kinds.kinds import ANTNODE
 from wnm.observe.survey import survey
 from wnm.sensors.host import boot_id, read_counters
 from wnm.system.clock import SystemClock
-from wnm.system.files import stamp
+from wnm.system.files import stamp_of
 
 CLOCK = SystemClock()
 PORTS = {"port_start": 23, "metrics_port_start": 24, "poll_timeout": timedelta(seconds=0.3)}
@@ -176,7 +176,7 @@ def test_a_program_is_asked_only_when_its_file_changed(place: Place) -> None:
     reading = place.look_at(1).reading.program
     assert isinstance(reading, ProgramReading)
     assert (reading.version, times_asked(node)) == ("0.4.17", 1)
-    place.nodes[0] = replace(node, binary_version="0.4.17", binary_stamp=stamp(node.program))
+    place.nodes[0] = replace(node, binary_version="0.4.17", binary_stamp=stamp_of(Path(node.program).stat()))
     place.look()
     assert times_asked(node) == 1
     write_program(Path(node.program), "0.4.18")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wnm.core.observation import FileSystem, Unseen
-from wnm.sensors.host import file_system_of
+from wnm.sensors.places import file_system_of
 
 
 def _seen(path: Path | str) -> FileSystem:

@@ -71,10 +71,12 @@ def test_load_and_memory() -> None:
     load = host.read_load()
     assert isinstance(load, Load)
     assert min(load.one, load.five, load.fifteen) >= 0
-    memory = host.read_memory()
+    memory, pids, _ = host.read_bounds()
     assert not isinstance(memory, Unseen)
-    assert 0 < memory.percent < 100
-    assert memory.total_bytes == psutil.virtual_memory().total
+    assert 0 < memory[0].percent < 100
+    assert memory[0].total == psutil.virtual_memory().total
+    assert all(each.total < memory[0].total for each in memory[1:])
+    assert all(0 < each.used < each.total for each in pids)
 
 
 def test_cores() -> None:
@@ -109,7 +111,7 @@ def test_boot_id_is_the_kernels() -> None:
 @LINUX
 def test_both_ways_to_read_the_machine_agree() -> None:
     now = datetime.now(UTC)
-    ours, theirs = host_linux.counters("x", now), host_elsewhere.counters("x", now)
+    ours, theirs = host_linux.counters("x", now, None), host_elsewhere.counters("x", now, None)
     assert ours.cpu_total_seconds == pytest.approx(theirs.cpu_total_seconds, rel=0.02)
     memory, other = host_linux.memory(), host_elsewhere.memory()
     assert memory is not None

@@ -51,8 +51,11 @@ def check_decision(seen: Observation, decision: Decision, settings: Settings, *,
         check_program(action, rows, settings, by_hand=by_hand, harmed=harmed_by(seen, decision, settings))
     if by_hand:
         return
-    if missing_disks(seen):
-        assert decision.actions == (), f"acts with a disk away: {briefly(decision)}"
+    away = missing_disks(seen)
+    folders = {number: dirname(row.root_dir) for number, row in rows.items()}
+    for action in actions:
+        where = dirname(action.node.root_dir) if isinstance(action, AddNode) else folders[node_of(action)]
+        assert where not in away, f"acts on a disk that is away: {briefly(decision)}"
     check_limits(actions, {number: row for number, row in rows.items() if not rests(row, seen.now)}, settings)
     check_cap(actions, rows, settings)
     for action in actions:

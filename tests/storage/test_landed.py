@@ -46,10 +46,18 @@ def bare(folder: Path, revision: str) -> str:
     upgrade(path, Schema(revisions=upto, scripts=SCHEMA.scripts), name=str(path))
     with closing(connect(uri_of(path, "mode=rw"))) as connection:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(
-            "INSERT INTO machine (id, initialised_at, wnm_version, settings, add_failures) "
-            """VALUES (1, '2025-01-01T00:00:00.000000+00:00', '0.9', '{"node_cap":"3"}', 0)"""
-        )
+        at = "2025-01-01T00:00:00.000000+00:00"
+        if revision < "0008":
+            connection.execute(
+                "INSERT INTO machine (id, initialised_at, wnm_version, settings, add_failures) "
+                f"""VALUES (1, '{at}', '0.9', '{{"node_cap":"3"}}', 0)"""
+            )
+        else:
+            connection.execute(
+                "INSERT INTO machine (id, initialised_at, wnm_version, add_failures, identity) "
+                f"VALUES (1, '{at}', '1.0', 0, '{'m' * 36}')"
+            )
+            connection.execute(f"INSERT INTO setting VALUES ('node_cap', 'database', '3', NULL, '{at}', 0)")
     return str(path)
 
 

@@ -37,6 +37,7 @@ from wnm.core.decision import Conclusion
 from wnm.core.errors import Bug, NeedsOperator
 from wnm.core.node import NodeId, Status
 from wnm.core.observation import Interrupted, LedgerState, Observation, Remembered, Unseen
+from wnm.core.places import KnownPlace
 from wnm.core.reasons import legacy
 from wnm.storage.database import open_for_writing
 from wnm.storage.ledger import Intention, Ledger
@@ -83,12 +84,16 @@ def outcome(action: NodeAction, result: Result = Result.DONE, **more: object) ->
     return replace(made, **more)
 
 
+def _apart_from_identity(machine: Machine) -> Remembered:
+    return replace(machine.load().remembered, identity=None)
+
+
 def test_a_new_ledger_remembers_nothing(tmp_path: Path) -> None:
     state = Machine(tmp_path).load()
     assert state == LedgerState(
         nodes=(),
         interrupted=(),
-        remembered=Remembered(),
+        remembered=Remembered(identity=state.remembered.identity),
         boot_id=None,
         counters=None,
         available=None,
@@ -210,7 +215,7 @@ def test_an_addition_that_failed_has_no_row_and_backs_off(machine: Machine) -> N
     assert state.remembered.add_failures == 4
     assert state.remembered.add_last_error == "no space"
     machine.conclude(machine.intend(add(3)), outcome(add(3)))
-    assert machine.load().remembered == Remembered()
+    assert _apart_from_identity(machine) == Remembered()
 
 
 def test_many_failed_additions_in_one_cycle_count_once(machine: Machine) -> None:
@@ -249,7 +254,7 @@ def test_the_last_shedding_and_removal_are_remembered(machine: Machine) -> None:
     machine.conclude(machine.intend(REMOVE), outcome(REMOVE, freed_bytes=123))
     gentle = StopNode(node=NodeId(2), shed=False, because=legacy("asked for"))
     machine.conclude(machine.intend(gentle), replace(outcome(gentle), ended_at=NOW + 5 * MINUTE))
-    assert machine.load().remembered == Remembered(
+    assert _apart_from_identity(machine) == Remembered(
         last_shed_at=NOW + timedelta(seconds=30),
         last_freed_bytes=123,
         last_freed_at=NOW + timedelta(seconds=30),
@@ -270,7 +275,7 @@ def test_what_was_not_done_is_not_remembered_as_done(result: Result, machine: Ma
     machine.conclude(
         machine.intend(STOP, remove), outcome(STOP, result), outcome(remove, result, freed_bytes=1)
     )
-    assert machine.load().remembered == Remembered()
+    assert _apart_from_identity(machine) == Remembered()
 
 
 def test_what_was_not_seen_keeps_what_was_known(machine: Machine) -> None:
@@ -339,3 +344,12 @@ def test_rows_that_were_read_are_read_again_only_where_the_ledger_wrote(tmp_path
         ledger.conclude(intention, (done,), ending(NOW, exit_code=0, counters=None, history_days=30))
         assert [each.id for each in ledger.nodes()] == [1, 3]
         assert ledger.nodes() == Ledger(database).nodes()
+
+
+def test_a_storage_folder_is_remembered_with_its_marker_and_its_last_failure(machine: Machine) -> None:
+    good = KnownPlace(path="/a", folder="f", file_system="1f", device="8:1")
+    bad = KnownPlace(path="/b", failed_at=NOW, failure="No space left on device")
+    for places in ((good, bad), (replace(good, folder="g"),)):
+        with open_for_writing(machine.path) as database:
+            Ledger(database).note_places(places)
+    assert machine.load().remembered.places == (replace(good, folder="g"), bad)

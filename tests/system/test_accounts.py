@@ -44,7 +44,7 @@ def test_there_is_no_account_of_a_name_that_nobody_has(fresh_name: str) -> None:
 def test_a_missing_account_is_made_without_shell_or_home_and_only_once(fresh_name: str) -> None:
     made = ensure(fresh_name)
     entry = pwd.getpwnam(fresh_name)
-    assert (entry.pw_uid, entry.pw_gid) == (made.user_id, made.group_id)
+    assert (entry.pw_uid, entry.pw_gid) == (made.pw_uid, made.pw_gid)
     assert entry.pw_shell in accounts.NO_SHELL
     assert not Path(entry.pw_dir).exists()
     assert 0 < entry.pw_uid < 1000
@@ -104,7 +104,7 @@ def test_what_is_given_is_the_thing_itself_and_not_what_a_link_points_to(tmp_pat
     link.symlink_to(target)
     give(str(link), nobody())
     assert target.stat().st_uid == 0
-    assert link.lstat().st_uid == nobody().user_id
+    assert link.lstat().st_uid == nobody().pw_uid
 
 
 @needs_root

@@ -27,7 +27,7 @@ from tests.views.builders import (
 from wnm.core.action import Result
 from wnm.core.decide.ladder import decide
 from wnm.core.node import NodeId, Status
-from wnm.core.observation import NodePage
+from wnm.core.observation import Bound, NodePage, Stall
 from wnm.formats.antnode_metrics import FIGURES
 from wnm.views import influx, prometheus
 from wnm.views.material import Material
@@ -69,10 +69,23 @@ def busy() -> Material:
         nodes,
         disks=(disk(used=40.0), disk("/mnt/second disk", used=91.25)),
         cpu=83.125,
+        memory=40.0,
+        memory_total_bytes=2 * 10**9,
         load=(5.0, 3.25, 1.5),
         available=available("0.4.8"),
         remembered=knowing(release("0.4.8", failed=(3,))),
     )
+    box = Bound(where="/system.slice", total=2 * 10**9, used=8 * 10**8)
+    limits = replace(
+        view.machine,
+        memory=(Bound(where="", total=16 * 10**9, used=3 * 10**9), box),
+        pids=(Bound(where="", total=32768, used=812), Bound(where="/system.slice", total=900, used=120)),
+        stalls=(
+            Stall(resource="io", some_percent=12.5, full_percent=4.25),
+            Stall(resource="cpu", some_percent=0.5),
+        ),
+    )
+    view = replace(view, machine=limits)
     needs = held(
         "upgrade antnode0001",
         waiting_for="a version that works",

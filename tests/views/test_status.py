@@ -16,6 +16,7 @@ from tests.views.test_formats import HOSTILE, MACHINES
 from wnm.app.read import status_of
 from wnm.app.terminal import Terminal
 from wnm.core.node import Status
+from wnm.views.explain import last_cycle_line
 from wnm.views.material import Material
 from wnm.views.status import MOST_NODES_IN_FULL, overview
 from wnm.views.text import plain
@@ -73,7 +74,8 @@ def test_80_columns_cut_no_word_of_the_tables() -> None:
 
 def test_every_word_of_the_last_line_is_whole_at_80_columns() -> None:
     of = material(colony(1), wished=settings(node_cap=50), cpu=75.0)
-    assert overview(of).last_cycle.split() == words(shown(of))[-len(overview(of).last_cycle.split()) :]
+    last = last_cycle_line(of).split()
+    assert last == words(shown(of))[-len(last) :]
 
 
 def test_a_narrow_terminal_tells_errors_below_and_a_wide_one_in_the_table() -> None:

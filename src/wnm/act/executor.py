@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from wnm.core.action import Result, Retry
 from wnm.core.contracts import Clock
-from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
+from wnm.core.errors import LeftOver, NeedsOperator, Permanent, ProgramFailed, WnmError
 
 MOST_AT_ONCE = 8
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class Ending[T](Struct, frozen=True, kw_only=True):
     retry: Retry = Retry.SOON
     running_after: bool | None = None
     program_failed: bool = False
+    left_over: bool = False
 
 
 class TimeLimit(Struct, frozen=True, kw_only=True):
@@ -90,12 +91,12 @@ class _Queue[T]:
         """
         with self.lock:
             start = max(self.clock.monotonic(), self.next_start)
-            free = (
+            free = [
                 each
                 for each in self.waiting
                 if (lane := each[1].lane) is None or self.busy[lane.name] < lane.most
-            )
-            taken = next(free, None)
+            ]
+            taken = free[0] if free else None
             if taken is None or start > self.limit.last_start:
                 return None
             self.waiting.remove(taken)
@@ -172,6 +173,7 @@ def _ending_of[T](job: Job[T], clock: Clock) -> Ending[T]:
             error=" ".join(text.split()),
             retry=Retry.OPERATOR if isinstance(error, NeedsOperator) else retry,
             program_failed=isinstance(error, ProgramFailed),
+            left_over=isinstance(error, LeftOver),
         )
         try:
             return replace(failed, running_after=job.probe())

@@ -4,6 +4,7 @@ The calls come in an order in which any interruption can be made good by a later
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from msgspec import Struct
 from wnm.act.executor import MOST_AT_ONCE, Job, Lane, Subject, TimeLimit, carry_out
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -31,7 +33,7 @@ from wnm.core.action import (
     port_comment,
 )
 from wnm.core.contracts import Clock, Firewall, ProcessManager
-from wnm.core.errors import ProgramFailed, Transient, WnmError
+from wnm.core.errors import LeftOver, ProgramFailed, Transient, WnmError
 from wnm.core.node import Node, NodeId, ProcessState
 from wnm.core.observation import ProcessReading
 from wnm.core.reasons import ReasonKind
@@ -74,7 +76,7 @@ def carry_out_actions(
     lane = Lane("healing", healing)
     jobs = []
     for action in actions:
-        node = action.node if isinstance(action, AddNode) else nodes[action.node]
+        node = action.node if isinstance(action, AddNode | AdoptNode) else nodes[action.node]
         is_healing = isinstance(action, StartNode) and action.because.kind is ReasonKind.CRASHED
         jobs.append(
             Job(
@@ -84,9 +86,9 @@ def carry_out_actions(
                 lane=lane if is_healing else None,
             )
         )
-    at_once = MOST_AT_ONCE + (healing if any(job.lane for job in jobs) else 0)
+    at_once = MOST_AT_ONCE + (healing if [job for job in jobs if job.lane] else 0)
     endings = carry_out(jobs, clock=clock, limit=limit, pause=pause, at_once=at_once)
-    return tuple(
+    outcomes = [
         Outcome(
             action=action,
             result=ending.result,
@@ -97,9 +99,11 @@ def carry_out_actions(
             freed_bytes=ending.value.freed_bytes if ending.value else None,
             note=ending.value.note if ending.value else None,
             program_failed=ending.program_failed,
+            left_over=ending.left_over,
         )
         for action, ending in zip(actions, endings, strict=True)
-    )
+    ]
+    return tuple(outcomes)
 
 
 def healing_slots(settings: Settings, usable_cores: float) -> int:
@@ -117,29 +121,39 @@ def _runs(node: Node, backends: Backends) -> bool | None:
 def perform(action: NodeAction, node: Node, backends: Backends) -> Performed:
     """Do it and return when it is so. An action that fails half-way is undone before the error goes on."""
     manager = backends.manager
+    killed, freed_bytes = False, None
     match action:
         case AddNode():
-            return _add(action, backends)
+            _add(action, backends)
+        case AdoptNode(former=former):
+            # What it needs besides its folder, such as its unit, is made when it is started.
+            killed = former is not None and manager.stop_node(former)
         case StartNode():
-            return _start(action, node, backends)
+            _start(action, node, backends)
         case UpgradeNode():
-            return _upgrade(action, node, manager)
+            killed = _upgrade(action, node, manager)
         case RollBackNode():
             manager.restore_program(node)
-            return _killed(manager.restart_node(node))
+            killed = manager.restart_node(node)
         case RestartNode():
-            return _killed(manager.restart_node(node))
+            killed = manager.restart_node(node)
         case StopNode() | RetireNode() | DisableNode():
-            return _killed(manager.stop_node(node))
+            killed = manager.stop_node(node)
         case RemoveNode():
-            return _remove(node, backends)
+            freed_bytes = _remove(node, backends)
         case EnableNode():
-            return Performed()
+            pass
+    return Performed(freed_bytes=freed_bytes, note=KILLED if killed else None)
 
 
-def _add(action: AddNode, backends: Backends) -> Performed:
+def _add(action: AddNode, backends: Backends) -> None:
     node = action.node
-    backends.manager.create_node(node, action.program.path)
+    try:
+        backends.manager.create_node(node, action.program.path)
+    except Transient as error:
+        if os.path.lexists(node.root_dir):
+            raise LeftOver(f"{error}; {node.root_dir} could not be taken away again") from error
+        raise
     try:
         backends.firewall.open_port(node.port, port_comment(node.name))
         backends.manager.start_node(node)
@@ -147,16 +161,11 @@ def _add(action: AddNode, backends: Backends) -> Performed:
         try:
             _remove(node, backends)
         except WnmError as leftover:
-            raise Transient(f"{error}; undoing the addition failed too: {leftover}") from error
+            raise LeftOver(f"{error}; undoing the addition failed too: {leftover}") from error
         raise
-    return Performed()
 
 
-def _killed(had_to_be_killed: bool) -> Performed:
-    return Performed(note=KILLED if had_to_be_killed else None)
-
-
-def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
+def _start(action: StartNode, node: Node, backends: Backends) -> None:
     if action.program is not None:
         _place(action.program, node, backends.manager)
     backends.firewall.open_port(node.port, port_comment(node.name))
@@ -166,7 +175,6 @@ def _start(action: StartNode, node: Node, backends: Backends) -> Performed:
         if node.gate_version is None:
             raise
         raise _gone_back(node, backends.manager, error) from error
-    return Performed()
 
 
 def _place(program: ProgramChoice, node: Node, manager: ProcessManager) -> None:
@@ -176,7 +184,7 @@ def _place(program: ProgramChoice, node: Node, manager: ProcessManager) -> None:
     manager.place_program(node, program.path)
 
 
-def _upgrade(action: UpgradeNode, node: Node, manager: ProcessManager) -> Performed:
+def _upgrade(action: UpgradeNode, node: Node, manager: ProcessManager) -> bool:
     _place(action.program, node, manager)
     try:
         # Its new copy is tried alone; the node itself goes on meanwhile, and keeps its old program if that fails.
@@ -199,7 +207,7 @@ def _upgrade(action: UpgradeNode, node: Node, manager: ProcessManager) -> Perfor
         manager.start_node(node)
     except WnmError as error:
         raise _gone_back(node, manager, error) from error
-    return _killed(killed)
+    return killed
 
 
 def _gone_back(node: Node, manager: ProcessManager, error: WnmError) -> WnmError:
@@ -212,13 +220,13 @@ def _gone_back(node: Node, manager: ProcessManager, error: WnmError) -> WnmError
     return ProgramFailed(f"{error}; it runs on its old program again")
 
 
-def _remove(node: Node, backends: Backends) -> Performed:
+def _remove(node: Node, backends: Backends) -> int:
     freed_bytes = backends.manager.remove_node(node)
     backends.firewall.close_port(node.port, port_comment(node.name))
     if node.command is not None:
         # The rule that it came with has its bare name for a comment.
         backends.firewall.close_port(node.port, node.name)
-    return Performed(freed_bytes=freed_bytes)
+    return freed_bytes
 
 
 def reconcile(

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from wnm.core.node import Node
     from wnm.core.observation import LedgerState
     from wnm.core.settings import Settings
-    from wnm.storage.alerts import ClockNote
     from wnm.storage.database import Database
 
 SENDER = "wnm.alerts.sender"
@@ -49,12 +48,17 @@ def _note(
     from wnm.core.action import Result
     from wnm.core.alert_rules import Look, find
     from wnm.core.alerts import addresses
-    from wnm.storage.alerts import Alerts, News
+    from wnm.storage.alerts import Alerts, ClockNote, News
+    from wnm.system.clock import seconds_since_boot
 
-    seen = cycle.plan.seen
-    alerts = Alerts(database)
+    seen, alerts, jump = cycle.plan.seen, Alerts(database), timedelta(0)
     memory = alerts.memory(seen.now, began=cycle.plan.started_at)
-    jump, clock_note = _clock(memory.clock, seen.machine.boot_id)
+    # By how much the clock was set since it was noted last; it is noted again if that is worth it.
+    offset = time.time() - seconds_since_boot()
+    is_same_boot = memory.clock is not None and memory.clock.boot_id == seen.machine.boot_id
+    if memory.clock is not None and is_same_boot:
+        jump = timedelta(seconds=offset - memory.clock.offset_seconds)
+    note = ClockNote(boot_id=seen.machine.boot_id, offset_seconds=offset)
     look = Look(
         seen=seen,
         decision=cycle.plan.decision,
@@ -71,7 +75,7 @@ def _note(
         machine_seed=state.machine_seed,
         history_days=settings.history_days,
         disks=seen.machine.file_systems,
-        clock=clock_note,
+        clock=None if is_same_boot and abs(jump) < CLOCK_NOTE else note,
     )
     moved, given_up = alerts.take_note(news)
     for episode in moved.started:
@@ -82,41 +86,20 @@ def _note(
         log.error("an alert never arrived at %s (%s): %s", each.channel, each.why, each.message.text)
 
 
-def _clock(before: "ClockNote | None", boot_id: str) -> "tuple[timedelta, ClockNote | None]":
-    """By how much the clock was set since it was noted last, and what to note if that is worth it."""
-    from wnm.storage.alerts import ClockNote
-    from wnm.system.clock import seconds_since_boot
+def send_alerts(database_path: str, outcome: str, why: object = "", *, log_file: str | None) -> None:
+    """Have sent what waits, if there is anything to do, and give the sender a moment. Call it without the lock.
 
-    note = ClockNote(boot_id=boot_id, offset_seconds=time.time() - seconds_since_boot())
-    if before is None or before.boot_id != boot_id:
-        return timedelta(0), note
-    jump = timedelta(seconds=note.offset_seconds - before.offset_seconds)
-    return jump, note if abs(jump) >= CLOCK_NOTE else None
-
-
-def send_alerts(database_path: str, *, good: bool, log_file: str | None) -> None:
-    """Have sent what waits, after something was carried out; `good` says that it was a cycle with exit code 0.
-
-    Call it without the lock. `log_file` gets the lines of the sender.
+    The outcome is `good` after a cycle with exit code 0, `bad` when one could not be carried out at all, which is
+    told in time with the reason, else `done`. `log_file` gets the lines of the sender.
     """
-    _start_sender(database_path, "good" if good else "done", "", log_file)
-
-
-def send_failure(database_path: str, error: Exception, log_file: str | None) -> None:
-    """Note, and have sent in time, that a cycle could not be carried out at all. Call it without the lock."""
-    said = " ".join(str(error).split()) or type(error).__name__
-    _start_sender(database_path, "bad", said[:LONGEST_REASON], log_file)
-
-
-def _start_sender(database_path: str, outcome: str, why: str, log_file: str | None) -> None:
-    """Start the sender if there is anything for it to do, and give it a moment."""
     try:
         if not _has_work(database_path, outcome):
             return
         from wnm.system.command import ended, spawn_detached
 
+        said = (" ".join(str(why).split()) or type(why).__name__)[:LONGEST_REASON] if why else ""
         # Without -P, a folder named wnm in the one that cron starts in could be taken for the program.
-        argv = (sys.executable, "-P", "-m", SENDER, database_path, outcome, why)
+        argv = (sys.executable, "-P", "-m", SENDER, database_path, outcome, said)
         pid = spawn_detached(argv, env=dict(os.environ), cwd="/", log_file=log_file or os.devnull)
         until = time.monotonic() + WAIT_SECONDS
         while ended(pid) is None and time.monotonic() < until:

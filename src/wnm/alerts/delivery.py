@@ -1,5 +1,6 @@
 """Delivers messages by webhooks, programs and Apprise, side by side, and waits for none longer than its time."""
 
+import json
 import logging
 import queue
 import re
@@ -19,8 +20,8 @@ from msgspec import Struct
 from wnm import __version__
 from wnm.core.alerts import Channel, Event, Kind, Message, Severity
 from wnm.core.errors import NeedsOperator, Transient, WnmError
-from wnm.formats.alert_message import as_json, text, title
 from wnm.system.command import CommandFailed, run
+from wnm.views.payload import picked
 
 STEP = timedelta(seconds=8)
 COMMAND_PATIENCE = timedelta(seconds=10)
@@ -48,8 +49,16 @@ def hand_over(queues: Mapping[Channel, Sequence[Message]], host: str) -> Iterato
     """
     _silence_libraries()
     results: queue.SimpleQueue[Sent] = queue.SimpleQueue()
-    for channel, messages in queues.items():
-        threading.Thread(target=_in_turn, args=(channel, messages, host, results), daemon=True).start()
+
+    def in_turn(channel: Channel, messages: Sequence[Message]) -> None:
+        for place, message in enumerate(messages):
+            error = _failure(partial(_send, channel, message, host), _secrets(channel))
+            results.put(Sent(channel=channel, place=place, error=error))
+            if error is not None:
+                return
+
+    for queued in queues.items():
+        threading.Thread(target=in_turn, args=queued, daemon=True).start()
     places = {channel: 0 for channel, messages in queues.items() if messages}
     patience = {channel: time.monotonic() + SECONDS_FOR_A_MESSAGE for channel in places}
     while places:
@@ -93,16 +102,6 @@ def _silence_libraries() -> None:
         logger.propagate = False
 
 
-def _in_turn(
-    channel: Channel, messages: Sequence[Message], host: str, results: "queue.SimpleQueue[Sent]"
-) -> None:
-    for place, message in enumerate(messages):
-        error = _failure(partial(_send, channel, message, host), _secrets(channel))
-        results.put(Sent(channel=channel, place=place, error=error))
-        if error is not None:
-            return
-
-
 def _failure(work: Callable[[], None], secrets: Sequence[str]) -> str | None:
     """Return why the work failed, without the secrets, else None."""
     try:
@@ -126,9 +125,28 @@ def _send(channel: Channel, message: Message, host: str) -> None:
             }
             ask(channel.target[0], STEP, body=content, headers=headers)
         case Kind.COMMAND:
-            _run(channel, content)
+            try:
+                run(channel.target, COMMAND_PATIENCE, stdin_bytes=content)
+            except CommandFailed as error:
+                # The error itself names all arguments, and they may be secret.
+                if error.code is None:
+                    raise Transient(str(error).rpartition(": ")[2]) from None
+                said = error.stderr.strip().splitlines()
+                words = _plain(without_secrets(said[-1], _secrets(channel))) if said else ""
+                raise Transient(f"it ended with code {error.code}{f': {words}' if words else ''}") from None
         case Kind.APPRISE:
             _notify(channel.target[0], message, host)
+
+
+def as_json(message: Message, host: str) -> str:
+    """One object in ASCII.
+
+    `{"schema": 1, "id", "event": "start"|"end"|"test", "key", "subject", "severity": "warning"|"critical", "text",
+    "remedy": text or null, "host", "since", "at"}`, times as ISO 8601 in UTC. An `id` that
+    arrives twice is the same message twice.
+    """
+    what = picked(message, ("id", "event", "key", "subject", "severity", "text", "remedy"))
+    return json.dumps({"schema": 1, **what, "host": host, **picked(message, ("since", "at"))})
 
 
 def without_secrets(said: str, secrets: Sequence[str]) -> str:
@@ -160,20 +178,21 @@ def ask(
 
     trusted = ssl.get_default_verify_paths()
     try:
-        address, login = _parts(url)
+        # The login goes into a header; it may be a token alone.
+        parts = urlsplit(url)
+        login, _, place = parts.netloc.rpartition("@")
+        address, token = urlunsplit(parts._replace(netloc=place)), b64encode(unquote(login).encode()).decode()
         with requests.Session() as session:
-            session.trust_env = (
-                False  # no login from ~/.netrc, no proxy and no certificates for other programs
-            )
+            # No login from ~/.netrc, no proxy and no certificates for other programs.
+            session.trust_env = False
             if not should_bypass_proxies(address, no_proxy=None):
-                session.proxies = {
-                    name: proxy for name, proxy in getproxies().items() if name in ("http", "https")
-                }
+                proxies = getproxies()
+                session.proxies = {name: proxies[name] for name in ("http", "https") if name in proxies}
             with session.request(
                 "GET" if body is None else "POST",
                 address,
                 data=body,
-                headers={**(headers or {}), **login},
+                headers={**(headers or {}), **({"Authorization": f"Basic {token}"} if login else {})},
                 timeout=timeout.total_seconds(),
                 allow_redirects=False,
                 stream=True,  # the rest of an answer is not worth waiting for
@@ -185,16 +204,6 @@ def ask(
     if not 200 <= code < 300:
         hint = ": give the address that it leads to" if 300 <= code < 400 else ""
         raise Transient(f"it answers {code} {reason}{hint}".rstrip())
-
-
-def _parts(url: str) -> tuple[str, Mapping[str, str]]:
-    """The address without its login, and the header that says that; a login may be a token alone. ValueError."""
-    parts = urlsplit(url)
-    login, _, place = parts.netloc.rpartition("@")
-    address = urlunsplit(parts._replace(netloc=place))
-    if not login:
-        return address, {}
-    return address, {"Authorization": f"Basic {b64encode(unquote(login).encode()).decode()}"}
 
 
 def _why(error: BaseException) -> str:
@@ -218,18 +227,6 @@ def _plain(text: object) -> str:
     return " ".join(line.split())[:LONGEST_WORDS]
 
 
-def _run(channel: Channel, content: bytes) -> None:
-    try:
-        run(channel.target, COMMAND_PATIENCE, stdin_bytes=content)
-    except CommandFailed as error:
-        # The error itself names all arguments, and they may be secret.
-        if error.code is None:
-            raise Transient(str(error).rpartition(": ")[2]) from None
-        said = error.stderr.strip().splitlines()
-        words = _plain(without_secrets(said[-1], _secrets(channel))) if said else ""
-        raise Transient(f"it ended with code {error.code}{f': {words}' if words else ''}") from None
-
-
 def _notify(url: str, message: Message, host: str) -> None:
     try:
         import apprise
@@ -240,15 +237,11 @@ def _notify(url: str, message: Message, host: str) -> None:
     receiver = apprise.Apprise()
     if not receiver.add(url):
         raise NeedsOperator("Apprise does not know such an address", remedy="see its list of services")
-    if not receiver.notify(
-        title=title(message, host), body=text(message), notify_type=_type_of(message), body_format="text"
-    ):
+    kind = "failure" if message.severity is Severity.CRITICAL else "warning"
+    kind = {Event.END: "success", Event.TEST: "info"}.get(message.event, kind)
+    what = "over" if message.event is Event.END else message.severity.value
+    remedy = [f"What to do: {message.remedy}"] if message.remedy else []
+    body = "\n".join([message.text, *remedy, f"[{message.id}]"])
+    title = f"wnm on {host}: {what}: {message.key}"
+    if not receiver.notify(title=title, body=body, notify_type=kind, body_format="text"):
         raise Transient("Apprise could not deliver it")
-
-
-def _type_of(message: Message) -> str:
-    if message.event is Event.END:
-        return "success"
-    if message.event is Event.TEST:
-        return "info"
-    return "failure" if message.severity is Severity.CRITICAL else "warning"

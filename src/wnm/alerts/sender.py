@@ -5,29 +5,16 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from wnm.alerts.delivery import begin_ping, hand_over
+from wnm.alerts.delivery import Sent, begin_ping, hand_over
 from wnm.alerts.fallback import fallback_path, keep_fallback, lock_path, read_fallback
-from wnm.core.alerts import (
-    Addresses,
-    Channel,
-    CycleFailure,
-    Event,
-    FallbackState,
-    Waiting,
-    addresses_in,
-    after_failure,
-    after_success,
-    due,
-    retry_pause,
-)
+from wnm.core import alerts
 from wnm.core.errors import Busy, Transient, WnmError
 from wnm.core.settings import SECRET
 from wnm.storage.alerts import Alerts
@@ -45,18 +32,6 @@ WRITE_ATTEMPTS = 12
 WRITE_PAUSE_SECONDS = 0.5
 PING_LOGGED_EVERY = timedelta(hours=1)
 log = logging.getLogger("wnm.alerts.sender")
-
-
-class Job(Struct, frozen=True, kw_only=True):
-    """One run: the database, how its cycle ended and why, and where messages go, with what waits for them."""
-
-    database_path: str
-    outcome: str
-    why: str
-    now: datetime
-    state: FallbackState
-    to: Addresses
-    waiting: tuple[Waiting, ...]
 
 
 def main() -> NoReturn:
@@ -84,100 +59,93 @@ def send_once(database_path: str, outcome: str, why: str) -> None:
     try:
         with only_one(lock):
             try:
-                _send(_job(database_path, outcome, why))
+                Sender(database_path).send(outcome, why)
             finally:
                 Path(lock).unlink(missing_ok=True)
     except Busy:
         # The other one may be held up by receivers for minutes, and this cycle was a good one all the same.
-        if outcome == GOOD and (url := _job(database_path, outcome, why).to.dead_man_url) is not None:
+        if outcome == GOOD and (url := Sender(database_path).to.dead_man_url) is not None:
             log.debug("dead_man_url: %s", begin_ping(url)() or "asked for")
 
 
-def _job(database_path: str, outcome: str, why: str) -> Job:
-    state = read_fallback(database_path)
-    waiting: tuple[Waiting, ...] = ()
-    texts: Mapping[str, str] = dict(state.settings)
-    try:
-        with open_as_it_is(database_path) as database:
-            stored, waiting = Ledger(database).settings(), Alerts(database).waiting()
-        texts = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
-    except WnmError as error:
-        log.debug("the database cannot be read, %s: the file beside it says where messages go", error)
-    try:
-        to = addresses_in(texts)
-    except ValueError as error:
-        log.warning("alerts cannot be sent, the settings for them cannot be read: %s", error)
-        to = Addresses()
-    return Job(
-        database_path=database_path,
-        outcome=outcome,
-        why=why,
-        now=SystemClock().now(),
-        state=replace(state, settings=tuple(texts.items())),
-        to=to,
-        waiting=waiting,
-    )
+class Sender:
+    """One run: what the file beside the database says, where messages go, and what waits for them."""
+
+    def __init__(self, database_path: str) -> None:
+        self.path, self.now, self.waiting = database_path, SystemClock().now(), tuple[alerts.Waiting, ...]()
+        state, self.to = read_fallback(database_path), alerts.Addresses()
+        texts: Mapping[str, str] = dict(state.settings)
+        try:
+            with open_as_it_is(database_path) as database:
+                stored, self.waiting = Ledger(database).settings(), Alerts(database).waiting()
+            texts = {name: stored[name] for name in sorted(SECRET) if stored.get(name)}
+        except WnmError as error:
+            log.debug("the database cannot be read, %s: the file beside it says where messages go", error)
+        try:
+            self.to = alerts.addresses_in(texts)
+        except ValueError as error:
+            log.warning("alerts cannot be sent, the settings for them cannot be read: %s", error)
+        self.state = replace(state, settings=tuple(texts.items()))
+
+    def keep(self, **changes: Any) -> None:
+        """Write down beside the database what has become of it."""
+        self.state = replace(self.state, **changes)
+        keep_fallback(self.path, self.state)
+
+    def send(self, outcome: str, why: str) -> None:
+        """Send what is due, and ask for the dead-man switch after a good cycle."""
+        failure = alerts.after_success(self.state.failure, self.now)
+        if outcome == BAD:
+            failure = alerts.after_failure(self.state.failure, why, self.now)
+        self.keep(failure=failure)
+        url = self.to.dead_man_url if outcome == GOOD else None
+        pinged = None if url is None else begin_ping(url)
+        try:
+            if self.state.failure is not None:
+                self.keep(failure=self._tell_of(self.state.failure))
+            self._deliver()
+        finally:
+            # The end of this process would cut it short.
+            ping_failure = None if pinged is None else pinged()
+        last = self.state.ping_logged_at
+        is_recent = last is not None and timedelta(0) <= self.now - last < PING_LOGGED_EVERY
+        if ping_failure is not None and not is_recent:
+            log.warning("dead_man_url: %s", ping_failure)
+            self.keep(ping_logged_at=self.now)
+
+    def _tell_of(self, failure: alerts.CycleFailure) -> alerts.CycleFailure | None:
+        events = {each: failure.event_for(each.name, self.now) for each in self.to.channels}
+        wanted = {channel: event for channel, event in events.items() if event is not None}
+        if not wanted:
+            return failure
+        host = platform.node()
+        event = next(iter(wanted.values()))  # one for all: it has ended or it has not
+        message = failure.message(event, f"{host}:{self.path}")
+        results = {}
+        for sent in hand_over(dict.fromkeys(wanted, (message,)), host):
+            results[sent.channel.name] = sent.error is None
+            _log_failure(sent, event)
+        return failure.after_sending(event, results, self.now)
+
+    def _deliver(self) -> None:
+        """Write down what becomes of each message as soon as it is known: what is cut short in between is sent again.
+
+        Nothing is sent while nothing can be written down, or every cycle would send it.
+        """
+        queued = alerts.due(self.waiting, self.now)
+        queues = {each: queued[each.name] for each in self.to.channels if each.name in queued}
+        if not queues:
+            return
+        with open_as_it_is(self.path) as database:
+            Alerts(database).begin((each for queue in queues.values() for each in queue), SystemClock().now())
+        messages = {channel: tuple(each.message for each in queue) for channel, queue in queues.items()}
+        for sent in hand_over(messages, platform.node()):
+            entry = queues[sent.channel][sent.place]
+            _write_down(self.path, entry, sent.error)
+            _log_failure(sent, entry.message.event)
 
 
-def _send(job: Job) -> None:
-    before, bad = job.state.failure, job.outcome == BAD
-    failure = after_failure(before, job.why, job.now) if bad else after_success(before, job.now)
-    state = replace(job.state, failure=failure)
-    keep_fallback(job.database_path, state)
-    url = job.to.dead_man_url if job.outcome == GOOD else None
-    pinged = None if url is None else begin_ping(url)
-    try:
-        if failure is not None:
-            state = replace(state, failure=_tell_of_failure(job, failure))
-            keep_fallback(job.database_path, state)
-        _deliver(job)
-    finally:
-        # The end of this process would cut it short.
-        ping_failure = None if pinged is None else pinged()
-    last = state.ping_logged_at
-    if ping_failure is not None and not (
-        last is not None and timedelta(0) <= job.now - last < PING_LOGGED_EVERY
-    ):
-        log.warning("dead_man_url: %s", ping_failure)
-        keep_fallback(job.database_path, replace(state, ping_logged_at=job.now))
-
-
-def _tell_of_failure(job: Job, failure: CycleFailure) -> CycleFailure | None:
-    events = {each: failure.event_for(each.name, job.now) for each in job.to.channels}
-    wanted = {channel: event for channel, event in events.items() if event is not None}
-    if not wanted:
-        return failure
-    host = platform.node()
-    event = next(iter(wanted.values()))  # one for all: it has ended or it has not
-    message = failure.message(event, f"{host}:{job.database_path}")
-    results = {}
-    for sent in hand_over(dict.fromkeys(wanted, (message,)), host):
-        results[sent.channel.name] = sent.error is None
-        _log_failure(sent.channel, event, sent.error)
-    return failure.after_sending(event, results, job.now)
-
-
-def _deliver(job: Job) -> None:
-    """Write down what becomes of each message as soon as it is known: what is cut short in between is sent again.
-
-    Nothing is sent while nothing can be written down, or every cycle would send it.
-    """
-    by_name = {channel.name: channel for channel in job.to.channels}
-    queues: dict[Channel, Sequence[Waiting]] = {
-        by_name[name]: queue for name, queue in due(job.waiting, job.now).items() if name in by_name
-    }
-    if not queues:
-        return
-    with open_as_it_is(job.database_path) as database:
-        Alerts(database).begin((each for queue in queues.values() for each in queue), SystemClock().now())
-    messages = {channel: tuple(each.message for each in queue) for channel, queue in queues.items()}
-    for sent in hand_over(messages, platform.node()):
-        entry = queues[sent.channel][sent.place]
-        _write_down(job.database_path, entry, sent.error)
-        _log_failure(sent.channel, entry.message.event, sent.error)
-
-
-def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
+def _write_down(database_path: str, entry: alerts.Waiting, error: str | None) -> None:
     """Record the result of sending a message. A database that cannot be written to yet is tried again."""
     clock, problem = SystemClock(), ""
     for _ in range(WRITE_ATTEMPTS):
@@ -186,7 +154,7 @@ def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
                 if error is None:
                     Alerts(database).delivered(entry, clock.now())
                 else:
-                    again = clock.now() + retry_pause(entry.attempts + 1)
+                    again = clock.now() + alerts.retry_pause(entry.attempts + 1)
                     Alerts(database).failed(entry, error, next_try_at=again)
                 return
         except Transient as busy:  # SQLite has waited for seconds
@@ -198,9 +166,9 @@ def _write_down(database_path: str, entry: Waiting, error: str | None) -> None:
     log.error("what became of an alert could not be written down, it will be sent again: %s", problem)
 
 
-def _log_failure(channel: Channel, event: Event, error: str | None) -> None:
-    if error is not None:
-        log.warning("the %s of an alert did not arrive at %s: %s", event.value, channel.name, error)
+def _log_failure(sent: Sent, event: alerts.Event) -> None:
+    if sent.error is not None:
+        log.warning("the %s of an alert did not arrive at %s: %s", event.value, sent.channel.name, sent.error)
 
 
 if __name__ == "__main__":

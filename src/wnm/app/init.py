@@ -2,23 +2,28 @@
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from posixpath import dirname
+from uuid import uuid4
 
 from msgspec.structs import replace
 
+from wnm.act.places import mark, unmark
 from wnm.app.context import Context
+from wnm.app.elevate import needs_root
 from wnm.app.invocation import Report
 from wnm.core.backends import traits_of
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.layers import DEFAULT, Resolved
-from wnm.core.observation import ProgramReading, Unseen
+from wnm.core.observation import FileSystem, ProgramReading, Unseen
+from wnm.core.places import KnownPlace, Marker
 from wnm.core.settings import Settings
+from wnm.observe.survey import read_storages
 from wnm.sensors.host import system_id
 from wnm.sensors.programs import read_program
 from wnm.storage.creation import already_there, create
-from wnm.system.removal import absent_account, absent_folders
+from wnm.system.removal import absent_account, absent_folders, clear_away
 
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
@@ -49,14 +54,59 @@ def init(context: Context, say: Callable[[str], None]) -> Report:
                 "leave node_kind out or give another antnode_path"
             )
     context.wiring.check(resolved.settings)
-    create(
-        context.database_path,
-        settings=resolved.initial_texts(),
-        now=context.clock.now(),
-        absent_before=_absent(context, resolved.settings),
-        system_id=system_id(),
-    )
+    identity, absent_before = str(uuid4()), _absent(context, resolved.settings)
+    made = absent_folders(resolved.settings.node_storage)
+    places = _marked(context, resolved.settings, identity)
+    try:
+        create(
+            context.database_path,
+            settings=resolved.initial_texts(),
+            now=context.clock.now(),
+            absent_before=absent_before,
+            system_id=system_id(),
+            identity=identity,
+            places=places,
+        )
+    except BaseException:
+        _unmark(places, identity, made)
+        raise
     return Report(text=_next_steps(context, resolved, problem))
+
+
+def _marked(context: Context, settings: Settings, identity: str) -> tuple[KnownPlace, ...]:
+    """Make the storage folders and their markers. NeedsOperator, with nothing left, for one that cannot be written.
+
+    A folder that carries another marker already is left to the first cycle, which asks about it. Where nodes are
+    services of the system and this is an ordinary user, root's first cycle makes them.
+    """
+    if needs_root(context):
+        return ()
+    absent_before = absent_folders(settings.node_storage)
+    places: list[KnownPlace] = []
+    for path in settings.node_storage:
+        seen = read_storages((path,))[0]
+        if seen.storage.marker is not None:
+            continue
+        place = KnownPlace(path=path, folder=uuid4().hex)
+        try:
+            mark(path, Marker(database=identity, folder=place.folder or ""))
+        except WnmError as error:
+            _unmark(places, identity, absent_before)
+            raise NeedsOperator(
+                f"node_storage {path} cannot be used: {error}",
+                remedy="let this account write there, or give another --node_storage",
+            ) from error
+        system = read_storages((path,))[0].file_system
+        if isinstance(system, FileSystem):
+            place = replace(place, file_system=system.id, device=system.device)
+        places.append(place)
+    return tuple(places)
+
+
+def _unmark(places: Iterable[KnownPlace], identity: str, absent_before: Sequence[str]) -> None:
+    for place in places:
+        unmark(place.path, identity)
+    clear_away(absent_before)
 
 
 def take_over(context: Context, say: Callable[[str], None]) -> Report:

@@ -93,15 +93,12 @@ def recorded(history: Timeline, number: int | None) -> CycleView | None:
     decision = None if recording is None else recording.decision
     names = names_of(history.nodes(), decision)
     return CycleView(
-        number=record.number,
-        started_at=record.started_at,
-        ended_at=record.ended_at,
-        exit_code=record.exit_code,
-        rule=record.rule,
-        because=record.because,
+        **{name: getattr(record, name) for name in _OF_RECORD},
         seen=seen,
         decision=decision,
         outcomes=tuple(outcome_view(each.action, names, each) for each in history.operations(record.number)),
-        held=record.held,
         settings_texts={} if recording is None else dict(recording.settings),
     )
+
+
+_OF_RECORD = ("number", "started_at", "ended_at", "exit_code", "rule", "because", "held")

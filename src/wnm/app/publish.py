@@ -22,7 +22,7 @@ MOST_ALERTS = 100
 log = logging.getLogger(__name__)
 
 
-class Output(Struct, frozen=True, kw_only=True):
+class Output(Struct, frozen=True):
     """A file after each cycle: the setting that names it, what its beginning holds, and how its text is made."""
 
     setting: str
@@ -53,25 +53,25 @@ def status_page(material: "Material", database: "Database") -> str:
     from wnm.views.html.page import render
     from wnm.views.html.verdict import Subject
 
-    longest = max(each.length for each in RANGES)
-    since = (material.generated_at - longest).astimezone(UTC).date()
+    now = material.generated_at
+    since = (now - max(each.length for each in RANGES)).astimezone(UTC).date()
     earnings = Earnings(database).all(since=since)
     subject = Subject(
         machine_name=platform.node() or "this machine",
         version=__version__,
         material=material,
-        past=Timeline(database).past(material.generated_at),
+        past=Timeline(database).past(now),
         alerts=tuple(each for each in Alerts(database).latest(MOST_ALERTS) if each.is_open),
-        earned_today=earned_today(earnings, material.generated_at),
+        earned_today=earned_today(earnings, now),
         earned_by_day=earned_by_day(earnings),
     )
     return render(subject)
 
 
 OUTPUTS = (
-    Output(setting="prometheus_textfile", marker="# Written by wnm", render=_exposition),
-    Output(setting="prometheus_targets", marker='"__meta_written_by": "wnm"', render=_targets),
-    Output(setting="status_page", marker="<!-- Written by wnm -->", render=status_page),
+    Output("prometheus_textfile", "# Written by wnm", _exposition),
+    Output("prometheus_targets", '"__meta_written_by": "wnm"', _targets),
+    Output("status_page", "<!-- Written by wnm -->", status_page),
 )
 
 
@@ -82,49 +82,40 @@ def publish(
 
     `cycle` is the one in hand, which is over and written down; `nodes` are the rows after it.
     """
-    wanted = _wanted(resolved.settings)
-    if not wanted:
+    if not any(getattr(resolved.settings, each.setting) for each in OUTPUTS):
         return ()
     try:
         # Only now: a cycle without outputs must not pay for reports.
         from wnm.app.material import in_hand
+        from wnm.system.files import publish as write_file
 
         made = in_hand(cycle, nodes, resolved, now)
     except Exception as error:  # noqa: BLE001 - the cycle is over and written down: nothing may undo that
         return (_line("the files for other programs", error),)
-    return _each(wanted, lambda output, path: _write(output, path, made, database))
+
+    def write(output: Output, path: str) -> None:
+        text = output.render(made, database)
+        write_file(path, f"{text}\n".encode(errors="replace"), marker=output.marker.encode())
+
+    return _each(resolved.settings, write)
 
 
 def withdraw(settings: "Settings") -> tuple[str, ...]:
     """Take away what `publish` wrote, when nothing is managed any more; returns what went wrong."""
-    return _each(_wanted(settings), _remove)
+    from wnm.system.files import withdraw as remove_file
+
+    return _each(settings, lambda output, path: remove_file(path, marker=output.marker.encode()))
 
 
-def _wanted(settings: "Settings") -> list[tuple[Output, str]]:
-    return [(each, path) for each in OUTPUTS if (path := getattr(settings, each.setting))]
-
-
-def _each(wanted: list[tuple[Output, str]], work: Callable[[Output, str], None]) -> tuple[str, ...]:
+def _each(settings: "Settings", work: Callable[[Output, str], None]) -> tuple[str, ...]:
     problems: list[str] = []
-    for output, path in wanted:
+    for output in OUTPUTS:
         try:
-            work(output, path)
+            if path := getattr(settings, output.setting):
+                work(output, path)
         except Exception as error:  # noqa: BLE001 - one that cannot be made keeps neither the others nor the cycle
             problems.append(_line(output.setting, error))
     return tuple(problems)
-
-
-def _write(output: Output, path: str, made: "Material", database: "Database") -> None:
-    from wnm.system.files import publish as write_file
-
-    text = output.render(made, database)
-    write_file(path, f"{text}\n".encode(errors="replace"), marker=output.marker.encode())
-
-
-def _remove(output: Output, path: str) -> None:
-    from wnm.system.files import withdraw as remove_file
-
-    remove_file(path, marker=output.marker.encode())
 
 
 def _line(what: str, error: Exception) -> str:

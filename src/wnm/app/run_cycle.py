@@ -18,9 +18,10 @@ from wnm.core.errors import Busy
 from wnm.system.lock import only_one
 
 if TYPE_CHECKING:
-    from wnm.act.executor import TimeLimit
+    from datetime import datetime
+
     from wnm.act.steps import Backends
-    from wnm.core.action import NodeAction, Outcome
+    from wnm.core.action import Outcome
     from wnm.core.contracts import Clock
     from wnm.core.decision import Cycle, Decision, Plan
     from wnm.core.layers import Resolved
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     type Choose = Callable[[Observation, Settings], Decision]
 
 DEFAULT_SECONDS = 50.0
-LAST_PART_WITHOUT_STARTS = 1 / 5
-RESERVE_FOR_WRITING_DOWN = 1 / 25
+# The parts of a cycle's time after which nothing begins, and only what happened is written down.
+LAST_START, LAST_MOMENT = 4 / 5, 24 / 25
 TEARDOWN = "teardown"
 UPDATE_CONFIG = "update_config"
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def run_cycle(context: Context) -> Report:
         return tear_down(context)
     if asked.dry_run:
         return with_rights(context)
-    from wnm.alerts.cycle import send_alerts, send_failure
+    from wnm.alerts.cycle import send_alerts
     from wnm.app.log_file import log_path
 
     log_file = None if asked.log_file is None else log_path(asked.log_file)
@@ -61,9 +62,10 @@ def run_cycle(context: Context) -> Report:
     except Exception as error:
         # An operator who asks for something by hand sees the result.
         if is_cycle and not isinstance(error, Busy):
-            send_failure(context.database_path, error, log_file)
+            send_alerts(context.database_path, "bad", error, log_file=log_file)
         raise
-    send_alerts(context.database_path, good=report.exit_code == 0 and is_cycle, log_file=log_file)
+    good = report.exit_code == 0 and is_cycle
+    send_alerts(context.database_path, "good" if good else "done", log_file=log_file)
     return report
 
 
@@ -82,7 +84,8 @@ def act_here(context: Context) -> Report:
 
     Until the settings have said how long a cycle may take, their default holds.
     """
-    watchdog = Watchdog(context, DEFAULT_SECONDS)
+    watchdog = Watchdog(context)
+    watchdog.allow(DEFAULT_SECONDS)
     try:
         require_database(context.database_path)
         if context.asked.dry_run:
@@ -95,7 +98,7 @@ def act_here(context: Context) -> Report:
             clear_away(absent_before, context.lock_path)
         return report
     finally:
-        watchdog.call_off()
+        watchdog.timer.cancel()
 
 
 def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, ...] | None]:
@@ -104,9 +107,8 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
     The second is None unless everything was torn down: then it is what the machine lacked before wnm came.
     """
     from wnm.alerts.cycle import note_alerts
-    from wnm.app.identity import notice_copy
     from wnm.app.publish import publish, withdraw
-    from wnm.app.settings import check, keep_changes, update_config
+    from wnm.app.settings import check, keep_changes, notice_copy
     from wnm.app.telling import tell
     from wnm.sensors.host import system_id
     from wnm.storage.database import open_for_writing
@@ -118,7 +120,9 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         settings = resolved.settings
         watchdog.allow(settings.cycle_timeout.total_seconds())
         if context.asked.force_action == UPDATE_CONFIG:
-            update_config(ledger, resolved, context)
+            if not resolved.changes:
+                log.info("update_config: everything given is stored already")
+            keep_changes(ledger, resolved, context)
             return Report(), None
         backends = context.wiring.build(settings, context.clock)
         plan = look_and_decide(state, settings, backends, context.clock, _choice(context))
@@ -131,11 +135,12 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         is_over = context.asked.force_action == TEARDOWN and not left
         now = context.clock.now()
         problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
+        identity = ledger.identity().uuid
     tell(cycle, left, problems, firewall_note=state.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
 
-        forget_everything(context.database_path)
+        forget_everything(context.database_path, settings.node_storage, identity)
     return Report(exit_code=cycle.exit_code), absent_before if is_over else None
 
 
@@ -152,24 +157,24 @@ def look_and_decide(
     return Plan(started_at=started_at, known=state.nodes, seen=seen, decision=choose(seen, settings))
 
 
-def _act(
-    context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
-) -> "Cycle":
+def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends") -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
+    from wnm.act.executor import TimeLimit
     from wnm.act.steps import carry_out_actions, healing_slots, reconcile
+    from wnm.core.action import Resurvey
     from wnm.core.decide.upgrades import passed_gates
     from wnm.core.decision import Cycle
-    from wnm.core.settings import SECRET, SPECS
-    from wnm.sensors.host import read_counters
+    from wnm.sensors.host import nodes_group, read_counters
     from wnm.storage.ledger import Ending
 
-    settings, clock, decision = resolved.settings, context.clock, plan.decision
-    # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
-    texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
-    actions = node_actions(decision)
+    settings, clock, decision = resolved.settings, run.clock, plan.decision
+    texts = resolved.recorded_texts()
+    actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
+    unmarked = _mark_places(ledger, plan)
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
-    limit = time_limit(context.began, settings)
+    began, whole = run.began, settings.cycle_timeout.total_seconds()
+    limit = TimeLimit(last_start=began + whole * LAST_START, end=began + whole * LAST_MOMENT)
     outcomes = carry_out_actions(
         actions,
         intention.rows if intention else {},
@@ -180,11 +185,11 @@ def _act(
         healing=healing_slots(settings, plan.seen.machine.usable_cores),
     )
     failures = reconcile(decision.ports, passed_gates(decision), backends, clock=clock, limit=limit)
-    problems = backends.manager.trim_logs(plan.known)
+    problems = (*unmarked, *failures, *backends.manager.trim_logs(plan.known))
     ending = Ending(
         ended_at=clock.now(),
         exit_code=exit_code(decision, outcomes) or int(bool(failures)),
-        counters=read_counters(clock),
+        counters=read_counters(clock, nodes_group(settings.process_manager)),
         history_days=settings.history_days,
     )
     if intention is None:
@@ -192,14 +197,50 @@ def _act(
     else:
         number = intention.cycle_id
         ledger.conclude(intention, outcomes, ending)
+        _note_additions(ledger, plan, outcomes, ending.ended_at)
     return Cycle(
         number=number,
         plan=plan,
         outcomes=outcomes,
-        problems=(*failures, *problems),
+        problems=problems,
         exit_code=ending.exit_code,
         ended_at=ending.ended_at,
     )
+
+
+def _mark_places(ledger: "Ledger", plan: "Plan") -> "Sequence[str]":
+    """Write the markers of new storage folders and remember what was decided of them; returns what went wrong.
+
+    Transient if that was what somebody asked for.
+    """
+    news, identity = plan.decision.places, plan.seen.remembered.identity
+    if not news or identity is None:
+        return ()
+    from wnm.act.places import mark_all
+    from wnm.core.decision import BY_HAND
+    from wnm.core.errors import Transient
+
+    done, problems = mark_all(news, identity)
+    ledger.note_places(done)
+    if problems and plan.decision.rule == BY_HAND:
+        raise Transient("; ".join(problems))
+    return problems
+
+
+def _note_additions(ledger: "Ledger", plan: "Plan", outcomes: "Sequence[Outcome]", now: "datetime") -> None:
+    """Remember of storage folders whether the nodes that were added there could be."""
+    from wnm.core.action import AddNode, Result
+    from wnm.core.places import after_additions_in
+
+    ended = [
+        (os.path.dirname(each.action.node.root_dir), each.error if each.result is Result.FAILED else None)  # noqa: PTH120
+        for each in outcomes
+        if isinstance(each.action, AddNode) and each.result in (Result.DONE, Result.FAILED)
+    ]
+    if ended:
+        known = {each.path: each for each in plan.seen.remembered.places}
+        known |= {each.place.path: each.place for each in plan.decision.places}
+        ledger.note_places(after_additions_in(known.values(), ended, now))
 
 
 def _rehearse(context: Context) -> Report:
@@ -235,27 +276,10 @@ def _choice(context: Context) -> "Choose":
         action=ForcedAction(asked.force_action or ""),
         names=asked.service_names,
         count=asked.count,
+        storage=asked.storage,
         confirmed=asked.confirm or asked.dry_run,
     )
     return partial(forced, request=request)
-
-
-def node_actions(decision: "Decision") -> "Sequence[NodeAction]":
-    """The actions that backends carry out; a survey has happened by the time it is decided."""
-    from wnm.core.action import Resurvey
-
-    return [action for action in decision.actions if not isinstance(action, Resurvey)]
-
-
-def time_limit(began: float, settings: "Settings") -> "TimeLimit":
-    """Nothing begins in the last fifth of the cycle, and a little of it is kept for writing down."""
-    from wnm.act.executor import TimeLimit
-
-    whole = settings.cycle_timeout.total_seconds()
-    return TimeLimit(
-        last_start=began + whole * (1 - LAST_PART_WITHOUT_STARTS),
-        end=began + whole * (1 - RESERVE_FOR_WRITING_DOWN),
-    )
 
 
 def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
@@ -267,10 +291,10 @@ def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
     from wnm.core.decision import BY_HAND
 
     bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
-    failed = [outcome for outcome in outcomes if outcome.result in bad]
+    failed = [outcome.retry for outcome in outcomes if outcome.result in bad]
     if failed:
-        return 3 if any(outcome.retry is Retry.OPERATOR for outcome in failed) else 1
-    return 3 if any(held.remedy is not None for held in decision.held) else 0
+        return 3 if Retry.OPERATOR in failed else 1
+    return 3 if [held for held in decision.held if held.remedy is not None] else 0
 
 
 def require_database(path: str) -> None:
@@ -282,30 +306,22 @@ def require_database(path: str) -> None:
 
 
 class Watchdog:
-    """Ends this process `seconds` after the run began, unless it is called off before: nothing may hang for good.
+    """Ends this process so many seconds after the run began, unless it is called off before: nothing may hang for good.
 
     Its action stays written down as begun, and the next cycle finishes or undoes it.
     """
 
-    def __init__(self, context: Context, seconds: float) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._timer = self._armed(seconds)
+        self.timer = threading.Timer(0, _give_up)
 
     def allow(self, seconds: float) -> None:
-        """Give the run another time in all."""
-        self._timer.cancel()
-        self._timer = self._armed(seconds)
-
-    def call_off(self) -> None:
-        """The run is over."""
-        self._timer.cancel()
-
-    def _armed(self, seconds: float) -> threading.Timer:
+        """Give the run this time in all."""
+        self.timer.cancel()
         left = self._context.began + seconds - self._context.clock.monotonic()
-        timer = threading.Timer(max(0.0, left), _give_up, (seconds,))
-        timer.daemon = True
-        timer.start()
-        return timer
+        self.timer = threading.Timer(max(0.0, left), _give_up, (seconds,))
+        self.timer.daemon = True
+        self.timer.start()
 
 
 def _give_up(seconds: float) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from wnm.act.places import unmark
 from wnm.alerts.fallback import forget_fallback
 from wnm.app.context import Context
 from wnm.app.invocation import Report
@@ -28,9 +29,11 @@ def tear_down(context: Context) -> Report:
     return report
 
 
-def forget_everything(database_path: str) -> None:
-    """Nothing is left to be managed: the database goes, the backed-up keys stay."""
+def forget_everything(database_path: str, storages: Sequence[str], identity: str) -> None:
+    """Nothing is left to be managed: markers of storage folders and the database go, the backed-up keys stay."""
     forget_fallback(database_path)
+    for folder in storages:
+        unmark(folder, identity)
     # The database last: what SQLite keeps beside it would be mixed into a new one of the same name.
     for suffix in ("-wal", "-shm", ""):
         Path(f"{database_path}{suffix}").unlink(missing_ok=True)

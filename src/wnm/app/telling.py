@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Sequence
 
-from wnm.core.action import Outcome, Result, StopNode, node_of
+from wnm.core.action import Result, StopNode
 from wnm.core.decision import BY_HAND, Conclusion, Cycle
-from wnm.core.node import Node, Status, node_name
+from wnm.core.node import Node, Status
 from wnm.core.observation import FirewallReading
 from wnm.core.sentences import remedy, waiting_for, what
-from wnm.views.actions import cycle_line, names_of
+from wnm.views.actions import cycle_line, names_of, node_name_of
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +23,21 @@ def tell(
     rules = cycle.plan.seen.firewall
     if isinstance(rules, FirewallReading) and rules.note and rules.note != firewall_note:
         log.warning("%s", rules.note)
-    _tell_trouble(cycle, nodes)
     decision = cycle.plan.decision
+    for conclusion in filter(_is_bad_news, decision.conclusions):
+        node = conclusion.after
+        log.warning("%s is %s: %s", node.name, node.status, node.because)
+    for problem in cycle.problems:
+        log.warning("%s", problem)
+    names = names_of(nodes, decision)
+    for outcome in cycle.outcomes:
+        if outcome.result is not Result.DONE:
+            name = node_name_of(outcome.action, names)
+            log.error("%s: %s: %s", name, outcome.result, outcome.error)
+    for held in decision.held:
+        if held.remedy is not None:
+            words = what(held, names), waiting_for(held, names), remedy(held, names)
+            log.error("cannot %s, which waits for %s: %s", *words)
     log.info("%s", cycle_line(decision, cycle.outcomes, nodes))
     if decision.rule == BY_HAND and any(isinstance(each.action, StopNode) for each in cycle.outcomes):
         log.info(
@@ -34,33 +47,9 @@ def tell(
         log.warning("%s", problem)
 
 
-def _tell_trouble(cycle: Cycle, nodes: Sequence[Node]) -> None:
-    decision = cycle.plan.decision
-    for conclusion in decision.conclusions:
-        if _is_bad_news(conclusion):
-            node = conclusion.after
-            log.warning("%s is %s: %s", node.name, node.status, node.because)
-    for problem in cycle.problems:
-        log.warning("%s", problem)
-    for outcome in cycle.outcomes:
-        if outcome.result is not Result.DONE:
-            log.error("%s: %s: %s", _name(outcome, nodes), outcome.result, outcome.error)
-    names = names_of(nodes, decision)
-    for held in decision.held:
-        if held.remedy is not None:
-            words = what(held, names), waiting_for(held, names), remedy(held, names)
-            log.error("cannot %s, which waits for %s: %s", *words)
-
-
 def _is_bad_news(conclusion: Conclusion) -> bool:
     """A node that went down by itself, or is up although it never answered."""
     before, after = conclusion.before, conclusion.after
-    if before.status is after.status:
-        return False
-    went_down = after.status in (Status.STOPPED, Status.DEAD) and after.failures > before.failures
-    return went_down or after.status is Status.DEAD or after.silent_since is not None
-
-
-def _name(outcome: Outcome, nodes: Sequence[Node]) -> str:
-    node_id = node_of(outcome.action)
-    return next((node.name for node in nodes if node.id == node_id), node_name(node_id))
+    went_down = after.status is Status.STOPPED and after.failures > before.failures
+    is_bad = went_down or after.status is Status.DEAD or after.silent_since is not None
+    return is_bad and before.status is not after.status

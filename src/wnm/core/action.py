@@ -24,79 +24,70 @@ class AddNode(Value, frozen=True, kw_only=True):
     because: Reason
 
 
-class StartNode(Value, frozen=True, kw_only=True):
+class AdoptNode(Value, frozen=True, kw_only=True):
+    """Manage a node whose folder is there already; `former` is its row when its folder was elsewhere before."""
+
+    node: Node
+    because: Reason
+    former: Node | None = None
+
+
+class _OnNode(Value, frozen=True, kw_only=True):
+    node: NodeId
+    because: Reason
+
+
+class StartNode(_OnNode, frozen=True, kw_only=True):
     """Start a stopped node; `program`, when given, replaces its copy first."""
 
-    node: NodeId
     program: ProgramChoice | None
-    because: Reason
 
 
-class StopNode(Value, frozen=True, kw_only=True):
+class StopNode(_OnNode, frozen=True, kw_only=True):
     """End a node's process and keep its data. `shed` marks a stop that relieves pressure."""
 
-    node: NodeId
     shed: bool
-    because: Reason
 
 
-class RestartNode(Value, frozen=True, kw_only=True):
+class RestartNode(_OnNode, frozen=True, kw_only=True):
     """End a node's process and start it again.
 
     `silent` marks one that had stopped answering, `shunned` one that its peers shun.
     """
 
-    node: NodeId
     silent: bool
-    because: Reason
     shunned: bool = False
 
 
-class UpgradeNode(Value, frozen=True, kw_only=True):
+class UpgradeNode(_OnNode, frozen=True, kw_only=True):
     """Replace a node's program copy and restart it on it."""
 
-    node: NodeId
     program: ProgramChoice
-    because: Reason
 
 
-class RollBackNode(Value, frozen=True, kw_only=True):
+class RollBackNode(_OnNode, frozen=True, kw_only=True):
     """Put a node's former program back and restart it on that: it failed the gate of the one it has."""
 
-    node: NodeId
-    because: Reason
 
-
-class RetireNode(Value, frozen=True, kw_only=True):
+class RetireNode(_OnNode, frozen=True, kw_only=True):
     """End a node's process; it is removed when `delay_remove` has passed.
 
     `shunned` marks one that is given up because its peers shun it.
     """
 
-    node: NodeId
-    because: Reason
     shunned: bool = False
 
 
-class RemoveNode(Value, frozen=True, kw_only=True):
+class RemoveNode(_OnNode, frozen=True, kw_only=True):
     """Remove a node for good: process, unit, firewall rule, folders (after its key is backed up), row."""
 
-    node: NodeId
-    because: Reason
 
-
-class DisableNode(Value, frozen=True, kw_only=True):
+class DisableNode(_OnNode, frozen=True, kw_only=True):
     """End a node's process and leave the node alone until it is enabled again."""
 
-    node: NodeId
-    because: Reason
 
-
-class EnableNode(Value, frozen=True, kw_only=True):
+class EnableNode(_OnNode, frozen=True, kw_only=True):
     """Manage a disabled node again."""
-
-    node: NodeId
-    because: Reason
 
 
 class Resurvey(Value, frozen=True, kw_only=True):
@@ -124,6 +115,7 @@ class ClosePort(Value, frozen=True, kw_only=True):
 type PortChange = OpenPort | ClosePort
 type NodeAction = (
     AddNode
+    | AdoptNode
     | StartNode
     | StopNode
     | RestartNode
@@ -149,7 +141,7 @@ def is_about_shuns(action: Action) -> bool:
 
 def node_of(action: NodeAction) -> NodeId:
     """The id of the node that an action is about."""
-    return action.node.id if isinstance(action, AddNode) else action.node
+    return action.node.id if isinstance(action, AddNode | AdoptNode) else action.node
 
 
 def nodes_in(actions: Iterable[Action]) -> set[NodeId]:
@@ -179,7 +171,8 @@ class Outcome(Value, frozen=True, kw_only=True):
 
     `error` is one line for people when it failed. `running_after` is what the process manager said of the
     node after a failure, None when it could not be asked. `freed_bytes` is what a removal gave back.
-    `program_failed`: the node could not be started on the program that the action gave it.
+    `program_failed`: the node could not be started on the program that the action gave it. `left_over`: it failed, and
+    what it had made could not be taken away again.
     """
 
     action: NodeAction
@@ -191,3 +184,4 @@ class Outcome(Value, frozen=True, kw_only=True):
     freed_bytes: int | None = None
     note: str | None = None
     program_failed: bool = False
+    left_over: bool = False

@@ -1,6 +1,6 @@
 """Finds what is wrong on the machine in this cycle, one small function a rule."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median, median_high
@@ -8,15 +8,16 @@ from statistics import median, median_high
 from msgspec.structs import replace
 
 from wnm.core.alerts import MOST_NODES, Condition, Findings, Key, Severity, in_words
-from wnm.core.decide.growth import NodeCost, after_starting, node_cost, one_more, places
+from wnm.core.decide.growth import after_starting, node_cost, place_for_one_more
 from wnm.core.decide.ladder import MISSING_STORAGE
 from wnm.core.decide.pressure import excess, high_gauges, is_stopped, must_shed, short_file_systems
+from wnm.core.decide.storage import ASKED_ABOUT
 from wnm.core.decide.upgrades import halted, held_by_halt
 from wnm.core.decision import Decision
 from wnm.core.node import TRANSITIONS, Node, Status
-from wnm.core.observation import FileSystem, MachineReading, Observation, ProgramReading, Unseen
-from wnm.core.readings import disk_gauge, gauges, in_crisis
-from wnm.core.reasons import Task, TaskKind
+from wnm.core.observation import Observation, ProgramReading, Unseen
+from wnm.core.readings import gauges, in_crisis
+from wnm.core.reasons import Blocked, Task, TaskKind
 from wnm.core.sentences import is_at, remedy, waiting_for
 from wnm.core.settings import Settings
 from wnm.core.values import Moment, Value
@@ -60,16 +61,8 @@ class Look(Value, frozen=True, kw_only=True):
 
 def find(look: Look, settings: Settings) -> Findings:
     """Everything that is wrong, and the rules that could not be evaluated this time."""
-    found = (
-        *_halted(look, settings),
-        *_pressure(look, settings),
-        *_failing(look.nodes),
-        *_disks(look, settings),
-        *_growth(look, settings),
-        *_storage(look),
-        *_gap(look),
-        *_clock(look),
-    )
+    rules = (_halted, _pressure, _failing, _disks, _growth, _storage, _gap, _clock)
+    found = [each for rule in rules for each in rule(look, settings)]
     conditions = tuple(replace(each, subject=in_utf8(each.subject)) for each in found)
     return Findings(conditions=conditions, blind=_blind(look.seen, settings))
 
@@ -103,84 +96,51 @@ def _halted(look: Look, settings: Settings) -> Iterator[Condition]:
     record = halted(available.version, look.seen, settings)
     if record is not None:
         last = record.failures[-1]
-        yield Condition(
-            key=Key.UPGRADE_HALTED,
-            subject=record.version,
-            text=f"version {record.version} is halted here: {last.node} failed its gate: {last.reason}",
-            remedy=remedy(held_by_halt(Task(kind=TaskKind.UPGRADE), record, settings)) or "",
-        )
+        text = f"version {record.version} is halted here: {last.node} failed its gate: {last.reason}"
+        way_out = remedy(held_by_halt(Task(kind=TaskKind.UPGRADE), record, settings)) or ""
+        yield Condition(Key.UPGRADE_HALTED, record.version, text, way_out)
 
 
 def _pressure(look: Look, settings: Settings) -> Iterator[Condition]:
     high = high_gauges(look.seen, settings)
     if high:
         readings = "; ".join(is_at(gauge.against(gauge.remove)) for gauge in high)
-        yield Condition(
-            key=Key.PRESSURE,
-            subject="machine",
-            text=f"the machine stays under pressure although nodes are stopped: {readings}",
-            remedy="see what else runs on it, or lower node_cap",
-        )
+        text = f"the machine stays under pressure although nodes are stopped: {readings}"
+        yield Condition(Key.PRESSURE, "machine", text, "see what else runs on it, or lower node_cap")
     for system in short_file_systems(look.seen, settings):
         if not in_crisis(system, settings):
-            yield Condition(
-                key=Key.PRESSURE,
-                subject=system.mount_point,
-                text=f"{system.mount_point} stays {system.used_percent:.1f} % full (hd_remove "
-                f"{settings.hd_remove:g} %) although nodes are removed",
-                remedy=f"free space on {system.mount_point}",
-            )
+            where, share = system.mount_point, f"{system.used_percent:.1f} % full"
+            text = f"{where} stays {share} (hd_remove {settings.hd_remove:g} %) although nodes are removed"
+            yield Condition(Key.PRESSURE, where, text, f"free space on {where}")
 
 
-def _failing(nodes: Iterable[Node]) -> Iterator[Condition]:
-    failing = [each for each in nodes if each.failures >= REPEATEDLY and each.status is not Status.DISABLED]
-    for node in failing:
-        yield Condition(
-            key=Key.NODE_FAILING,
-            subject=node.name,
-            text=f"{node.name} failed {node.failures} times in a row: {_last_error(node)}",
-            remedy=f"see its logs in {node.log_dir}",
-        )
+def _failing(look: Look, settings: Settings) -> Iterator[Condition]:
+    failing = [
+        each for each in look.nodes if each.failures >= REPEATEDLY and each.status is not Status.DISABLED
+    ]
+    errors = [node.last_error or "no reason is known" for node in failing]
+    for node, error in zip(failing, errors, strict=True):
+        text = f"{node.name} failed {node.failures} times in a row: {error}"
+        yield Condition(Key.NODE_FAILING, node.name, text, f"see its logs in {node.log_dir}")
     if len(failing) > MOST_NODES:
-        yield Condition(
-            key=Key.MANY_FAILING,
-            subject="machine",
-            severity=Severity.CRITICAL,
-            text=f"{len(failing)} nodes fail repeatedly, {failing[0].name} because: {_last_error(failing[0])}",
-            remedy="see wnm --report node-status",
-        )
-
-
-def _last_error(node: Node) -> str:
-    return node.last_error or "no reason is known"
+        text = f"{len(failing)} nodes fail repeatedly, {failing[0].name} because: {errors[0]}"
+        yield Condition(Key.MANY_FAILING, "machine", text, "see wnm --report node-status", Severity.CRITICAL)
 
 
 def _disks(look: Look, settings: Settings) -> Iterator[Condition]:
     for system in look.seen.machine.file_systems:
+        where, free = system.mount_point, _gigabytes(system.free_bytes)
         if in_crisis(system, settings):
-            yield Condition(
-                key=Key.DISK_CRISIS,
-                subject=system.mount_point,
-                severity=Severity.CRITICAL,
-                text=f"only {_gigabytes(system.free_bytes)} are free on {system.mount_point} (crisis_bytes is "
-                f"{_gigabytes(settings.crisis_bytes)}): nothing is added there and nodes are removed",
-                remedy=f"free space on {system.mount_point}",
-            )
+            crisis = f"crisis_bytes is {_gigabytes(settings.crisis_bytes)}"
+            text = f"only {free} are free on {where} ({crisis}): nothing is added there and nodes are removed"
+            yield Condition(Key.DISK_CRISIS, where, text, f"free space on {where}", Severity.CRITICAL)
         elif settings.alert_disk_days:
-            yield from _soon_full(look, system, settings)
-
-
-def _soon_full(look: Look, system: FileSystem, settings: Settings) -> Iterator[Condition]:
-    levels = [each for each in look.levels if each.mount_point == in_utf8(system.mount_point)]
-    days = days_left(levels, look.seen.now, floor_bytes=settings.crisis_bytes)
-    if days is not None and days < settings.alert_disk_days:
-        yield Condition(
-            key=Key.DISK_FULL_SOON,
-            subject=system.mount_point,
-            text=f"{system.mount_point} will be full in about {in_words(timedelta(days=days))} if it goes on "
-            f"as over the last day; {_gigabytes(system.free_bytes)} are free",
-            remedy=f"free space on {system.mount_point}, or lower node_cap",
-        )
+            levels = [each for each in look.levels if each.mount_point == in_utf8(where)]
+            days = days_left(levels, look.seen.now, floor_bytes=settings.crisis_bytes)
+            if days is not None and days < settings.alert_disk_days:
+                soon = f"will be full in about {in_words(timedelta(days=days))}"
+                text = f"{where} {soon} if it goes on as over the last day; {free} are free"
+                yield Condition(Key.DISK_FULL_SOON, where, text, f"free space on {where}, or lower node_cap")
 
 
 def _growth(look: Look, settings: Settings) -> Iterator[Condition]:
@@ -193,12 +153,8 @@ def _growth(look: Look, settings: Settings) -> Iterator[Condition]:
         reason = f"the last addition failed: {last.add_last_error}"
     elif isinstance(available, Unseen):
         reason = f"there is no node program: {available.reason}"
-    yield Condition(
-        key=Key.NO_GROWTH,
-        subject="machine",
-        text=f"no node is added or started although there is capacity for one; {reason}",
-        remedy="see wnm explain and wnm doctor",
-    )
+    text = f"no node is added or started although there is capacity for one; {reason}"
+    yield Condition(Key.NO_GROWTH, "machine", text, "see wnm explain and wnm doctor")
 
 
 def _has_capacity(seen: Observation, settings: Settings) -> bool:
@@ -212,81 +168,47 @@ def _has_capacity(seen: Observation, settings: Settings) -> bool:
     if must_shed(Task(kind=TaskKind.ADD), seen, settings) is not None:
         return False
     cost = node_cost(seen)
-    machine = after_starting(seen, cost)
-    return any(
-        _takes_one_more(machine, place.file_system.mount_point, cost, settings)
-        for place in places(replace(seen, machine=machine), settings)
-    )
+    return not isinstance(place_for_one_more(after_starting(seen, cost), seen, settings, cost), Blocked)
 
 
-def _takes_one_more(machine: MachineReading, mount_point: str, cost: NodeCost, settings: Settings) -> bool:
-    then = one_more(machine, cost, mount_point)
-    after_it = one_more(then, cost, mount_point)  # growth keeps the space of one more free from a crisis
-    return (
-        all(gauge.allows_growth for gauge in gauges(then, settings))
-        and all(
-            disk_gauge(each, settings).allows_growth
-            for each in then.file_systems
-            if each.mount_point == mount_point
-        )
-        and not any(
-            in_crisis(each, settings) for each in after_it.file_systems if each.mount_point == mount_point
-        )
-    )
-
-
-def _storage(look: Look) -> Iterator[Condition]:
-    """With a disk away wnm stands still, and only somebody can bring it back."""
-    if look.decision.rule != MISSING_STORAGE:
-        return
+def _storage(look: Look, settings: Settings) -> Iterator[Condition]:
+    """What lies on a disk in question is left alone, and only somebody can say whether it is the right one."""
     names = {int(each.id): each.name for each in look.nodes}
+    whole = look.decision.rule == MISSING_STORAGE and not look.decision.actions
     for held in look.decision.held:
-        if held.remedy is not None:
-            yield Condition(
-                key=Key.MISSING_STORAGE,
-                subject="machine",
-                severity=Severity.CRITICAL,
-                text=f"nothing is managed: wnm waits for {waiting_for(held, names)}",
-                remedy=remedy(held, names) or "",
-            )
+        if held.kind in ASKED_ABOUT:
+            what = "nothing is" if whole else f"{len(held.nodes)} node(s) are not"
+            text = f"{what} managed: wnm waits for {waiting_for(held, names)}"
+            way_out = remedy(held, names) or ""
+            yield Condition(Key.MISSING_STORAGE, "machine", text, way_out, Severity.CRITICAL)
             return
 
 
-def _gap(look: Look) -> Iterator[Condition]:
+def _gap(look: Look, settings: Settings) -> Iterator[Condition]:
     """No cycle ran for much longer than usual."""
     if not look.starts:
         return
     last, now = look.starts[0], look.seen.now
     passed = now - last - max(look.clock_jump, timedelta(0))
-    if passed >= longest_usual(look.starts):
+    pauses = [
+        (later - earlier).total_seconds() for later, earlier in pairwise(look.starts) if later > earlier
+    ]
+    usual = timedelta(seconds=USUAL_TIMES * median(pauses)) if pauses else timedelta(0)
+    if passed >= max(SHORTEST_GAP, usual):
         why = "; the machine was restarted meanwhile" if look.seen.rebooted else ""
-        yield Condition(
-            key=Key.CYCLE_GAP,
-            subject="cycles",
-            text=f"no cycle ran between {_minute(last)} and {_minute(now)}, for {in_words(passed)}{why}",
-            remedy="see wnm cron show, and whether the machine was on",
-        )
+        between = f"{last:%Y-%m-%d %H:%M} UTC and {now:%Y-%m-%d %H:%M} UTC"
+        text = f"no cycle ran between {between}, for {in_words(passed)}{why}"
+        yield Condition(Key.CYCLE_GAP, "cycles", text, "see wnm cron show, and whether the machine was on")
 
 
-def longest_usual(starts: Sequence[datetime]) -> timedelta:
-    """The pause between two cycles that is still an ordinary one on this machine."""
-    seconds = [(later - earlier).total_seconds() for later, earlier in pairwise(starts) if later > earlier]
-    return max(SHORTEST_GAP, timedelta(seconds=USUAL_TIMES * median(seconds))) if seconds else SHORTEST_GAP
-
-
-def _clock(look: Look) -> Iterator[Condition]:
+def _clock(look: Look, settings: Settings) -> Iterator[Condition]:
     """The clock was set by more than a little since the last cycle, or the last cycle lies in the future."""
     ahead = look.starts[0] - look.seen.now if look.starts else timedelta(0)
     if abs(look.clock_jump) < CLOCK_JUMP and ahead < CLOCK_JUMP:
         return
     way = "back" if ahead >= CLOCK_JUMP or look.clock_jump < timedelta(0) else "forward"
-    by = in_words(max(ahead, abs(look.clock_jump)))
-    yield Condition(
-        key=Key.CLOCK,
-        subject="clock",
-        text=f"the clock went {way} by {by} between two cycles",
-        remedy="see that the time is kept by NTP: timedatectl status",
-    )
+    text = f"the clock went {way} by {in_words(max(ahead, abs(look.clock_jump)))} between two cycles"
+    yield Condition(Key.CLOCK, "clock", text, "see that the time is kept by NTP: timedatectl status")
 
 
 def days_left(levels: Sequence[DiskLevel], now: datetime, *, floor_bytes: int) -> float | None:
@@ -319,10 +241,6 @@ def is_level_due(levels: Sequence[DiskLevel], now: datetime) -> bool:
     """Whether it is time to note the next level of a file system."""
     latest = max((each.at for each in levels), default=None)
     return latest is None or not timedelta(0) <= now - latest < LEVEL_EVERY
-
-
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def _gigabytes(count: int) -> str:

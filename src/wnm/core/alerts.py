@@ -13,8 +13,8 @@ from posixpath import basename
 from typing import Any
 from urllib.parse import urlsplit
 
-from msgspec import field
-from msgspec.structs import replace
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from wnm.core.errors import backoff, holds
 from wnm.core.host import Host
@@ -65,7 +65,7 @@ class Key(StrEnum):
     CYCLE_FAILS = "cycle-fails"
 
 
-class Rule(Value, frozen=True, kw_only=True):
+class Rule(Struct, frozen=True):
     """It has to hold for `hold` to start and be gone for `release` to end; at most `most` are open at one time."""
 
     hold: timedelta = timedelta(0)
@@ -73,34 +73,36 @@ class Rule(Value, frozen=True, kw_only=True):
     most: int = _UNLIMITED
 
 
-def _rule(hold_minutes: float, release_minutes: float, most: int = _UNLIMITED) -> Rule:
-    return Rule(hold=timedelta(minutes=hold_minutes), release=timedelta(minutes=release_minutes), most=most)
-
-
-RULES: Mapping[str, Rule] = {
-    Key.UPGRADE_HALTED: _rule(0, 5),
-    Key.PRESSURE: _rule(30, 10),
-    Key.NODE_FAILING: _rule(0, 10, MOST_NODES),
-    Key.MANY_FAILING: _rule(5, 10),
-    Key.DISK_CRISIS: _rule(0, 30),
-    Key.DISK_FULL_SOON: _rule(60, 360),
-    Key.NO_GROWTH: _rule(180, 10),
-    Key.MISSING_STORAGE: _rule(5, 5),
-    Key.CYCLE_GAP: _rule(0, 10),
-    Key.CLOCK: _rule(0, 10),
+# How many minutes it has to hold and to be gone, by rule.
+_MINUTES: Mapping[str, tuple[float, float]] = {
+    Key.UPGRADE_HALTED: (0, 5),
+    Key.PRESSURE: (30, 10),
+    Key.NODE_FAILING: (0, 10),
+    Key.MANY_FAILING: (5, 10),
+    Key.DISK_CRISIS: (0, 30),
+    Key.DISK_FULL_SOON: (60, 360),
+    Key.NO_GROWTH: (180, 10),
+    Key.MISSING_STORAGE: (5, 5),
+    Key.CYCLE_GAP: (0, 10),
+    Key.CLOCK: (0, 10),
     # Told without the database, which may be what is wrong; see CycleFailure.
-    Key.CYCLE_FAILS: _rule(5, 0),
+    Key.CYCLE_FAILS: (5, 0),
+}
+_MOST = {Key.NODE_FAILING: MOST_NODES}
+RULES: Mapping[str, Rule] = {
+    key: Rule(timedelta(minutes=hold), timedelta(minutes=release), _MOST.get(Key(key), _UNLIMITED))
+    for key, (hold, release) in _MINUTES.items()
 }
 
 
-class Condition(Value, frozen=True, kw_only=True):
+class Condition(Struct, frozen=True):
     """Something that is wrong in this cycle. `key` names its rule, `subject` what it is about."""
 
     key: str
     subject: str
-    severity: Severity = Severity.WARNING
     text: str
     remedy: str
+    severity: Severity = Severity.WARNING
 
 
 class Findings(Value, frozen=True, kw_only=True):
@@ -175,8 +177,11 @@ def advance(
             continue
         else:
             # An episode of a rule that there is no more ends as soon as it is seen to be gone.
-            after = _while_it_is_gone(before, rules.get(key) or Rule(), now)
-            if after.ended_at is not None:
+            sightings = 1 if before.gone_since is None else min(before.sightings + 1, ENOUGH_SIGHTINGS)
+            gone_since = min(before.gone_since or now, now)
+            after = replace(before, gone_since=gone_since, sightings=sightings)
+            if _lasted(gone_since, sightings, (rules.get(key) or Rule()).release, now):
+                after = replace(after, ended_at=now)
                 ended.append(after)
                 open_ones[key] -= 1
         if after != before:
@@ -187,13 +192,9 @@ def advance(
 def _while_it_holds(
     before: Episode | None, condition: Condition, rule: Rule, now: datetime, *, may_start: bool
 ) -> Episode:
-    said: dict[str, Any] = {
-        "severity": condition.severity,
-        "text": condition.text,
-        "remedy": condition.remedy,
-    }
+    said: dict[str, Any] = asdict(condition)
     if before is None:
-        after = Episode(key=condition.key, subject=condition.subject, since=now, **said)
+        after = Episode(since=now, **said)
     elif before.is_open:
         return replace(before, gone_since=None)
     else:
@@ -203,13 +204,6 @@ def _while_it_holds(
     if may_start and _lasted(after.since, after.sightings, rule.hold, now):
         return replace(after, started_at=now, **said)
     return after
-
-
-def _while_it_is_gone(before: Episode, rule: Rule, now: datetime) -> Episode:
-    sightings = 1 if before.gone_since is None else min(before.sightings + 1, ENOUGH_SIGHTINGS)
-    gone_since = min(before.gone_since or now, now)
-    after = replace(before, gone_since=gone_since, sightings=sightings)
-    return replace(after, ended_at=now) if _lasted(gone_since, sightings, rule.release, now) else after
 
 
 def _lasted(since: datetime, sightings: int, long_enough: timedelta, now: datetime) -> bool:
@@ -238,12 +232,12 @@ def message_of(episode: Episode, event: Event, machine_seed: int) -> Message:
     since = episode.started_at or episode.since
     ended_at = episode.ended_at if event is Event.END else None
     at = ended_at or since
+    about = f"{machine_seed}:{episode.key}:{episode.subject}:{since.isoformat()}:{event}"
+    same: dict[str, Any] = {name: getattr(episode, name) for name in ("key", "subject", "severity")}
     return Message(
-        id=_message_id(f"{machine_seed}:{episode.key}:{episode.subject}:{since.isoformat()}:{event}"),
+        **same,
+        id=_message_id(about),
         event=event,
-        key=episode.key,
-        subject=episode.subject,
-        severity=episode.severity,
         text=f"over after {in_words(at - since)}: {episode.text}" if ended_at else episode.text,
         remedy=None if ended_at else episode.remedy,
         since=since,
@@ -253,17 +247,10 @@ def message_of(episode: Episode, event: Event, machine_seed: int) -> Message:
 
 def test_message(now: datetime) -> Message:
     """A message that says that messages arrive."""
-    return Message(
-        id=_message_id(f"test:{now.isoformat()}"),
-        event=Event.TEST,
-        key="test",
-        subject="wnm",
-        severity=Severity.WARNING,
-        text="this is a test: alerts of wnm arrive here",
-        remedy=None,
-        since=now,
-        at=now,
-    )
+    said = "this is a test: alerts of wnm arrive here"
+    test = Episode(key="test", subject="wnm", severity=Severity.WARNING, text=said, remedy="", since=now)
+    about = _message_id(f"test:{now.isoformat()}")
+    return replace(message_of(test, Event.TEST, 0), id=about, remedy=None)
 
 
 def _message_id(about: str) -> str:
@@ -323,11 +310,6 @@ def retry_pause(attempts: int) -> timedelta:
 def is_due(next_try_at: datetime | None, now: datetime) -> bool:
     """Whether a message may be tried now."""
     return not holds(next_try_at, now, longest=LONGEST_PAUSE)
-
-
-def is_stale(created_at: datetime, now: datetime) -> bool:
-    """Whether a message is so old that trying on makes no sense."""
-    return now - created_at > GIVEN_UP_AFTER
 
 
 class CycleFailure(Value, frozen=True, kw_only=True, tag="Trouble"):
@@ -407,7 +389,7 @@ def after_success(failure: CycleFailure | None, now: datetime) -> CycleFailure |
         return None
     if failure.ended_at is None:
         return replace(failure, ended_at=now, attempts=0, next_try_at=None)
-    return None if is_stale(failure.ended_at, now) else failure
+    return None if now - failure.ended_at > GIVEN_UP_AFTER else failure
 
 
 class FallbackState(Value, frozen=True, kw_only=True, tag="Notes"):
@@ -448,9 +430,20 @@ class Addresses(Value, frozen=True, kw_only=True):
 
 def addresses(urls: Sequence[str], command: Sequence[str], dead_man_url: str | None) -> Addresses:
     """Return the channels of the settings of the same names."""
-    found = [_of_url(url) for url in urls]
+
+    def mark(secret: str) -> str:
+        """Enough to tell two addresses of one host apart, and far too little to guess either."""
+        return sha256(secret.encode(errors="surrogateescape")).hexdigest()[:6]
+
+    found = []
+    for url in urls:
+        parts = urlsplit(url)
+        scheme, is_web = parts.scheme.lower(), parts.scheme.lower() in ("http", "https")
+        # The apparent host of an address of Apprise is often the token.
+        name = f"{scheme}://{parts.hostname}/… #{mark(url)}" if is_web else f"{parts.scheme}://… #{mark(url)}"
+        found.append(Channel(kind=Kind.WEBHOOK if is_web else Kind.APPRISE, target=(url,), name=name))
     if command:
-        name = f"command {basename(command[0])} #{_mark(shlex.join(command))}"
+        name = f"command {basename(command[0])} #{mark(shlex.join(command))}"
         found.append(Channel(kind=Kind.COMMAND, target=tuple(command), name=name))
     return Addresses(channels=tuple({each.name: each for each in found}.values()), dead_man_url=dead_man_url)
 
@@ -463,17 +456,3 @@ def addresses_in(texts: Mapping[str, str]) -> Addresses:
         return spec.form.read(texts[name], _ANY_HOST) if name in texts else spec.default
 
     return addresses(value("alert_urls"), value("alert_command"), value("dead_man_url"))
-
-
-def _of_url(url: str) -> Channel:
-    parts = urlsplit(url)
-    if parts.scheme.lower() in ("http", "https"):
-        name = f"{parts.scheme.lower()}://{parts.hostname}/… #{_mark(url)}"
-        return Channel(kind=Kind.WEBHOOK, target=(url,), name=name)
-    # The apparent host of such an address is often the token.
-    return Channel(kind=Kind.APPRISE, target=(url,), name=f"{parts.scheme}://… #{_mark(url)}")
-
-
-def _mark(secret: str) -> str:
-    """Enough to tell two addresses of one host apart, and far too little to guess either."""
-    return sha256(secret.encode(errors="surrogateescape")).hexdigest()[:6]

@@ -52,12 +52,11 @@ def decode(kind: Any, data: object) -> Any:
         return msgspec.convert(data, kind, builtin_types=())
     except (msgspec.ValidationError, UnicodeError) as error:
         newer = _with_typed_reasons(data)
-        if newer == data:
-            raise _refused(kind, error) from None
-    try:
-        return msgspec.convert(newer, kind, builtin_types=())
-    except (msgspec.ValidationError, UnicodeError) as error:
-        raise _refused(kind, error) from None
+        if newer != data:
+            return decode(kind, newer)
+        name = getattr(kind, "__name__", None) or str(kind)
+        complaint = " ".join(str(error).split())[:LONGEST_COMPLAINT]
+        raise BadInput(f"not a {name}: {complaint}") from None
 
 
 @overload
@@ -78,18 +77,16 @@ def load(text: str | bytes) -> object:
     A text in it may hold half a character, as names of files can; msgspec does not take those.
     """
     try:
-        return json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+        return json.loads(text, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"not JSON: {error}") from None
 
 
 def _finite(text: str) -> float:
     number = float(text)
-    return number if math.isfinite(number) else _not_finite(text)
-
-
-def _not_finite(text: str) -> float:
-    raise ValueError(f"{text} is not a finite number")
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
 
 
 def _with_typed_reasons(data: Any) -> Any:
@@ -99,7 +96,13 @@ def _with_typed_reasons(data: Any) -> Any:
     if not isinstance(data, dict):
         return data
     if data.get("is") == "Held":
-        return _typed_held(data)
+        remedy = data.get("remedy")
+        return {
+            **_legacy("Blocked", data.get("waiting_for")),
+            "action": _legacy("Task", data.get("what")),
+            "until": data.get("until"),
+            "remedy": None if remedy is None else _legacy("Remedy", remedy),
+        }
     newer = {key: _with_typed_reasons(value) for key, value in data.items()}
     # A node, which has an id, keeps its reason as a text.
     if "id" not in data and isinstance(data.get("because"), str):
@@ -107,21 +110,5 @@ def _with_typed_reasons(data: Any) -> Any:
     return newer
 
 
-def _typed_held(data: dict[str, Any]) -> dict[str, Any]:
-    remedy = data.get("remedy")
-    return {
-        **_legacy("Blocked", data.get("waiting_for")),
-        "action": _legacy("Task", data.get("what")),
-        "until": data.get("until"),
-        "remedy": None if remedy is None else _legacy("Remedy", remedy),
-    }
-
-
 def _legacy(kind: str, text: object) -> dict[str, Any]:
     return {"is": kind, "kind": "legacy", "text": text}
-
-
-def _refused(kind: Any, error: Exception) -> BadInput:
-    name = getattr(kind, "__name__", None) or str(kind)
-    complaint = " ".join(str(error).split())[:LONGEST_COMPLAINT]
-    return BadInput(f"not a {name}: {complaint}")

@@ -7,6 +7,7 @@ from msgspec import Struct
 from wnm.core.action import Action, Outcome, PortChange
 from wnm.core.node import Node
 from wnm.core.observation import Observation
+from wnm.core.places import PlaceNews
 from wnm.core.reasons import Blocked, Reason
 from wnm.core.release import Release
 from wnm.core.values import Value
@@ -26,7 +27,7 @@ class Decision(Value, frozen=True, kw_only=True):
     """`rule` names the rung of the ladder that decided; `conclusions` hold whether or not anything acts.
 
     `ports` is what has to change in the firewall for nodes that no action is about, `releases` what is newly known
-    of versions.
+    of versions, `places` of storage folders.
     """
 
     rule: str
@@ -36,6 +37,7 @@ class Decision(Value, frozen=True, kw_only=True):
     held: tuple[Blocked, ...]
     ports: tuple[PortChange, ...] = ()
     releases: tuple[Release, ...] = ()
+    places: tuple[PlaceNews, ...] = ()
 
 
 class Proposal(Value, frozen=True, kw_only=True):

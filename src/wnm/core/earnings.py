@@ -1,8 +1,8 @@
 """Computes the earnings of nodes from counters that begin again with every process; amounts are whole attos."""
 
-from datetime import date, datetime
+from datetime import date
 
-from wnm.core.observation import NodePage, Observation, ProcessReading, Unseen
+from wnm.core.observation import NodePage, Observation, ProcessReading
 from wnm.core.values import Value
 
 ATTOS_PER_ANT = 10**18
@@ -41,28 +41,23 @@ class EarningRecord(Value, frozen=True, kw_only=True):
 
 def counters_of(seen: Observation) -> dict[int, CounterSeen]:
     """The counters of all nodes that showed theirs, by id."""
-    boot_id = seen.machine.boot_id
-    return {
-        each.node.id: CounterSeen(
-            attos=page.rewards_attos,
-            boot_id=None if boot_id.startswith(OF_THE_CLOCK) else boot_id,
-            pid=_pid_behind(page, each.reading.process, seen.now),
-            uptime_seconds=page.uptime_seconds,
+    boot_id = None if seen.machine.boot_id.startswith(OF_THE_CLOCK) else seen.machine.boot_id
+    counters = {}
+    for each in seen.nodes:
+        page, process = each.reading.page, each.reading.process
+        if not isinstance(page, NodePage) or page.rewards_attos is None:
+            continue
+        uptime, pid = page.uptime_seconds, None
+        if isinstance(process, ProcessReading):
+            pid = process.pid
+            if uptime is not None and process.started_at is not None:
+                age = (seen.now - process.started_at).total_seconds()
+                # The page may be that of an older process that is just ending.
+                pid = None if uptime > age + PROCESS_AGE_SLACK_SECONDS else pid
+        counters[int(each.node.id)] = CounterSeen(
+            attos=page.rewards_attos, boot_id=boot_id, pid=pid, uptime_seconds=uptime
         )
-        for each in seen.nodes
-        if isinstance(page := each.reading.page, NodePage) and page.rewards_attos is not None
-    }
-
-
-def _pid_behind(page: NodePage, process: ProcessReading | Unseen, now: datetime) -> int | None:
-    """The process that the page is of; None if that is not known, or it is of an older one that is just ending."""
-    if not isinstance(process, ProcessReading):
-        return None
-    if page.uptime_seconds is not None and process.started_at is not None:
-        age = (now - process.started_at).total_seconds()
-        if page.uptime_seconds > age + PROCESS_AGE_SLACK_SECONDS:
-            return None
-    return process.pid
+    return counters
 
 
 def earned(before: CounterSeen | None, now: CounterSeen) -> int:
@@ -81,12 +76,12 @@ def is_same_process(before: CounterSeen, now: CounterSeen) -> bool:
 
     A process's start time is not asked: it shifts when the clock is set. An unseen value says nothing.
     """
-    if now.attos < before.attos:
-        return False
-    if _differ(before.boot_id, now.boot_id) or _differ(before.pid, now.pid):
-        return False
+    for was, is_now in ((before.boot_id, now.boot_id), (before.pid, now.pid)):
+        if None not in (was, is_now) and was != is_now:
+            return False
     known = before.uptime_seconds is not None and now.uptime_seconds is not None
-    return not known or (now.uptime_seconds or 0) >= (before.uptime_seconds or 0)
+    younger = known and (now.uptime_seconds or 0) < (before.uptime_seconds or 0)
+    return now.attos >= before.attos and not younger
 
 
 def to_remember(before: CounterSeen | None, now: CounterSeen) -> CounterSeen | None:
@@ -105,21 +100,13 @@ def to_remember(before: CounterSeen | None, now: CounterSeen) -> CounterSeen | N
     return CounterSeen(attos=now.attos, boot_id=now.boot_id, pid=pid, uptime_seconds=uptime)
 
 
-def is_full(counter: CounterSeen) -> bool:
-    """Whether the counter cannot grow any more."""
-    return counter.attos >= FULL_COUNTER_ATTOS
-
-
 def has_filled_up(before: CounterSeen | None, now: CounterSeen) -> bool:
     """Whether the counter is full and was not when it was last seen."""
-    return is_full(now) and (before is None or not is_full(before) or not is_same_process(before, now))
+    was_full = before is not None and before.attos >= FULL_COUNTER_ATTOS and is_same_process(before, now)
+    return now.attos >= FULL_COUNTER_ATTOS and not was_full
 
 
 def ant_text(attos: int) -> str:
     """An amount in ANT, exact, without zeros at its end: `0.015`."""
     whole, rest = divmod(attos, ATTOS_PER_ANT)
     return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
-
-
-def _differ(before: object, now: object) -> bool:
-    return before is not None and now is not None and before != now

@@ -18,6 +18,10 @@ class ProgramFailed(Transient):
     """A node could not be started on a program that it was just given; it has its former one again."""
 
 
+class LeftOver(Transient):
+    """What was begun failed, and so did undoing it: it has to be undone again until it is gone."""
+
+
 class Permanent(WnmError):
     """Trying again for this node will not work by itself."""
 
@@ -55,9 +59,10 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most like `name`, None if none is; hyphens, underscores and case do not matter."""
     import difflib  # only needed for errors, and it takes a while to load
 
-    by_plain = {_plain(each): each for each in known}
-    found = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=0.6)
-    return by_plain[found[0]] if found else None
+    names = list(known)
+    asked, *plain = [each.strip("-").replace("-", "_").lower() for each in (name, *names)]
+    found = difflib.get_close_matches(asked, plain, n=1, cutoff=0.6)
+    return names[plain.index(found[0])] if found else None
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
@@ -70,10 +75,6 @@ def shortened(text: str) -> str:
     """A text as it may stand in a one-line error: quoted, escaped and cut."""
     shown = repr(text[:61])
     return shown if len(text) <= 60 else f"{shown[:57]}…{shown[0]}"
-
-
-def _plain(name: str) -> str:
-    return name.strip("-").replace("-", "_").lower()
 
 
 MOST_DOUBLINGS = 16  # beyond any limit of ours, and never too long for a timedelta

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from wnm.core.node import Node, Reachability
+from wnm.core.node_log import Evidence, Proof
 from wnm.core.observation import NodePage, NodeReading, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import BlockKind
 from wnm.core.release import is_older
@@ -55,11 +56,14 @@ def assess(
         done = now - since >= delay
         return Verdict(passed=True, because=proof) if done else Verdict(until=since + delay)
     kind, words, than = missing
-    # Nothing repairs another version; anything else may still come.
-    longest = delay if kind is BlockKind.GATE_VERSION else patience(settings)
+    # Nothing repairs another version or an error; anything else may still come.
+    longest = delay if kind in (BlockKind.GATE_VERSION, BlockKind.GATE_ERRORS) else patience(settings)
+    lacks = _lacks(reading)
+    if lacks is not None and lacks.shown is False and kind is _LACKS[lacks.sign.proof][0]:
+        longest = max(delay, timedelta(seconds=lacks.sign.patience_seconds))
     if now - since < longest:
         return Verdict(waits_for=kind, than=than, until=since + longest)
-    if kind is BlockKind.GATE_PEER_COUNT:
+    if kind is BlockKind.GATE_PEER_COUNT or (lacks is not None and lacks.shown is None):
         # Most likely one of its pages came too late; but not every program need have that figure.
         return Verdict(passed=True, because=f"{proof}, though {words}")
     return Verdict(passed=False, because=words)
@@ -102,7 +106,8 @@ def runs_former(node: Node, reading: NodeReading, now: datetime) -> bool:
 def _missing(node: Node, reading: NodeReading) -> tuple[BlockKind, str, str | None] | None:
     """Return the proof of health that is missing, in words too, and the version that it says it is instead.
 
-    A node that answers nobody must have stayed up, with its key, and have stored something.
+    A node that answers nobody must have stayed up, with its key, and show in its log what its former process showed
+    there: never that its store grew, for that somebody has to upload something.
     """
     page, pages = reading.page, reading.has_pages
     said, peers = (page.version, page.connected_peers) if isinstance(page, NodePage) else (None, None)
@@ -113,9 +118,19 @@ def _missing(node: Node, reading: NodeReading) -> tuple[BlockKind, str, str | No
     if said not in (None, node.gate_version):
         words = f"{'it' if pages else 'its log'} says that it is {said} and not {node.gate_version}"
         return BlockKind.GATE_VERSION, words, said
+    if not pages and (errors := _new_errors(reading)):
+        return BlockKind.GATE_ERRORS, f"its log has an error that it did not have before: {errors[0]}", None
     if not pages:
-        grown = reading.stored_at is not None and reading.stored_at > node.status_since
-        return None if grown else (BlockKind.GATE_STORE, "its store has not grown", None)
+        lacks = _lacks(reading)
+        if lacks is None:
+            return None
+        kind, words = _LACKS[lacks.sign.proof]
+        told = (
+            f"{words}: {lacks.sign.where} is missing"
+            if lacks.shown is False
+            else f"nothing tells whether {words}"
+        )
+        return kind, told, None
     if peers == 0:
         return BlockKind.GATE_PEERS, "it has no peers", None
     if peers is None:
@@ -123,8 +138,37 @@ def _missing(node: Node, reading: NodeReading) -> tuple[BlockKind, str, str | No
     return None
 
 
+_LACKS: dict[Proof, tuple[BlockKind, str]] = {
+    Proof.STARTED: (BlockKind.GATE_START, "it is not fully started"),
+    Proof.NETWORK: (BlockKind.GATE_PEERS, "it has no peers"),
+    Proof.REPLICATION: (BlockKind.GATE_REPLICATION, "it does not replicate"),
+}
+
+
+def _lacks(reading: NodeReading) -> Evidence | None:
+    """Return what a node that answers nobody does not show; what is only unknown comes last."""
+    missing = [each for each in reading.evidence if each.shown is False]
+    unknown = [each for each in reading.evidence if each.shown is None]
+    return next(iter([*missing, *unknown]), None)
+
+
+def _new_errors(reading: NodeReading) -> tuple[str, ...]:
+    """The kinds of error that a node had since its start, and not before; none where no former start was seen."""
+    health = reading.log.health if reading.log is not None else None
+    if health is None or Proof.STARTED not in health.shown_before:
+        return ()
+    return tuple([kind for kind in health.errors if kind not in health.errors_before])
+
+
 def _evidence(reading: NodeReading) -> str:
-    if not reading.has_pages:
-        return "stayed up and its store has grown"
     peers = reading.page.connected_peers if isinstance(reading.page, NodePage) else None
-    return "answers" if peers is None else f"answers and has {peers} peer{'' if peers == 1 else 's'}"
+    count = "" if peers is None else f"{peers} peer{'' if peers == 1 else 's'}"
+    if reading.has_pages:
+        return f"answers and has {count}" if count else "answers"
+    shown = [each.sign.proof for each in reading.evidence if each.shown]
+    said = {
+        Proof.STARTED: "is fully started",
+        Proof.NETWORK: f"has {count}" if count else "has peers",
+        Proof.REPLICATION: "replicates",
+    }
+    return ", ".join(["stayed up", *[said[proof] for proof in shown]])

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from wnm.core.action import (
     AddNode,
+    AdoptNode,
     DisableNode,
     EnableNode,
     NodeAction,
@@ -25,6 +26,7 @@ from wnm.core.action import (
 from wnm.core.errors import backoff
 from wnm.core.health_gate import assess, not_applicable, runs_former
 from wnm.core.node import TRANSITIONS, Node, ProcessState, Reachability, Status
+from wnm.core.node_log import Proof
 from wnm.core.observation import NodePage, NodeReading, NodeSeen, ProcessReading, ProgramReading, Unseen
 from wnm.core.reasons import Blocked, BlockKind, Task
 from wnm.core.sentences import sentence
@@ -92,10 +94,26 @@ def is_gone(reading: NodeReading) -> bool:
     return isinstance(reading.process, ProcessReading) and reading.process.state in ended
 
 
+def _ended_on_purpose(node: Node, reading: NodeReading) -> str | None:
+    """Return what the log of a node that is gone tells of an end on purpose since it has its status, if it does.
+
+    Earlier it was wnm that told it to stop.
+    """
+    health = reading.log.health if reading.log is not None else None
+    if health is None or (at := health.stopping_at or health.last_line_at) is None or at <= node.status_since:
+        return None
+    if health.upgraded_to is not None:
+        return f"it stopped to go on as {health.upgraded_to}, which it had put in the place of its program"
+    return "it was told to stop, and not by wnm" if health.stopping_at is not None else None
+
+
 def is_well(reading: NodeReading) -> bool:
     """Whether a node whose process runs shows that it works: it answers or, where there is no asking, has its key."""
     if not reading.has_pages:
-        return reading.born is not None
+        lacks_start = any(
+            each.sign.proof is Proof.STARTED and each.shown is False for each in reading.evidence
+        )
+        return reading.born is not None and not lacks_start
     return reading.reachable is Reachability.ANSWERS and isinstance(reading.page, NodePage)
 
 
@@ -111,13 +129,19 @@ def delay_of(node: Node, settings: Settings) -> timedelta:
 
 
 def conclude(
-    seen: NodeSeen, now: datetime, settings: Settings, *, rebooted: bool, cut_off: NodeAction | None
+    seen: NodeSeen,
+    now: datetime,
+    settings: Settings,
+    *,
+    rebooted: bool,
+    cut_off: NodeAction | None,
+    together: bool = False,
 ) -> Node:
     """The node as it is from now on.
 
     `rebooted`: the machine started again since the last cycle, so a stopped process is nobody's failure and
     timers restart. `cut_off`: what wnm itself was doing to this node when it was interrupted, so here too a
-    missing process is nobody's failure.
+    missing process is nobody's failure. `together`: nodes of other versions ended when this one did.
     """
     reading, pid_before = seen.reading, seen.node.pid
     node = _with_times(_with_facts(seen.node, reading, now), reading, now)
@@ -136,7 +160,7 @@ def conclude(
     if node.status is Status.REMOVING:
         return node
     if is_gone(reading):
-        return _without_process(node, reading, now, cut_off)
+        return _without_process(node, reading, now, cut_off, together=together)
     if not runs(reading) or node.gate_failure is not None:
         return node
     if node.gate_version is None:
@@ -283,7 +307,9 @@ def _after_reboot(node: Node, reading: NodeReading, now: datetime) -> Node:
     return replace(node, status_since=now)
 
 
-def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None) -> Node:
+def _without_process(
+    node: Node, reading: NodeReading, now: datetime, cut_off: NodeAction | None, *, together: bool
+) -> Node:
     if isinstance(cut_off, StopNode):
         node = replace(node, crashed=False)  # Whatever it was: now somebody wants it to rest.
     if node.status is Status.STOPPED:
@@ -297,10 +323,18 @@ def _without_process(node: Node, reading: NodeReading, now: datetime, cut_off: N
         words = f"its process ended while {node.status.value.lower()}"
     if reading.last_words:
         words += f": {reading.last_words}"
+    on_purpose = _ended_on_purpose(node, reading)
+    words = on_purpose or words
     if node.gate_version is not None:
-        return node if node.gate_failure is not None else _gate_failed(node, words)
-    failures = node.failures + 1
-    failed = replace(node, failures=failures, retry_at=retry_at(failures, now), last_error=words)
+        if node.gate_failure is not None:
+            return node
+        if not (together or on_purpose):
+            return _gate_failed(node, words)
+        # Its gate goes on when it has been started again: this was not its new program.
+        return moved(node, Status.STOPPED, now, words, crashed=True)
+    failures, flaps = node.failures + 1, node.flaps + (node.status is Status.RUNNING and not on_purpose)
+    pause_until = retry_at(max(failures, flaps), now)
+    failed = replace(node, failures=failures, flaps=flaps, retry_at=pause_until, last_error=words)
     return moved(failed, Status.STOPPED, now, words, crashed=True)
 
 
@@ -309,10 +343,10 @@ def _with_process(node: Node, reading: NodeReading, now: datetime, settings: Set
         return moved(node, Status.RUNNING, now, "found running")
     if node.status is Status.RUNNING:
         # Its failures are forgotten when it has answered for as long as the longest pause.
-        troubled = node.failures or node.retry_at or node.last_error
+        troubled = node.failures or node.retry_at or node.last_error or node.flaps
         calm_since = max(node.status_since, node.retry_at or node.status_since)
         calm = troubled and is_well(reading) and now - calm_since >= LONGEST_PAUSE
-        return replace(node, **UNTROUBLED) if calm else node
+        return replace(node, flaps=0, **UNTROUBLED) if calm else node
     delay, elapsed = delay_of(node, settings), now - node.status_since
     if elapsed >= delay and is_well(reading):
         because = "answers" if reading.has_pages else "stays up, with its key"
@@ -346,9 +380,9 @@ STATUS_DURING: Mapping[type, Status] = {
 def during(action: NodeAction, node: Node | None, now: datetime) -> Node:
     """The row to write before the action, so that an interruption at any moment leaves a trace that is true.
 
-    `node` is the present row; None only for AddNode, whose row this creates.
+    `node` is the present row; None only for AddNode and AdoptNode, whose row this creates.
     """
-    if isinstance(action, AddNode):
+    if isinstance(action, AddNode | AdoptNode):
         node = action.node
     elif node is None:
         raise ValueError(f"{type(action).__name__} needs the row of node {action.node}")
@@ -390,7 +424,7 @@ def after(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
             stopped = moved(replace(node, silent_since=None), Status.STOPPED, at, sentence(action.because))
             return replace(stopped, crashed=False)
         case EnableNode():
-            return moved(replace(node, failures=0, retry_at=None), Status.STOPPED, at, "enabled")
+            return moved(replace(node, failures=0, flaps=0, retry_at=None), Status.STOPPED, at, "enabled")
         case RetireNode() | DisableNode():
             started = {}
         case RestartNode(silent=True):
@@ -412,8 +446,18 @@ def _failed_again(node: Node, outcome: Outcome) -> Node:
     return replace(node, failures=failures, retry_at=pause_until, last_error=outcome.error)
 
 
-_TO_REST = StopNode | DisableNode | RetireNode | AddNode
+_TO_REST = StopNode | DisableNode | RetireNode | AddNode | AdoptNode
 """After these a node that does not run is not started again for that."""
+
+
+def _to_be_undone(node: Node, outcome: Outcome) -> Node:
+    """A node whose addition failed and could not be undone: it leaves, as often as it takes."""
+    return replace(
+        node,
+        status=Status.REMOVING,
+        status_since=outcome.ended_at,
+        because=outcome.error or "its addition failed",
+    )
 
 
 def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | None:
@@ -421,9 +465,9 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
     if before is None:
         # The compensation of a failed addition removed everything, unless a process could not be ended. Where
         # that cannot be told, the row stays: a later cycle sees.
-        if outcome.running_after is False:
+        if outcome.running_after is False and not outcome.left_over:
             return None
-        before = node
+        before = node = _to_be_undone(node, outcome) if outcome.left_over else node
     # It may have been started again on the way, which is no failure of its own.
     failed = replace(_failed_again(before, outcome), pid=None, process_started_at=None)
     if isinstance(action, StartNode):
@@ -445,9 +489,11 @@ def _after_failure(outcome: Outcome, node: Node, before: Node | None) -> Node | 
         gone_on = {"failed_version": node.gate_version, "former_version": None, "retry_at": None}
         failed = replace(failed, **gone_on, **OUT_OF_GATE)
     goes_back = isinstance(action, RollBackNode | UpgradeNode | StartNode) and failed.gate_failure is not None
-    if goes_back or isinstance(action, RemoveNode):
+    at_rest = outcome.running_after is not True and before.status is not Status.RUNNING
+    leaves = isinstance(action, RetireNode) and (at_rest or outcome.running_after is False)
+    if goes_back or leaves or outcome.left_over or isinstance(action, RemoveNode):
         # Until it is back on its former program it stays in its transition, and a removal that has begun goes on in a
-        # later cycle: the node may not be started again.
+        # later cycle: the node may not be started again, and no other one has to go in its place.
         return replace(failed, status=node.status, status_since=node.status_since, because=node.because)
     if outcome.running_after is True:
         return moved(failed, Status.RUNNING, at, words)

@@ -52,6 +52,7 @@ class Node(Value, frozen=True, kw_only=True):
     `crashed` is true while a node that ran is down though nobody stopped it, and until it runs again.
     `gate_version` is the version that the node was given and has not passed the gate of, `former_version` the one
     that it can go back to, and `gate_failure` why it has to. `failed_version` is one that it has gone back from.
+    `flaps` is how often its process ended after it had run well, since it last stayed up for an hour.
     `command` are the arguments of its program as they were found, for a node that was taken over; it goes on with
     them, and under the unit that was found, as they are.
     """
@@ -96,6 +97,7 @@ class Node(Value, frozen=True, kw_only=True):
     former_version: str | None = None
     failed_version: str | None = None
     command: tuple[str, ...] | None = None
+    flaps: int = 0
 
 
 def output_log(node: Node) -> str:

@@ -7,6 +7,8 @@ from msgspec import field
 
 from wnm.core.action import NodeAction
 from wnm.core.node import Node, NodeId, ProcessState, Reachability
+from wnm.core.node_log import Evidence, KeptLog
+from wnm.core.places import KnownPlace, Marker, Stray
 from wnm.core.release import Release
 from wnm.core.values import Moment, Value
 
@@ -20,7 +22,9 @@ class Unseen(Value, frozen=True, kw_only=True):
 class Counters(Value, frozen=True, kw_only=True):
     """The counters of a machine from its start until `taken_at`; None where it does not count.
 
-    CPU seconds are summed over all cores; `cpu_busy_seconds` is what was neither idle nor waiting for a disk.
+    CPU seconds are summed over all cores, or over `cpus` where only those may be used; `cpu_busy_seconds` is what was
+    neither idle nor waiting for a disk. `quota_seconds` is what the cgroup with the smallest quota has used of its
+    `quota_cores`.
     """
 
     boot_id: str
@@ -31,6 +35,10 @@ class Counters(Value, frozen=True, kw_only=True):
     netio_write_bytes: int | None = None
     hdio_read_bytes: int | None = None
     hdio_write_bytes: int | None = None
+    cpus: tuple[int, ...] | None = None
+    quota_group: str | None = None
+    quota_cores: float | None = None
+    quota_seconds: float | None = None
 
 
 class Rates(Value, frozen=True, kw_only=True):
@@ -44,6 +52,9 @@ class Rates(Value, frozen=True, kw_only=True):
     hdio_write_bytes_per_second: float | Unseen
 
 
+FLOWS = ("netio_read", "netio_write", "hdio_read", "hdio_write")
+
+
 def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 0.0) -> Rates:
     """Compute the rates between `before` and `after`.
 
@@ -51,67 +62,40 @@ def rates(before: Counters | None, after: Counters, *, own_cpu_seconds: float = 
     itself. A single counter that went backwards is Unseen; a restart of the machine or a window that is
     not longer than nothing makes all of them Unseen.
     """
-    window = _window(before, after)
-    if before is None or isinstance(window, Unseen):
-        unseen = window if isinstance(window, Unseen) else Unseen(reason="no earlier reading")
-        return _all(unseen)
-    return Rates(
-        window_seconds=window,
-        cpu_percent=_cpu_percent(before, after, own_cpu_seconds),
-        netio_read_bytes_per_second=_rate(before.netio_read_bytes, after.netio_read_bytes, window),
-        netio_write_bytes_per_second=_rate(before.netio_write_bytes, after.netio_write_bytes, window),
-        hdio_read_bytes_per_second=_rate(before.hdio_read_bytes, after.hdio_read_bytes, window),
-        hdio_write_bytes_per_second=_rate(before.hdio_write_bytes, after.hdio_write_bytes, window),
-    )
-
-
-def _window(before: Counters | None, after: Counters) -> float | Unseen:
+    seconds = 0.0 if before is None else (after.taken_at - before.taken_at).total_seconds()
+    unseen = Unseen(reason="the clock was set back since the last reading")
     if before is None:
-        return Unseen(reason="no earlier reading")
-    if before.boot_id != after.boot_id:
-        return Unseen(reason="the machine was restarted since the last reading")
-    seconds = (after.taken_at - before.taken_at).total_seconds()
-    if seconds <= 0:
-        return Unseen(reason="the clock was set back since the last reading")
-    return seconds
+        unseen = Unseen(reason="no earlier reading")
+    elif before.boot_id != after.boot_id:
+        unseen = Unseen(reason="the machine was restarted since the last reading")
+    flows: dict[str, float | Unseen] = {f"{flow}_bytes_per_second": unseen for flow in FLOWS}
+    if before is None or before.boot_id != after.boot_id or seconds <= 0:
+        return Rates(window_seconds=None, cpu_percent=unseen, **flows)
+    for flow in FLOWS:
+        growth = _growth(before, after, f"{flow}_bytes")
+        flows[f"{flow}_bytes_per_second"] = growth if isinstance(growth, Unseen) else growth / seconds
+    busy, total = _growth(before, after, "cpu_busy_seconds"), _growth(before, after, "cpu_total_seconds")
+    cpu = busy if isinstance(busy, Unseen) else total
+    if not isinstance(busy, Unseen) and not isinstance(total, Unseen):
+        cpu = Unseen(reason="no CPU time was counted since the last reading")
+        if total != 0:
+            cpu = min(max(100 * (busy - own_cpu_seconds) / total, 0.0), 100.0)
+    if before.quota_group == after.quota_group and after.quota_cores and not isinstance(cpu, Unseen):
+        used = _growth(before, after, "quota_seconds")
+        if not isinstance(used, Unseen):
+            # A group that uses up its quota is busy, however idle the machine is.
+            share = 100 * (used - own_cpu_seconds) / (seconds * after.quota_cores)
+            cpu = max(cpu, min(share, 100.0))
+    return Rates(window_seconds=seconds, cpu_percent=cpu, **flows)
 
 
-def _all(unseen: Unseen) -> Rates:
-    return Rates(
-        window_seconds=None,
-        cpu_percent=unseen,
-        netio_read_bytes_per_second=unseen,
-        netio_write_bytes_per_second=unseen,
-        hdio_read_bytes_per_second=unseen,
-        hdio_write_bytes_per_second=unseen,
-    )
-
-
-def _rate(before: int | None, after: int | None, seconds: float) -> float | Unseen:
-    growth = _growth(before, after)
-    return growth if isinstance(growth, Unseen) else growth / seconds
-
-
-def _cpu_percent(before: Counters, after: Counters, own_seconds: float) -> float | Unseen:
-    busy = _growth(before.cpu_busy_seconds, after.cpu_busy_seconds)
-    total = _growth(before.cpu_total_seconds, after.cpu_total_seconds)
-    if isinstance(busy, Unseen):
-        return busy
-    if isinstance(total, Unseen):
-        return total
-    if total == 0:
-        return Unseen(reason="no CPU time was counted since the last reading")
-    return min(max(100 * (busy - own_seconds) / total, 0.0), 100.0)
-
-
-def _growth(before: float | None, after: float | None) -> float | Unseen:
-    if after is None:
+def _growth(before: Counters, after: Counters, counter: str) -> float | Unseen:
+    was, now = getattr(before, counter), getattr(after, counter)
+    if now is None:
         return Unseen(reason="the system does not count it")
-    if before is None:
+    if was is None:
         return Unseen(reason="no earlier reading")
-    if after < before:
-        return Unseen(reason="the counter began again since the last reading")
-    return after - before
+    return float(now - was) if now >= was else Unseen(reason="the counter began again since the last reading")
 
 
 FRESH_INTERVALS = 3
@@ -162,25 +146,66 @@ class Load(Value, frozen=True, kw_only=True):
 
 
 class FileSystem(Value, frozen=True, kw_only=True):
-    """A mounted file system that holds node data; `used_percent` as df counts it (root's reserve left out)."""
+    """A mounted file system that holds node data; percent as df counts them (root's reserve left out).
+
+    The inodes are None where the file system makes them as it needs them. `id` and `device` are what the system
+    knows it by, None where it does not say: the first moves with its content, the second may change at a reboot.
+    """
 
     mount_point: str
     total_bytes: int
     free_bytes: int
     used_percent: float
+    free_inodes: int | None = None
+    inodes_used_percent: float | None = None
+    id: str | None = None
+    device: str | None = None
 
 
 class Storage(Value, frozen=True, kw_only=True):
-    """A folder that holds nodes' root directories. `mount_point` is where its file system is mounted."""
+    """A folder that holds nodes' root directories. `mount_point` is where its file system is mounted.
+
+    `marker` is None where there is none. `writable` is whether the account that runs wnm may write in it, or in the
+    folder that it would be made in. `strays` are the nodes' folders in it that no row names.
+    """
 
     path: str
     present: bool | Unseen
     empty: bool
     mount_point: str | None
+    marker: Marker | Unseen | None = None
+    read_only: bool = False
+    noexec: bool = False
+    writable: bool = True
+    strays: tuple[Stray, ...] = ()
+
+
+class Bound(Value, frozen=True, kw_only=True):
+    """Something that there is so much of in one place: in the machine, or in the cgroup `where`."""
+
+    where: str
+    total: int
+    used: int
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.used / self.total
+
+
+class Stall(Value, frozen=True, kw_only=True):
+    """The share of the last minute in which some, or all, work waited for a resource (`cpu`, `memory`, `io`)."""
+
+    resource: str
+    some_percent: float
+    full_percent: float | None = None
 
 
 class MachineReading(Value, frozen=True, kw_only=True):
-    """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle."""
+    """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle.
+
+    `memory` and `pids` (processes and threads) are bounds: the machine's first, then each of a cgroup that is smaller.
+    `memory_percent` and `memory_total_bytes` are those of the tightest. `usable_cores` of `cores` may be used.
+    """
 
     boot_id: str
     usable_cores: float
@@ -194,6 +219,10 @@ class MachineReading(Value, frozen=True, kw_only=True):
     hdio_read_bytes_per_second: float | Unseen
     hdio_write_bytes_per_second: float | Unseen
     file_systems: tuple[FileSystem, ...]
+    memory: tuple[Bound, ...] = ()
+    pids: tuple[Bound, ...] = ()
+    stalls: tuple[Stall, ...] = ()
+    cores: int | None = None
 
 
 class ProcessReading(Value, frozen=True, kw_only=True):
@@ -204,6 +233,7 @@ class ProcessReading(Value, frozen=True, kw_only=True):
     started_at: Moment | None = None
     cpu_percent: float | None = None
     memory_bytes: int | None = None
+    threads: int | None = None
 
 
 class PortRule(Value, frozen=True, kw_only=True):
@@ -271,8 +301,8 @@ class NodeReading(Value, frozen=True, kw_only=True):
 
     `reachable` is None when it was not asked, `disk_bytes` when its folder was not measured this time.
     `critical_failure` is what a running node has written of one, searched for while it is in its gate. `has_pages` is
-    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when its store
-    last changed.
+    False for a kind of node that answers nobody: then `page` is what its log tells, and `stored_at` when it last
+    said that it stored something. `log` is what its log told so far, `evidence` what that shows of its health.
     """
 
     process: ProcessReading | Unseen
@@ -287,6 +317,8 @@ class NodeReading(Value, frozen=True, kw_only=True):
     critical_failure: str | None = None
     has_pages: bool = True
     stored_at: Moment | None = None
+    log: KeptLog | None = None
+    evidence: tuple[Evidence, ...] = ()
 
 
 class NodeSeen(Value, frozen=True, kw_only=True):
@@ -318,7 +350,10 @@ class ShunAct(Value, frozen=True, kw_only=True):
 
 
 class Remembered(Value, frozen=True, kw_only=True):
-    """The records of earlier cycles that decisions depend on."""
+    """The records of earlier cycles that decisions depend on.
+
+    `identity` is that of the database, None in records from before it had one; `places` are its storage folders.
+    """
 
     last_shed_at: Moment | None = None
     last_freed_bytes: int | None = None
@@ -329,6 +364,8 @@ class Remembered(Value, frozen=True, kw_only=True):
     add_last_error: str | None = None
     releases: tuple[Release, ...] = ()
     shun_acts: tuple[ShunAct, ...] = ()
+    identity: str | None = None
+    places: tuple[KnownPlace, ...] = ()
 
 
 class Observation(Value, frozen=True, kw_only=True):
@@ -384,7 +421,7 @@ class Answer(Value, frozen=True, kw_only=True):
 class LedgerState(Value, frozen=True, kw_only=True):
     """The records of the last cycle; None where there was no cycle yet.
 
-    `firewall_note` is what the last cycle found to say of the firewall.
+    `firewall_note` is what the last cycle found to say of the firewall, `logs` are how far nodes' logs were read.
     """
 
     nodes: tuple[Node, ...]
@@ -398,6 +435,7 @@ class LedgerState(Value, frozen=True, kw_only=True):
     machine_seed: int = 0
     reservations: tuple[Reservation, ...] = ()
     foreign_readings: tuple[ForeignReading, ...] = ()
+    logs: tuple[KeptLog, ...] = ()
 
 
 class Identity(Value, frozen=True, kw_only=True):

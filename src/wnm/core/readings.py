@@ -33,39 +33,6 @@ class Reading(Value, frozen=True, kw_only=True):
     """Whether it is an average over the time since the last cycle."""
 
 
-def _load(minutes: str, source: str, sample: str, limit_metric: str | None) -> Reading:
-    return Reading(
-        key=f"load_{minutes}min",
-        name=f"load ({minutes} min)",
-        unit=LOAD,
-        source=f"load.{source}",
-        allow="desired_load_average",
-        remove="max_load_average_allowed",
-        metric=f"wnm_machine_{sample}",
-        limit_metric=limit_metric,
-        meaning=f"Load average over {minutes} minute{'' if minutes == '1' else 's'}",
-        sample=sample,
-    )
-
-
-def _flow(source: str, name: str, metric: str, meaning: str) -> Reading:
-    key = f"{source}_bytes_per_second"
-    return Reading(
-        key=key,
-        name=name,
-        unit=BYTES_PER_SECOND,
-        source=key,
-        allow=f"{source}_less_than",
-        remove=f"{source}_remove",
-        metric=f"wnm_machine_{metric}_bytes_per_second",
-        limit_metric=f"wnm_machine_{metric}_limit_bytes_per_second",
-        meaning=f"{meaning} since the cycle before",
-        sample=key,
-        limits_off=True,
-        is_rate=True,
-    )
-
-
 READINGS: tuple[Reading, ...] = (
     Reading(
         key="cpu_percent",
@@ -92,13 +59,47 @@ READINGS: tuple[Reading, ...] = (
         meaning="Memory not available, 0 to 1",
         sample="memory_percent",
     ),
-    _load("1", "one", "load1", None),
-    _load("5", "five", "load5", None),
-    _load("15", "fifteen", "load15", "wnm_machine_load_limit"),
-    _flow("netio_read", "network read", "network_read", "Network input"),
-    _flow("netio_write", "network write", "network_write", "Network output"),
-    _flow("hdio_read", "disk read", "disk_read", "Disk reading"),
-    _flow("hdio_write", "disk write", "disk_write", "Disk writing"),
+    *[
+        Reading(
+            key=f"load_{minutes}min",
+            name=f"load ({minutes} min)",
+            unit=LOAD,
+            source=f"load.{source}",
+            allow="desired_load_average",
+            remove="max_load_average_allowed",
+            metric=f"wnm_machine_load{minutes}",
+            limit_metric=limit_metric,
+            meaning=f"Load average over {minutes} minute{'' if minutes == 1 else 's'}",
+            sample=f"load{minutes}",
+        )
+        for minutes, source, limit_metric in (
+            (1, "one", None),
+            (5, "five", None),
+            (15, "fifteen", "wnm_machine_load_limit"),
+        )
+    ],
+    *[
+        Reading(
+            key=f"{source}_bytes_per_second",
+            name=name,
+            unit=BYTES_PER_SECOND,
+            source=f"{source}_bytes_per_second",
+            allow=f"{source}_less_than",
+            remove=f"{source}_remove",
+            metric=f"wnm_machine_{name.replace(' ', '_')}_bytes_per_second",
+            limit_metric=f"wnm_machine_{name.replace(' ', '_')}_limit_bytes_per_second",
+            meaning=f"{meaning} since the cycle before",
+            sample=f"{source}_bytes_per_second",
+            limits_off=True,
+            is_rate=True,
+        )
+        for source, name, meaning in (
+            ("netio_read", "network read", "Network input"),
+            ("netio_write", "network write", "Network output"),
+            ("hdio_read", "disk read", "Disk reading"),
+            ("hdio_write", "disk write", "Disk writing"),
+        )
+    ],
 )
 """Every reading but how full the file systems are, in the order in which they are shown and compared."""
 
@@ -116,7 +117,21 @@ DISK = Reading(
 )
 """The reading that there is once for each file system with node data."""
 
-BY_KEY = {each.key: each for each in (*READINGS, DISK)}
+INODES = Reading(
+    key="disk_inodes_percent",
+    name="inodes",
+    unit=PERCENT,
+    source="file_systems",
+    allow="hd_less_than",
+    remove="hd_remove",
+    metric="wnm_disk_inodes_used_ratio",
+    limit_metric=None,
+    meaning="Inodes in use of a file system with node data, 0 to 1",
+    sample=None,
+)
+"""The same of a file system's inodes, where it has a fixed number of them: they bound growth alone."""
+
+BY_KEY = {each.key: each for each in (*READINGS, DISK, INODES)}
 
 
 def value_of(reading: Reading, machine: MachineReading) -> float | Unseen:
@@ -136,13 +151,7 @@ def limits_of(reading: Reading, settings: Settings) -> tuple[float | None, float
 
 def shown(unit: str, value: float) -> str:
     """A figure for people: `83.1 %`, `1,000 B/s`, `1.25`."""
-    match unit:
-        case "%":
-            return f"{value:.1f} %"
-        case "B/s":
-            return f"{value:,.0f} B/s"
-        case _:
-            return f"{value:.2f}"
+    return {PERCENT: f"{value:.1f} %", BYTES_PER_SECOND: f"{value:,.0f} B/s"}.get(unit, f"{value:.2f}")
 
 
 class Gauge(Value, frozen=True, kw_only=True):
@@ -202,9 +211,9 @@ class Gauge(Value, frozen=True, kw_only=True):
 def gauges(machine: MachineReading, settings: Settings) -> tuple[Gauge, ...]:
     """Every reading except the file systems; those that are switched off are there too, without limits."""
     found = []
-    for reading in READINGS:
-        allow, remove = limits_of(reading, settings)
-        found.append(Gauge(key=reading.key, value=value_of(reading, machine), allow=allow, remove=remove))
+    for each in READINGS:
+        allow, remove = limits_of(each, settings)
+        found.append(Gauge(key=each.key, value=value_of(each, machine), allow=allow, remove=remove))
     return tuple(found)
 
 
@@ -216,6 +225,22 @@ def disk_gauge(file_system: FileSystem, settings: Settings) -> Gauge:
         value=file_system.used_percent,
         allow=allow,
         remove=remove,
+        path=file_system.mount_point,
+    )
+
+
+def inode_gauge(file_system: FileSystem, settings: Settings) -> Gauge | None:
+    """Return the gauge of a file system's inodes; None where it makes them as it needs them.
+
+    A removed node gives back few of them, so nothing is removed for their sake.
+    """
+    if file_system.inodes_used_percent is None:
+        return None
+    return Gauge(
+        key=INODES.key,
+        value=file_system.inodes_used_percent,
+        allow=limits_of(INODES, settings)[0],
+        remove=None,
         path=file_system.mount_point,
     )
 

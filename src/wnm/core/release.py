@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -50,8 +51,10 @@ class Release(Value, frozen=True, kw_only=True):
 
 def release_of(releases: Iterable[Release], version: str, now: datetime) -> Release:
     """Return the record of a version; a fresh one if there is none."""
-    known = next((each for each in releases if each.version == version), None)
-    return known or Release(version=version, first_seen_at=now)
+    for each in releases:
+        if each.version == version:
+            return each
+    return Release(version=version, first_seen_at=now)
 
 
 def after_outcomes(
@@ -78,7 +81,7 @@ def after_outcomes(
 def merged(releases: Iterable[Release], news: Iterable[Release]) -> tuple[Release, ...]:
     """The records with newer ones in place of those of the same version; the oldest are forgotten."""
     by_version = {each.version: each for each in releases} | {each.version: each for each in news}
-    newest = sorted(by_version.values(), key=lambda each: each.first_seen_at)
+    newest = sorted(by_version.values(), key=attrgetter("first_seen_at"))
     return tuple(newest[-MOST_RELEASES:])
 
 
@@ -110,36 +113,35 @@ def is_older(a: str | None, b: str | None) -> bool:
     """Whether version `a` came before version `b`; False where that cannot be known."""
     if a is None or b is None or a == b:
         return False
-    orders = _order(a), _order(b)
-    if orders[0] is None or orders[1] is None or orders[0][0] != orders[1][0]:
-        return False
-    return orders[0][1] < orders[1][1]
+    orders = _orders(a, b)
+    return orders is not None and orders[0] < orders[1]
 
 
 def comparable(a: str | None, b: str | None) -> bool:
     """Whether `a` and `b` have an order: both releases or candidates, or both nightlies."""
     if a is None or b is None:
         return False
-    if a == b:
-        return tidy_version(a) is not None
-    orders = _order(a), _order(b)
-    return orders[0] is not None and orders[1] is not None and orders[0][0] == orders[1][0]
+    return tidy_version(a) is not None if a == b else _orders(a, b) is not None
 
 
-def _order(text: str) -> "tuple[str, Version] | None":
-    """The series of a version and its place in it; None for a text that is no version."""
+def _orders(*texts: str) -> "tuple[Version, ...] | None":
+    """The places of versions in their series; None if one is no version, or they are of different series."""
     # Half of the import time of a small program, and not needed while all versions are equal.
     from packaging.version import InvalidVersion, Version
 
-    tidy = tidy_version(text)
-    if tidy is None:
-        return None
-    series = "nightly" if tidy.startswith("nightly ") else "numbered"
-    try:
-        # The part after a plus sign names a build and has no order.
-        place = Version(tidy.removeprefix("nightly ").partition("+")[0])
-    except InvalidVersion:
-        return None
-    if series == "numbered" and place.release[0] >= _FIRST_CALENDAR_YEAR:
-        series = "calendar"  # a package number such as 2026.2.3.2 says nothing about 0.4.17
-    return series, place
+    series: set[str] = set()
+    found: list[Version] = []
+    for text in texts:
+        tidy = tidy_version(text)
+        if tidy is None:
+            return None
+        try:
+            # The part after a plus sign names a build and has no order.
+            place = Version(tidy.removeprefix("nightly ").partition("+")[0])
+        except InvalidVersion:
+            return None
+        found.append(place)
+        # A package number such as 2026.2.3.2 says nothing about 0.4.17.
+        numbered = "calendar" if place.release[0] >= _FIRST_CALENDAR_YEAR else "numbered"
+        series.add("nightly" if tidy.startswith("nightly ") else numbered)
+    return tuple(found) if len(series) == 1 else None

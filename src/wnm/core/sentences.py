@@ -1,6 +1,7 @@
 """The one renderer of reasons: values in, sentences for people out. No code reads what it makes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from shlex import quote
 from typing import Any
 
 from wnm.core.node import node_name
@@ -63,7 +64,18 @@ _STORAGE = {
     "empty": "the storage folder {path}, which is empty although {first} should be in it",
     "moved": "the storage folder {path}, which lies on {other_path}, not on {than} as before although {first} "
     "should be in it",
+    "unmarked": "the storage folder {path}, which lacks the marker that wnm put there: it may be another disk",
+    "foreign": "the storage folder {path}, which carries the marker of another database",
+    "swapped": "the storage folder {path}, which carries the marker of another storage folder of this database",
+    "strange": "the storage folder {path}, in which no node has its own key although {first} should be in it",
+    "incomplete": "the storage folder {path}, which lies on another file system than before and lacks the folders "
+    "of {nodes}",
 }
+_OTHERS = {
+    "marker-unseen": "the marker in the storage folder {path} to be readable",
+    "node-elsewhere": "{first}, whose folder is at {other_path}, not at {path}",
+}
+_REASONS |= {ReasonKind(key): text for key, text in _OTHERS.items()}
 _REASONS |= {ReasonKind(f"storage-{key}"): text for key, text in _STORAGE.items()}
 
 _WAITS: dict[BlockKind, str] = {
@@ -82,7 +94,9 @@ _WAITS: dict[BlockKind, str] = {
     BlockKind.GATE_PEERS: "it to have peers",
     BlockKind.GATE_PEER_COUNT: "word of its peers",
     BlockKind.GATE_KEY: "its key to be there",
-    BlockKind.GATE_STORE: "its store to grow",
+    BlockKind.GATE_START: "it to be fully started",
+    BlockKind.GATE_REPLICATION: "it to replicate",
+    BlockKind.GATE_ERRORS: "its log to be as before",
     BlockKind.CANARY: "{waits_on} to pass the gate of {version}",
     BlockKind.CANARY_CANDIDATE: "a free upgrade slot, or a node that answers, to go first",
     BlockKind.FAILED_VERSION: "a newer version: it went back from {version}{why}",
@@ -101,6 +115,7 @@ _WAITS: dict[BlockKind, str] = {
     BlockKind.DISK_CRISIS: "{count} bytes free on {path} (crisis_bytes {limit})",
     BlockKind.CAPACITY: "capacity: with one more node {is_at}",
     BlockKind.CAPACITY_DISK: "capacity: {path} would have {count} bytes free, fewer than crisis_bytes",
+    BlockKind.CAPACITY_PIDS: "capacity: with one more node {text} would have {count} processes and threads of {limit}",
     BlockKind.CAPACITY_RESERVE: "capacity: {path} would be less than a node away from crisis_bytes",
     BlockKind.NO_SPACE: "free space: every storage folder has less than crisis_bytes {limit} free",
     BlockKind.NO_PORTS: "an id whose ports are free",
@@ -127,6 +142,10 @@ _WAITS: dict[BlockKind, str] = {
     BlockKind.ADDITIONS_FAIL: "additions to succeed: {text}",
     BlockKind.STARTS_FAIL: "{waits_on} to start: {count} nodes do not, {waits_on} because: {text}",
     BlockKind.NOT_APPLICABLE: "a node that it applies to",
+    BlockKind.PLACE_READ_ONLY: "a storage folder that can be written: the file system of {path} is read-only",
+    BlockKind.PLACE_NOEXEC: "a storage folder in which programs may run: the file system of {path} is mounted noexec",
+    BlockKind.PLACE_UNWRITABLE: "a storage folder that can be written: {path} does not let this account write",
+    **{BlockKind(key): text for key, text in _OTHERS.items()},
 } | {BlockKind(f"storage-{key}"): text for key, text in _STORAGE.items()}
 
 _TASKS: dict[TaskKind, str] = {
@@ -153,6 +172,7 @@ _TASKS: dict[TaskKind, str] = {
     TaskKind.HAND_OUT_PROGRAM: "hand out a node program",
     TaskKind.USE_VERSION: "use version {version}",
     TaskKind.MANAGE: "manage this machine",
+    TaskKind.MANAGE_NODES: "go on with {nodes}",
     TaskKind.REPORT_SHUNNED: "do something about {nodes}, shunned too often",
     TaskKind.RESTART_SHUNNED: "restart {nodes}, shunned too often",
     TaskKind.RECYCLE_SHUNNED: "recycle {nodes}, shunned too often",
@@ -170,6 +190,11 @@ _REMEDIES: dict[RemedyKind, str] = {
     RemedyKind.FREE_SPACE: "free space on {path} by hand: {reason}",
     RemedyKind.MOUNT_DISK: "mount the disk again, or, if its nodes are lost, run wnm --force_action remove --confirm "
     "--service_name {each}",
+    RemedyKind.ACCEPT_DISK: "mount its disk there again, or, if what is there is right, run wnm --force_action "
+    "accept_disk --storage {quoted} --confirm: nodes whose folders are not there are then removed",
+    RemedyKind.MEND_PLACE: "mount {path} so that it can be written and programs may run, or give other folders: "
+    "wnm --force_action update_config --node_storage FOLDER",
+    RemedyKind.ADOPT: "run wnm --force_action adopt --service_name {each} to go on with it there, or move it back",
 }
 
 
@@ -199,11 +224,14 @@ def remedy(blocked: Blocked, names: Names = NO_NAMES) -> str | None:
     return None if found is None else _REMEDIES[found.kind].format_map(_Words(found, names))
 
 
-def is_at(figure: Figure) -> str:
+def is_at(figure: Figure, verb: str = "is") -> str:
     """A reading against its limit: `cpu is 83.1 % (limit 80.0 %)`."""
-    return (
-        f"{_name(figure)} was not seen ({figure.unseen})" if figure.value is None else _against(figure, "is")
-    )
+    reading = BY_KEY[figure.key]
+    name = reading.name if figure.path is None else f"{reading.name} {figure.path}"
+    if figure.value is None:
+        return f"{name} {'was not' if verb == 'is' else 'to be'} seen ({figure.unseen})"
+    value, limit = shown(reading.unit, figure.value), shown(reading.unit, figure.limit or 0)
+    return f"{name} {verb} {value} (limit {limit})"
 
 
 def named(nodes: Iterable[int], names: Names = NO_NAMES) -> str:
@@ -214,35 +242,16 @@ def named(nodes: Iterable[int], names: Names = NO_NAMES) -> str:
             ranges[-1].append(number)
         else:
             ranges.append([number])
-    texts = [
-        f"{called(each[0], names)} to {called(each[-1], names)}"
-        if len(each) > 2
-        else ", ".join(called(number, names) for number in each)
-        for each in ranges
-    ]
-    return ", ".join(texts)
+    short = [each if len(each) < 3 else [each[0], each[-1]] for each in ranges]
+    between = ((", " if len(each) < 3 else " to ") for each in ranges)
+    return ", ".join(
+        by.join(called(each, names) for each in ends) for by, ends in zip(between, short, strict=True)
+    )
 
 
 def called(node_id: int, names: Names = NO_NAMES) -> str:
     """The name of a node."""
     return names.get(node_id) or node_name(node_id)
-
-
-def _name(figure: Figure) -> str:
-    name = BY_KEY[figure.key].name
-    return name if figure.path is None else f"{name} {figure.path}"
-
-
-def _against(figure: Figure, verb: str) -> str:
-    unit = BY_KEY[figure.key].unit
-    value, limit = shown(unit, figure.value or 0), shown(unit, figure.limit or 0)
-    return f"{_name(figure)} {verb} {value} (limit {limit})"
-
-
-def _to_fall(figure: Figure) -> str:
-    if figure.value is None:
-        return f"{_name(figure)} to be seen ({figure.unseen})"
-    return _against(figure, "to fall: it is")
 
 
 class _Words(dict[str, str]):
@@ -267,7 +276,8 @@ _MAKERS: dict[str, Callable[[Any, Names], str]] = {
     "each": lambda of, names: ",".join(called(each, names) for each in of.nodes),
     "waits_on": lambda of, names: called(of.waits_on[0], names),
     "is_at": lambda of, names: is_at(of.reading),
-    "to_fall": lambda of, names: _to_fall(of.reading),
+    "to_fall": lambda of, names: is_at(of.reading, "to fall: it is"),
+    "quoted": lambda of, names: quote(of.path or ""),
     "reason": lambda of, names: sentence(of.reason, names),
     "to_version": lambda of, names: f" to {of.version}" if of.version else "",
     "left_behind": lambda of, names: (

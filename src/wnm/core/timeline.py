@@ -19,18 +19,23 @@ class Recording(Value, frozen=True, kw_only=True):
     decision: Decision
 
 
-class CycleRecord(Value, frozen=True, kw_only=True):
+class PastCycle(Value, frozen=True, kw_only=True):
+    """A cycle in short; `exit_code` is None if it was killed or still runs."""
+
+    number: int
+    started_at: Moment
+    rule: str
+    because: str
+    exit_code: int | None
+
+
+class CycleRecord(PastCycle, frozen=True, kw_only=True):
     """One cycle. A field that is None was never written: the cycle was killed, or still runs.
 
     `counts` is nodes by status at its end. `recording` is None when it was not asked for or no longer kept.
     """
 
-    number: int
-    started_at: Moment
     ended_at: Moment | None
-    rule: str
-    because: str
-    exit_code: int | None
     seconds: float | None
     held: tuple[Blocked, ...]
     counts: tuple[tuple[Status, int], ...] | None
@@ -132,16 +137,6 @@ class Bucket(Value, frozen=True, kw_only=True):
 
     index: int
     spreads: Mapping[str, Spread]
-
-
-class PastCycle(Value, frozen=True, kw_only=True):
-    """A cycle in short; `exit_code` is None if it was killed or still runs."""
-
-    number: int
-    started_at: Moment
-    rule: str
-    because: str
-    exit_code: int | None
 
 
 class Past(Value, frozen=True, kw_only=True):

@@ -55,10 +55,10 @@ def parse_page(metadata: str | None, metrics: str | None) -> NodePage | Unseen:
     if not samples:
         return Unseen(reason="the pages are not those of antnode")
     first = {name: each[0] for name, each in samples.items()}
-    version, min_version, peer_id = (
+    version, min_version, peer_id = [
         found[1] if name in first and (found := label.search(first[name][0])) else None
         for name, label in _LABELS.items()
-    )
+    ]
     rates: dict[str, int | None] = {}
     for labels, value in samples.get("networking_shunned_count_across_time_frames", ()):
         frame = _TIME_FRAME.search(labels)
@@ -77,7 +77,7 @@ def parse_page(metadata: str | None, metrics: str | None) -> NodePage | Unseen:
         cpu_percent=_number(first.get("networking_process_cpu_usage_percentage", _NONE)[1]),
         memory_bytes=None if memory is None or memory > _LARGEST_COUNT else round(memory),
         # Only `/metrics_extended` has them.
-        shun_rates=ShunRates(**rates) if any(rate is not None for rate in rates.values()) else None,
+        shun_rates=ShunRates(**rates) if set(rates.values()) - {None} else None,
         **{field: _whole(first.get(name, _NONE)[1]) for field, name in _COUNTS.items()},
     )
 

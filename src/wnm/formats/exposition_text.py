@@ -2,11 +2,9 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
-
-GAUGE, COUNTER = "gauge", "counter"
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 _ESCAPES_OF_HELP = str.maketrans({"\\": r"\\", "\n": r"\n"})
@@ -15,13 +13,15 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 type Labels = tuple[tuple[str, str], ...]
 
 
-class Family(Struct, frozen=True, kw_only=True):
-    """One metric with its series: labels as (name, text) and a value, in base units, each label set once."""
+class Family(Struct, frozen=True):
+    """One metric with its series: labels as (name, text) and a value, in base units, each label set once.
+
+    It is a counter if its name ends in `_total`, else a gauge.
+    """
 
     name: str
-    type: str
     help: str
-    samples: tuple[tuple[Labels, float], ...]
+    samples: Sequence[tuple[Labels, float]]
 
 
 def render(families: Iterable[Family]) -> str:
@@ -36,7 +36,7 @@ def render(families: Iterable[Family]) -> str:
 def _lines(family: Family) -> Iterator[str]:
     name = _checked(family.name)
     yield f"# HELP {name} {_plain(family.help).translate(_ESCAPES_OF_HELP)}"
-    yield f"# TYPE {name} {family.type}"
+    yield f"# TYPE {name} {'counter' if name.endswith('_total') else 'gauge'}"
     series: dict[str, str] = {}
     for labels, value in family.samples:
         series.setdefault(f"{name}{_braced(labels)}", _number(value))

@@ -30,7 +30,7 @@ UMASK = 0o077
 LATER_THAN_OURS_SECONDS = 2
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_NUMBERED_NAME = re.compile(r"(.*[^0-9])([0-9]{4,})")
+_NUMBERED_NAME = re.compile(r"(.*[^0-9])([0-9]{4}|[1-9][0-9]{4,})")
 _NUMBERED_LABEL = re.compile(r"(.*[^0-9])-(0|[1-9][0-9]*)")
 
 
@@ -51,7 +51,8 @@ def label_of(name: str, prefix: str = LABEL_PREFIX) -> str:
     """
     if not _NAME.fullmatch(name):
         raise Permanent(f"{name!r} cannot be the name of an agent: only letters, digits, - and _")
-    label = prefix + (_numbered(name) or name)
+    numbered = _NUMBERED_NAME.fullmatch(name)
+    label = prefix + (f"{numbered[1]}-{int(numbered[2])}" if numbered else name)
     if unit_name_of(label, prefix) != name:
         raise Permanent(f"{name} cannot be the name of an agent: {label} is {unit_name_of(label, prefix)}'s")
     return label
@@ -60,13 +61,9 @@ def label_of(name: str, prefix: str = LABEL_PREFIX) -> str:
 def unit_name_of(label: str, prefix: str = LABEL_PREFIX) -> str | None:
     """The name of the unit whose label this is; None if no unit has it."""
     short = label.removeprefix(prefix)
-    if short == label:
-        return None
     match = _NUMBERED_LABEL.fullmatch(short)
-    name = f"{match[1]}{int(match[2]):04d}" if match else short
-    if match and (not _NAME.fullmatch(name) or _numbered(name) != short):
-        name = short
-    return name if _NAME.fullmatch(name) else None
+    names = [f"{match[1]}{int(match[2]):04d}"] if match else []
+    return next((each for each in (*names, short) if short != label and _NAME.fullmatch(each)), None)
 
 
 def plist_bytes(unit: Unit, label: str, session: Session) -> bytes:
@@ -121,14 +118,6 @@ def read_plist(content: bytes) -> Written | None:
     return Written(
         argv=argv, **{name: value if isinstance(value, str) else None for name, value in values.items()}
     )
-
-
-def _numbered(name: str) -> str | None:
-    """`antnode-1` for `antnode0001`; None for a name without a number as node names have it."""
-    match = _NUMBERED_NAME.fullmatch(name)
-    if not match or match[2] != f"{int(match[2]):04d}":
-        return None
-    return f"{match[1]}-{int(match[2])}"
 
 
 _SERVICES = re.compile(r"^[ \t]*services = \{[ \t]*\n(.*?)^[ \t]*\}[ \t]*$", re.MULTILINE | re.DOTALL)

@@ -1,12 +1,13 @@
 """Reads texts of Linux' /proc and cgroup files, as far as wnm needs them (see proc(5))."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
 _SECTOR_BYTES = 512  # in /proc/diskstats, whatever the disk itself uses
 _SOCKET = re.compile(r"^ *[0-9]+: [0-9A-F]+:([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) ", re.MULTILINE)
+_PRESSURE = re.compile(r"^(some|full) .*avg60=([0-9.]+)", re.MULTILINE)
 _LISTEN = "0A"
 
 
@@ -24,14 +25,16 @@ class Transfer(Struct, frozen=True, kw_only=True):
     write_bytes: int
 
 
-def cpu_ticks(stat: str) -> tuple[int, int] | None:
-    """(busy, total) ticks of all cores from /proc/stat; idle and waiting for a disk are not busy."""
-    found = re.search(r"^cpu +([0-9]+(?: [0-9]+){3,})", stat, re.MULTILINE)
-    if found is None:
-        return None
-    ticks = [int(text) for text in found[1].split()][:8]  # what follows is contained in the first two
-    idle = ticks[3] + (ticks[4] if len(ticks) > 4 else 0)
-    return sum(ticks) - idle, sum(ticks)
+def cpu_ticks(stat: str, cpus: Collection[int] | None = None) -> tuple[int, int] | None:
+    """(busy, total) ticks from /proc/stat, of all cores or of these; idle and waiting for a disk are not busy."""
+    busy, total = 0, 0
+    for name, figures in re.findall(r"^cpu([0-9]*) +([0-9]+(?: [0-9]+){3,})", stat, re.MULTILINE):
+        if (name != "") if cpus is None else (name == "" or int(name) not in cpus):
+            continue
+        ticks = [int(text) for text in figures.split()][:8]  # what follows is contained in the first two
+        total += sum(ticks)
+        busy += sum(ticks) - ticks[3] - (ticks[4] if len(ticks) > 4 else 0)
+    return (busy, total) if total else None
 
 
 def interface_bytes(net_dev: str, counts: Callable[[str], bool]) -> Transfer | None:
@@ -77,10 +80,33 @@ def cpu_quota(cpu_max: str) -> float | None:
     return int(found[1]) / int(found[2]) if found else None
 
 
-def own_cgroup(cgroup: str) -> str | None:
-    """The path of a process in the cgroup tree of version 2, from /proc/self/cgroup."""
+def cgroup_of(cgroup: str, controller: str) -> tuple[str | None, int]:
+    """The path of a process for a controller, from /proc/self/cgroup, and the version of that hierarchy."""
+    for line in cgroup.splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controller in controllers.split(","):
+            return path, 1
     found = re.search(r"^0::(/.*)$", cgroup, re.MULTILINE)
-    return found[1] if found else None
+    return (found[1] if found else None), 2
+
+
+def figure_in(stat: str, name: str) -> int | None:
+    """A figure of a file with a name and a number in each line, such as memory.stat."""
+    found = re.search(rf"^{re.escape(name)} ([0-9]+)$", stat, re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def pressure(text: str) -> tuple[float | None, float | None]:
+    """The avg60 of `some` and `full` in a file of /proc/pressure, in percent; None for what it does not tell."""
+    found = {kind: float(value) for kind, value in _PRESSURE.findall(text)}
+    return found.get("some"), found.get("full")
+
+
+def tasks(loadavg: str) -> int | None:
+    """Processes and threads that there are, from /proc/loadavg."""
+    found = re.match(r"(?:[0-9.]+ ){3}[0-9]+/([0-9]+) ", loadavg)
+    return int(found[1]) if found else None
 
 
 def _sum(pairs: list[tuple[int, int]]) -> Transfer | None:

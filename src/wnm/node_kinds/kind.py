@@ -7,34 +7,28 @@ from typing import Protocol
 from msgspec import Struct
 
 from wnm.core.node import Node
+from wnm.core.node_log import Sign
 from wnm.core.release import tidy_version
 from wnm.node_kinds.log_health import LogWords
 
 _LONGEST_OUTPUT = 4096
 
 
-def options_in(words: Sequence[str]) -> frozenset[str]:
+def options_in(words: Sequence[str]) -> set[str]:
     """The options that are given, without the values of those that have an equals sign."""
-    return frozenset(word.partition("=")[0] for word in words if word.startswith("-"))
+    return {word.partition("=")[0] for word in words if word.startswith("-")}
 
 
-def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int | None:
-    """Return the place of the first word that is neither an option nor the value of one; None if there is none.
+def end_of_options(words: Sequence[str], with_value: Collection[str]) -> int:
+    """Return the place of the first word that is neither an option nor the value of one.
 
-    `with_value` are the options that have a value.
+    `with_value` are the options that have a value. It is the number of words if there is none, and more than that if
+    the last option lacks its value: it would take the next argument for it, whatever that is.
     """
     place = 0
     while place < len(words) and words[place].startswith("-"):
         place += 2 if words[place] in with_value else 1
-    return place if place < len(words) else None
-
-
-def lacks_value(words: Sequence[str], with_value: Collection[str]) -> str | None:
-    """The last option if its value is missing: it would take the next argument for it, whatever that is."""
-    place = 0
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in with_value else 1
-    return words[-1] if place > len(words) else None
+    return place
 
 
 class CommandLine(Protocol):
@@ -61,7 +55,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     metrics port nothing listens on. `store_files` are the files and folders below the root directory in which
     data is kept: they change while a node works, and how much they take up is what is allocated, not their
     length, which a sparse file only pretends. `log_files` is the pattern of the log files' names in the log
-    directory, and `log_words` reads what their last lines tell.
+    directory, `log_words` reads what their lines tell, and `signs` are what a healthy node shows of itself there.
     """
 
     name: str
@@ -77,6 +71,7 @@ class NodeKind(Struct, frozen=True, kw_only=True):
     command_line: CommandLine
     environment: Callable[[Node], tuple[tuple[str, str], ...]]
     log_words: LogWords
+    signs: tuple[Sign, ...] = ()
 
     def identity_file(self, root_dir: str) -> str:
         """The file whose age is the node's age; whoever has it is the node."""
@@ -100,5 +95,5 @@ class NodeKind(Struct, frozen=True, kw_only=True):
                 option = option[:2]  # a short option may have its value attached: -p12000
             if option in self.reserved_options:
                 return f"{option} is set by wnm itself for every node; leave it out"
-        alone = lacks_value(start_args, self.options_with_value)
-        return f"{alone} needs a value" if alone else None
+        alone = end_of_options(start_args, self.options_with_value) > len(start_args)
+        return f"{start_args[-1]} needs a value" if alone else None

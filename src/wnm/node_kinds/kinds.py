@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from types import MappingProxyType
 
 from wnm.core.errors import Permanent
 from wnm.core.node import Node
 from wnm.core.release import is_older
-from wnm.node_kinds.kind import NodeKind, first_subcommand, lacks_value, options_in
+from wnm.node_kinds.ant_node_log import SIGNS, WORDS
+from wnm.node_kinds.kind import NodeKind, end_of_options, options_in
 from wnm.node_kinds.log_health import LogWords, message
 
 _PEERS = re.compile(r"\bconnected[ _]peers=(?P<peers>[0-9]{1,9})\b")
@@ -29,22 +31,21 @@ def _antnode_command(node: Node, *, supervised: bool = False) -> tuple[str, ...]
 
     Permanent if the last of the node's own arguments would take the network for its value.
     """
-    if alone := lacks_value(node.start_args, _ANTNODE_WITH_VALUE):
-        raise Permanent(f"{node.name} cannot start: {alone} in its arguments needs a value")
+    end = end_of_options(node.start_args, _ANTNODE_WITH_VALUE)
+    if end > len(node.start_args):
+        raise Permanent(f"{node.name} cannot start: {node.start_args[-1]} in its arguments needs a value")
     given = options_in(node.start_args)
     version = node.binary_version or "nightly "
     # Only where its program surely knows how to stop after it replaced itself: an unknown flag would end it.
     can_stop = not version.startswith("nightly ") and not is_older(version, _STOPS_ON_UPGRADE_SINCE)
-    names_network = first_subcommand(node.start_args, _ANTNODE_WITH_VALUE) is not None or any(
-        name == "EVM_NETWORK" for name, _ in node.environment
-    )
+    names_network = end < len(node.start_args) or "EVM_NETWORK" in dict(node.environment)
     return (
         node.program,
         *("--root-dir", node.root_dir),
         *("--port", str(node.port)),
         *("--metrics-server-port", str(node.metrics_port)),
         *("--log-output-dest", node.log_dir),
-        *(part for limit in _LOG_LIMITS if limit[0] not in given for part in limit),
+        *[part for limit in _LOG_LIMITS if limit[0] not in given for part in limit],
         *(("--no-upnp",) if node.no_upnp and "--no-upnp" not in given else ()),
         *((_STOP_ON_UPGRADE,) if supervised and can_stop and _STOP_ON_UPGRADE not in given else ()),
         *("--rewards-address", node.wallet),
@@ -99,7 +100,7 @@ ANTNODE = NodeKind(
     options_with_value=_ANTNODE_WITH_VALUE,
     banner=re.compile(r"^Autonomi Node (?:v|(?=-- Nightly Release ))([^\r\n]+)", re.MULTILINE),
     command_line=_antnode_command,
-    environment=lambda node: node.environment,
+    environment=attrgetter("environment"),
     # Its pages tell all but the last; of the log only that line is sure to be worded so in every release.
     log_words=LogWords(
         started=message(r"Running antnode v(?P<version>[0-9]\S*)"),
@@ -132,15 +133,8 @@ ANT_NODE = NodeKind(
     banner=re.compile(r"^ant-node v?(\S+)(?: \([^\r\n()]*\))?[ \t\r]*$", re.MULTILINE),
     command_line=_ant_node_command,
     environment=_ant_node_environment,
-    log_words=LogWords(
-        started=message(r'ant-node starting\b(?:.{0,200}? version="?(?P<version>[^"\s]+))?'),
-        listens=message(r"(?:P2P node started|Node is running on port)\b"),
-        peers=_PEERS,
-        stored=message(r"Stored chunk [0-9a-f]"),
-        refuses=re.compile(r"\bInsufficient disk space\b"),
-        # A node that may not replace its program says so in such words every hour, and is well.
-        fatal=message(r"(?P<why>CRITICAL: (?!Replacement failed).*)"),
-    ),
+    log_words=WORDS,
+    signs=SIGNS,
 )  # fmt: skip
 
 KINDS: Mapping[str, NodeKind] = MappingProxyType({kind.name: kind for kind in (ANTNODE, ANT_NODE)})

@@ -27,7 +27,7 @@ from wnm.formats.launchd import (
 from wnm.process_managers.unit_processes import UnitProcesses, last_output, log_bytes
 from wnm.system.clock import until
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import make_private_dir, open_regular, write_private
+from wnm.system.files import failing, make_private_dir, open_regular, write_private
 from wnm.system.processes import Process, holds
 
 # No such process, domain or service, and not in this domain, as `launchctl error NUMBER` explains them. Without a
@@ -78,6 +78,7 @@ class LaunchdDriver:
         """`cores` is how many cores 100 % of CPU stands for, `patience` how long one call of launchctl may take."""
         self._clock = clock
         self._folder = Path(agents_folder or Path.home() / "Library" / "LaunchAgents")
+        self.folders: Sequence[str] = (str(self._folder),)
         self._program = launchctl
         self._uid = os.getuid() if uid is None else uid
         self._prefix = prefix
@@ -123,7 +124,8 @@ class LaunchdDriver:
                 return
             # Also what is loaded but does not run: it may be held back for minutes after failures, which no
             # kickstart shortens, or be an older version of the property list.
-            self._unload(label, PATIENCE_WITH_LABEL)
+            self._boot_out(label, PATIENCE_WITH_LABEL)
+            self._require_unloaded(label)
             before = log_bytes(unit)
             try:
                 self._load(unit, label, domain)
@@ -133,7 +135,7 @@ class LaunchdDriver:
                 raise
             if ended:
                 self._end(unit, label, WATCH_AFTER_START)
-                said = last_output(unit, since=before) or f"it wrote nothing ({unit.argv[0]})"
+                said = last_output(unit, since=before, instead=f"it wrote nothing ({unit.argv[0]})")
                 raise Transient(f"{unit.name} ended at once with {ended}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
@@ -169,26 +171,18 @@ class LaunchdDriver:
         with self._alone(unit) as label:
             if not self._is_ours(unit, label):
                 return
-            self._unload(label, PATIENCE_WITH_LABEL)
-            try:
+            self._boot_out(label, PATIENCE_WITH_LABEL)
+            self._require_unloaded(label)
+            with failing(f"cannot remove {self._path(label)}"):
                 self._path(label).unlink(missing_ok=True)
-            except OSError as error:
-                raise Transient(f"cannot remove {self._path(label)}: {error.strerror}") from error
             # The next user of this label would wonder why it does not start.
             self._call("enable", f"{self._domain().name}/{label}")
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """The folder of the user's agents."""
-        return (str(self._folder),)
 
     def claimed(self) -> Mapping[str, str]:
         """The names whose label is loaded or in a property list, by file name or content."""
         labels: list[tuple[str, str]] = []
-        try:
+        with failing(f"cannot look into {self._folder}"):
             paths = sorted(self._folder.iterdir()) if self._folder.exists() else []
-        except OSError as error:
-            raise Transient(f"cannot look into {self._folder}: {error.strerror}") from error
         for path in paths:
             if path.suffix == ".plist":
                 written = read_plist(_content(path) or b"")
@@ -298,10 +292,8 @@ class LaunchdDriver:
         # launchd refuses what others could have written.
         if content == standing and not self._path(label).lstat().st_mode & 0o022:
             return
-        try:
+        with failing(f"cannot make {self._folder}"):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise Transient(f"cannot make {self._folder}: {error.strerror}") from error
         write_private(str(self._path(label)), content)
 
     def _load(self, unit: Unit, label: str, domain: Domain) -> None:
@@ -360,10 +352,6 @@ class LaunchdDriver:
         killed = self._found.end(unit, left, spare=loaded.pid if loaded else None)
         self._require_unloaded(label)
         return killed
-
-    def _unload(self, label: str, patience: timedelta) -> None:
-        self._boot_out(label, patience)
-        self._require_unloaded(label)
 
     def _boot_out(self, label: str, timeout: timedelta) -> None:
         """Ask every domain to end and forget it. Whether it did, now or later, is for `_origins` to say.

@@ -10,8 +10,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from msgspec import Struct
-
 from wnm.core.contracts import Clock, Unit, UnitDriver
 from wnm.core.errors import Bug, Permanent, ProgramFailed, Transient, WnmError
 from wnm.core.host import SYSTEM_DATA
@@ -22,7 +20,15 @@ from wnm.node_kinds.kind import NodeKind
 from wnm.sensors.node_files import critical_failure
 from wnm.sensors.programs import read_program
 from wnm.system.accounts import ensure, give, open_way
-from wnm.system.files import keep_beside, make_private_dir, open_regular, place_file, trim_log, write_file
+from wnm.system.files import (
+    failing,
+    keep_beside,
+    make_private_dir,
+    open_regular,
+    place_file,
+    trim_log,
+    write_file,
+)
 from wnm.system.processes import holds
 from wnm.system.removal import remove_file, remove_tree, require_inside
 
@@ -32,43 +38,21 @@ COMPANION_MODE = 0o644
 PROGRAM_PATIENCE = timedelta(seconds=10)
 
 
-class Policy(Struct, frozen=True, kw_only=True):
-    """The limits that the settings give the manager: where nodes lie and what is kept of them.
+class NodeManager:
+    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver; `kinds` are those that nodes may be of.
 
-    Nothing outside of `storages` and `log_storage` is ever written or deleted, whatever a node's row says.
-    `self_upgrade` lets nodes replace their own program; `stop_grace` is what one has to end before it is killed.
+    Nothing outside of the storage folders that the settings name is ever written or deleted, whatever a row says.
     """
 
-    storages: tuple[str, ...]
-    log_storage: str
-    key_storage: str
-    keep_keys: bool
-    self_upgrade: bool
-    stop_grace: timedelta
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Policy":
-        """The policy that these settings state."""
-        return cls(
-            storages=settings.node_storage,
-            log_storage=settings.log_storage,
-            key_storage=settings.key_storage,
-            keep_keys=settings.keep_keys,
-            self_upgrade=settings.self_upgrade == "allow",
-            stop_grace=settings.stop_grace,
-        )
-
-
-class NodeManager:
-    """Implements `wnm.core.contracts.ProcessManager` over a UnitDriver; `kinds` are those that nodes may be of."""
-
     def __init__(
-        self, driver: UnitDriver, kinds: Mapping[str, NodeKind], policy: Policy, clock: Clock
+        self, driver: UnitDriver, kinds: Mapping[str, NodeKind], settings: Settings, clock: Clock
     ) -> None:
         self._driver = driver
         self._kinds = kinds
-        self._policy = policy
+        self._settings = settings
+        self._may_upgrade_itself = settings.self_upgrade == "allow"
         self._clock = clock
+        self.claimed_names, self.settle = driver.claimed, driver.settle
 
     def create_node(self, node: Node, program: str) -> None:
         """Make folders (0700), program copy and unit; goes on where an interrupted attempt ended.
@@ -82,8 +66,8 @@ class NodeManager:
         try:
             account = None if node.user is None else ensure(node.user)
             for folder, above in (
-                (node.root_dir, self._policy.storages),
-                (node.log_dir, (self._policy.log_storage,)),
+                (node.root_dir, self._settings.node_storage),
+                (node.log_dir, (self._settings.log_storage,)),
             ):
                 # Its account's and nobody else's, where that account can reach it.
                 if account is not None:
@@ -95,7 +79,7 @@ class NodeManager:
             self._driver.install(unit)
         except WnmError:
             # It was fresh: nothing in it is worth keeping, and the next attempt may be on another disk.
-            remove_tree(node.root_dir, inside=self._policy.storages)
+            remove_tree(node.root_dir, inside=self._settings.node_storage)
             with suppress(OSError):
                 seen = os.lstat(output_log(node))
                 if stat.S_ISREG(seen.st_mode) and seen.st_size == 0:
@@ -142,7 +126,7 @@ class NodeManager:
                 f"{node.name} has no earlier program to go back to: {_previous(node)} is missing"
             ) from None
         # It lies in a folder of the node's, which could have put anything there.
-        foreign = node.user is not None and not self._policy.self_upgrade and kept.st_uid != os.geteuid()
+        foreign = node.user is not None and not self._may_upgrade_itself and kept.st_uid != os.geteuid()
         if foreign or not stat.S_ISREG(kept.st_mode):
             raise Permanent(f"{node.name} cannot go back to {_previous(node)}: it is not what was kept there")
         keep_beside(_previous(node), node.program)
@@ -161,15 +145,17 @@ class NodeManager:
         try:
             self._driver.start(self._unit(node))
         except Transient as error:
+            # Nothing of this is needed in a cycle in which all is well.
+            from wnm.process_managers.start_failures import explained
+
             # Not all that a node has to say goes to where its output goes.
             words = critical_failure(node, self._kinds[node.kind], began)
-            if words is None or words in str(error):
-                raise
-            raise Transient(f"{error}; {words}") from error
+            said = str(error) if words is None or words in str(error) else f"{error}; {words}"
+            raise explained(said, node, self._kinds[node.kind], self._settings.key_storage) from error
 
     def stop_node(self, node: Node) -> bool:
         """Return when no process of the node is left; True if it had to be killed."""
-        return self._driver.stop(self._unit(node), self._policy.stop_grace)
+        return self._driver.stop(self._unit(node), self._settings.stop_grace)
 
     def restart_node(self, node: Node) -> bool:
         """Stop, then start; True if it had to be killed."""
@@ -203,27 +189,19 @@ class NodeManager:
         """
         self._require_ours(node)
         self.stop_node(node)
-        if self._policy.keep_keys:
-            storage = Path(self._policy.key_storage)
+        if self._settings.keep_keys:
+            storage = Path(self._settings.key_storage)
             if Path(node.root_dir) in [storage, *storage.parents]:
                 raise Permanent(f"{storage} is inside {node.root_dir}: keys would be deleted with the node")
             key_file = self._kinds[node.kind].identity_file(node.root_dir)
             _back_up_key(key_file, storage, node, self._clock.now())
         self._driver.remove(self._unit(node))
-        freed = remove_tree(node.root_dir, inside=self._policy.storages)
+        freed = remove_tree(node.root_dir, inside=self._settings.node_storage)
         if not self._logs_elsewhere(node):
-            freed += remove_tree(node.log_dir, inside=[self._policy.log_storage])
+            freed += remove_tree(node.log_dir, inside=[self._settings.log_storage])
             for log in (output_log(node), f"{output_log(node)}.1"):
-                freed += remove_file(log, inside=[self._policy.log_storage])
+                freed += remove_file(log, inside=[self._settings.log_storage])
         return freed
-
-    def claimed_names(self) -> Mapping[str, str]:
-        """The names that units on this machine have already, and where each is."""
-        return self._driver.claimed()
-
-    def settle(self) -> None:
-        """Return when the service manager has taken note of all changes."""
-        self._driver.settle()
 
     def trim_logs(self, nodes: Sequence[Node], max_bytes: int = LOG_LIMIT_BYTES) -> tuple[str, ...]:
         """Cut each node's output log that is larger; its end is kept beside it. Returns what went wrong, as lines."""
@@ -246,7 +224,7 @@ class NodeManager:
     def _unit(self, node: Node) -> Unit:
         kind = self._kinds[node.kind]
         if node.command is None:
-            supervised = self._driver.restarts and self._policy.self_upgrade
+            supervised = self._driver.restarts and self._may_upgrade_itself
             argv = kind.command_line(node, supervised=supervised)
         else:
             argv = (node.program, *node.command)
@@ -266,8 +244,8 @@ class NodeManager:
             fingerprint=fingerprint,
             user=node.user,
             writable=(node.root_dir, node.log_dir),
-            read_only=() if node.user is None or self._policy.self_upgrade else (node.program,),
-            stop_grace=self._policy.stop_grace,
+            read_only=() if node.user is None or self._may_upgrade_itself else (node.program,),
+            stop_grace=self._settings.stop_grace,
             found=node.command is not None,
         )
 
@@ -276,7 +254,7 @@ class NodeManager:
         if node.command is None:
             return False
         try:
-            require_inside(node.log_dir, [self._policy.log_storage])
+            require_inside(node.log_dir, [self._settings.log_storage])
         except Permanent:
             return True
         return False
@@ -288,14 +266,14 @@ class NodeManager:
             beside = Path(program).with_name(name)
             if beside.is_file():
                 place_file(str(beside), str(Path(node.program).with_name(name)), COMPANION_MODE)
-        if node.user is not None and self._policy.self_upgrade:
+        if node.user is not None and self._may_upgrade_itself:
             give(node.program, ensure(node.user))
 
     def _require_ours(self, node: Node) -> None:
         _plain_name(node)
-        require_inside(node.root_dir, self._policy.storages)
+        require_inside(node.root_dir, self._settings.node_storage)
         if not self._logs_elsewhere(node):
-            require_inside(node.log_dir, [self._policy.log_storage])
+            require_inside(node.log_dir, [self._settings.log_storage])
         require_inside(node.program, [node.root_dir])
 
 
@@ -314,13 +292,10 @@ def _require_fresh(node: Node, companions: Sequence[str]) -> None:
     """Whatever an operator or another program put there is not ours to build on, nor to delete later."""
     placed = (Path(node.program).name, *companions)
     ours = {*placed, *(f".{name}.new" for name in placed)}
-    try:
+    is_folder, foreign = True, []
+    with failing(f"cannot look into {node.root_dir}"), suppress(FileNotFoundError):
         is_folder = stat.S_ISDIR(os.lstat(node.root_dir).st_mode)
         foreign = sorted({each.name for each in Path(node.root_dir).iterdir()} - ours) if is_folder else []
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise Transient(f"cannot look into {node.root_dir}: {error.strerror}") from error
     if foreign or not is_folder:
         what = f"already holds {foreign[0]}" if foreign else "is not a folder"
         raise Permanent(f"{node.root_dir} {what}: move it away, or import the node that it belongs to")

@@ -29,6 +29,8 @@ class SetsidDriver:
 
     name = "setsid"
     restarts = False
+    folders: Sequence[str] = ()
+    # Nobody but its process knows a unit: there is nothing to register it with, and nobody to take note.
 
     def __init__(
         self, clock: Clock, *, cores: float | None = None, environ: Mapping[str, str] | None = None
@@ -36,13 +38,9 @@ class SetsidDriver:
         """`cores` is how many cores 100 % of CPU stands for, `environ` where INHERITED is taken from."""
         self._clock = clock
         self._found = UnitProcesses(clock, cores)
+        self.stop = self._found.end
         source = os.environ if environ is None else environ
         self._environment = {name: value for name, value in source.items() if name in INHERITED}
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """There are no files of units."""
-        return ()
 
     def install(self, unit: Unit) -> None:
         """Make the folder of its log; there is nobody to register it with."""
@@ -73,12 +71,8 @@ class SetsidDriver:
 
         # One that goes on in a child of its own has ended too, but is there.
         if until(is_over, WATCH_AFTER_START, self._clock) and not self._found.of(unit):
-            said = last_output(unit, since=before) or "it wrote nothing"
+            said = last_output(unit, since=before)
             raise Transient(f"{unit.name} ended at once with code {code}: {said}")
-
-    def stop(self, unit: Unit, grace: timedelta) -> bool:
-        """End all its processes, those it starts meanwhile too: TERM, then after `grace` KILL."""
-        return self._found.end(unit, grace)
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """Read the process table once; of several processes of a unit the newest is reported."""

@@ -78,22 +78,14 @@ class Systemctl:
         patterns = [f"{service[:-1]}[{service[-1]}]" for service in services]
         return {shown.id: shown for shown in self.show(*patterns)} if patterns else {}
 
-    def last_output(self, service: str, lines: int) -> Sequence[str]:
-        """The last lines of a unit whose output goes to the journal; none where that cannot be read."""
-        argv = (
-            "journalctl",
-            *self._scope,
-            "--no-pager",
-            "--output=cat",
-            f"--lines={lines}",
-            "--unit",
-            service,
-        )
+    def last_output(self, service: str) -> str:
+        """The last words of a unit whose output goes to the journal; none where that cannot be read."""
+        argv = ("journalctl", *self._scope, "--no-pager", "--output=cat", f"--lines={LAST_OUTPUT_LINES}")
         try:
-            text = run(argv, SHORTLY, self._environment).stdout
+            text = run((*argv, "--unit", service), SHORTLY, self._environment).stdout
         except CommandFailed:
-            return ()
-        return ["".join(char for char in line if char.isprintable()) for line in text.splitlines()]
+            return ""
+        return quoted(["".join(char for char in line if char.isprintable()) for line in text.splitlines()])
 
     def note_change(self) -> None:
         """A file that systemd may have read is another one now, or gone."""
@@ -156,6 +148,9 @@ class SystemdDriver:
             scope=scope,
             search_path=search_path(scope, home=home, runtime=runtime_folder(os.geteuid())),
         )
+        self.folders, self.claimed = self._files.folders, self._files.claimed
+        # One reload, if files were changed or deleted that systemd may have read.
+        self.settle = self._systemctl.catch_up
         self._locks: dict[str, threading.Lock] = {}
 
     def install(self, unit: Unit) -> None:
@@ -179,11 +174,10 @@ class SystemdDriver:
             if trouble:
                 self._files.unlink_from_boot(unit)
                 self._end(unit, unit.stop_grace)
+                said = last_output(unit, since=before)
                 if self._files.is_as_found(unit):
-                    said = quoted(self._systemctl.last_output(service_name(unit), LAST_OUTPUT_LINES))
-                else:
-                    said = last_output(unit, since=before)
-                raise Transient(f"{trouble}: {said or 'it wrote nothing'}")
+                    said = self._systemctl.last_output(service_name(unit)) or "it wrote nothing"
+                raise Transient(f"{trouble}: {said}")
 
     def stop(self, unit: Unit, grace: timedelta) -> bool:
         """End it and what it started; it comes back neither by itself nor after a reboot. True if it was killed."""
@@ -232,19 +226,6 @@ class SystemdDriver:
         with self._alone(unit):
             if self._files.delete(unit):
                 self._systemctl.note_change()
-
-    @property
-    def folders(self) -> Sequence[str]:
-        """The folder of the unit files, and that of the boot links."""
-        return self._files.folders
-
-    def claimed(self) -> Mapping[str, str]:
-        """The names of all services that systemd could be asked for, and the file of each."""
-        return self._files.claimed()
-
-    def settle(self) -> None:
-        """One reload, if files were changed or deleted that systemd may have read."""
-        self._systemctl.catch_up()
 
     def _alone(self, unit: Unit) -> threading.Lock:
         """One thing at a time with a unit."""
@@ -327,27 +308,29 @@ def why_not_here(scope: Scope, *, root: str = "/", user_id: int | None = None) -
     `user_id` is the account in question, else the effective one.
     """
     account = os.geteuid() if user_id is None else user_id
-    if not Path(root, "run/systemd/system").is_dir():
-        return NeedsOperator(
-            "systemd does not run on this machine", remedy="choose another one: --process_manager setsid"
-        )
-    if scope == "system":
-        if account == 0:
-            return None
-        return NeedsOperator(
-            "services of the whole system are for root", remedy="run wnm as root, or use systemd+user"
-        )
-    if account == 0:
-        return NeedsOperator("root's nodes are services of the whole system", remedy="use systemd")
-    user = name_of(account)
-    if not Path(root, "var/lib/systemd/linger", user).exists():
-        return NeedsOperator(
+    user, of_system = name_of(account), scope == "system"
+    private = Path(root, runtime_folder(account).lstrip("/"), "systemd/private")
+    checks = (
+        (
+            Path(root, "run/systemd/system").is_dir(),
+            "systemd does not run on this machine",
+            "choose another one: --process_manager setsid",
+        ),
+        (
+            not of_system or account == 0,
+            "services of the whole system are for root",
+            "run wnm as root, or use systemd+user",
+        ),
+        (of_system or account != 0, "root's nodes are services of the whole system", "use systemd"),
+        (
+            of_system or Path(root, "var/lib/systemd/linger", user).exists(),
             f"without lingering, {user}'s nodes would end when {user} logs out",
-            remedy=f"run: sudo loginctl enable-linger {user}",
-        )
-    if not Path(root, runtime_folder(account).lstrip("/"), "systemd/private").exists():
-        return NeedsOperator(
+            f"run: sudo loginctl enable-linger {user}",
+        ),
+        (
+            of_system or private.exists(),
             f"the systemd of {user} does not run",
-            remedy=f"run: sudo systemctl restart user@{account}.service",
-        )
-    return None
+            f"run: sudo systemctl restart user@{account}.service",
+        ),
+    )
+    return next((NeedsOperator(problem, remedy=remedy) for fine, problem, remedy in checks if not fine), None)

@@ -3,6 +3,7 @@
 import os
 import stat
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from wnm.formats.systemd_unit import (
     service_name,
     unit_text,
 )
-from wnm.system.files import make_private_dir, open_regular, write_file
+from wnm.system.files import failing, make_private_dir, open_regular, write_file
 from wnm.system.processes import holds
 from wnm.system.systemd_units import all_drop_ins, loaded_properties
 
@@ -35,17 +36,13 @@ class UnitFiles:
         self._folder = Path(folder)
         self._scope = scope
         self._links = self._folder / f"{BOOT_TARGET[scope]}.wants"
+        self.folders: Sequence[str] = (str(self._folder), str(self._links))
         # On most machines /lib is a link to /usr/lib.
         distinct: dict[Path, Path] = {}
         for each in map(Path, (folder, *search_path)):
             distinct.setdefault(each.resolve(), each)
         self._elsewhere = tuple(distinct.values())[1:]
         self._slice = threading.Lock()
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """The folders that files and links are written to."""
-        return (str(self._folder), str(self._links))
 
     def path(self, unit: Unit) -> Path:
         """Its file. Permanent if its name is more than a name."""
@@ -68,13 +65,22 @@ class UnitFiles:
             return False
         except OSError as error:
             raise Transient(f"cannot read {path}: {error.strerror}") from error
-        if (whose := owner(content.decode(errors="replace"))) is None:
-            if unit.found and _runs(content, path, unit, self._scope):
-                return True
+        whose = owner(content.decode(errors="replace"))
+        if whose == unit.working_dir or (whose is None and unit.found and self._runs(content, unit)):
+            return True
+        if whose is None:
             raise Permanent(f"{path} is a unit that wnm did not write")
-        if whose != unit.working_dir:
-            raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
-        return True
+        raise Permanent(f"{path} is a unit that wnm wrote for {whose}, not for {unit.working_dir}")
+
+    def _runs(self, content: bytes, unit: Unit) -> bool:
+        """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
+        from wnm.formats.systemd_reading import read_loaded, read_unit
+
+        path = self.path(unit)
+        found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
+        if found.argv is None and (properties := loaded_properties(path.name, of_user=self._scope == "user")):
+            found = read_loaded(properties, found, str(path)) or found
+        return found.argv is not None and holds(found.argv, unit.fingerprint)
 
     def is_as_found(self, unit: Unit) -> bool:
         """Whether its file is the one that was there before wnm."""
@@ -105,12 +111,10 @@ class UnitFiles:
         if self._scope == "system":
             _require_way_of_our_own(unit.log_file)
         _make_log(unit.log_file)
-        try:
+        with failing(f"cannot write {path}"):
             if ours and path.read_bytes() == text:
                 return False
             path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Transient(f"cannot write {path}: {error.strerror}") from error
         with self._slice:
             if not any(os.path.lexists(each / SLICE) for each in (self._folder, *self._elsewhere)):
                 write_file(str(self._folder / SLICE), SLICE_TEXT.encode(), 0o644)
@@ -142,41 +146,29 @@ class UnitFiles:
     def link_to_boot(self, unit: Unit) -> None:
         """Let it start with the machine."""
         link = self._links / service_name(unit)
-        try:
+        with failing(f"cannot write {link}"):
             self._links.mkdir(parents=True, exist_ok=True)
             with suppress(FileExistsError):
                 link.symlink_to(self.path(unit))
-        except OSError as error:
-            raise Transient(f"cannot write {link}: {error.strerror}") from error
 
     def unlink_from_boot(self, unit: Unit) -> bool:
         """Let it no longer start with the machine; True if it would have."""
-        links = [self._links / service_name(unit)]
-        if unit.found:
-            # It may have been enabled for another target.
-            links += sorted(self._folder.glob(f"*.wants/{service_name(unit)}"))
+        # One from before wnm may have been enabled for another target.
+        links = self._folder.glob(f"*.wants/{service_name(unit)}") if unit.found else ()
         linked = False
-        for link in links:
-            try:
+        for link in {self._links / service_name(unit), *links}:
+            with failing(f"cannot delete {link}"), suppress(FileNotFoundError, NotADirectoryError):
                 link.unlink()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise Transient(f"cannot delete {link}: {error.strerror}") from error
-            linked = True
+                linked = True
         return linked
 
     def claimed(self) -> dict[str, str]:
         """The names of all services that systemd could be asked for, and the file of each."""
         found: dict[str, str] = {}
         for folder in (self._folder, *self._elsewhere):
-            try:
-                with os.scandir(folder) as entries:
-                    names = sorted(each.name for each in entries if not each.is_dir())
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                raise Transient(f"cannot look into {folder}: {error.strerror}") from error
+            names: list[str] = []
+            with failing(f"cannot look into {folder}"), suppress(FileNotFoundError, NotADirectoryError):
+                names = sorted(each.name for each in os.scandir(folder) if not each.is_dir())
             for name in names:
                 if name.endswith(".service") and not name.startswith("."):
                     found.setdefault(name.removesuffix(".service"), str(folder / name))
@@ -206,16 +198,6 @@ def search_path(scope: Scope, *, home: str, runtime: str) -> tuple[str, ...]:
         *(f"{place}/systemd/{scope}" for place in ("/usr/local/lib", "/usr/lib", "/lib")),
         f"{volatile}/generator.late",
     )
-
-
-def _runs(content: bytes, path: Path, unit: Unit, scope: Scope) -> bool:
-    """Whether a unit file that somebody else wrote runs this very unit, with what its drop-ins change."""
-    from wnm.formats.systemd_reading import read_loaded, read_unit
-
-    found = read_unit(content, all_drop_ins(path, [str(path.parent)]), name=path.name)
-    if found.argv is None and (properties := loaded_properties(path.name, of_user=scope == "user")):
-        found = read_loaded(properties, found, str(path)) or found
-    return found.argv is not None and holds(found.argv, unit.fingerprint)
 
 
 def _is_by_wnm(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the machine: counters, load, memory, cores, file systems, and which start of which machine this is.
+"""Reads the machine: counters, load, memory, cores, and which start of which machine this is.
 
 The system's own way is in `host_linux`, which does without the cost of importing psutil, and `host_elsewhere`.
 """
@@ -7,34 +7,30 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 from wnm.core.contracts import Clock
-from wnm.core.observation import Counters, FileSystem, Load, Unseen
+from wnm.core.observation import Bound, Counters, Load, Stall, Unseen
 
 _SAMPLE_SECONDS = 0.25
+SLICE = "wnm.slice"
+"""The group of all nodes under systemd, see `wnm.formats.systemd_unit`."""
 
 
-class MemoryUse(NamedTuple):
-    """Percent of main memory that is not available, and all of it in bytes."""
+def read_counters(clock: Clock, group: str | None = None) -> Counters:
+    """The counters as they stand now; None for what this system does not count.
 
-    percent: float
-    total_bytes: int
-
-
-def read_counters(clock: Clock) -> Counters:
-    """The counters as they stand now; None for what this system does not count."""
-    counters: Counters = _own_way().counters(boot_id(), clock.now())
+    `group` is the cgroup whose limits count, None for this process' own.
+    """
+    counters: Counters = _own_way().counters(boot_id(), clock.now(), group)
     return counters
 
 
-def short_sample(clock: Clock) -> tuple[Counters, Counters]:
+def short_sample(clock: Clock, group: str | None = None) -> tuple[Counters, Counters]:
     """Two readings a quarter of a second apart, for when no usable one is stored."""
-    before = read_counters(clock)
+    before = read_counters(clock, group)
     clock.sleep(_SAMPLE_SECONDS)
-    return before, read_counters(clock)
+    return before, read_counters(clock, group)
 
 
 def own_cpu_seconds() -> float:
@@ -52,13 +48,30 @@ def read_load() -> Load | Unseen:
     return Load(one=one, five=five, fifteen=fifteen)
 
 
-def read_memory() -> MemoryUse | Unseen:
-    """The use of main memory."""
+def read_bounds(
+    group: str | None = None,
+) -> tuple[tuple[Bound, ...] | Unseen, tuple[Bound, ...], tuple[Stall, ...]]:
+    """Memory in bytes, processes and threads: of the machine first, then of each cgroup with a limit below that.
+
+    The third is how long work waited for what. Only Linux has more than the machine's memory.
+    """
     memory = _own_way().memory()
     if memory is None or memory.total_bytes <= 0:
-        return Unseen(reason="the system does not say how much memory is available")
-    available = min(memory.available_bytes / memory.total_bytes, 1.0)
-    return MemoryUse(percent=100 * (1 - available), total_bytes=memory.total_bytes)
+        return Unseen(reason="the system does not say how much memory is available"), (), ()
+    total = memory.total_bytes
+    whole = Bound(where="", total=total, used=max(total - memory.available_bytes, 0))
+    if sys.platform != "linux":
+        return (whole,), (), ()
+    from wnm.sensors.limits import machine_pids, read_limits, read_stalls
+
+    limits, every = read_limits(group), machine_pids()
+    pids = () if every is None else (every,)
+    most = every.total if every else sys.maxsize
+    return (
+        (whole, *(each for each in limits.memory if each.total < total)),
+        (*pids, *(each for each in limits.pids if each.total < most)),
+        read_stalls(),
+    )
 
 
 def boot_id() -> str:
@@ -77,10 +90,19 @@ def system_id() -> str:
     return known or ""
 
 
-def usable_cores() -> float:
-    """Cores that this process may use, fractions allowed: its CPU set and the quotas of its cgroups."""
-    cores: float = _own_way().usable_cores()
+def usable_cores(group: str | None = None) -> float:
+    """Cores that this process (or those in a cgroup) may use, fractions allowed: its CPU set and its quotas."""
+    cores: float = _own_way().usable_cores(group)
     return cores
+
+
+def nodes_group(process_manager: str) -> str | None:
+    """The cgroup that a service manager starts nodes in; None where they get that of this process."""
+    if process_manager == "systemd":
+        return f"/{SLICE}"
+    user = os.geteuid()
+    own = f"/user.slice/user-{user}.slice/user@{user}.service/{SLICE}"
+    return own if process_manager == "systemd+user" else None
 
 
 def _own_way() -> ModuleType:
@@ -91,51 +113,6 @@ def _own_way() -> ModuleType:
     from wnm.sensors import host_elsewhere
 
     return host_elsewhere
-
-
-def file_system_of(path: str) -> FileSystem | Unseen:
-    """The file system that holds `path`, or would hold it: what is missing is looked for further up.
-
-    Percent as df counts them: of what ordinary users can have. May hang as long as the disk does; see
-    `read_with_timeout`.
-    """
-    try:
-        place = _nearest(Path(path))
-        mount_point = _mount_point(place)
-        status = os.statvfs(place)
-    except (OSError, ValueError, RuntimeError) as error:
-        return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
-    used = status.f_blocks - status.f_bfree
-    if used + status.f_bavail <= 0:
-        return Unseen(reason=f"{path}: its file system has no size")
-    return FileSystem(
-        mount_point=str(mount_point),
-        total_bytes=status.f_blocks * status.f_frsize,
-        free_bytes=status.f_bavail * status.f_frsize,
-        used_percent=100 * used / (used + status.f_bavail),
-    )
-
-
-def _nearest(path: Path) -> Path:
-    """The path itself, or the nearest folder above it that exists; without symlinks."""
-    place = path.resolve()
-    for candidate in (place, *place.parents):
-        try:
-            candidate.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        return candidate
-    raise FileNotFoundError(f"{path} is on no file system")
-
-
-def _mount_point(place: Path) -> Path:
-    """The topmost folder on the way up that is still on the same device."""
-    device = place.stat().st_dev
-    for parent in place.parents:
-        if parent.stat().st_dev != device:
-            break
-        place = parent
-    return place
 
 
 def read_with_timeout[T](read: Callable[[], T], seconds: float, *, what: str = "reading") -> T | Unseen:

@@ -12,7 +12,7 @@ _TIME_LIMIT = timedelta(seconds=5)
 _LOOPBACK = ("lo", "lo0")
 
 
-def counters(boot: str, now: datetime) -> Counters:
+def counters(boot: str, now: datetime, group: str | None) -> Counters:
     """The counters as they stand at `now`; None for what the system does not count."""
     import psutil
 
@@ -47,7 +47,7 @@ def started_at() -> str:
     return f"started-at-{psutil.boot_time():.0f}"
 
 
-def usable_cores() -> float:
+def usable_cores(group: str | None = None) -> float:
     """All cores."""
     return float(os.cpu_count() or 1)
 

@@ -2,17 +2,22 @@
 
 import os
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from wnm.core.observation import Counters
 from wnm.formats import proc
+from wnm.sensors.limits import read_quota
 
-_CGROUPS = Path("/sys/fs/cgroup")
 
+def counters(boot: str, now: datetime, group: str | None) -> Counters:
+    """The counters as they stand at `now`; None for what cannot be read (containers often hide disks).
 
-def counters(boot: str, now: datetime) -> Counters:
-    """The counters as they stand at `now`; None for what cannot be read (containers often hide disks)."""
-    ticks = proc.cpu_ticks(_text("/proc/stat"))
+    CPU time is that of the CPUs that this process may use, and that of the cgroup with a quota.
+    """
+    cpus = os.sched_getaffinity(0)
+    is_whole = len(cpus) == os.cpu_count()
+    ticks = proc.cpu_ticks(_text("/proc/stat"), None if is_whole else cpus)
+    quota = read_quota(group)
     ticks_per_second = os.sysconf("SC_CLK_TCK")
     network = network_bytes()
     disks = disk_bytes()
@@ -25,6 +30,10 @@ def counters(boot: str, now: datetime) -> Counters:
         netio_write_bytes=network.write_bytes if network else None,
         hdio_read_bytes=disks.read_bytes if disks else None,
         hdio_write_bytes=disks.write_bytes if disks else None,
+        cpus=None if is_whole else tuple(sorted(cpus)),
+        quota_group=quota.where if quota else None,
+        quota_cores=quota.cores if quota else None,
+        quota_seconds=quota.used_seconds if quota else None,
     )
 
 
@@ -59,15 +68,11 @@ def system_id() -> str | None:
     return _text("/etc/machine-id").strip() or None
 
 
-def usable_cores() -> float:
-    """Cores in this process' CPU set, or what the quotas of its cgroups allow if that is less."""
+def usable_cores(group: str | None = None) -> float:
+    """Cores in this process' CPU set, or what the smallest quota of its cgroups (or of a group's) allows if less."""
+    quota = read_quota(group)
     allowed = float(len(os.sched_getaffinity(0)))
-    own = PurePosixPath(proc.own_cgroup(_text("/proc/self/cgroup")) or "/")
-    for group in (own, *own.parents):
-        quota = proc.cpu_quota(_text(_CGROUPS / str(group).lstrip("/") / "cpu.max"))
-        if quota is not None:
-            allowed = min(allowed, quota)
-    return allowed
+    return allowed if quota is None else min(allowed, quota.cores)
 
 
 def _text(path: str | Path) -> str:

@@ -8,8 +8,9 @@ import selectors
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 from msgspec import Struct
 
@@ -22,7 +23,6 @@ from wnm.sensors.host import read_with_timeout
 LONGEST_BODY_BYTES = 1024 * 1024
 _LONGEST_HEAD_BYTES = 16 * 1024
 _RECEIVE_BYTES = 64 * 1024  # a page fits; larger buffers cost more to get than they save
-_HEAD_END = re.compile(rb"\r\n\r\n|\n\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})(?![0-9])")
 _CONTENT_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _ENCODED = re.compile(rb"\n(transfer|content)-encoding:[ \t]*(?!identity\b)\S", re.IGNORECASE)
@@ -31,7 +31,6 @@ _METADATA, _METRICS, _EXTENDED = "/metadata", "/metrics", "/metrics_extended"
 _PATHS = (_METADATA, _EXTENDED)
 # The longer page is the shorter one and a few lines more, so it costs no third connection; not every node has it.
 _INSTEAD = {_EXTENDED: _METRICS}
-_IN_EVERY_WHOLE_PAGE = ("ant_node_uptime", "connected_peers")
 _MOST_SOCKETS = 512
 _SOCKETS_FOR_OTHERS = 64  # of what the process may have open
 
@@ -49,21 +48,21 @@ class Head(Struct, frozen=True, kw_only=True):
 
 def read_head(received: bytes | bytearray) -> Head | None:
     """The head of a response with status 200; None while it is incomplete. Raises Unusable."""
-    end = _HEAD_END.search(received)
+    end, gap = received.find(b"\r\n\r\n"), 4
+    if end < 0:
+        end, gap = received.find(b"\n\n"), 2
     if not received.startswith(b"HTTP/"[: len(received)]):
         raise Unusable("what listens there does not speak HTTP")
-    if end is None and len(received) <= _LONGEST_HEAD_BYTES:
+    if end < 0 and len(received) <= _LONGEST_HEAD_BYTES:
         return None
-    if end is None or end.start() > _LONGEST_HEAD_BYTES:
+    if not 0 <= end <= _LONGEST_HEAD_BYTES:
         raise Unusable("head larger than 16 KiB")
-    head = bytes(received[: end.start()])
+    head = bytes(received[:end])
     status, length = _STATUS_LINE.match(head), _CONTENT_LENGTH.search(head)
     digits = length[1].strip() if length else b"0"
     why = ""
-    if status is None:
-        why = "what listens there does not speak HTTP/1"
-    elif status[1] != b"200":
-        why = f"status {status[1].decode()}"
+    if status is None or status[1] != b"200":
+        why = f"status {status[1].decode()}" if status else "what listens there does not speak HTTP/1"
     elif _ENCODED.search(head):
         why = "encoded, although a plain page was asked for"
     elif not digits.isdigit():
@@ -72,7 +71,7 @@ def read_head(received: bytes | bytearray) -> Head | None:
         why = "page larger than 1 MiB"
     if why:
         raise Unusable(why)
-    return Head(body_at=end.end(), body_bytes=int(digits) if length else None)
+    return Head(body_at=end + gap, body_bytes=int(digits) if length else None)
 
 
 class _Asked(Struct, eq=False):
@@ -214,16 +213,20 @@ class _Poll:
         self._next_start = clock.monotonic()
         self.asked: deque[_Asked] = deque()
         self._sockets = 0
-        self._answers: dict[int, Answer] = {}
         self._address = cache(self._find_address)
 
     def run(self) -> Mapping[int, Answer]:
+        answers: dict[int, Answer] = {}
+        most = self._most_sockets - len(_PATHS)
         while True:
             now = self._clock.monotonic()
-            most = self._most_sockets - len(_PATHS)
             while self._waiting and self._sockets <= most and now >= self._next_start:
                 self._next_start = now + self._delay
-                self._begin(_Asked(self._waiting.popleft(), now + self._patience))
+                asked = _Asked(self._waiting.popleft(), now + self._patience)
+                self.asked.append(asked)
+                for path in _PATHS:
+                    if not self._open(asked, path):
+                        break
                 now = self._clock.monotonic()
             while self.asked and (not self.asked[0].fetches or self.asked[0].deadline <= now):
                 asked = self.asked.popleft()
@@ -231,22 +234,15 @@ class _Poll:
                     asked.timed_out = True
                     asked.troubles[f"no complete page within {self._patience:.3g} s"] = None
                     self._end(fetch)
+                answers[asked.target.id] = asked.answer()
             if not self._waiting and not self._sockets:
-                return self._answers
+                return answers
             moments = [self.asked[0].deadline] if self.asked else []
             if self._waiting and self._sockets <= most:
                 moments.append(self._next_start)
             until_next = max(min(moments, default=0.0) - self._clock.monotonic(), 0.0)
             for key, _ in self._selector.select(until_next):
                 self._proceed(key.data)
-
-    def _begin(self, asked: _Asked) -> None:
-        self.asked.append(asked)
-        for path in _PATHS:
-            if not self._open(asked, path):
-                break
-        if not asked.fetches:
-            self._answers[asked.target.id] = asked.answer()
 
     def _open(self, asked: _Asked, path: str) -> bool:
         """Begin to fetch a page; False when it is plain that nobody listens."""
@@ -290,42 +286,35 @@ class _Poll:
             if page is None:
                 return
             asked.pages[path] = page
-            # The longer page of some releases holds what the other one lacks, and only that.
-            instead = path in _INSTEAD and not any(name in page for name in _IN_EVERY_WHOLE_PAGE)
+            # A whole page has these; the longer one of some releases holds what the other one lacks, and only that.
+            instead = path in _INSTEAD and "ant_node_uptime" not in page and "connected_peers" not in page
         except (OSError, Unusable) as error:
             instead = path in _INSTEAD and isinstance(error, Unusable)
             if not instead:
                 asked.note(error)
-        self._end(fetch, _INSTEAD[path] if instead else None)
+        self._end(fetch)
+        if instead:
+            self._open(asked, _INSTEAD[path])
 
-    def _end(self, fetch: _Fetch, instead: str | None = None) -> None:
-        """Close a fetch, and ask for the page that does in its place, if any, in the time left."""
-        asked = fetch.asked
-        asked.fetches.remove(fetch)
+    def _end(self, fetch: _Fetch) -> None:
+        fetch.asked.fetches.remove(fetch)
         self._selector.unregister(fetch.sock)
         fetch.sock.close()
         self._sockets -= 1
-        if instead is not None:
-            self._open(asked, instead)
-        if not asked.fetches:
-            self._answers[asked.target.id] = asked.answer()
 
     def _find_address(self, host: str) -> tuple[int, str] | None:
         """Family and numeric address of a host; None when no name server knows one in time."""
-
-        def look_up(flags: int = 0) -> list[tuple[int, str]]:
-            try:
-                found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
-            except ValueError:  # what no name can be: too long, or with a NUL in it
-                return []
-            # Version 4 first: that is what node programs listen on.
-            return sorted(
-                ((int(each[0]), str(each[4][0])) for each in found),
-                key=lambda each: each[0] != socket.AF_INET,
-            )
-
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with suppress(OSError, ValueError):
+                socket.inet_pton(family, host)
+                return family, host
         try:
-            addresses: list[tuple[int, str]] | Unseen = look_up(socket.AI_NUMERICHOST)
-        except OSError:
-            addresses = read_with_timeout(look_up, self._patience)
-        return None if isinstance(addresses, Unseen) or not addresses else addresses[0]
+            look_up = partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+            found = read_with_timeout(look_up, self._patience)
+        except ValueError:  # what no name can be: too long, or with a NUL in it
+            return None
+        if isinstance(found, Unseen):
+            return None
+        # Version 4 first: that is what node programs listen on.
+        addresses = [(int(each[0]), str(each[4][0])) for each in found]
+        return min(addresses, key=lambda address: address[0] != socket.AF_INET, default=None)

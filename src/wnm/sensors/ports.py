@@ -39,16 +39,15 @@ def _from_kernel() -> set[int] | None:
     tables = 0
     for name, family, protocol, states in _TABLES:
         try:
-            found |= _diagnosed(family, protocol, states)
-        except (
-            OSError
-        ):  # where the kernel lacks this, its text does, at the cost of every connection that there is
             try:
-                text = Path(f"/proc/net/{name}").read_text(encoding="ascii", errors="replace")
+                found |= _diagnosed(family, protocol, states)
             except OSError:
-                continue  # without IPv6 two of them are missing
-            found |= local_ports(text, listening_only=protocol == socket.IPPROTO_TCP)
-        tables += 1
+                # Where the kernel lacks this, its text does, at the cost of every connection that there is.
+                text = Path(f"/proc/net/{name}").read_text(encoding="ascii", errors="replace")
+                found |= local_ports(text, listening_only=protocol == socket.IPPROTO_TCP)
+            tables += 1
+        except OSError:
+            continue  # without IPv6 two of them are missing
     return found if tables else None
 
 
@@ -77,14 +76,12 @@ def _diagnosed(family: int, protocol: int, states: int) -> set[int]:
 
 def tried_ports(ports: Iterable[int]) -> frozenset[int]:
     """Those of `ports` that cannot be bound, found by trying."""
-    return frozenset(port for port in ports if not _is_free(port))
-
-
-def _is_free(port: int) -> bool:
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(socket.AF_INET, kind) as sock:
-            try:
-                sock.bind(("", port))
-            except (OSError, OverflowError):
-                return False
-    return True
+    taken = set()
+    for port in ports:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_INET, kind) as sock:
+                try:
+                    sock.bind(("", port))
+                except (OSError, OverflowError):
+                    taken.add(port)
+    return frozenset(taken)

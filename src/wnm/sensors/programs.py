@@ -34,48 +34,33 @@ def read_program(
     somebody else can write must not run as root.
     """
     try:
-        mark, changed_at, owner = _mark_of_program(path)
+        seen = os.stat(path)  # noqa: PTH116 - of every node in every cycle
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError("not a regular file")
+        if not seen.st_mode & 0o111 or not os.access(path, os.X_OK):
+            raise OSError("not executable")
+        if user is None and os.geteuid() == 0 and seen.st_uid != 0:
+            user = pwd.getpwuid(seen.st_uid).pw_name
+    except KeyError:
+        return Unseen(reason=f"{path}: owned by user {seen.st_uid}, who has no account")
     except (OSError, ValueError) as error:
         return Unseen(reason=f"{path}: {getattr(error, 'strerror', None) or error}")
+    mark, changed_at = stamp_of(seen), datetime.fromtimestamp(seen.st_mtime, UTC)
     if (
         remembered is not None
         and (remembered.path, remembered.stamp) == (path, mark)
         and not isinstance(remembered.version, Unseen)
     ):
         return replace(remembered, changed_at=changed_at)
-    reading = ProgramReading(path=path, stamp=mark, version=Unseen(reason=""), changed_at=changed_at)
-    if timeout <= timedelta(0):
-        return replace(reading, version=Unseen(reason=f"{path} was not asked yet"))
-    try:
-        output = run((path, "--version"), timeout, user=user or owner).stdout
-    except CommandFailed as error:
-        return replace(reading, version=Unseen(reason=str(error)))
-    if recognised := kind_of_version_output(output, kinds):
-        name, version = recognised
-        return replace(reading, version=version, kind=name)
-    reason = f"{path} --version does not name a known node program: {_quoted(output)}"
-    return replace(reading, version=Unseen(reason=reason))
-
-
-def _mark_of_program(path: str) -> tuple[str, datetime, str | None]:
-    """The stamp of the file, when it was written, and for root its owner if that is somebody else.
-
-    Raises OSError, also for what cannot be run.
-    """
-    seen = os.stat(path)  # noqa: PTH116 - of every node in every cycle
-    if not stat.S_ISREG(seen.st_mode):
-        raise OSError("not a regular file")
-    if not seen.st_mode & 0o111 or not os.access(path, os.X_OK):
-        raise OSError("not executable")
-    owner = None
-    if os.geteuid() == 0 and seen.st_uid != 0:
+    kind, version, why = None, None, f"{path} was not asked yet"
+    if timeout > timedelta(0):
         try:
-            owner = pwd.getpwuid(seen.st_uid).pw_name
-        except KeyError:
-            raise OSError(f"owned by user {seen.st_uid}, who has no account") from None
-    return stamp_of(seen), datetime.fromtimestamp(seen.st_mtime, UTC), owner
-
-
-def _quoted(output: str) -> str:
-    lines = output.split("\n", 1)[0].strip()
-    return ascii(lines if len(lines) <= _LONGEST_QUOTE else f"{lines[:_LONGEST_QUOTE]}...")
+            output = run((path, "--version"), timeout, user=user).stdout
+            kind, version = kind_of_version_output(output, kinds) or (None, None)
+            first = output.split("\n", 1)[0].strip()
+            quoted = ascii(first if len(first) <= _LONGEST_QUOTE else f"{first[:_LONGEST_QUOTE]}...")
+            why = f"{path} --version does not name a known node program: {quoted}"
+        except CommandFailed as error:
+            why = str(error)
+    said = Unseen(reason=why) if version is None else version
+    return ProgramReading(path=path, stamp=mark, version=said, changed_at=changed_at, kind=kind)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.node import Node
+from wnm.core.places import KnownPlace
 from wnm.storage import handed_over, rows
 from wnm.storage.database import connect, uri_of
 from wnm.storage.errors import database_errors
@@ -26,25 +27,26 @@ def create(
     absent_before: Sequence[str] = (),
     nodes: Sequence[Node] = (),
     system_id: str | None = None,
+    identity: str | None = None,
+    places: Sequence[KnownPlace] = (),
 ) -> None:
-    """Make the database at `path`, with these settings as canonical texts by name.
+    """Make the database at `path` with these settings as canonical texts by name.
 
     `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.removal`. `nodes` are those
     that are taken over from elsewhere. `system_id` is what the operating system is known by, empty where it has
-    no such name; None leaves it to the first cycle.
+    no such name; None leaves it to the first cycle. `identity` is what the markers of `places` say, None draws one.
 
-    It is built under another name and then linked to its own, so that whoever comes second is refused.
-    Raises BadInput when there is one already, NeedsOperator when it cannot be written; either leaves no trace.
+    It is built under another name and then linked to its own, so that whoever comes second is refused. Raises
+    BadInput when there is one already, NeedsOperator when it cannot be written; either leaves no trace.
     """
     target = Path(path)
     if os.path.lexists(target):
         raise already_there(path)
-    for leftover in (f"{path}-wal", f"{path}-journal"):
-        if os.path.lexists(leftover):
-            raise NeedsOperator(
-                f"{leftover} is left over from another database and would be mixed into this one",
-                remedy="move it away, then try again",
-            )
+    for leftover in [each for each in (f"{path}-wal", f"{path}-journal") if os.path.lexists(each)]:
+        raise NeedsOperator(
+            f"{leftover} is left over from another database and would be mixed into this one",
+            remedy="move it away, then try again",
+        )
     with database_errors(path), _folder(target.parent):
         temporary = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
         try:
@@ -54,10 +56,10 @@ def create(
                 "wnm_version": __version__,
                 "add_failures": 0,
                 "absent_before": list(absent_before),
-                "identity": str(uuid4()),
+                "identity": identity or str(uuid4()),
                 "system_id": system_id,
             }
-            _build(temporary, machine, settings, nodes)
+            _build(temporary, machine, settings, nodes, places)
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -66,7 +68,7 @@ def create(
             for suffix in ("", "-journal", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     os.unlink(f"{temporary}{suffix}")  # noqa: PTH108
-        sync_folder(target.parent)
+        sync(target.parent)
 
 
 def clear_leftovers(path: str) -> None:
@@ -101,7 +103,11 @@ def _folder(folder: Path) -> Iterator[None]:
 
 
 def _build(
-    file: Path, machine: Mapping[str, object], settings: Mapping[str, str], nodes: Sequence[Node]
+    file: Path,
+    machine: Mapping[str, object],
+    settings: Mapping[str, str],
+    nodes: Sequence[Node],
+    places: Sequence[KnownPlace],
 ) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(connect(uri_of(file, "mode=rw"))) as connection:
@@ -114,20 +120,16 @@ def _build(
         rows.insert(connection, "machine", machine)
         handed_over.put_settings(connection, settings, machine["initialised_at"])
         rows.put(connection, "node", nodes)
+        rows.put(connection, "place", places)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     sync(file)
 
 
 def sync(file: Path) -> None:
-    """Return when what was written to the file would survive a power cut."""
+    """Return when what was written to the file, or the names in the folder, would survive a power cut."""
     handle = os.open(file, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in the folder would survive a power cut."""
-    sync(folder)

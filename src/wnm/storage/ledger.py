@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from sqlite3 import Connection, Row
 from typing import Any
 
 from msgspec import Struct
 
 from wnm import __version__
-from wnm.core.action import AddNode, NodeAction, Outcome, Result, Resurvey, node_of
+from wnm.core.action import AddNode, AdoptNode, NodeAction, Outcome, Result, Resurvey, node_of
 from wnm.core.decision import Decision
+from wnm.core.earnings import FROM_ZERO
 from wnm.core.errors import Bug
 from wnm.core.layers import Layer
 from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId, Status
+from wnm.core.node_log import KeptLog
 from wnm.core.observation import (
     Counters,
     FirewallReading,
@@ -27,6 +30,7 @@ from wnm.core.observation import (
     ShunAct,
     Unseen,
 )
+from wnm.core.places import KnownPlace
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.sentences import sentence
 from wnm.core.timeline import MEASURES
@@ -109,6 +113,11 @@ class Ledger:
         machine = self._database.read(machine_row)
         return rows.value_of(Identity, machine, "machine", uuid=machine["identity"])
 
+    def note_places(self, places: Sequence[KnownPlace]) -> None:
+        """Remember these storage folders as they are now; the others stay as they were."""
+        with self._database.writing() as connection:
+            rows.put(connection, "place", places)
+
     def note(self, **news: object) -> None:
         """Remember facts about the machine: `system_id`, the system that this is; `noticed_system_id`, another one that
         the operator was told of; `synced_through`, the cycle up to which a fleet has fetched everything.
@@ -134,7 +143,7 @@ class Ledger:
             self._known = {node.id: node for node in self._database.read(all_nodes)}
         else:
             others = {number: node for number, node in known.items() if number not in self._written}
-            self._known = others | self._database.read(lambda connection: _nodes_with(connection, written))
+            self._known = others | self._database.read(partial(_nodes_with, ids=written))
         self._written.clear()
         return tuple([self._known[number] for number in sorted(self._known)])
 
@@ -157,7 +166,9 @@ class Ledger:
         with self._database.writing() as connection:
             number = begin_cycle(connection, seen, settings, decision, started_at)
             intended = _write_operations(connection, number, decision, started_at)
-            earnings.begin(connection, [item.during for item in intended if item.before is None])
+            # All that nodes which are about to be made will ever show was earned under wnm.
+            new = {int(item.during.id): FROM_ZERO for item in intended if item.before is None}
+            earnings.remember(connection, new)
             rows.put(connection, "node", [item.during for item in intended])
         intention = Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
         self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}
@@ -239,7 +250,14 @@ def _load(connection: Connection) -> LedgerState:
         machine_seed=int(initialised_at.timestamp() * 1_000_000),
         reservations=handed_over.reservations(connection),
         foreign_readings=handed_over.readings(connection),
+        logs=_logs(connection),
     )
+
+
+def _logs(connection: Connection) -> tuple[KeptLog, ...]:
+    """How far nodes' logs were read; what an older wnm wrote differently is read again from the end of the log."""
+    kept = connection.execute("SELECT kept FROM node_log ORDER BY node_id")
+    return tuple(log for (text,) in kept if (log := rows.remembered_value(KeptLog, text)) is not None)
 
 
 _NEWEST_DONE = (
@@ -270,6 +288,10 @@ def _remembered(connection: Connection, machine: Row) -> Remembered:
         last_freed_mount_point=freed[2],
         releases=_releases_of(machine),
         shun_acts=acts[::-1],
+        places=tuple(
+            rows.value_of(KnownPlace, row, f"place {row['path']}")
+            for row in connection.execute("SELECT * FROM place ORDER BY path")
+        ),
     )
 
 
@@ -340,7 +362,7 @@ def _write_operations(
     intended = []
     for action in actions:
         before = present.get(node_of(action))
-        if before is None and not isinstance(action, AddNode):
+        if before is None and not isinstance(action, AddNode | AdoptNode):
             raise Bug(f"{type(action).__name__} was decided for node {node_of(action)}, which has no row")
         row = {
             "cycle_id": number,
@@ -383,6 +405,7 @@ def _write_outcomes(connection: Connection, intention: Intention, outcomes: Sequ
     _keep_releases(connection, after_outcomes(_releases_of(machine_row(connection)), finished))
     rows.put(connection, "node", kept)
     connection.execute(f"DELETE FROM node WHERE id IN ({rows.marks(gone)})", gone)
+    connection.execute(f"DELETE FROM node_log WHERE node_id IN ({rows.marks(gone)})", gone)
     earnings.forget(connection, gone)
 
 
@@ -412,6 +435,9 @@ def _end(connection: Connection, intention: Intention, outcomes: Sequence[Outcom
     if isinstance(seen.firewall, FirewallReading):
         remembered["firewall_note"] = seen.firewall.note
     rows.update(connection, "machine", remembered)
+    there = {number for (number,) in connection.execute("SELECT id FROM node")}
+    logs = [each.reading.log for each in seen.nodes if each.node.id in there and each.reading.log is not None]
+    rows.put(connection, "node_log", [{"node_id": log.node, "kept": log} for log in logs])
     _forget(connection, now=ending.ended_at, history_days=ending.history_days)
 
 

@@ -23,7 +23,7 @@ class Schema(Struct, frozen=True, kw_only=True):
 
 
 SCHEMA = Schema(
-    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"),
+    revisions=("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"),
     scripts=Path(__file__).with_name("migrations"),
 )
 HEAD = SCHEMA.head
@@ -31,7 +31,7 @@ TABLES_SQL = Path(__file__).with_name("schema.sql")
 
 
 _PROSE = """
-because binary_stamp binary_version boot_id channel error failed_version firewall_note former_version last_error
+because binary_stamp binary_version boot_id channel error failed_version failure firewall_note former_version last_error
 add_last_error note peer_id remedy rule subject text trial trial_failure version wnm_version
 """
 PROSE = frozenset(_PROSE.split())

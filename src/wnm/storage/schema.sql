@@ -74,6 +74,7 @@ CREATE TABLE node (
     failed_version TEXT,
     command TEXT, -- JSON
     crashed BOOLEAN DEFAULT '0' NOT NULL,
+    flaps INTEGER DEFAULT '0' NOT NULL,
     CONSTRAINT pk_node PRIMARY KEY (id)
 );
 
@@ -162,6 +163,12 @@ CREATE TABLE counter (
     CONSTRAINT pk_counter PRIMARY KEY (node_id)
 );
 
+CREATE TABLE node_log (
+    node_id INTEGER NOT NULL,
+    kept TEXT NOT NULL, -- JSON
+    CONSTRAINT pk_node_log PRIMARY KEY (node_id)
+);
+
 CREATE TABLE earning (
     day TEXT NOT NULL,
     node_name TEXT NOT NULL,
@@ -239,6 +246,16 @@ CREATE TABLE foreign_reading (
     owner TEXT,
     interval_seconds FLOAT NOT NULL,
     CONSTRAINT pk_foreign_reading PRIMARY KEY (source, "key", subject)
+);
+
+CREATE TABLE place (
+    path TEXT NOT NULL,
+    folder TEXT,
+    file_system TEXT,
+    device TEXT,
+    failed_at TEXT, -- time
+    failure TEXT,
+    CONSTRAINT pk_place PRIMARY KEY (path)
 );
 
 -- As Alembic writes it, so that Alembic finds its own.

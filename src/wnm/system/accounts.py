@@ -10,11 +10,9 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from msgspec import Struct
-
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import OPEN_FOLDER, open_regular, opened
+from wnm.system.files import OPEN_FOLDER, failing, open_regular, opened
 
 MADE_BY_WNM = "runs nodes for wnm"
 """The text in the account file for an account that wnm made, so that it removes no other one."""
@@ -26,13 +24,7 @@ SYSTEM_UNITS = "/etc/systemd/system"
 NO_SHELL = ("/usr/sbin/nologin", "/sbin/nologin", "/bin/false")
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """A user and its own group, by number; `groups` are all that it is a member of."""
-
-    name: str
-    user_id: int
-    group_id: int
-    groups: frozenset[int]
+type Account = pwd.struct_passwd
 
 
 def name_of(user_id: int) -> str:
@@ -46,11 +38,9 @@ def name_of(user_id: int) -> str:
 def find(name: str) -> Account | None:
     """The account of that name; None if there is none."""
     try:
-        entry = pwd.getpwnam(name)
+        return pwd.getpwnam(name)
     except KeyError:
         return None
-    groups = frozenset(os.getgrouplist(name, entry.pw_gid))
-    return Account(name=name, user_id=entry.pw_uid, group_id=entry.pw_gid, groups=groups)
 
 
 def ensure(name: str) -> Account:
@@ -64,7 +54,7 @@ def ensure(name: str) -> Account:
         found = find(name)
     if found is None:
         raise NeedsOperator(f"account {name} was made and is not there", remedy=f"run: id {name}")
-    if found.user_id == 0:
+    if found.pw_uid == 0:
         raise Permanent(f"account {name} is the superuser: nodes need an account of their own")
     return found
 
@@ -107,10 +97,8 @@ def _environment() -> dict[str, str]:
 
 def made_here(name: str) -> bool:
     """Whether there is an account of that name and wnm made it."""
-    try:
-        return pwd.getpwnam(name).pw_gecos == MADE_BY_WNM
-    except KeyError:
-        return False
+    found = find(name)
+    return found is not None and found.pw_gecos == MADE_BY_WNM
 
 
 def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
@@ -141,10 +129,8 @@ def remove_if_made_here(name: str, *, units: str = SYSTEM_UNITS) -> bool:
 
 def give(path: str, account: Account) -> None:
     """Return when a file or folder, not what a link points to, belongs to the account and its group."""
-    try:
-        os.chown(path, account.user_id, account.group_id, follow_symlinks=False)
-    except OSError as error:
-        raise Transient(f"cannot give {path} to {account.name}: {error.strerror}") from error
+    with failing(f"cannot give {path} to {account.pw_name}"):
+        os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
 def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
@@ -155,7 +141,7 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
     """
     for folder in reversed(Path(path).parents):
         # The change is made to the folder that was looked at, even if somebody puts another one, or a link, there.
-        try:
+        with failing(f"cannot open {folder} for {account.pw_name}"):
             try:
                 folder.mkdir(0o755)
                 made = True
@@ -168,18 +154,16 @@ def open_way(path: str, account: Account, *, ours: Sequence[str]) -> None:
                     os.fchmod(descriptor, 0o755)  # whatever the umask is
                 elif not passable and str(folder) in ours:
                     os.fchmod(descriptor, stat.S_IMODE(seen.st_mode) | 0o011)
-        except OSError as error:
-            raise Transient(f"cannot open {folder} for {account.name}: {error.strerror}") from error
         if not (made or passable or str(folder) in ours):
             raise NeedsOperator(
-                f"account {account.name} may not pass through {folder}, where nodes are to be",
+                f"account {account.pw_name} may not pass through {folder}, where nodes are to be",
                 remedy=f"run: chmod o+x {folder}, or choose another folder",
             )
 
 
 def _may_pass(seen: os.stat_result, account: Account) -> bool:
-    if seen.st_uid == account.user_id:
+    if seen.st_uid == account.pw_uid:
         return bool(seen.st_mode & 0o100)
-    if seen.st_gid in account.groups:
+    if seen.st_gid in os.getgrouplist(account.pw_name, account.pw_gid):
         return bool(seen.st_mode & 0o010)
     return bool(seen.st_mode & 0o001)

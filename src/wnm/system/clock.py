@@ -10,13 +10,11 @@ from wnm.core.contracts import Clock
 class SystemClock:
     """The real time; implements `wnm.core.contracts.Clock`."""
 
+    monotonic = staticmethod(time.monotonic)
+
     def now(self) -> datetime:
         """The time of day, aware, in UTC."""
         return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
-        return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Return after so many seconds."""

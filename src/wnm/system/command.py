@@ -198,7 +198,15 @@ def _popen(
     user: str | None = None,
 ) -> "subprocess.Popen[bytes]":
     pause = 0.001
-    account = _account(argv, user)
+    account: pwd.struct_passwd | None = None
+    if user is not None:
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError as error:
+            what = f"cannot start (there is no account {user})"
+            raise CommandFailed(argv, None, "", what) from error
+    if account and account.pw_uid == os.geteuid():
+        account = None  # to change to it would need root
     while True:
         try:
             return subprocess.Popen(
@@ -224,17 +232,6 @@ def _popen(
             raise CommandFailed(argv, None, "", what) from error
         except ValueError as error:  # a NUL character in an argument
             raise CommandFailed(argv, None, "", f"cannot start ({error})") from error
-
-
-def _account(argv: Sequence[str], user: str | None) -> pwd.struct_passwd | None:
-    """The account to change to; None if it is ours anyway."""
-    if user is None:
-        return None
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError as error:
-        raise CommandFailed(argv, None, "", f"cannot start (there is no account {user})") from error
-    return None if account.pw_uid == os.geteuid() else account
 
 
 def _collect(

@@ -24,10 +24,8 @@ def place_file(source: str, target: str, mode: int, *, follow_link: bool = True)
     A program at `target` may be running meanwhile. Transient if the source is not a regular file, cannot be read or
     changes while it is copied, or the copy cannot be written.
     """
-    try:
+    with failing(f"cannot read {source}"):
         original = open_regular(source, follow_link=follow_link)
-    except OSError as error:
-        raise Transient(f"cannot read {source}: {error.strerror}") from error
     with original:
         before = stamp_of(os.fstat(original.fileno()))
 
@@ -149,11 +147,6 @@ def last_lines(path: str, most: int, *, since: int = 0) -> list[str]:
     return [line for line in lines if line][-most:]
 
 
-def stamp(path: str) -> str:
-    """A text that changes whenever the file (or what the link points to) does. OSError if there is none."""
-    return stamp_of(Path(path).stat())
-
-
 def tree_bytes(path: str, *, seconds: float = 60.0) -> int | None:
     """The bytes that a folder and all in it take up on its disk; None if it cannot be read within `seconds`.
 
@@ -191,8 +184,17 @@ def allocated_bytes(seen: os.stat_result) -> int:
 
 
 def stamp_of(seen: os.stat_result) -> str:
-    """The stamp of a file that was looked at."""
+    """A text that changes whenever the file that was looked at does."""
     return f"{seen.st_dev}-{seen.st_ino}-{seen.st_size}-{seen.st_mtime_ns}"
+
+
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Errors of the operating system become Transient: what could not be done, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise Transient(f"{what}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -218,27 +220,25 @@ def replace_file(
     The target's folder is synced too, unless it was opened already.
     """
     temporary = _temporary(target)
-    try:
-        with nullcontext(open_folder) if open_folder is not None else opened(Path(target).parent) as folder:
+    place = opened(Path(target).parent) if open_folder is None else nullcontext(open_folder)
+    with failing(f"cannot write {target}"), place as folder:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                fill(file)
+                file.flush()
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            os.rename(temporary, Path(target).name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=folder)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            descriptor = os.open(temporary, flags, 0o600, dir_fd=folder)
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    fill(file)
-                    file.flush()
-                    os.fchmod(descriptor, mode)
-                    os.fsync(descriptor)
-                os.rename(temporary, Path(target).name, src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=folder)
-                raise
-            if open_folder is None:
-                os.fsync(folder)
-    except OSError as error:
-        raise Transient(f"cannot write {target}: {error.strerror}") from error
+            raise
+        if open_folder is None:
+            os.fsync(folder)
 
 
 def publish(path: str, content: bytes, *, marker: bytes) -> None:
@@ -247,7 +247,7 @@ def publish(path: str, content: bytes, *, marker: bytes) -> None:
     Before that it is what it was. Only what begins with `marker` (within its first 512 bytes) or is empty gives way.
     NeedsOperator if the folder is missing or something else has the name; Transient if it cannot be written.
     """
-    with _place_of_ours(path, marker) as folder:
+    with _place_of_ours(path, marker, "write") as folder:
         # Synced, as one that a power cut left full of zeros would not be recognised as ours any more.
         replace_file(path, lambda file: file.write(content), 0o644, folder)
 
@@ -255,28 +255,28 @@ def publish(path: str, content: bytes, *, marker: bytes) -> None:
 def withdraw(path: str, *, marker: bytes) -> None:
     """Return when the file is gone, if it is one that `publish` would replace. Errors as there."""
     if Path(path).parent.is_dir():
-        with _place_of_ours(path, marker) as folder, suppress(FileNotFoundError):
+        with _place_of_ours(path, marker, "remove") as folder, suppress(FileNotFoundError):
             os.unlink(Path(path).name, dir_fd=folder)
 
 
 @contextmanager
-def _place_of_ours(path: str, marker: bytes) -> Iterator[int]:
+def _place_of_ours(path: str, marker: bytes, verb: str) -> Iterator[int]:
     """The open folder of a file, once it is sure that the file is ours, or missing."""
     remedy = "move it away or give another path"
     name = Path(path).name
     folder = _open_safely(str(Path(path).parent))
     try:
-        # Looked at before it is opened: opening a device can already do something.
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise NeedsOperator(f"{path} is not a regular file", remedy=remedy)
-            with opened(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, folder) as file:
-                start = os.read(file, MARKER_WITHIN_BYTES)
-            if start and marker not in start:
-                raise NeedsOperator(f"{path} was not written by wnm", remedy=remedy)
-        yield folder
-    except OSError as error:
-        raise Transient(f"cannot write {path}: {error.strerror}") from error
+        with failing(f"cannot {verb} {path}"):
+            # Looked at before it is opened: opening a device can already do something.
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    raise NeedsOperator(f"{path} is not a regular file", remedy=remedy)
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                with opened(name, flags, folder) as file:
+                    start = os.read(file, MARKER_WITHIN_BYTES)
+                if start and marker not in start:
+                    raise NeedsOperator(f"{path} was not written by wnm", remedy=remedy)
+            yield folder
     finally:
         os.close(folder)
 

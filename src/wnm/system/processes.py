@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -33,6 +34,7 @@ class Process(Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...]
     cpu_seconds: float
     memory_bytes: int
+    threads: int
     user_id: int
 
 
@@ -43,14 +45,23 @@ class ProcessTable(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, flags: Collection[str]) -> "ProcessTable":
-        """One pass over all processes of the machine. OSError if they cannot be seen."""
-        return cls.of(_from_proc(flags) if sys.platform == "linux" else _from_psutil(flags), flags)
+        """One pass over all processes of the machine. OSError if they cannot be seen.
+
+        Command lines first: of the few hundred processes only those that matter are looked at closely.
+        """
+        if sys.platform != "linux":
+            return cls.of(_from_psutil(flags), flags)
+        wanted = re.compile(b"|".join(re.escape(os.fsencode(flag)) for flag in sorted(flags)))
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - of every cycle
+        if os.getpid() not in pids:
+            raise OSError("/proc does not show the processes of this machine")
+        return cls.of([each for pid in pids if (each := _read_proc(pid, wanted))], flags)
 
     @classmethod
     def of(cls, processes: Iterable[Process], flags: Collection[str]) -> "ProcessTable":
         """A table of these processes."""
         found: dict[Fingerprint, list[Process]] = {}
-        for process in sorted(processes, key=lambda each: (each.birth, each.pid)):
+        for process in sorted(processes, key=attrgetter("birth", "pid")):
             for fingerprint in set(fingerprints(process.argv, flags)):
                 found.setdefault(fingerprint, []).append(process)
         return cls(found={key: tuple(each) for key, each in found.items()})
@@ -62,9 +73,8 @@ class ProcessTable(Struct, frozen=True, kw_only=True):
 
 def read_pids(pids: Iterable[int]) -> Mapping[int, Process]:
     """The living processes with these numbers; those that are gone by now are left out. Costs nothing for others."""
-    boot_time = _boot_time()
     if sys.platform == "linux":
-        found = [_read_proc(pid, (), boot_time) for pid in pids]
+        found = [_read_proc(pid) for pid in pids]
     else:
         found = [next(iter(_from_psutil((), only=pid)), None) for pid in pids]
     return {process.pid: process for process in found if process}
@@ -137,22 +147,11 @@ def fingerprints(argv: tuple[str, ...], flags: Collection[str]) -> Iterable[Fing
             yield _normal((flag, argv[position + 1]))
 
 
-def _from_proc(flags: Iterable[str]) -> Iterable[Process]:
-    """Command lines first: of the few hundred processes only those that matter are looked at closely."""
-    wanted = [os.fsencode(flag) for flag in flags]
-    boot_time = _boot_time()
-    with os.scandir("/proc") as entries:
-        names = [entry.name for entry in entries if entry.name.isdigit()]
-    if str(os.getpid()) not in names:
-        raise OSError("/proc does not show the processes of this machine")
-    return [each for name in names if (each := _read_proc(int(name), wanted, boot_time))]
-
-
-def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process | None:
+def _read_proc(pid: int, wanted: re.Pattern[bytes] | None = None) -> Process | None:
     """One process; None if it is gone, a zombie or the kernel's, or has none of the wanted texts."""
     try:
         line = _content(f"/proc/{pid}/cmdline")
-        if not line or (wanted and not any(text in line for text in wanted)):
+        if not line or (wanted and not wanted.search(line)):
             return None
         fields = _stat_fields(pid)
         user_id = os.lstat(f"/proc/{pid}").st_uid
@@ -162,6 +161,8 @@ def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process
         return None
     ticks = os.sysconf("SC_CLK_TCK")
     started = float(fields[19])
+    # The machine's start on the clock from which the kernel counts births.
+    boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return Process(
         pid=pid,
         birth=started,
@@ -169,6 +170,7 @@ def _read_proc(pid: int, wanted: Collection[bytes], boot_time: float) -> Process
         argv=tuple(os.fsdecode(line.removesuffix(b"\0")).split("\0")),
         cpu_seconds=(int(fields[11]) + int(fields[12])) / ticks,
         memory_bytes=int(fields[21]) * os.sysconf("SC_PAGE_SIZE"),
+        threads=int(fields[17]),
         user_id=user_id,
     )
 
@@ -192,13 +194,6 @@ def _content(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _boot_time() -> float:
-    """When the machine started, in seconds since 1970, on the clock from which the kernel counts births."""
-    if sys.platform == "linux":
-        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return 0.0
-
-
 def _from_psutil(flags: Collection[str], only: int | None = None) -> Iterable[Process]:
     """The same where there is no /proc."""
     import psutil
@@ -219,6 +214,7 @@ def _from_psutil(flags: Collection[str], only: int | None = None) -> Iterable[Pr
                         argv=argv,
                         cpu_seconds=times.user + times.system,
                         memory_bytes=process.memory_info().rss,
+                        threads=process.num_threads(),
                         user_id=process.uids().effective,
                     )
             except (psutil.NoSuchProcess, psutil.AccessDenied):

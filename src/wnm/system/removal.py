@@ -170,7 +170,7 @@ ACCOUNT = "account:"
 def absent_folders(folders: Iterable[str]) -> list[str]:
     """Of these folders (absolute) and all above them, those that are not there."""
     every = {str(each) for folder in folders for each in (Path(folder), *Path(folder).parents)}
-    return sorted(folder for folder in every if not os.path.lexists(folder))
+    return sorted({folder for folder in every if not os.path.lexists(folder)})
 
 
 def absent_account(name: str) -> list[str]:

@@ -1,17 +1,16 @@
 """Makes the lines of the live view: its head, its foot, the lists of nodes and cycles, and the help."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from wnm.core.observation import Unseen
-from wnm.core.readings import Gauge
 from wnm.core.sentences import remedy
 from wnm.core.timeline import CycleRecord
 from wnm.tui.source import Found
 from wnm.views.doctor import LATE_AFTER
+from wnm.views.explain import last_cycle_line
 from wnm.views.material import CycleView
-from wnm.views.status import gauge_bar, headline, tone_of_gauge
+from wnm.views.status import gauge_bar, gauges_shown, headline, tone_of_gauge
 from wnm.views.text import Line, Tone, columns, cut, hanging, line, part
 from wnm.views.words import NOTHING, local, printable, shorten, span
 
@@ -60,7 +59,8 @@ def head(found: Found, show: Show, now: datetime, width: int, height: int, *, do
         lines += _gauges(found, width, dots=dots)[: max(0, height - _ROWS_BEFORE_GAUGES)]
         needs = found.overview.needs
         names = {row.facts.id: row.facts.name for row in found.overview.every}
-        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else found.overview.last_cycle
+        last = last_cycle_line(found.material)
+        words = f"needs you: {remedy(needs[0], names) or ''}" if needs else last
         lines.append(line(part(shorten(printable(words), width), Tone.BAD if needs else Tone.QUIET)))
     return [*lines, line()]
 
@@ -101,17 +101,14 @@ def with_right(left: Line, right: str, width: int) -> Line:
 
 
 def _gauges(found: Found, width: int, *, dots: bool) -> list[Line]:
-    across = max(1, width // (_WIDEST_GAUGE + 1))
-    cells = [_gauge(gauge, dots=dots) for gauge, _ in found.overview.gauges]
+    across, cells = max(1, width // (_WIDEST_GAUGE + 1)), []
+    for gauge, _ in gauges_shown(found.material):
+        shown = " not seen" if isinstance(gauge.value, Unseen) else f" {gauge.shown(gauge.value)[:10]:>9}"
+        name = part(f"{shorten(printable(gauge.name), 13):<13} ", Tone.QUIET)
+        cells.append(line(name, part(f"{gauge_bar(gauge, _BAR, dots=dots)}{shown}", tone_of_gauge(gauge))))
     cells += [line()] * (-len(cells) % across)
     rows = [cells[first : first + across] for first in range(0, len(cells), across)]
     return columns(rows, gap=1, widths=[_WIDEST_GAUGE] * across)
-
-
-def _gauge(gauge: Gauge, *, dots: bool) -> Line:
-    shown = " not seen" if isinstance(gauge.value, Unseen) else f" {gauge.shown(gauge.value)[:10]:>9}"
-    name = part(f"{shorten(printable(gauge.name), 13):<13} ", Tone.QUIET)
-    return line(name, part(f"{gauge_bar(gauge, _BAR, dots=dots)}{shown}", tone_of_gauge(gauge)))
 
 
 def cycle_line(cycle: CycleRecord, zone: tzinfo | None) -> Line:
@@ -121,14 +118,13 @@ def cycle_line(cycle: CycleRecord, zone: tzinfo | None) -> Line:
         ended = f"exit {cycle.exit_code}" if cycle.exit_code else ""
         tone = Tone.BAD if cycle.exit_code else Tone.QUIET
     seconds = NOTHING if cycle.seconds is None else f"{cycle.seconds:.1f} s"
+    reason = f"{printable(cycle.rule)}: {printable(cycle.because)}"
     return line(
         part(f"{cycle.number:>7}  {local(cycle.started_at, zone):%m-%d %H:%M:%S}", Tone.QUIET),
-        part(f"{seconds:>7}  "),
+        f"{seconds:>7}  ",
         part(f"{ended:<7}", tone),
         part(f"{cycle.actions or '':>3} ", Tone.BUSY),
-        part(
-            f"{printable(cycle.rule)}: {printable(cycle.because)}", Tone.BUSY if cycle.actions else Tone.PLAIN
-        ),
+        part(reason, Tone.BUSY if cycle.actions else Tone.PLAIN),
     )
 
 
@@ -144,14 +140,8 @@ def help_lines(width: int) -> list[Line]:
 def foot(show: Show, order: str, wanted: str, place: str, width: int) -> Line:
     """Return the foot: the order of the nodes, the keys that matter, and `place`: which one of how many is selected."""
     how = f"by {order}{f'; only {wanted}' if wanted else ''}  " if show is Show.NODES else ""
-    hints = _fitting(_HINTS.get(show, ("up down", "esc back")), width - _WIDTH_OF_PLACE - len(how))
-    left = line(part(how, Tone.STRONG), part(hints, Tone.QUIET))
-    return with_right(left, place, width)
-
-
-def _fitting(hints: Sequence[str], width: int) -> str:
-    """Return as many hints as fit into the width, followed by the indispensable ones."""
-    shown = [*hints, *_ALWAYS]
-    while len("  ".join(shown)) > width and len(shown) > len(_ALWAYS):
+    # As many hints as fit, followed by the indispensable ones.
+    shown = [*_HINTS.get(show, ("up down", "esc back")), *_ALWAYS]
+    while len("  ".join(shown)) > width - _WIDTH_OF_PLACE - len(how) and len(shown) > len(_ALWAYS):
         del shown[-len(_ALWAYS) - 1]
-    return "  ".join(shown)
+    return with_right(line(part(how, Tone.STRONG), part("  ".join(shown), Tone.QUIET)), place, width)

@@ -16,7 +16,7 @@ from wnm.storage.ledger import Ledger
 from wnm.storage.timeline import Timeline
 from wnm.views.explain import explain
 from wnm.views.material import Material
-from wnm.views.status import Extras, Overview, overview
+from wnm.views.status import Overview, overview
 from wnm.views.timeline import Story
 
 MOST_CYCLES = 500
@@ -30,11 +30,13 @@ class Found(Struct, frozen=True, kw_only=True):
     """One look at the database; `number` grows with each. `problem` is why it could not be read again since."""
 
     number: int
-    material: Material
-    extras: Extras
     overview: Overview
     cycles: tuple[CycleRecord, ...]
     problem: str | None = None
+
+    @property
+    def material(self) -> Material:
+        return self.overview.material
 
 
 class Source:
@@ -53,14 +55,8 @@ class Source:
         self._number += 1
         with open_for_reading(self._run.database_path) as database:
             found = self._material(database)
-            extras = extras_of(database, found)
-            return Found(
-                number=self._number,
-                material=found,
-                extras=extras,
-                overview=overview(found, extras),
-                cycles=Timeline(database).cycles(MOST_CYCLES),
-            )
+            seen, cycles = overview(found, extras_of(database, found)), Timeline(database).cycles(MOST_CYCLES)
+            return Found(number=self._number, overview=seen, cycles=cycles)
 
     def again(self, last: Found) -> Found:
         """The same while nothing was written, else what is there now; what was seen last where that fails."""
@@ -88,13 +84,13 @@ class Source:
         return material(database, resolved, self._clock.now(), cycle)
 
     def _stamp_now(self) -> _Stamp:
-        return tuple(_stamp(Path(f"{self._run.database_path}{suffix}")) for suffix in ("", "-wal"))
+        """Values that change when the database is written to; None for a file that cannot be seen."""
 
+        def stamp(file: Path) -> tuple[int, int, int] | None:
+            try:
+                found = file.stat()
+            except OSError:
+                return None
+            return found.st_ino, found.st_size, found.st_mtime_ns
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    """Return values that change when the file is written to; None if it is not there or cannot be seen."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+        return tuple(stamp(Path(f"{self._run.database_path}{suffix}")) for suffix in ("", "-wal"))

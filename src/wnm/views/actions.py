@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from wnm.core.action import (
     Action,
     AddNode,
+    AdoptNode,
     NodeAction,
     Outcome,
     Result,
@@ -25,6 +26,7 @@ type Names = Mapping[int, str]
 
 _VERBS = {
     "AddNode": ("add", "added"),
+    "AdoptNode": ("adopt", "adopted"),
     "StartNode": ("start", "started"),
     "StopNode": ("stop", "stopped"),
     "RestartNode": ("restart", "restarted"),
@@ -63,7 +65,7 @@ def past(kind: str) -> str:
 
 def node_name_of(action: NodeAction, names: Names) -> str:
     """The name of the node that an action is about."""
-    if isinstance(action, AddNode):
+    if isinstance(action, AddNode | AdoptNode):
         return action.node.name
     return names.get(node_of(action)) or node_name(node_of(action))
 
@@ -80,6 +82,8 @@ def particulars(action: NodeAction) -> str:
     match action:
         case AddNode(node=node, program=program):
             return f" with {program.version} on port {node.port} in {node.root_dir}, paid to {node.wallet}"
+        case AdoptNode(node=node):
+            return f" in {node.root_dir}, paid to {node.wallet}"
         case UpgradeNode(program=program):
             return f" to {program.version}"
         case StartNode(program=program) if program is not None:

@@ -162,8 +162,11 @@ def trend_lines(
     Where one alone is too wide two of its columns become one.
     """
     limit = width if width < _UNWATCHED else _WIDTH_OF_PIPES
+    nodes = Chart("nodes", (("nodes_running", "running"),), "{:,.0f}".format, "count")
+    every = [nodes, *(of_reading(title, key, "", settings) for key, title in _CHARTED.items())]
+    drawings = [*(_of(trends, each) for each in every), _earnings(trends)]
     for joined in (1, 2):
-        blocks = [_block(each, joined, dots=dots) for each in _charts(trends, settings)]
+        blocks = [_block(each, joined, dots=dots) for each in drawings]
         whole = max(each.cell_len for block in blocks for each in block)
         if whole <= limit:
             break
@@ -176,12 +179,6 @@ def trend_lines(
     return [*lines[:-1], *columns([[axis] * min(across, len(blocks))], widths=[whole] * across)]
 
 
-def _charts(trends: Trends, settings: Settings) -> list[_Drawing]:
-    nodes = Chart("nodes", (("nodes_running", "running"),), "{:,.0f}".format, "count")
-    every = [nodes, *(of_reading(title, key, "", settings) for key, title in _CHARTED.items())]
-    return [*(_of(trends, each) for each in every), _earnings(trends)]
-
-
 def _of(trends: Trends, chart: Chart) -> _Drawing:
     measure, form = chart.measures[0][0], chart.shown
     found = {each.index: each.spreads[measure] for each in trends.buckets if measure in each.spreads}
@@ -191,11 +188,10 @@ def _of(trends: Trends, chart: Chart) -> _Drawing:
     if whole is not None:
         highest = whole.high
         latest = trends.latest.spreads.get(measure) if trends.latest is not None else None
+        too_high = remove is not None and highest > remove
         figures = (
             part(f"now  {form((latest or [*found.values()][-1]).mean)}", Tone.STRONG),
-            part(
-                f"high {form(highest)}", Tone.BAD if remove is not None and highest > remove else Tone.PLAIN
-            ),
+            part(f"high {form(highest)}", Tone.BAD if too_high else Tone.PLAIN),
             part(f"mean {form(whole.mean)}"),
             part(f"low  {form(whole.low)}"),
         )
@@ -219,10 +215,8 @@ def summary(buckets: Iterable[Bucket], measure: str) -> Spread | None:
 def earned_in(over: Range, until: datetime, earned: Days) -> list[float | None]:
     """Return the earnings of the whole day of each bucket, in ANT; None before the first known day."""
     first = min(earned, default=None)
-    return [
-        None if first is None or day < first else earned.get(day, 0) / ATTOS_PER_ANT
-        for day in _days(over, until)
-    ]
+    days = _days(over, until)
+    return [None if not first or day < first else earned.get(day, 0) / ATTOS_PER_ANT for day in days]
 
 
 def nice_top(highest: float) -> float:
@@ -270,14 +264,10 @@ def _block(chart: _Drawing, joined: int, *, dots: bool) -> list[Line]:
     top = chart.shown(chart.top).replace(".0 %", " %").replace(".00", "")
     scale = [top, *[""] * (ROWS - 2), "0"]
     figures = [*chart.figures, *[part("")] * ROWS][:ROWS]
-    rows = [
-        (
-            part(f"{left} |", Tone.QUIET),
-            line(part(row, Tone.BUSY), part("| ", Tone.QUIET)),
-            cut(figure, _FIGURES),
-        )
-        for left, row, figure in zip(scale, drawn, figures, strict=True)
-    ]
+    rows = []
+    for left, row, figure in zip(scale, drawn, figures, strict=True):
+        area_ = line(part(row, Tone.BUSY), part("| ", Tone.QUIET))
+        rows.append((part(f"{left} |", Tone.QUIET), area_, cut(figure, _FIGURES)))
     title = line(part(f"{chart.title:<{_GUTTER}}", Tone.STRONG), part(chart.note, Tone.QUIET))
     return [title, *columns(rows, right=(0,), gap=0, widths=(_GUTTER, 0, _FIGURES))]
 

@@ -15,6 +15,7 @@ from wnm.core.sentences import is_at, remedy, sentence, waiting_for, what
 from wnm.views.actions import names_in
 from wnm.views.material import Material, tally
 from wnm.views.payload import Payload, envelope, picked
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.text import table
 from wnm.views.words import printable, relative, size
 
@@ -37,6 +38,7 @@ class CheckKind(StrEnum):
     ALERTS = "alerts"
     CYCLE = "cycle"
     DISK = "disk"
+    PLACE = "place"
     READING = "reading"
     NODES = "nodes"
     FAILING = "failing"
@@ -78,7 +80,7 @@ def text(checks: Sequence[Check]) -> str:
 
 def checks_of(material: Material) -> tuple[Check, ...]:
     """Return the checks of the ledger and the last cycle about this machine's health."""
-    every = (_last_cycle, _available, _disks, _readings, _nodes, _needs)
+    every = (_last_cycle, _available, _disks, _places, _readings, _nodes, _needs)
     return tuple(check for checks in every for check in checks(material))
 
 
@@ -127,6 +129,15 @@ def _disks(material: Material) -> Iterator[Check]:
         if ok and not gauge.allows_growth:
             detail += f": no node is added above {settings.hd_less_than:g} %"
         yield Check(CheckKind.DISK, name, (None if ok and not gauge.allows_growth else ok), detail, remedy)
+
+
+def _places(material: Material) -> Iterator[Check]:
+    if material.seen is not None:
+        for words in limit_notes(material.seen.machine):
+            yield Check(CheckKind.READING, "limits", None, words)
+        for note in place_notes(material.seen, material.settings, material.generated_at):
+            ok = False if note.bad else None
+            yield Check(CheckKind.PLACE, f"storage {note.path}", ok, note.words, note.remedy)
 
 
 def _readings(material: Material) -> Iterator[Check]:

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from msgspec.structs import replace
@@ -33,20 +34,19 @@ def in_one_spelling(records: Records) -> Records:
 
     The one in mixed case carries a checksum and is preferred. Records that become the same are added up.
     """
-    wallets = sorted({each.wallet for each in records}, key=_is_mixed)
+
+    def is_mixed(wallet: str) -> tuple[bool, str]:
+        digits = wallet[2:]
+        return digits not in (digits.lower(), digits.upper()), wallet
+
+    wallets = sorted({each.wallet for each in records}, key=is_mixed)
     spellings = {wallet.lower(): wallet for wallet in wallets}
     if len(spellings) == len(wallets):
         return records
-    sums: dict[EarningRecord, int] = {}
+    sums: Counter[EarningRecord] = Counter()
     for each in records:
-        kind = replace(each, wallet=spellings[each.wallet.lower()], attos=0)
-        sums[kind] = sums.get(kind, 0) + each.attos
+        sums[replace(each, wallet=spellings[each.wallet.lower()], attos=0)] += each.attos
     return [replace(kind, attos=attos) for kind, attos in sums.items()]
-
-
-def _is_mixed(wallet: str) -> tuple[bool, str]:
-    digits = wallet[2:]
-    return digits not in (digits.lower(), digits.upper()), wallet
 
 
 def only_of(records: Records, names: Collection[str]) -> Records:
@@ -66,23 +66,16 @@ def payload(records: Records, generated_at: datetime) -> Payload:
     the counters of nodes when they were first seen; no total holds it.
     """
     counted, before = _split(records)
-    days = _sums(counted, lambda each: (_day(each), each.wallet))
-    wallets = _sums(counted, lambda each: (each.wallet,))
-    nodes = _sums(counted, lambda each: (each.node, each.wallet))
-    return envelope(
-        generated_at,
-        {
-            "days": [{"day": day, "wallet": wallet, **_amount(sum_)} for (day, wallet), sum_ in days.items()],
-            "wallets": [{"wallet": wallet, **_amount(sum_)} for (wallet,), sum_ in wallets.items()],
-            "nodes": [
-                {"name": node, "wallet": wallet, **_amount(sum_)} for (node, wallet), sum_ in nodes.items()
-            ],
-            "total": _amount(_total(counted)),
-            "before_wnm": [
-                {"name": each.node, "wallet": each.wallet, **_amount(each.attos)} for each in before
-            ],
-        },
-    )
+    content: Payload = {}
+    for name, by in {"days": ("day", "wallet"), "wallets": ("wallet",), "nodes": ("node", "wallet")}.items():
+        keys = ["name" if each == "node" else each for each in by]
+        sums = _sums(counted, *by).items()
+        content[name] = [{**dict(zip(keys, key, strict=True)), **_amount(attos)} for key, attos in sums]
+    content["total"] = _amount(_total(counted))
+    content["before_wnm"] = [
+        {"name": each.node, "wallet": each.wallet, **_amount(each.attos)} for each in before
+    ]
+    return envelope(generated_at, content)
 
 
 def text(records: Records, generated_at: datetime) -> str:
@@ -93,9 +86,12 @@ def text(records: Records, generated_at: datetime) -> str:
     first = generated_at.astimezone(UTC).date() - timedelta(days=SHOWN_DAYS - 1)
     recent = [each for each in counted if each.day is not None and each.day >= first]
     rows = [("day", "wallet", "ANT")]
-    rows += _rows(recent, _day)
-    if len({each.wallet for each in recent}) > 1:
-        rows += _rows(recent, lambda each: f"{SHOWN_DAYS} days")
+    rows += [
+        (day, printable(by), ant_text(attos)) for (day, by), attos in _sums(recent, "day", "wallet").items()
+    ]
+    wallets = _sums(recent, "wallet")
+    if len(wallets) > 1:
+        rows += [(f"{SHOWN_DAYS} days", printable(by), ant_text(attos)) for (by,), attos in wallets.items()]
     rows.append((f"{SHOWN_DAYS} days", "all", ant_text(_total(recent))))
     rows.append(("ever", "all", ant_text(_total(counted))))
     if before:
@@ -118,26 +114,21 @@ def as_csv(records: Records, generated_at: datetime) -> str:
 
 def earned_by_day(records: Records) -> dict[date, int]:
     """Return the earnings of all nodes and wallets on each day; amounts from before wnm belong to no day."""
-    days: dict[date, int] = {}
+    days: Counter[date] = Counter()
     for each in records:
         if each.day is not None:
-            days[each.day] = days.get(each.day, 0) + each.attos
+            days[each.day] += each.attos
     return days
 
 
 def earned_today(records: Records, now: datetime) -> dict[str, int]:
     """Return the earnings of each node today, in UTC and in attos, by its name."""
     today = now.astimezone(UTC).date()
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     for each in records:
         if each.day == today:
-            found[each.node] = found.get(each.node, 0) + each.attos
+            found[each.node] += each.attos
     return found
-
-
-def _rows(records: Records, first_cell: Callable[[EarningRecord], str]) -> list[tuple[str, str, str]]:
-    sums = _sums(records, lambda each: (first_cell(each), each.wallet))
-    return [(first, printable(wallet), ant_text(attos)) for (first, wallet), attos in sums.items()]
 
 
 def _day(each: EarningRecord) -> str:
@@ -149,18 +140,15 @@ def _split(records: Records) -> tuple[list[EarningRecord], list[EarningRecord]]:
     return [each for each in records if each.day is not None], [each for each in records if each.day is None]
 
 
-def _sums(
-    records: Iterable[EarningRecord], key_of: Callable[[EarningRecord], tuple[str, ...]]
-) -> Mapping[tuple[str, ...], int]:
-    """Sums in attos by key, in the order of the keys."""
-    sums: dict[tuple[str, ...], int] = {}
+def _sums(records: Records, *by: str) -> Mapping[tuple[str, ...], int]:
+    """Sums in attos by these fields, in the order of their values."""
+    sums: Counter[tuple[str, ...]] = Counter()
     for each in records:
-        key = key_of(each)
-        sums[key] = sums.get(key, 0) + each.attos
+        sums[tuple(_day(each) if name == "day" else getattr(each, name) for name in by)] += each.attos
     return dict(sorted(sums.items()))
 
 
-def _total(records: Iterable[EarningRecord]) -> int:
+def _total(records: Records) -> int:
     return sum(each.attos for each in records)
 
 

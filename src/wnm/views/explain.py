@@ -1,7 +1,8 @@
 """Explains a cycle: its readings, conclusions, actions and what it held back, for people and for programs."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
+from textwrap import indent
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,8 +19,8 @@ from wnm.core.settings import Settings
 from wnm.views.actions import Names, names_in, names_of, node_name_of, past, words_of
 from wnm.views.material import CycleView, Material, OutcomeView, counts_of, disks_of, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.reports import disk_line, gauge_table
-from wnm.views.text import indented
 from wnm.views.words import absolute, both, by_rule, printable, relative, size, span, window, with_reason
 
 NO_CYCLE = "no cycle is recorded yet: run wnm once, or let cron start it every minute"
@@ -27,8 +28,6 @@ _ROUTINE = frozenset({"disk_bytes", "disk_measured_at", "pid", "process_started_
 _LIMITS = frozenset(
     {name for each in BY_KEY.values() for name in (each.allow, each.remove)} | {"crisis_bytes"}
 )
-
-type _Section = tuple[str, Iterable[str]]
 
 
 def explain(material: Material) -> str:
@@ -50,35 +49,46 @@ def explain(material: Material) -> str:
         parts.extend(_world(seen, limits_then(cycle, material.settings)))
     else:
         parts.append("What it saw and concluded is no longer kept.")
-    sections: list[_Section] = []
-    if decision is not None:
-        sections.append(("concluded", _conclusions(decision)))
     # A node has at most one action in a cycle.
     ends, did = {outcome.node: outcome for outcome in cycle.outcomes}, []
     for action in () if decision is None else decision.actions:
         end = None if isinstance(action, Resurvey) else ends.pop(node_name_of(action, names), None)
         ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else ended_words(end)
         did.append(f"{_planned(action, names)}\n  {ended}")
-    sections.append(("did", [*did, *(outcome_words(end) for end in ends.values())]))
-    if decision is not None and decision.ports:
-        sections.append(("changed in the firewall", [port_words(change) for change in decision.ports]))
-    sections.append(("held back", [line for held in cycle.held for line in held_words(held, now, names)]))
-    return "\n\n".join([*parts, *_written(sections)])
+    did += [outcome_words(end) for end in ends.values()]
+    headings = ("concluded", "did", "changed in the firewall", "held back")
+    return "\n\n".join([*parts, *_sections(headings, decision, did, cycle.held, now, names)])
 
 
 def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
     """Return what a cycle that sees this would conclude, do and hold back, for people."""
     names = names_of((each.node for each in seen.nodes), decision)
-    sections: list[_Section] = [
-        ("would conclude", _conclusions(decision)),
-        ("would do", [_planned(action, names) for action in decision.actions]),
-        ("would hold back", [line for held in decision.held for line in held_words(held, seen.now, names)]),
-    ]
-    if decision.ports:
-        sections.insert(2, ("would change in the firewall", [port_words(each) for each in decision.ports]))
     reason = with_reason(by_rule(decision.rule), sentence(decision.because, names))
-    headline = f"dry run, nothing is changed\nwould be decided {reason}"
-    return "\n\n".join([headline, *_world(seen, settings), *_written(sections)])
+    parts = [f"dry run, nothing is changed\nwould be decided {reason}", *_world(seen, settings)]
+    headings = ("would conclude", "would do", "would change in the firewall", "would hold back")
+    planned = [_planned(action, names) for action in decision.actions]
+    return "\n\n".join([*parts, *_sections(headings, decision, planned, decision.held, seen.now, names)])
+
+
+def _sections(
+    headings: Sequence[str],
+    decision: Decision | None,
+    actions: Sequence[str],
+    held: Sequence[Blocked],
+    now: datetime,
+    names: Names,
+) -> list[str]:
+    """The conclusions as far as they are kept, the actions, changes in the firewall, and what is held back."""
+    concluded, did, changed, back = headings
+    waits = [words for each in held for words in held_words(each, now, names)]
+    sections = {did: actions, back: waits}
+    if decision is not None:
+        ports = {changed: [port_words(each) for each in decision.ports]} if decision.ports else {}
+        sections = {concluded: _conclusions(decision), did: actions, **ports, back: waits}
+    return [
+        f"{heading}\n{indent('\n'.join(entries), '  ')}" if entries else f"{heading}: nothing"
+        for heading, entries in sections.items()
+    ]
 
 
 def held_words(held: Blocked, now: datetime, names: Names) -> list[str]:
@@ -123,9 +133,11 @@ def _world(seen: Observation, settings: Settings) -> list[str]:
     about = "the machine" if over is None else f"the machine, rates over the last {window(over)}"
     nodes = tally(counts_of(seen.nodes)) or "none"
     facts = [f"nodes: {nodes}", f"program: {program_words(seen.available)}"]
+    facts += limit_notes(seen.machine)
+    facts += [f"storage {note.path}: {note.words}" for note in place_notes(seen, settings, seen.now)]
     if seen.rebooted:
         facts.append("the machine was restarted since the cycle before")
-    readings = indented(f"{machine}\n{free}" if free else machine)
+    readings = indent(f"{machine}\n{free}" if free else machine, "  ")
     return [f"{about}\n{readings}", "\n".join(facts)]
 
 
@@ -177,14 +189,6 @@ def end_details(outcome: OutcomeView) -> str:
     if outcome.freed_bytes is not None:
         details.append(f"freed {size(outcome.freed_bytes)}")
     return f": {printable('; '.join(details))}" if details else ""
-
-
-def _written(sections: Iterable[_Section]) -> list[str]:
-    written = []
-    for heading, lines in sections:
-        entries = list(lines)
-        written.append(f"{heading}\n{indented('\n'.join(entries))}" if entries else f"{heading}: nothing")
-    return written
 
 
 def last_cycle_line(material: Material) -> str:
@@ -291,5 +295,5 @@ def cycle_text(material: Material) -> str:
     for heading, entries in sections.items():
         lines.append(f"{heading}:{'' if entries else ' none'}")
         if entries:
-            lines.append(indented("\n".join(entries)))
+            lines.append(indent("\n".join(entries), "  "))
     return "\n".join(lines)

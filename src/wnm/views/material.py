@@ -30,6 +30,7 @@ NOT_YET = Unseen(reason="no cycle has seen it yet")
 UNREAD = NodeReading(process=NOT_YET, reachable=None, page=NOT_YET, root_dir_present=NOT_YET, program=NOT_YET)
 """The reading of a node that no recorded observation holds."""
 _FLOWS = ("netio_read", "netio_write", "hdio_read", "hdio_write")
+_UNSEEN_FLOWS: Any = {f"{each}_bytes_per_second": NOT_YET for each in _FLOWS}
 _UNSEEN_MACHINE = MachineReading(
     boot_id="",
     usable_cores=0,
@@ -39,7 +40,7 @@ _UNSEEN_MACHINE = MachineReading(
     memory_total_bytes=0,
     load=NOT_YET,
     file_systems=(),
-    **{f"{each}_bytes_per_second": NOT_YET for each in _FLOWS},
+    **_UNSEEN_FLOWS,
 )
 
 

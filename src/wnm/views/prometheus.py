@@ -12,13 +12,14 @@ from wnm import __version__
 from wnm.core.action import NodeAction, Result
 from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import Node, ProcessState, Reachability
-from wnm.core.observation import ProgramReading, Unseen
-from wnm.core.readings import BY_KEY, DISK, Gauge
+from wnm.core.observation import MachineReading, ProgramReading, Unseen
+from wnm.core.readings import BY_KEY, DISK, INODES, Gauge
 from wnm.core.release import is_older, merged, release_of
-from wnm.formats.exposition_text import COUNTER, GAUGE, Family, Labels, render
+from wnm.formats.exposition_text import Family, Labels, render
 from wnm.views.actions import verb
 from wnm.views.influx import UP
 from wnm.views.material import CycleView, Material, NodeFacts
+from wnm.views.places import places_payload
 from wnm.views.reports import tells_metrics
 
 MARK = "# Written by wnm: the next cycle replaces what is changed here."
@@ -49,25 +50,72 @@ def machine_families(material: Material) -> Iterable[Family]:
             yield _one(reading.metric, f"{reading.meaning}.", _base(gauge, gauge.value))
         if reading.limit_metric is not None:
             about = "Limits of the load averages" if gauge.is_load else f"Limits of {reading.metric}"
-            yield _gauge(reading.limit_metric, f"{about}: {_LIMITS}", _limits(gauge))
+            limits = (("less_than", gauge.allow), ("remove", gauge.remove))
+            known = [((("limit", name),), _base(gauge, value)) for name, value in limits if value is not None]
+            yield Family(reading.limit_metric, f"{about}: {_LIMITS}", known)
+    if material.seen is not None:
+        yield from _bounds(material.seen.machine)
     mounted = [((("mount_point", each.mount_point),), each, gauge) for each, gauge in material.disks]
     used = [(labels, _base(gauge, each.used_percent)) for labels, each, gauge in mounted]
-    yield _gauge(DISK.metric, f"{DISK.meaning}.", used)
+    yield Family(DISK.metric, f"{DISK.meaning}.", used)
     free = [(labels, each.free_bytes) for labels, each, _ in mounted]
-    yield _gauge("wnm_disk_free_bytes", "What is free of a file system with node data.", free)
+    yield Family("wnm_disk_free_bytes", "What is free of a file system with node data.", free)
     whole = [(labels, each.total_bytes) for labels, each, _ in mounted]
-    yield _gauge("wnm_disk_size_bytes", "The size of a file system with node data.", whole)
+    yield Family("wnm_disk_size_bytes", "The size of a file system with node data.", whole)
+    inodes = [
+        (labels, _base(gauge, each.inodes_used_percent))
+        for labels, each, gauge in mounted
+        if each.inodes_used_percent is not None
+    ]
+    yield Family(INODES.metric, f"{INODES.meaning}.", inodes)
+    yield from _storages(material)
     wished = material.settings
-    limits = {"less_than": wished.hd_less_than, "remove": wished.hd_remove}
-    samples = [((("limit", name),), limit / _PERCENT) for name, limit in limits.items()]
-    yield _gauge("wnm_disk_limit_ratio", f"Limits of {DISK.metric}: {_LIMITS}", samples)
+    bounds = {"less_than": wished.hd_less_than, "remove": wished.hd_remove}
+    samples = [((("limit", name),), limit / _PERCENT) for name, limit in bounds.items()]
+    yield Family("wnm_disk_limit_ratio", f"Limits of {DISK.metric}: {_LIMITS}", samples)
     about = "Free bytes below which nodes are removed, whatever the ratio."
     yield _one("wnm_disk_crisis_bytes", about, wished.crisis_bytes)
 
 
-def _limits(gauge: Gauge) -> tuple[tuple[Labels, float], ...]:
-    limits = (("less_than", gauge.allow), ("remove", gauge.remove))
-    return tuple(((("limit", name),), _base(gauge, value)) for name, value in limits if value is not None)
+def _bounds(machine: MachineReading) -> Iterable[Family]:
+    """Memory, processes and threads of the machine (`cgroup` is empty) and of each cgroup that is smaller."""
+    tables = {
+        "memory_bound_bytes": ("Memory that there is", [(each, each.total) for each in machine.memory]),
+        "memory_bound_used_bytes": ("Memory in use of it", [(each, each.used) for each in machine.memory]),
+        "processes_limit": ("Most processes and threads", [(each, each.total) for each in machine.pids]),
+        "processes": ("Processes and threads that there are", [(each, each.used) for each in machine.pids]),
+    }
+    for name, (about, found) in tables.items():
+        samples = [((("cgroup", each.where),), float(value)) for each, value in found]
+        yield Family(
+            f"wnm_machine_{name}", f"{about}, in the machine or in a cgroup that is smaller.", samples
+        )
+    stalls = [
+        ((("resource", each.resource), ("work", work)), round(percent / _PERCENT, 6))
+        for each in machine.stalls
+        for work, percent in (("some", each.some_percent), ("all", each.full_percent))
+        if percent is not None
+    ]
+    yield Family(
+        "wnm_machine_stalled_ratio", "Share of the last minute in which work waited, 0 to 1.", stalls
+    )
+
+
+def _storages(material: Material) -> Iterable[Family]:
+    """Storage folders: usable unless read-only, noexec, not writable, or with a marker that is missing or another's."""
+    places = places_payload(material.seen, material.settings)
+    usable = [
+        (
+            (("path", each["path"]),),
+            float(
+                each["problem"] is None and each["marker"] in ("ours", "none") and each["present"] is not None
+            ),
+        )
+        for each in places
+    ]
+    yield Family("wnm_storage_usable", "1 where nodes can be put and managed, 0 where not.", usable)
+    strays = [((("path", each["path"]),), float(each["folders_without_row"])) for each in places]
+    yield Family("wnm_storage_folders_without_row", "Folders with a node's name that no row names.", strays)
 
 
 def _base(gauge: Gauge, value: float) -> float:
@@ -86,12 +134,8 @@ def cycle_families(material: Material) -> Iterable[Family]:
         yield _one("wnm_observed_timestamp_seconds", "When the nodes were last looked at.", round(at, 3))
     if cycle is None:
         return
-    yield Family(
-        name="wnm_cycles_total",
-        type=COUNTER,
-        help="Cycles that were written down; starts again with a new database.",
-        samples=(((), cycle.number),),
-    )
+    about = "Cycles that were written down; starts again with a new database."
+    yield _one("wnm_cycles_total", about, cycle.number)
     started = round(cycle.started_at.timestamp(), 3)
     yield _one("wnm_cycle_start_timestamp_seconds", "When the last cycle began.", started)
     rule: Labels = (("rule", cycle.rule),)
@@ -105,7 +149,7 @@ def cycle_families(material: Material) -> Iterable[Family]:
     # Every kind with every result, so that a failure is a change of a series that was there before.
     found = Counter((each.kind, each.result or _NOT_CONCLUDED) for each in cycle.outcomes)
     possible = [(kind, str(result)) for kind in _KINDS for result in (*Result, _NOT_CONCLUDED)]
-    yield _gauge(
+    yield Family(
         "wnm_cycle_actions",
         "Actions of the last cycle by kind and result.",
         [
@@ -118,7 +162,7 @@ def cycle_families(material: Material) -> Iterable[Family]:
     yield _one("wnm_needs_operator", "What only the operator can make go on.", len(needs))
     about = "Kinds of what only the operator can make go on, and how; a series for each, with the value 1."
     kinds = [(("what", action.kind.value), ("remedy", remedy.kind.value)) for action, remedy in needs]
-    yield _gauge("wnm_needs_operator_info", about, [(labels, 1) for labels in dict.fromkeys(kinds)])
+    yield Family("wnm_needs_operator_info", about, [(labels, 1) for labels in dict.fromkeys(kinds)])
     yield from _upgrades(cycle, material)
 
 
@@ -142,12 +186,8 @@ def _upgrades(cycle: CycleView, material: Material) -> Iterable[Family]:
     yield _one("wnm_nodes_outdated", "Nodes whose program is older than the available version.", behind)
 
 
-def _gauge(name: str, about: str, samples: Iterable[tuple[Labels, float]]) -> Family:
-    return Family(name=name, type=GAUGE, help=about, samples=tuple(samples))
-
-
 def _one(name: str, about: str, value: float, labels: Labels = ()) -> Family:
-    return _gauge(name, about, [(labels, value)])
+    return Family(name, about, [(labels, value)])
 
 
 _HELP = {
@@ -188,15 +228,15 @@ def node_families(material: Material) -> Iterable[Family]:
     """The families of nodes, the number of nodes by status first."""
     every = [((("node", facts.name),), facts) for facts in material.facts]
     counts = [((("status", str(status)),), count) for status, count in material.counts.items()]
-    yield _gauge("wnm_nodes", "Nodes by status; every status is there.", counts)
+    yield Family("wnm_nodes", "Nodes by status; every status is there.", counts)
     about = "What does not change while a node runs; version is what runs, binary_version what is on disk."
     info = [((*name, *((key, str(getattr(facts, key) or "")) for key in _INFO)), 1) for name, facts in every]
-    yield _gauge("wnm_node_info", about, info)
+    yield Family("wnm_node_info", about, info)
     about = "The node's status; the series of the status that it has is there, with the value 1."
     states = [
         ((*name, ("status", str(facts.status)), ("process", str(facts.process))), 1) for name, facts in every
     ]
-    yield _gauge("wnm_node_status", about, states)
+    yield Family("wnm_node_status", about, states)
     figures = [_figures(facts, each.node) for facts, each in zip(material.facts, material.nodes, strict=True)]
     for metric, about in _HELP.items():
         values = [
@@ -204,10 +244,7 @@ def node_families(material: Material) -> Iterable[Family]:
             for (name, facts), of in zip(every, figures, strict=True)
         ]
         yield Family(
-            name=f"wnm_node_{metric}",
-            type=COUNTER if metric.endswith("_total") else GAUGE,
-            help=about,
-            samples=tuple((name, value) for name, value in values if value is not None),
+            f"wnm_node_{metric}", about, [(name, value) for name, value in values if value is not None]
         )
 
 

@@ -1,6 +1,7 @@
 """Renders every report by its name, in each of its formats."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.views import explain, reports, status
@@ -14,27 +15,16 @@ def _as_json(payload: Callable[[Material], Payload]) -> Renderer:
     return lambda material: write_json(payload(material))
 
 
-def _prometheus(material: Material) -> str:
-    from wnm.views import prometheus  # only for those who ask for it
-
-    return prometheus.text(material)
-
-
-def _influx_resources(material: Material) -> str:
-    from wnm.views import influx  # the same
-
-    return influx.text(material)
+def _lazily(module: str) -> Renderer:
+    """A text that other programs read, by a module of its own: only for those who ask for it."""
+    return lambda material: str(import_module(f"wnm.views.{module}").text(material))
 
 
-_NODES_JSON = _as_json(reports.nodes_payload)
+_NODES = {"json": _as_json(reports.nodes_payload), "env": reports.nodes_env}
 _CYCLE_JSON = _as_json(explain.cycle_payload)
 REPORTS: Mapping[str, Mapping[str, Renderer]] = {
-    "node-status": {"text": reports.nodes_text, "json": _NODES_JSON, "env": reports.nodes_env},
-    "node-status-details": {
-        "text": reports.nodes_details,
-        "json": _NODES_JSON,
-        "env": reports.nodes_env,
-    },
+    "node-status": {"text": reports.nodes_text, **_NODES},
+    "node-status-details": {"text": reports.nodes_details, **_NODES},
     "machine-config": {
         "text": reports.config_text,
         "json": _as_json(reports.config_payload),
@@ -47,9 +37,8 @@ REPORTS: Mapping[str, Mapping[str, Renderer]] = {
         "env": reports.machine_env,
     },
     "decisions": {"text": explain.cycle_text, "json": _CYCLE_JSON, "env": explain.cycle_env},
-    # Texts that other programs read; the same for JSON is in the reports above.
-    "prometheus": {"text": _prometheus},
-    "influx-resources": {"text": _influx_resources},
+    "prometheus": {"text": _lazily("prometheus")},
+    "influx-resources": {"text": _lazily("influx")},
     # The subcommands; the text of status is a table of the terminal's, and not made here.
     "explain": {"text": explain.explain, "json": _CYCLE_JSON},
     "status": {"json": _as_json(status.status_payload)},

@@ -1,14 +1,14 @@
 """Reads an exported cycle, which anybody may have written, and compares two decisions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from wnm.core.action import Action, Resurvey, node_of
 from wnm.core.codec import decode, load
-from wnm.core.decision import Conclusion, Decision
+from wnm.core.decision import Decision
 from wnm.core.errors import BadInput, shortened
 from wnm.core.observation import Observation
 from wnm.core.reasons import Blocked, Reason, ReasonKind, legacy, legacy_blocked
@@ -81,29 +81,52 @@ def compare(recorded: Decision, again: Decision) -> tuple[str, ...]:
     if recorded.because != again.because:
         was, now = sentence(recorded.because, names), sentence(again.because, names)
         found.append(f"because: was {was!r}, now {now!r}")
-    found.extend(_actions(recorded, again, names))
-    found.extend(_conclusions(recorded.conclusions, again.conclusions, names))
-    found.extend(_held(recorded.held, again.held, names))
+    found += _changes(
+        "done",
+        {_about(each): each for each in recorded.actions},
+        {_about(each): each for each in again.actions},
+        lambda action: words_of(action, names),
+        lambda then, now: (
+            f"{_title(now, names)}: {_differences(then, now, names)}"
+            if type(then) is type(now)
+            else f"was {words_of(then, names)}, now {words_of(now, names)}"
+        ),
+    )
+    found += _changes(
+        "concluded",
+        {each.after.id: each for each in recorded.conclusions},
+        {each.after.id: each for each in again.conclusions},
+        lambda each: f"{each.after.name} is {each.after.status}",
+        lambda then, now: f"concluded of {now.after.name}: {_differences(then.after, now.after, names)}",
+    )
+    held, again_held = ({repr(each): each for each in decision.held} for decision in (recorded, again))
+    found += _changes(
+        "held back", held, again_held, lambda each: _held_words(each, names), lambda then, now: ""
+    )
     if not found and recorded != again:
         found.append("the same actions, conclusions and reasons in another order")
     return tuple(map(printable, found))
 
 
-def _actions(recorded: Decision, again: Decision, names: Names) -> Iterable[str]:
-    then, now = _by_node(recorded.actions), _by_node(again.actions)
+def _changes[K, V](
+    done: str,
+    then: Mapping[K, V],
+    now: Mapping[K, V],
+    words: Callable[[V], str],
+    changed: Callable[[V, V], str],
+) -> Iterator[str]:
+    """What went, what came, and what is another than it was, of values by what they are about."""
     for key in {**then, **now}:
         if key not in now:
-            yield f"was done, is no more: {words_of(then[key], names)}"
+            yield f"was {done}, is no more: {words(then[key])}"
         elif key not in then:
-            yield f"was not done, is now: {words_of(now[key], names)}"
-        elif type(then[key]) is not type(now[key]):
-            yield f"was {words_of(then[key], names)}, now {words_of(now[key], names)}"
+            yield f"was not {done}, is now: {words(now[key])}"
         elif then[key] != now[key]:
-            yield f"{_title(now[key], names)}: {_differences(then[key], now[key], names)}"
+            yield changed(then[key], now[key])
 
 
-def _by_node(actions: Iterable[Action]) -> Mapping[int | None, Action]:
-    return {None if isinstance(action, Resurvey) else node_of(action): action for action in actions}
+def _about(action: Action) -> int | None:
+    return None if isinstance(action, Resurvey) else node_of(action)
 
 
 def _title(action: Action, names: Names) -> str:
@@ -111,46 +134,21 @@ def _title(action: Action, names: Names) -> str:
     return words if isinstance(action, Resurvey) else f"{words} {node_name_of(action, names)}"
 
 
-def _conclusions(then: Iterable[Conclusion], now: Iterable[Conclusion], names: Names) -> Iterable[str]:
-    before = {each.after.id: each for each in then}
-    after = {each.after.id: each for each in now}
-    for key in {**before, **after}:
-        if key not in after:
-            yield f"was concluded, is no more: {before[key].after.name} is {before[key].after.status}"
-        elif key not in before:
-            yield f"was not concluded, is now: {after[key].after.name} is {after[key].after.status}"
-        elif before[key] != after[key]:
-            yield f"concluded of {after[key].after.name}: {_differences(before[key].after, after[key].after, names)}"
-
-
-def _held(then: tuple[Blocked, ...], now: tuple[Blocked, ...], names: Names) -> Iterable[str]:
-    for held in then:
-        if held not in now:
-            yield f"was held back, is no more: {_held_words(held, names)}"
-    for held in now:
-        if held not in then:
-            yield f"was not held back, is now: {_held_words(held, names)}"
-
-
 def _held_words(held: Blocked, names: Names) -> str:
     until = "" if held.until is None else f" until {absolute(held.until)}"
-    help_ = remedy(held, names)
-    end = "" if help_ is None else f" (remedy: {help_})"
+    end = f" (remedy: {remedy(held, names)})" if held.remedy else ""
     return f"{what(held, names)} waits for {waiting_for(held, names)}{until}{end}"
 
 
 def _differences(then: Any, now: Any, names: Names) -> str:
     """The fields in which two values of one type differ."""
-    changed = [
-        f"{each.name} was {_shown(getattr(then, each.name), names)}, now {_shown(getattr(now, each.name), names)}"
-        for each in fields(then)
-        if getattr(then, each.name) != getattr(now, each.name)
-    ]
-    return "; ".join(changed) or "remembered otherwise before"
-
-
-def _shown(value: object, names: Names) -> str:
-    return sentence(value, names) if isinstance(value, Reason) else str(value)
+    found = []
+    for name in then.__struct_fields__:
+        was, is_ = (getattr(each, name) for each in (then, now))
+        if was != is_:
+            was, is_ = (sentence(each, names) if isinstance(each, Reason) else each for each in (was, is_))
+            found.append(f"{name} was {was}, now {is_}")
+    return "; ".join(found) or "remembered otherwise before"
 
 
 def in_words(decision: Decision, names: Names) -> Decision:

@@ -1,8 +1,9 @@
 """The reports about nodes, the machine and the settings, as text for people, JSON and shell variables."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from textwrap import indent
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -14,8 +15,12 @@ from wnm.formats.assignments import render_config
 from wnm.node_kinds.kinds import KINDS
 from wnm.views.material import Material, NodeFacts, tally
 from wnm.views.payload import Payload, envelope, moment, picked, write_env
-from wnm.views.text import columns, indented, table
+from wnm.views.places import bounds_payload, places_payload
+from wnm.views.text import columns, table
 from wnm.views.words import NOTHING, absolute, printable, size, span
+
+if TYPE_CHECKING:
+    from wnm.views.timeline import Event
 
 KEYS = NodeFacts.__struct_fields__
 """The keys of a node, in their order."""
@@ -31,6 +36,23 @@ class Figure(Struct, frozen=True):
     name: str
     heading: str
     kind: str
+
+    def value(self, row: "Row") -> Any:
+        """The value of a node; None where nothing is known."""
+        return getattr(row if self.kind == "coin" else row.facts, self.key)
+
+
+class Row(Struct, frozen=True):
+    """A node in a table: its facts, why somebody may want to look at it, what it earned today in attos, and the time.
+
+    `last` is the last action on it.
+    """
+
+    facts: NodeFacts
+    why: str | None
+    earned: int | None
+    now: datetime
+    last: "Event | None" = None
 
 
 FIGURES = (
@@ -93,7 +115,7 @@ def nodes_details(material: Material) -> str:
     paragraphs = []
     for facts in material.facts:
         rows = [(key, known(value)) for key, value in facts_payload(facts).items() if key != "name"]
-        paragraphs.append(f"{printable(facts.name)}\n{indented(table(rows))}")
+        paragraphs.append(f"{printable(facts.name)}\n{indent(table(rows), '  ')}")
     return "\n\n".join(paragraphs) or "no nodes"
 
 
@@ -136,20 +158,22 @@ def machine_payload(material: Material) -> Payload:
         {
             "observed_at": None if seen is None else moment(seen.now),
             **machine,
-            "readings": {
-                key: {"value": seen_value(gauge), "less_than": gauge.allow, "remove": gauge.remove}
-                for key, gauge in every.items()
-            },
+            "readings": {key: limits_payload(gauge) for key, gauge in every.items()},
             "disks": [
                 {
-                    **picked(system, ("mount_point", "total_bytes", "free_bytes")),
+                    **picked(system, ("mount_point", "total_bytes", "free_bytes", "free_inodes")),
                     "used_percent": round(system.used_percent, 3),
+                    "inodes_used_percent": None
+                    if system.inodes_used_percent is None
+                    else round(system.inodes_used_percent, 3),
                     "less_than": gauge.allow,
                     "remove": gauge.remove,
                     "in_crisis": in_crisis(system, material.settings),
                 }
                 for system, gauge in material.disks
             ],
+            **bounds_payload(None if seen is None else seen.machine),
+            "storages": places_payload(seen, material.settings),
             **picked(material.settings, ("crisis_bytes", "node_cap")),
             "node_count": len(material.nodes),
             "node_counts": {str(status): count for status, count in material.counts.items()},
@@ -160,9 +184,10 @@ def machine_payload(material: Material) -> Payload:
     )
 
 
-def seen_value(gauge: Gauge) -> float | None:
-    """The value of a reading for programs."""
-    return None if isinstance(gauge.value, Unseen) else round(gauge.value, 3)
+def limits_payload(gauge: Gauge) -> Payload:
+    """A reading and its limits for programs."""
+    value = None if isinstance(gauge.value, Unseen) else round(gauge.value, 3)
+    return {"value": value, "less_than": gauge.allow, "remove": gauge.remove}
 
 
 def machine_env(material: Material) -> str:

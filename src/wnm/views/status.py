@@ -1,9 +1,8 @@
 """Builds `wnm status`: the machine against its limits, the nodes that fit the terminal, and what needs somebody."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -13,22 +12,14 @@ from wnm.core.observation import FileSystem, Unseen
 from wnm.core.readings import PERCENT, Gauge
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import remedy, waiting_for, what
+from wnm.views import reports
 from wnm.views.actions import past, verb
 from wnm.views.charts import bar
 from wnm.views.doctor import LATE_AFTER
 from wnm.views.explain import last_cycle_line, program_words
-from wnm.views.material import Material, NodeFacts, tally
+from wnm.views.material import Material, tally
 from wnm.views.payload import Payload
-from wnm.views.reports import (
-    FIGURES,
-    FORMS,
-    Figure,
-    facts_payload,
-    machine_payload,
-    nodes_payload,
-    reachability,
-    rounded,
-)
+from wnm.views.places import limit_notes, place_notes
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.timeline import STATUS_TONES, Event, event_payload, tone_of
 from wnm.views.words import NOTHING, printable, relative, short_ant, short_name, shorten, size, span
@@ -47,45 +38,30 @@ class Extras(Struct, frozen=True, kw_only=True):
 NO_EXTRAS = Extras(last={}, earned={})
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """A node in the table; `why` is why somebody may want to look at it."""
-
-    facts: NodeFacts
-    why: str | None
-    earned: int | None
-    last: Event | None
-    now: datetime
-
-
-class Column(Struct, frozen=True, kw_only=True):
+class Column(Struct, frozen=True):
     """A column: its cell for a node, and what the nodes are sorted by (None sorts last)."""
 
     name: str
-    cell: Callable[[Row], Line]
-    key: Callable[[Row], object]
+    cell: Callable[[reports.Row], Line]
+    key: Callable[[reports.Row], object]
     right: bool = False
     heading: str = ""
 
 
-def rows_of(material: Material, extras: Extras) -> tuple[Row, ...]:
+def rows_of(material: Material, extras: Extras) -> tuple[reports.Row, ...]:
     """Every node, in the order of the rows."""
+    last, earned, now = extras.last, extras.earned, material.generated_at
     return tuple(
-        Row(
-            facts=facts,
-            why=why,
-            earned=extras.earned.get(facts.name),
-            last=extras.last.get(facts.id),
-            now=material.generated_at,
-        )
+        reports.Row(facts, why, earned.get(facts.name), now, last.get(facts.id))
         for facts, why in zip(material.facts, material.concerns, strict=True)
     )
 
 
-def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
+def matching(rows: Sequence[reports.Row], wanted: str) -> tuple[reports.Row, ...]:
     """The rows of which some cell, the wallet or the reason to look at it holds the text, in any case."""
     text = wanted.casefold()
 
-    def shown(row: Row) -> Iterator[str]:
+    def shown(row: reports.Row) -> Iterator[str]:
         yield from (column.cell(row).plain for column in COLUMNS.values())
         facts = row.facts
         yield from (facts.name, facts.wallet, row.why or "", facts.peer_id or "", facts.root_dir)
@@ -93,7 +69,7 @@ def matching(rows: Sequence[Row], wanted: str) -> tuple[Row, ...]:
     return tuple(row for row in rows if any(text in each.casefold() for each in shown(row)))
 
 
-def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple[Row, ...]:
+def ordered(rows: Sequence[reports.Row], column: str, *, reverse: bool = False) -> tuple[reports.Row, ...]:
     """The rows by this column; numbers begin with the largest, texts with the first. Unknown values come last."""
     key = COLUMNS[column].key
     known = [row for row in rows if key(row) is not None]
@@ -105,7 +81,7 @@ def ordered(rows: Sequence[Row], column: str, *, reverse: bool = False) -> tuple
     return (*known, *unknown)
 
 
-class Layout(Struct, frozen=True, kw_only=True):
+class Layout(Struct, frozen=True):
     """The columns that fit, in their order, how wide each is, and the gap between them.
 
     `why_width` is how wide the reasons to look at nodes may be behind them; None where they do not fit.
@@ -117,41 +93,29 @@ class Layout(Struct, frozen=True, kw_only=True):
     why_width: int | None
 
 
-def layout(rows: Sequence[Row], width: int | None) -> Layout:
+def layout(rows: Sequence[reports.Row], width: int | None) -> Layout:
     """The columns that fit into the width, where None is as wide as it takes; what matters least is left out first."""
     widths = {
         name: max(len(column.heading or name), *(column.cell(row).cell_len for row in rows), 0)
         for name, column in COLUMNS.items()
     }
     has_why = any(row.why for row in rows)
-    if width is None:
-        names, gap, left = set(COLUMNS), 2, _LONGEST_WHY
-    else:
-        names, gap, left = _fitting(widths, width, has_why=has_why)
+    names, gap, left = set(COLUMNS), 2, _LONGEST_WHY
+    if width is not None:
+        gap = 2 if sum(widths[name] + 2 for name in _CORE) - 2 <= width else 1
+        reserved = _LEAST_WHY + gap if has_why else 0
+        names, used = set(), -gap
+        for name in _BY_IMPORTANCE:
+            if used + gap + widths[name] <= width - (reserved if name in _LESS_THAN_WHY else 0):
+                used += gap + widths[name]
+                names.add(name)
+        left = width - used - gap
     chosen = tuple(column for name, column in COLUMNS.items() if name in names)
-    return Layout(
-        columns=chosen,
-        widths=tuple(widths[column.name] for column in chosen),
-        gap=gap,
-        why_width=min(left, _LONGEST_WHY) if has_why and left >= _LEAST_WHY else None,
-    )
+    why = min(left, _LONGEST_WHY) if has_why and left >= _LEAST_WHY else None
+    return Layout(chosen, tuple(widths[column.name] for column in chosen), gap, why)
 
 
-def _fitting(widths: Mapping[str, int], width: int, *, has_why: bool) -> tuple[set[str], int, int]:
-    """The names of the columns, the gap, and how much is left behind them and a gap."""
-    gap = 2 if sum(widths[name] + 2 for name in _CORE) - 2 <= width else 1
-    reserved = _LEAST_WHY + gap if has_why else 0
-    names: set[str] = set()
-    used = -gap
-    for name in _BY_IMPORTANCE:
-        if used + gap + widths[name] > width - (reserved if name in _LESS_THAN_WHY else 0):
-            continue
-        used += gap + widths[name]
-        names.add(name)
-    return names, gap, width - used - gap
-
-
-def table(rows: Sequence[Row], shown: Layout) -> list[Line]:
+def table(rows: Sequence[reports.Row], shown: Layout) -> list[Line]:
     """The heading and a line for each row; the layout may be of more rows than these."""
     why = shown.why_width
     lines = [[part(each.heading or each.name, Tone.STRONG) for each in shown.columns]]
@@ -164,28 +128,21 @@ def table(rows: Sequence[Row], shown: Layout) -> list[Line]:
     return columns(lines, right=right, gap=shown.gap, widths=shown.widths)
 
 
-def _status(row: Row) -> Line:
-    return part(row.facts.status, STATUS_TONES.get(row.facts.status, Tone.BUSY))
+def _toned(text: str, tone: Tone, *, when: object) -> Line:
+    return part(text, tone if when else Tone.PLAIN)
 
 
-def _process(row: Row) -> Line:
-    facts = row.facts
-    down = facts.status is Status.RUNNING and facts.process is not ProcessState.RUNNING
-    return part(facts.process, Tone.WARN if down else Tone.PLAIN)
+def _process(row: reports.Row) -> Line:
+    down = row.facts.status is Status.RUNNING and row.facts.process is not ProcessState.RUNNING
+    return _toned(row.facts.process, Tone.WARN, when=down)
 
 
-def _reachable(row: Row) -> Line:
-    silent = row.facts.reachable in (Reachability.REFUSES, Reachability.TIMES_OUT)
-    return part(reachability(row.facts), Tone.WARN if silent else Tone.PLAIN)
+def _version(row: reports.Row) -> Line:
+    own, known = row.facts.binary_version, row.facts.version or row.facts.binary_version or NOTHING
+    return _toned(shorten(printable(known), _LONGEST_VERSION), Tone.WARN, when=own and known != own)
 
 
-def _version(row: Row) -> Line:
-    running, own = row.facts.version, row.facts.binary_version
-    tone = Tone.WARN if running and own and running != own else Tone.PLAIN
-    return part(shorten(printable(running or own or NOTHING), _LONGEST_VERSION), tone)
-
-
-def _last(row: Row) -> Line:
+def _last(row: reports.Row) -> Line:
     if row.last is None:
         return part(NOTHING, Tone.QUIET)
     kind = row.last.action or ""
@@ -195,34 +152,33 @@ def _last(row: Row) -> Line:
     return part(f"{shorten(words, 12)}{failed} {ago} ago", tone_of(row.last) if failed else Tone.PLAIN)
 
 
-def _number(figure: Figure) -> Column:
+def _number(figure: reports.Figure) -> Column:
     """A column of numbers, with a dash where nothing is known."""
-    form = short_ant if figure.kind == "coin" else FORMS.get(figure.kind, str)
+    form = short_ant if figure.kind == "coin" else reports.FORMS.get(figure.kind, str)
 
-    def value(row: Row) -> Any:
-        return getattr(row if figure.kind == "coin" else row.facts, figure.key)
+    def cell(row: reports.Row) -> Line:
+        return part(NOTHING if (known := figure.value(row)) is None else form(known))
 
-    return Column(
-        name=figure.name,
-        cell=lambda row: part(NOTHING if (known := value(row)) is None else form(known)),
-        key=value,
-        right=True,
-        heading=figure.heading if figure.kind == "coin" else "",
-    )
+    return Column(figure.name, cell, figure.value, True, figure.heading if figure.kind == "coin" else "")
 
 
+_SILENT = (Reachability.REFUSES, Reachability.TIMES_OUT)
 _EVERY = (
-    Column(name="name", cell=lambda row: part(short_name(row.facts.name)), key=lambda row: row.facts.id),
-    Column(name="status", cell=_status, key=lambda row: row.facts.status.value),
-    Column(name="process", cell=_process, key=lambda row: row.facts.process.value),
+    Column("name", lambda row: part(short_name(row.facts.name)), lambda row: row.facts.id),
     Column(
-        name="reachable", cell=_reachable, key=lambda row: row.facts.reachable and row.facts.reachable.value
+        "status",
+        lambda row: part(row.facts.status, STATUS_TONES.get(row.facts.status, Tone.BUSY)),
+        lambda row: row.facts.status,
     ),
-    Column(name="version", cell=_version, key=lambda row: row.facts.version or row.facts.binary_version),
-    *map(_number, FIGURES),
+    Column("process", _process, lambda row: row.facts.process),
     Column(
-        name="last", heading="last action", cell=_last, key=lambda row: row.last and -row.last.at.timestamp()
+        "reachable",
+        lambda row: _toned(reports.reachability(row.facts), Tone.WARN, when=row.facts.reachable in _SILENT),
+        lambda row: row.facts.reachable,
     ),
+    Column("version", _version, lambda row: row.facts.version or row.facts.binary_version),
+    *map(_number, reports.FIGURES),
+    Column("last", _last, lambda row: row.last and -row.last.at.timestamp(), heading="last action"),
 )
 COLUMNS: Mapping[str, Column] = {column.name: column for column in _EVERY}
 _CORE = ("name", "status", "version", "reachable", "process", "peers", "records", "disk")
@@ -251,26 +207,22 @@ class Choice(Struct, frozen=True, kw_only=True):
 AS_IT_IS = Choice()
 
 
-class Overview(Struct, frozen=True, kw_only=True):
+class Overview(Struct, frozen=True):
     """One look at a machine. `nodes` are those for the table: the chosen ones, else all of them, or where these
     are too many, the ones with concerns. `concerns` are nodes to look at; `hidden_concerns` more found no place.
     """
 
-    gauges: tuple[tuple[Gauge, FileSystem | None], ...]
-    counts: Mapping[Status, int]
-    node_cap: int
-    every: tuple[Row, ...]
-    nodes: tuple[Row, ...]
-    concerns: tuple[Row, ...]
+    material: Material
+    every: tuple[reports.Row, ...]
+    nodes: tuple[reports.Row, ...]
+    concerns: tuple[reports.Row, ...]
     summarised: bool
     hidden_concerns: int
-    needs: tuple[Blocked, ...]
-    program: str | None
-    last_cycle: str
 
     @property
-    def node_count(self) -> int:
-        return sum(self.counts.values())
+    def needs(self) -> tuple[Blocked, ...]:
+        """What only the operator can make go on."""
+        return tuple(held for held in self.material.cycle.held if held.remedy) if self.material.cycle else ()
 
 
 def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Overview:
@@ -280,29 +232,11 @@ def overview(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS
     summarised = nodes is every and len(every) > choice.most and not choice.every_node
     concerns = tuple(row for row in nodes if row.why is not None)
     shown = concerns[:_MOST_CONCERNS] if summarised else concerns
-    program = None
-    if material.seen is not None:
-        pin = material.settings.node_version
-        program = program_words(material.seen.available) + (f", pinned to {pin}" if pin else "")
-    return Overview(
-        gauges=(
-            *((gauge, None) for gauge in material.gauges if gauge.is_on),
-            *((gauge, system) for system, gauge in material.disks),
-        ),
-        counts=material.counts,
-        node_cap=material.settings.node_cap,
-        every=every,
-        nodes=shown if summarised else nodes,
-        concerns=shown,
-        summarised=summarised,
-        hidden_concerns=len(concerns) - len(shown),
-        needs=tuple(held for held in material.cycle.held if held.remedy) if material.cycle else (),
-        program=program,
-        last_cycle=last_cycle_line(material),
-    )
+    hidden = len(concerns) - len(shown)
+    return Overview(material, every, shown if summarised else nodes, shown, summarised, hidden)
 
 
-def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
+def _chosen(every: tuple[reports.Row, ...], choice: Choice) -> tuple[reports.Row, ...]:
     """The very same rows where nothing was chosen."""
     rows = every if choice.filter is None else matching(every, choice.filter)
     return rows if choice.sort is None else ordered(rows, choice.sort)
@@ -311,9 +245,9 @@ def _chosen(every: tuple[Row, ...], choice: Choice) -> tuple[Row, ...]:
 def status_payload(material: Material, extras: Extras = NO_EXTRAS, choice: Choice = AS_IT_IS) -> Payload:
     """node-status-details and machine-metrics in one object, of the nodes the chosen ones in their order, and in
     `node_notes` what else the table tells of them."""
-    whole = {**machine_payload(material), **nodes_payload(material)}
+    whole = {**reports.machine_payload(material), **reports.nodes_payload(material)}
     rows = _chosen(rows_of(material, extras), choice)
-    nodes = [facts_payload(row.facts) for row in rows]
+    nodes = [reports.facts_payload(row.facts) for row in rows]
     notes = [
         {
             "name": row.facts.name,
@@ -344,30 +278,36 @@ def status_lines(
         lines = []
         for each in head:
             lines += hanging(line(), each.plain, width, Tone(str(each.style) or "none"))
-    lines += [line(), *machine_lines(found, width, dots=dots)]
-    if found.program is not None:
-        lines += hanging(line(), f"program: {found.program}", width)
-    lines += [*hanging(line(), *age(material, width)), line()]
+    lines += [line(), *machine_lines(material, width, dots=dots)]
+    if material.seen is not None:
+        pin = material.settings.node_version
+        program = program_words(material.seen.available) + (f", pinned to {pin}" if pin else "")
+        lines += hanging(line(), f"program: {program}", width)
+        for words in limit_notes(material.seen.machine):
+            lines += hanging(line(), words, width)
+        for note in place_notes(material.seen, material.settings, material.generated_at):
+            words = f"storage {note.path}: {note.words}" + (f": {note.remedy}" if note.remedy else "")
+            lines += hanging(line(), words, width, Tone.BAD if note.bad else Tone.WARN)
+    lines += [*hanging(line(), *_age(material, width)), line()]
     if found.summarised:
-        lines += [*summary(found.every, width), line()]
+        lines += [*_summary(found.every, width), line()]
     lines += _nodes(found, choice, width)
-    lines += _concerns(found, choice, width)
-    lines += hanging(line(), found.last_cycle, width)
+    lines += hanging(line(), last_cycle_line(material), width)
     names = {row.facts.id: row.facts.name for row in found.every}
     for held in found.needs:
-        lines += hanging(
-            line(), f"cannot {what(held, names)}: waits for {waiting_for(held, names)}", width, Tone.BAD
-        )
-        lines += hanging(line(), f"needs you: {remedy(held, names) or ''}", width, Tone.BAD)
+        words = f"cannot {what(held, names)}: waits for {waiting_for(held, names)}"
+        for told in (words, f"needs you: {remedy(held, names) or ''}"):
+            lines += hanging(line(), told, width, Tone.BAD)
     return lines
 
 
 def headline(found: Overview) -> list[Line]:
     """The number of nodes by status, and what they earned: the parts of a line, the most telling first."""
-    running = found.counts[Status.RUNNING]
-    words = f"{running} of {found.node_count} nodes running, cap {found.node_cap}"
+    counts = found.material.counts
+    running, cap = counts[Status.RUNNING], found.material.settings.node_cap
+    words = f"{running} of {len(found.every)} nodes running, cap {cap}"
     parts = [part(words, Tone.STRONG)]
-    if others := tally(found.counts, but=Status.RUNNING):
+    if others := tally(counts, but=Status.RUNNING):
         parts.append(part(others))
     earned = [row.earned for row in found.every if row.earned is not None]
     if earned:
@@ -375,7 +315,7 @@ def headline(found: Overview) -> list[Line]:
     return parts
 
 
-def age(material: Material, width: int) -> tuple[str, int, Tone]:
+def _age(material: Material, width: int) -> tuple[str, int, Tone]:
     """When the last cycle looked, loudly when none has for long; with the width, as `hanging` takes it."""
     seen_at, now = material.observed_at, material.generated_at
     if seen_at is None:
@@ -388,22 +328,29 @@ def age(material: Material, width: int) -> tuple[str, int, Tone]:
     return f"{words}: NO CYCLE HAS RUN SINCE; see wnm doctor", width, Tone.BAD
 
 
-def machine_lines(found: Overview, width: int, *, dots: bool) -> list[Line]:
+def machine_lines(material: Material, width: int, *, dots: bool) -> list[Line]:
     """A bar for each reading with both limits marked in it, and the same in numbers."""
     with_bars = width >= _WITH_BARS
     heads = ("machine", *([""] if with_bars else []), "now", "grows below", "sheds above", "free")
     rows = [[part(each, Tone.STRONG) for each in heads]]
-    for gauge, system in found.gauges:
+    for gauge, system in gauges_shown(material):
         value, tone = gauge.value, tone_of_gauge(gauge)
         cells = [part(shorten(printable(gauge.name), _LONGEST_GAUGE))]
         if with_bars:
             cells.append(part(gauge_bar(gauge, _BAR, dots=dots), tone))
         unseen = part("not seen", Tone.WARN)
-        cells.append(unseen if isinstance(value, Unseen) else part(rounded(gauge, value), tone))
+        cells.append(unseen if isinstance(value, Unseen) else part(reports.rounded(gauge, value), tone))
         limits = (gauge.allow, gauge.remove)
-        cells += [part("off" if each is None else rounded(gauge, each)) for each in limits]
+        cells += [part("off" if each is None else reports.rounded(gauge, each)) for each in limits]
         rows.append([*cells, part("" if system is None else size(system.free_bytes))])
     return columns(rows, right=range(2, 6) if with_bars else range(1, 5))
+
+
+def gauges_shown(material: Material) -> list[tuple[Gauge, FileSystem | None]]:
+    """The readings with a limit, and the disks with their file systems."""
+    return [(each, None) for each in material.gauges if each.is_on] + [
+        (at, disk) for disk, at in material.disks
+    ]
 
 
 def tone_of_gauge(gauge: Gauge) -> Tone:
@@ -420,14 +367,13 @@ def gauge_bar(gauge: Gauge, width: int, *, dots: bool) -> str:
     return bar(gauge.value / whole, [each / whole for each in limits], width, dots=dots)
 
 
-def summary(every: Iterable[Row], width: int) -> list[Line]:
+def _summary(rows: Sequence[reports.Row], width: int) -> list[Line]:
     """Many nodes in a few lines: what they run, how they answer, and the disk space that they take."""
-    rows = tuple(every)
     tallies = {
         "status": Counter(str(row.facts.status) for row in rows),
         "version": Counter(row.facts.version or row.facts.binary_version or NOTHING for row in rows),
         "process": Counter(str(row.facts.process) for row in rows),
-        "reachable": Counter(reachability(row.facts) for row in rows),
+        "reachable": Counter(reports.reachability(row.facts) for row in rows),
     }
     lines: list[Line] = []
     for name, counted in tallies.items():
@@ -442,38 +388,31 @@ def summary(every: Iterable[Row], width: int) -> list[Line]:
 
 
 def _nodes(found: Overview, choice: Choice, width: int) -> list[Line]:
-    if not found.nodes:
-        if choice.filter is None:
-            return []
-        return [line(f"no node matches {choice.filter}", part("; see wnm status --all", Tone.QUIET)), line()]
+    """The table, versions that differ from those on disk, and reasons to look at nodes that do not fit into it."""
     shown = layout(found.nodes, None if choice.every_column else width)
-    # Versions that nodes have on disk, where they differ from those that they run.
-    pairs: dict[tuple[str, str], list[str]] = {}
-    for row in found.nodes:
-        running, own = row.facts.version, row.facts.binary_version
-        if running and own and running != own:
-            pairs.setdefault((running, own), []).append(row.facts.name)
-    words = [
-        f"runs {running}, has {own} on disk: {', '.join(names)}" for (running, own), names in pairs.items()
-    ]
-    differ = [line(part(shorten(printable(each), width), Tone.WARN)) for each in words]
-    return [*table(found.nodes, shown), *differ, line()]
-
-
-def _concerns(found: Overview, choice: Choice, width: int) -> list[Line]:
-    """The reasons to look at nodes, where they do not fit into the table."""
-    shown = layout(found.nodes, None if choice.every_column else width)
-    in_table = shown.why_width is not None
-    lines: list[Line] = []
-    if not in_table:
-        for row in found.concerns:
-            name = short_name(row.facts.name)
-            words = f"{name}: {shorten(printable(row.why or ''), width - len(name) - 2)}"
-            lines.append(line(part(words, Tone.WARN)))
+    in_table, lines = shown.why_width is not None, []
+    if found.nodes:
+        lines += table(found.nodes, shown)
+        pairs: dict[tuple[str, str], list[str]] = {}
+        for row in found.nodes:
+            running, own = row.facts.version, row.facts.binary_version
+            if running and own and running != own:
+                pairs.setdefault((running, own), []).append(row.facts.name)
+        for (running, own), names in pairs.items():
+            words = f"runs {running}, has {own} on disk: {', '.join(names)}"
+            lines.append(part(shorten(printable(words), width), Tone.WARN))
+        lines.append(line())
+    elif choice.filter is not None:
+        more = part("; see wnm status --all", Tone.QUIET)
+        lines += [line(f"no node matches {choice.filter}", more), line()]
+    concerns = []
+    for row in () if in_table else found.concerns:
+        name = short_name(row.facts.name)
+        words = f"{name}: {shorten(printable(row.why or ''), width - len(name) - 2)}"
+        concerns.append(part(words, Tone.WARN))
     if found.hidden_concerns and (found.summarised or not in_table):
-        lines.append(
-            line(part(f"and {found.hidden_concerns:,} more to look at: wnm status --all", Tone.WARN))
-        )
+        words = f"and {found.hidden_concerns:,} more to look at: wnm status --all"
+        concerns.append(part(words, Tone.WARN))
     if found.summarised and not found.concerns:
-        lines.append(line("no node needs a look; wnm status --all lists them all"))
-    return [*lines, line()] if lines else []
+        concerns.append(line("no node needs a look; wnm status --all lists them all"))
+    return [*lines, *concerns, line()] if concerns else lines

@@ -58,9 +58,16 @@ def hanging(lead: "Text", text: str, width: int, tone: Tone = Tone.PLAIN) -> lis
     Where there is no space behind the lead the text goes below it, indented a little.
     """
     shown, indent = part(" ".join(text.split()), tone), lead.cell_len
+
+    def broken(width: int) -> list["Text"]:
+        lines = [*shown.wrap(_console(), width)]
+        for each in lines:
+            each.rstrip()
+        return lines
+
     if width - indent < min(24, shown.cell_len):
-        return [lead, *(line("    ", each) for each in _broken(shown, max(8, width - 4)))]
-    first, *others = _broken(shown, width - indent) or [part("")]
+        return [lead, *(line("    ", each) for each in broken(max(8, width - 4)))]
+    first, *others = broken(width - indent) or [part("")]
     return [line(lead, first), *(line(" " * indent, each) for each in others)]
 
 
@@ -107,18 +114,6 @@ def columns(
 def table(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), indent: int = 0) -> str:
     """The same as one text without tones."""
     return plain(columns(rows, right=right, indent=indent))
-
-
-def indented(text: str, by: str = "  ") -> str:
-    """Every line of a text moved to the right."""
-    return "\n".join(f"{by}{line}" if line else line for line in text.splitlines())
-
-
-def _broken(text: "Text", width: int) -> list["Text"]:
-    lines = [*text.wrap(_console(), width)]
-    for each in lines:
-        each.rstrip()
-    return lines
 
 
 @cache

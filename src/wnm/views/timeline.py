@@ -10,7 +10,7 @@ from wnm.core.decision import BY_HAND
 from wnm.core.earnings import ant_text
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Unseen
-from wnm.core.readings import READINGS, Gauge, gauges
+from wnm.core.readings import BYTES_PER_SECOND, READINGS, Gauge, gauges
 from wnm.core.reasons import Blocked
 from wnm.core.sentences import sentence
 from wnm.core.settings import Settings
@@ -21,7 +21,7 @@ from wnm.views.charts import Trends
 from wnm.views.explain import end_details, ended_words, held_payload, held_words, limits_then
 from wnm.views.material import CycleView, Material, disks_of, facts_of
 from wnm.views.payload import Payload, envelope, moment, picked
-from wnm.views.reports import facts_payload, known, limits, reachability, seen_value
+from wnm.views.reports import facts_payload, known, limits, limits_payload, reachability
 from wnm.views.text import Line, Tone, columns, hanging, line, part
 from wnm.views.words import NOTHING, at, at_and_ago, day, local, printable, short_name, size, span, zone_name
 
@@ -96,6 +96,7 @@ def events_of(events: Events, names: Names) -> tuple[Event, ...]:
     return tuple(event for _, event in sorted(found, key=lambda pair: pair[0]))
 
 
+_OF_OPERATION = ("cycle", "node_id", "result", "error", "note", "freed_bytes")
 _OF_CHANGE = ("at", "cycle", "node_id", "node", "because", "was", "became")
 
 
@@ -110,17 +111,12 @@ def _of_operation(each: OperationRecord, events: Events, names: Names) -> Event:
     if each.result == Result.DONE:
         words = f"{past(view.kind)}{particulars(each.action)}{end_details(view)}"
     return Event(
+        **{name: getattr(each, name) for name in _OF_OPERATION},
         at=each.ended_at or each.intended_at,
-        cycle=each.cycle,
-        node_id=each.node_id,
         node=node_name_of(each.action, names),
         words=words,
         because=sentence(each.action.because, names),
         action=view.kind,
-        result=each.result,
-        error=each.error,
-        note=each.note,
-        freed_bytes=each.freed_bytes,
         rule=_rule(events, each.cycle),
     )
 
@@ -218,12 +214,8 @@ def history_lines(chronicle: Chronicle, zone: tzinfo | None, width: int, *, dots
     """The events by day, then the charts."""
     about = "" if chronicle.node is None else f" to {chronicle.node}"
     span = "day" if chronicle.days == 1 else f"{chronicle.days} days"
-    lines = [
-        _titled(
-            f"what happened{about} over the last {span}", chronicle.generated_at, chronicle.happened, zone
-        ),
-        line(),
-    ]
+    words = f"what happened{about} over the last {span}"
+    lines = [_titled(words, chronicle.generated_at, chronicle.happened, zone), line()]
     if chronicle.earlier:
         words = f"{chronicle.earlier:,} earlier events are left out: give a larger --limit"
         lines += [line(part(words, Tone.QUIET)), line()]
@@ -297,11 +289,12 @@ def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
 
 def waits_of(story: Story) -> tuple[Blocked, ...]:
     """Return the tasks on this very node that the latest cycle held back."""
-    cycle = story.material.cycle
-    if cycle is None or story.seen is None:
-        return ()
-    own = story.seen.node.id
-    return tuple(held for held in cycle.held if own in held.nodes)
+    cycle, seen = story.material.cycle, story.seen
+    return (
+        ()
+        if cycle is None or seen is None
+        else tuple(held for held in cycle.held if seen.node.id in held.nodes)
+    )
 
 
 def _now(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
@@ -344,28 +337,21 @@ def _stop(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
     if stop is None:
         rests = story.seen is not None and story.seen.node.status in ENDS
         never = "it was never stopped, as far as is remembered"
-        return [line(part("how it was stopped is not remembered" if rests else never, Tone.STRONG))]
-    now = story.material.generated_at
-    lines = [line(part("why it was last stopped", Tone.STRONG))]
+        return [part("how it was stopped is not remembered" if rests else never, Tone.STRONG)]
+    who = "wnm" if stop.rule is None else f"wnm, by its rule {stop.rule}"
+    if stop.action is None or stop.rule == BY_HAND:
+        who = "nobody: wnm found it so" if stop.action is None else "somebody, by hand"
     entries = [
-        ("when", at_and_ago(stop.at, now, zone)),
+        ("when", at_and_ago(stop.at, story.material.generated_at, zone)),
         ("what", stop.words),
         ("because", stop.because or NOTHING),
-        ("wanted by", f"{_who(stop)}, in cycle {stop.cycle}"),
+        ("wanted by", f"{who}, in cycle {stop.cycle}"),
     ]
     if stop.action == "StopNode" and stop.rule == "pressure":
         entries.append(("why it", "of the running nodes the youngest is stopped first"))
     entries.append(("until", _until(story, stop, zone)))
-    return [*lines, *_entries(entries, width), *_readings(story, width)]
-
-
-def _who(each: Event) -> str:
-    """The one that wanted it, for people: `by hand`, `wnm, by its rule pressure`, `nobody: it came by itself`."""
-    if each.action is None:
-        return "nobody: wnm found it so"
-    if each.rule == BY_HAND:
-        return "somebody, by hand"
-    return "wnm" if each.rule is None else f"wnm, by its rule {each.rule}"
+    head = part("why it was last stopped", Tone.STRONG)
+    return [head, *_entries(entries, width), *_readings(story, width)]
 
 
 def _until(story: Story, stop: Event, zone: tzinfo | None) -> str:
@@ -406,40 +392,31 @@ def _gauges_then(story: Story) -> list[Gauge] | None:
 
 
 def _sample_words(sample: SampleRecord) -> str:
-    def percent(value: float | None) -> str:
-        return "not seen" if value is None else f"{value:.1f} %"
-
+    shares = {
+        "cpu": sample.cpu_percent,
+        "memory": sample.memory_percent,
+        "fullest disk": sample.disk_used_percent,
+    }
+    words = [f"{name} {'not seen' if each is None else f'{each:.1f} %'}" for name, each in shares.items()]
     loads = [sample.load1, sample.load5, sample.load15]
-    load = "not seen" if None in loads else " ".join(f"{each:.2f}" for each in loads)
-    rates = [
-        (each.name, getattr(sample, each.sample)) for each in READINGS if each.sample and each.unit == "B/s"
-    ]
-    words = [
-        f"cpu {percent(sample.cpu_percent)}",
-        f"memory {percent(sample.memory_percent)}",
-        f"load {load}",
-        f"fullest disk {percent(sample.disk_used_percent)}",
-        *(f"{name} {size(round(value))}/s" for name, value in rates if value is not None),
-    ]
+    words.insert(2, f"load {'not seen' if None in loads else ' '.join(f'{each:.2f}' for each in loads)}")
+    for each in READINGS:
+        rate = getattr(sample, each.sample or "") if each.unit == BYTES_PER_SECOND else None
+        if rate is not None:
+            words.append(f"{each.name} {size(round(rate))}/s")
     return f"{', '.join(words)}; {sample.nodes_running} of {sample.nodes_total} nodes ran after it"
 
 
 def _stop_payload(story: Story) -> Payload | None:
     if story.stop is None:
         return None
-    readings = None
-    if (then := _gauges_then(story)) is not None:
-        readings = {
-            gauge.name: {
-                "unit": gauge.unit,
-                "value": seen_value(gauge),
-                "less_than": gauge.allow,
-                "remove": gauge.remove,
-                "too_high": gauge.too_high,
-            }
-            for gauge in then
-        }
-    sample = None
-    if story.stop_sample is not None:
-        sample = picked(story.stop_sample, SampleRecord.__struct_fields__[1:])
-    return {**event_payload(story.stop), "readings": readings, "sample": sample}
+    then, sample = _gauges_then(story), story.stop_sample
+    readings = {
+        gauge.name: {"unit": gauge.unit, **limits_payload(gauge), "too_high": gauge.too_high}
+        for gauge in then or ()
+    }
+    return {
+        **event_payload(story.stop),
+        "readings": None if then is None else readings,
+        "sample": sample and picked(sample, SampleRecord.__struct_fields__[1:]),
+    }

@@ -24,7 +24,7 @@ def with_reason(words: str, because: str) -> str:
 
 def absolute(moment: datetime) -> str:
     """`2026-03-01 12:00:00 UTC`."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return at(moment, UTC)
 
 
 def relative(moment: datetime, now: datetime) -> str:

@@ -23,17 +23,25 @@ from wnm.core.action import (
     node_of,
     nodes_in,
 )
+from wnm.core.decide.adopt import accepted, adoptions
 from wnm.core.decide.firewall import with_ports
 from wnm.core.decide.growth import free_ids, new_node, no_place, node_cost, one_more, places
 from wnm.core.decide.ladder import conclusions, settle
 from wnm.core.decide.pressure import counted, is_stopped, oldest_first, removal_order, youngest_first
-from wnm.core.decide.storage import missing_storage
+from wnm.core.decide.storage import (
+    Question,
+    held_nodes,
+    place_news,
+    questions,
+    without_doubtful,
+)
 from wnm.core.decide.upgrades import is_outdated, program_for_new, program_for_start, target
 from wnm.core.decision import BY_HAND, Decision
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.lifecycle import runs
 from wnm.core.node import Status
 from wnm.core.observation import NodeSeen, Observation
+from wnm.core.places import PlaceNews
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
 from wnm.core.release import is_older, merged
 from wnm.core.sentences import remedy, waiting_for, what
@@ -56,15 +64,18 @@ class ForcedAction(StrEnum):
     ENABLE = "enable"
     SURVEY = "survey"
     TEARDOWN = "teardown"
+    ADOPT = "adopt"
+    ACCEPT_DISK = "accept_disk"
 
 
 class Request(Value, frozen=True, kw_only=True):
-    """One `--force_action`: named nodes, or `count` nodes of the ladder's choice."""
+    """One `--force_action`: named nodes, or `count` nodes of the ladder's choice, or a storage folder."""
 
     action: ForcedAction
     names: tuple[str, ...] = ()
     count: int | None = None
     confirmed: bool = False
+    storage: str | None = None
 
 
 type Ranking = tuple[Callable[[list[NodeSeen]], list[NodeSeen]], Callable[[NodeSeen], bool]]
@@ -107,34 +118,68 @@ _SIMPLE: Mapping[ForcedAction, Callable[..., NodeAction]] = {
 def forced(seen: Observation, settings: Settings, request: Request) -> Decision:
     """The decision that a request makes. BadInput when it names what is not there or lacks `--confirm`."""
     _check(request)
-    settled = settle(seen, settings)
-    missing = missing_storage(seen, settled.seen)
-    if missing and request.action is ForcedAction.TEARDOWN:
-        # Its nodes would stay behind, with keys that nobody has a copy of.
-        names: dict[int, str] = {each.node.id: each.node.name for each in settled.nodes}
-        raise NeedsOperator(
-            f"cannot tear everything down: {waiting_for(missing[0], names)}",
-            remedy="bring it back, or first remove the nodes on it by name",
-        )
-    actions = _actions(replace(settled.seen, nodes=settled.nodes), settings, request)
+    found, asked = seen, questions(seen)
+    seen = without_doubtful(seen, asked)
+    settled = settle(seen, settings, held_nodes(asked))
+    places: tuple[PlaceNews, ...] = ()
+    actions: tuple[Action, ...] = ()
+    if request.action is ForcedAction.ACCEPT_DISK:
+        places = (accepted(found, settings, request.storage, asked),)
+    elif request.action is ForcedAction.ADOPT:
+        actions = adoptions(found, settings, request.names, asked)
+    else:
+        actions = _actions(replace(settled.seen, nodes=settled.nodes), settings, request)
+        _refuse_doubtful(actions, found, asked, request)
     task = Task(kind=TaskKind.FORCED, text=request.action.value)
     versions = {action.program.version for action in actions if isinstance(action, UpgradeNode)}
     # An upgrade by hand forgives the version that it brings nodes to.
     known = [each for each in settled.seen.remembered.releases if each.version in versions and each.failures]
     # What is due or was interrupted is finished as in any cycle, except on the same nodes.
     taken = nodes_in(actions)
-    besides = () if missing else tuple([each for each in settled.actions if node_of(each) not in taken])
+    besides = () if asked else tuple([each for each in settled.actions if node_of(each) not in taken])
     decision = Decision(
         rule=BY_HAND,
         because=Reason(kind=ReasonKind.FORCED, text=request.action.value),
         conclusions=conclusions(seen.nodes, settled.nodes),
         actions=besides + actions,
-        held=() if actions else (Blocked(kind=BlockKind.NOT_APPLICABLE, action=task),),
+        held=() if actions or places else (Blocked(kind=BlockKind.NOT_APPLICABLE, action=task),),
         releases=merged(settled.releases, [each.lifted() for each in known]) if known else settled.releases,
+        places=places
+        or place_news(seen, settings, asked, [each.node for each in actions if isinstance(each, AddNode)]),
     )
-    if missing:
+    if asked:
         return decision
     return with_ports(decision, seen, settings, [each.node for each in settled.nodes])
+
+
+_HARMLESS = (AddNode, StopNode, DisableNode, EnableNode)
+
+
+def _refuse_doubtful(
+    actions: tuple[Action, ...], found: Observation, asked: tuple[Question, ...], request: Request
+) -> None:
+    """Refuse to touch the folder of a node whose disk is in question: it may be another machine's.
+
+    A node whose folder is not there can be removed by name: that is how the operator says that it is lost.
+    """
+    names = {int(each.node.id): each.node.name for each in found.nodes}
+    gone = {each.node.id for each in found.nodes if each.reading.root_dir_present is False}
+    for question in asked:
+        waits = waiting_for(question.blocked, names)
+        if request.action is ForcedAction.TEARDOWN and question.nodes:
+            # Its nodes would stay behind, with keys that nobody has a copy of.
+            raise NeedsOperator(
+                f"cannot tear everything down: {waits}",
+                remedy="bring it back, or first remove the nodes on it by name",
+            )
+        for action in actions:
+            if isinstance(action, (*_HARMLESS, Resurvey)) or node_of(action) not in question.nodes:
+                continue
+            if not isinstance(action, RemoveNode) or action.node not in gone:
+                raise NeedsOperator(
+                    f"cannot {request.action} {names[node_of(action)]}, it waits for {waits}",
+                    remedy=remedy(question.blocked, names) or "try again when its disk can be read",
+                )
 
 
 def _check(request: Request) -> None:
@@ -146,6 +191,9 @@ def _check(request: Request) -> None:
         f"{asked} removes every node with its data: add --confirm": teardown and not request.confirmed,
         f"{asked} --service_name removes nodes with their data: add --confirm": (
             remove and names and not request.confirmed
+        ),
+        f"{asked} gives up nodes that are not on the disk: add --confirm": (
+            action is ForcedAction.ACCEPT_DISK and not request.confirmed
         ),
         f"{asked} takes no --service_name": (add or survey or teardown) and names,
         f"{asked} needs --service_name NAME --confirm, or --count N": remove and not names and count is None,

@@ -13,13 +13,13 @@ from wnm.core.decide.firewall import ports_of
 from wnm.core.decide.pressure import (
     excess,
     free_slots,
-    has_crashed,
     ids_of,
     is_stopped,
     must_shed,
     oldest_first,
     too_high_to_grow,
 )
+from wnm.core.decide.storage import has_failed, place_problem
 from wnm.core.decide.unwell import shared_cause
 from wnm.core.decide.upgrades import program_for_new, program_for_start, target
 from wnm.core.decision import Proposal
@@ -27,9 +27,17 @@ from wnm.core.errors import holds
 from wnm.core.forms import FAUCET
 from wnm.core.lifecycle import LONGEST_PAUSE, UNDER_WAY, backing_off, backs_off
 from wnm.core.node import Node, NodeId, Status, node_name
-from wnm.core.observation import FileSystem, MachineReading, NodeSeen, Observation, ProcessReading, Unseen
-from wnm.core.readings import disk_gauge, in_crisis
-from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Task, TaskKind
+from wnm.core.observation import (
+    Bound,
+    FileSystem,
+    MachineReading,
+    NodeSeen,
+    Observation,
+    ProcessReading,
+    Unseen,
+)
+from wnm.core.readings import Gauge, disk_gauge, in_crisis, inode_gauge
+from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.settings import Settings
 from wnm.core.values import Value
 
@@ -61,13 +69,24 @@ def free_ids(seen: Observation, settings: Settings, count: int) -> list[NodeId]:
 
 
 def places(seen: Observation, settings: Settings) -> list[Place]:
-    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out."""
+    """The storage folders that new nodes may use, most free bytes first; those in a crisis are left out.
+
+    A folder in which the last addition failed comes after the others until one succeeds there, or an hour has passed.
+    """
     found = []
     for path in settings.node_storage:
-        file_system = _file_system_of(path, seen)
-        if file_system is not None and not in_crisis(file_system, settings):
-            found.append(Place(path=path, file_system=file_system))
-    return sorted(found, key=lambda place: -place.file_system.free_bytes)
+        system = _file_system_of(path, seen)
+        if system is None or in_crisis(system, settings) or system.free_inodes == 0:
+            continue
+        if place_problem(path, seen) is None:
+            found.append(Place(path=path, file_system=system))
+    return sorted(found, key=lambda place: (has_failed(place.path, seen), -place.file_system.free_bytes))
+
+
+def has_untried_place(seen: Observation, settings: Settings) -> bool:
+    """Whether a node fits somewhere where no addition failed lately, while one did elsewhere."""
+    found = [has_failed(place.path, seen) for place in places(seen, settings)]
+    return any(has_failed(path, seen) for path in settings.node_storage) and False in found
 
 
 def _file_system_of(path: str, seen: Observation) -> FileSystem | None:
@@ -120,8 +139,17 @@ def no_place(seen: Observation, settings: Settings) -> Blocked:
     """Return why no storage folder takes a new node."""
     adding = Task(kind=TaskKind.ADD)
     for path in settings.node_storage:
-        if _file_system_of(path, seen) is None:
+        problem = place_problem(path, seen)
+        if problem is not None:
+            mend = Remedy(kind=RemedyKind.MEND_PLACE, path=path)
+            return Blocked(kind=problem, action=adding, path=path, remedy=mend)
+    for path in settings.node_storage:
+        system = _file_system_of(path, seen)
+        if system is None:
             return Blocked(kind=BlockKind.STORAGE_UNSEEN, action=adding, path=path)
+        inodes = inode_gauge(system, settings)
+        if inodes is not None and not inodes.allows_growth:
+            return _inodes_short(adding, inodes)
     return Blocked(kind=BlockKind.NO_SPACE, action=adding, limit=settings.crisis_bytes)
 
 
@@ -129,14 +157,17 @@ SETTLED_AFTER_SECONDS = 60
 
 
 class NodeCost(Value, frozen=True, kw_only=True):
-    """The cost of one more node: share of one core, memory, and disk at once."""
+    """The cost of one more node: share of one core, memory, and disk at once, and its process with its threads."""
 
     cores: float
     memory_bytes: float
     disk_bytes: float
+    threads: int = 32
 
 
 UNKNOWN_COST = NodeCost(cores=0.02, memory_bytes=150e6, disk_bytes=200e6)
+MOST_PIDS_PERCENT = 90.0
+"""Of the processes and threads that there may be the rest is left to everything else."""
 
 
 def grow(seen: Observation, settings: Settings) -> Proposal:
@@ -219,7 +250,8 @@ def _plan_additions(
     program = program_for_new(seen, settings)
     if isinstance(program, Blocked):
         return plan.but(replace(program, action=adding))
-    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE):
+    # A pause is about the folders that an addition failed in: one where none did may be tried meanwhile.
+    if holds(last.add_retry_at, seen.now, longest=LONGEST_PAUSE) and not has_untried_place(seen, settings):
         why, until = last.add_last_error, last.add_retry_at
         return plan.but(Blocked(kind=BlockKind.ADD_BACKOFF, action=adding, text=why, until=until))
     if plan.left <= 0:
@@ -229,7 +261,7 @@ def _plan_additions(
     if len(ids) < wanted:
         plan = plan.but(Blocked(kind=BlockKind.NO_PORTS, action=adding))
     for node_id in ids:
-        choice = _place(plan, seen, settings, cost)
+        choice = place_for_one_more(plan.machine, seen, settings, cost)
         if isinstance(choice, Blocked):
             return plan.but(choice)
         place, machine = choice
@@ -242,15 +274,15 @@ def _plan_additions(
     return plan
 
 
-def _place(
-    plan: _Plan, seen: Observation, settings: Settings, cost: NodeCost
+def place_for_one_more(
+    now: MachineReading, seen: Observation, settings: Settings, cost: NodeCost
 ) -> tuple[Place, MachineReading] | Blocked:
     """The first storage folder, emptiest first, that one more node keeps below every limit."""
     refusal: Blocked | None = None
     adding = Task(kind=TaskKind.ADD)
-    for place in places(replace(seen, machine=plan.machine), settings):
+    for place in places(replace(seen, machine=now), settings):
         mount_point = place.file_system.mount_point
-        machine = one_more(plan.machine, cost, mount_point)
+        machine = one_more(now, cost, mount_point)
         limit = _machine_limit(adding, machine, settings)
         limit = limit or _disk_limit(adding, machine, mount_point, settings)
         if limit is None and in_crisis(_disk(one_more(machine, cost, mount_point), mount_point), settings):
@@ -265,7 +297,13 @@ def _place(
 def _machine_limit(task: Task, then: MachineReading, settings: Settings) -> Blocked | None:
     """Return the task as blocked by a reading that would not be below its limit on the machine as it would be."""
     high = too_high_to_grow(task, then, settings)
-    return high and replace(high, kind=BlockKind.CAPACITY)
+    if high is not None:
+        return replace(high, kind=BlockKind.CAPACITY)
+    full = next((each for each in then.pids if each.percent > MOST_PIDS_PERCENT), None)
+    if full is None:
+        return None
+    where = f"the cgroup {full.where}" if full.where else "this machine"
+    return Blocked(kind=BlockKind.CAPACITY_PIDS, action=task, text=where, count=full.used, limit=full.total)
 
 
 def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Settings) -> Blocked | None:
@@ -275,10 +313,14 @@ def _disk_limit(task: Task, then: MachineReading, mount_point: str, settings: Se
     disk = _disk(then, mount_point)
     if in_crisis(disk, settings):
         return Blocked(kind=BlockKind.CAPACITY_DISK, action=task, path=mount_point, count=disk.free_bytes)
-    gauge = disk_gauge(disk, settings)
-    if gauge.allows_growth:
-        return None
-    return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
+    gauge, inodes = disk_gauge(disk, settings), inode_gauge(disk, settings)
+    if not gauge.allows_growth:
+        return Blocked(kind=BlockKind.CAPACITY, action=task, reading=gauge.against(gauge.allow))
+    return None if inodes is None or inodes.allows_growth else _inodes_short(task, inodes)
+
+
+def _inodes_short(task: Task, inodes: Gauge) -> Blocked:
+    return Blocked(kind=BlockKind.READING_HIGH, action=task, reading=inodes.against(inodes.allow))
 
 
 def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
@@ -287,7 +329,7 @@ def _disk(machine: MachineReading, mount_point: str) -> FileSystem:
 
 def node_cost(seen: Observation) -> NodeCost:
     """The mean of the nodes that have run for a minute; a guess while there are none."""
-    cores, memory = [], []
+    cores, memory, threads = [], [], []
     for each in seen.nodes:
         process = each.reading.process
         if not isinstance(process, ProcessReading) or process.started_at is None:
@@ -298,11 +340,14 @@ def node_cost(seen: Observation) -> NodeCost:
             cores.append(process.cpu_percent / 100 * seen.machine.usable_cores)
         if process.memory_bytes is not None:
             memory.append(float(process.memory_bytes))
+        if process.threads is not None:
+            threads.append(process.threads)
     disk = [float(each.node.disk_bytes) for each in seen.nodes if each.node.disk_bytes is not None]
     return NodeCost(
         cores=fmean(cores) if cores else UNKNOWN_COST.cores,
         memory_bytes=fmean(memory) if memory else UNKNOWN_COST.memory_bytes,
         disk_bytes=fmean(disk) if disk else UNKNOWN_COST.disk_bytes,
+        threads=max(threads, default=UNKNOWN_COST.threads),
     )
 
 
@@ -310,7 +355,7 @@ def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
     """The machine when what is reserved, and the nodes that are starting or will come back, have taken their share."""
     machine = seen.machine
     for each in [each for each in seen.reservations if each.holds(seen.now)]:
-        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0)
+        taken = NodeCost(cores=each.cores, memory_bytes=each.memory_bytes, disk_bytes=0, threads=0)
         machine = one_more(machine, taken, None)
         for path, amount in each.disk_bytes.items():
             # The innermost file system that the path is on, among those that were seen.
@@ -319,10 +364,10 @@ def after_starting(seen: Observation, cost: NodeCost) -> MachineReading:
                 for system in machine.file_systems
                 if f"{path}/".startswith(f"{system.mount_point.rstrip('/')}/")
             ]
-            taken = NodeCost(cores=0, memory_bytes=0, disk_bytes=amount)
+            taken = NodeCost(cores=0, memory_bytes=0, disk_bytes=amount, threads=0)
             machine = one_more(machine, taken, max(mounts, key=len, default=None))
-    for each_node in seen.nodes:
-        if each_node.node.status in UNDER_WAY or has_crashed(each_node):
+    for one in seen.nodes:
+        if one.node.status in UNDER_WAY or (one.node.crashed and is_stopped(one)):
             machine = one_more(machine, cost, None)
     return machine
 
@@ -342,13 +387,21 @@ def one_more(machine: MachineReading, cost: NodeCost, mount_point: str | None) -
         else each
         for each in machine.file_systems
     ]
+    bounds = tuple(_fuller(each, int(cost.memory_bytes)) for each in machine.memory)
+    percent = _plus(machine.memory_percent, memory)
     return replace(
         machine,
         cpu_percent=_plus(machine.cpu_percent, cpu),
-        memory_percent=_plus(machine.memory_percent, memory),
+        memory_percent=max(each.percent for each in bounds) if bounds else percent,
+        memory=bounds,
+        pids=tuple(_fuller(each, cost.threads) for each in machine.pids),
         load=load if isinstance(load, Unseen) else replace(load, one=load.one + cost.cores),
         file_systems=tuple(systems),
     )
+
+
+def _fuller(bound: Bound, more: int) -> Bound:
+    return replace(bound, used=bound.used + more)
 
 
 def _plus(value: float | Unseen, more: float) -> float | Unseen:

@@ -1,6 +1,6 @@
 """The ladder: concludes what became of nodes, then asks the rules in order; the first that acts decides the cycle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Container, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -22,7 +22,16 @@ from wnm.core.action import (
 from wnm.core.decide.firewall import LEFT_ALONE, with_ports
 from wnm.core.decide.growth import grow
 from wnm.core.decide.pressure import is_resting_removal, relieve_pressure
-from wnm.core.decide.storage import missing_storage, remove_dead, with_dead
+from wnm.core.decide.storage import (
+    Question,
+    held_nodes,
+    held_part,
+    place_news,
+    questions,
+    remove_dead,
+    with_dead,
+    without_doubtful,
+)
 from wnm.core.decide.unwell import deal_with_shunned, restart_silent, start_crashed
 from wnm.core.decide.upgrades import release_news, upgrade_outdated
 from wnm.core.decision import Conclusion, Decision, Proposal
@@ -38,7 +47,7 @@ from wnm.core.lifecycle import (
     lacks_restart,
     runs,
 )
-from wnm.core.node import TRANSITIONS, Status
+from wnm.core.node import TRANSITIONS, NodeId, Status
 from wnm.core.observation import Claim, NodeSeen, Observation
 from wnm.core.reasons import Blocked, BlockKind, Reason, ReasonKind, Remedy, RemedyKind, Task, TaskKind
 from wnm.core.release import Release, merged
@@ -60,23 +69,30 @@ class Settled(Value, frozen=True, kw_only=True):
     releases: tuple[Release, ...]
 
 
-def settle(seen: Observation, settings: Settings) -> Settled:
-    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted."""
+def settle(seen: Observation, settings: Settings, held: Collection[NodeId] = ()) -> Settled:
+    """Fill in what was seen, conclude delays that ran out, finish or undo what was interrupted.
+
+    Nothing is finished or undone on the nodes that are `held`.
+    """
     interrupted = {node_of(each.action): each.action for each in seen.interrupted}
+    together = ended_together(seen.nodes, interrupted)
     concluded: list[NodeSeen] = []
     actions: list[NodeAction] = []
     for before in seen.nodes:
         cut_off, pid_before = interrupted.get(before.node.id), before.node.pid
-        node = conclude(before, seen.now, settings, rebooted=seen.rebooted, cut_off=cut_off)
+        shared = before.node.id in together
+        node = conclude(before, seen.now, settings, rebooted=seen.rebooted, cut_off=cut_off, together=shared)
         each = replace(before, node=node)
         concluded.append(each)
-        action = _to_do_again(each, cut_off, seen)
+        if node.id in held:
+            continue
+        action = None if cut_off is None else _to_do_again(each, cut_off, seen)
         action = action or _to_finish(each, cut_off, seen, settings, pid_before=pid_before)
         actions += [] if action is None else [action]
     gone = {action.node for action in actions if isinstance(action, RemoveNode)}
     leaving = [each.node for each in seen.nodes if each.node.id in gone]
     staying = [each for each in concluded if each.node.id not in gone]
-    news = release_news(seen, settings, concluded)
+    news = release_news(seen, settings, concluded, together)
     # Until those that leave are gone their ids and ports stay theirs.
     view = replace(
         seen,
@@ -96,6 +112,22 @@ def settle(seen: Observation, settings: Settings) -> Settled:
     )
 
 
+def ended_together(nodes: Iterable[NodeSeen], interrupted: Container[NodeId]) -> frozenset[NodeId]:
+    """Return the nodes whose processes ended by themselves since the last cycle, if they are of several versions.
+
+    Whatever ended them all (the system short of memory, somebody's killall) is no fault of the version of one.
+    """
+    ended = [
+        each.node
+        for each in nodes
+        if each.node.status not in (Status.STOPPED, *LEFT_ALONE)
+        and is_gone(each.reading)
+        and each.node.id not in interrupted
+    ]
+    versions = {node.gate_version or node.binary_version for node in ended}
+    return frozenset(node.id for node in ended) if len(versions) > 1 else frozenset()
+
+
 def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tuple[Conclusion, ...]:
     """Return the rows to be written: the nodes that are no longer as they were remembered."""
     known = {each.node.id: each.node for each in before}
@@ -103,7 +135,7 @@ def conclusions(before: tuple[NodeSeen, ...], after: tuple[NodeSeen, ...]) -> tu
     return tuple([Conclusion(before=was, after=now) for was, now in pairs if was != now])
 
 
-def _to_do_again(each: NodeSeen, cut_off: NodeAction | None, seen: Observation) -> NodeAction | None:
+def _to_do_again(each: NodeSeen, cut_off: NodeAction, seen: Observation) -> NodeAction | None:
     """What ends an interrupted action that did not get through: an addition is undone, the others are done again."""
     node = each.node
     match cut_off:
@@ -134,8 +166,12 @@ def _to_finish(
         return None if rests or absent else RollBackNode(node=node.id, because=because)
     if rests or seen.rebooted:
         return None
-    stale = lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
-    if stale and node.status in UNDER_WAY and not absent:
+    if (
+        node.gate_version is not None
+        and node.status in UNDER_WAY
+        and not absent
+        and lacks_restart(node, each.reading, seen.now, pid_before=pid_before, cut_off=cut_off)
+    ):
         because = Reason(kind=ReasonKind.UPGRADE_INTERRUPTED, version=node.gate_version)
         return RestartNode(node=node.id, silent=False, because=because)
     if node.status is not Status.REMOVING:
@@ -198,20 +234,20 @@ MISSING_STORAGE = "missing storage"
 
 def decide(seen: Observation, settings: Settings) -> Decision:
     """Decide what this cycle does and what it holds back, from the observation and the settings alone."""
-    settled = settle(seen, settings)
-    missing = missing_storage(seen, settled.seen)
-    if missing:
-        return _stand_still(seen, settled, missing)
+    asked = questions(seen)
+    seen, held = without_doubtful(seen, asked), list(map(held_part, asked))
+    settled = settle(seen, settings, held_nodes(asked))
+    if asked and {each.path for each in seen.storages} <= {each.path for each in asked if each.closed}:
+        return _stand_still(seen, settled, asked)
     view = replace(settled.seen, nodes=with_dead(settled.seen.nodes, seen.now))
     newer = {each.node.id: each for each in view.nodes}
     latest = tuple([newer.get(each.node.id, each) for each in settled.nodes])
     rule, because = IDLE, Reason(kind=ReasonKind.NOTHING_TO_DO)
     if settled.actions:
         rule, because = BOOKKEEPING, settled.actions[0].because
-    chosen = False
-    actions: list[Action] = list(settled.actions)
-    held: list[Blocked] = list(settled.held)
-    taken = nodes_in(actions)  # A node has one action a cycle.
+    chosen, actions = False, list[Action](settled.actions)
+    held += settled.held
+    taken = nodes_in(actions) | held_nodes(asked)  # A node has one action a cycle.
     for name, propose in LADDER:
         proposal = propose(view, settings)
         held += proposal.held
@@ -232,6 +268,8 @@ def decide(seen: Observation, settings: Settings) -> Decision:
             nodes = tuple([node_of(each) for each in own if not isinstance(each, Resurvey)])
             task = Task(kind=TaskKind.RULE, rule=name, nodes=nodes, reason=proposal.because)
             held.append(Blocked(kind=BlockKind.ANOTHER_RULE, action=task, rule=rule))
+    if rule == IDLE and asked:
+        rule, because = MISSING_STORAGE, _standstill(asked)
     decision = Decision(
         rule=rule,
         because=Reason(kind=ReasonKind.ALL_BLOCKED) if rule == IDLE and held else because,
@@ -239,6 +277,9 @@ def decide(seen: Observation, settings: Settings) -> Decision:
         actions=tuple(actions),
         held=tuple(held),
         releases=settled.releases,
+        places=place_news(
+            seen, settings, asked, [each.node for each in actions if isinstance(each, AddNode)]
+        ),
     )
     return with_ports(decision, seen, settings, [each.node for each in latest])
 
@@ -255,21 +296,25 @@ def _with_starting(view: Observation, healing: list[Action]) -> Observation:
     return replace(view, nodes=tuple(nodes))
 
 
-def _stand_still(seen: Observation, settled: Settled, missing: tuple[Blocked, ...]) -> Decision:
-    """With a disk away nothing is done at all: whatever seems to be missing may come back."""
-    first = missing[0]
-    because = Reason(
+def _stand_still(seen: Observation, settled: Settled, asked: tuple[Question, ...]) -> Decision:
+    """With every disk in question nothing is done at all: whatever seems to be missing may come back."""
+    return Decision(
+        rule=MISSING_STORAGE,
+        because=_standstill(asked),
+        conclusions=conclusions(seen.nodes, settled.nodes),
+        actions=(),
+        held=tuple([each.blocked for each in asked]),
+        releases=settled.releases,
+    )
+
+
+def _standstill(asked: tuple[Question, ...]) -> Reason:
+    first = asked[0].blocked
+    return Reason(
         kind=ReasonKind(first.kind.value),
         path=first.path,
         other_path=first.other_path,
         than=first.than,
+        count=first.count,
         nodes=first.nodes,
-    )
-    return Decision(
-        rule=MISSING_STORAGE,
-        because=because,
-        conclusions=conclusions(seen.nodes, settled.nodes),
-        actions=(),
-        held=missing,
-        releases=settled.releases,
     )

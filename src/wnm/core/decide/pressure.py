@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from wnm.core.action import RetireNode, StopNode
 from wnm.core.decision import Proposal
@@ -203,7 +204,7 @@ def youngest_first(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
 
 def oldest_first(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
     """Earliest birth first; ties by lowest id."""
-    return sorted(nodes, key=lambda seen: (seen.node.born, seen.node.id))
+    return sorted(nodes, key=attrgetter("node.born", "node.id"))
 
 
 def removal_order(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
@@ -215,11 +216,6 @@ def removal_order(nodes: Iterable[NodeSeen]) -> list[NodeSeen]:
 def ids_of(nodes: Iterable[NodeSeen]) -> tuple[NodeId, ...]:
     """Their ids, in the same order."""
     return tuple([each.node.id for each in nodes])
-
-
-def has_crashed(seen: NodeSeen) -> bool:
-    """Whether the node is down though nobody stopped it."""
-    return is_stopped(seen) and seen.node.crashed
 
 
 def is_stopped(seen: NodeSeen) -> bool:

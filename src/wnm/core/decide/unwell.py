@@ -9,10 +9,10 @@ from wnm.core.action import RestartNode, RetireNode, StartNode
 from wnm.core.decide.pressure import (
     cap_removes,
     free_slots,
-    has_crashed,
     high_reading,
     ids_of,
     is_healing,
+    is_stopped,
     must_shed,
     oldest_first,
     over_cap,
@@ -44,7 +44,7 @@ def start_crashed(seen: Observation, settings: Settings) -> Proposal:
     Only a reading above its removal limit, the node's own backoff, or a cause that several nodes share holds one
     back; neither upgrades nor the limits of growth do. The cycle after a reboot only looks at what came up by itself.
     """
-    crashed = [each for each in oldest_first(seen.nodes) if has_crashed(each)]
+    crashed = [each for each in oldest_first(seen.nodes) if each.node.crashed and is_stopped(each)]
     if seen.rebooted or not crashed:
         return Proposal()
     program, fallback = target(seen, settings), program_for_new(seen, settings)
@@ -115,12 +115,14 @@ def shared_cause(seen: Observation, settings: Settings) -> SharedCause | None:
     if len(failing) < SEVERAL and not 1 < len(failing) == len(managed):
         return None
     latest = max([each.node.status_since for each in failing])
+    well = [each for each in seen.nodes if each.node.status is Status.RUNNING and runs(each.reading)]
+    started = [each.node.process_started_at or latest for each in well if is_well(each.reading)]
     # One that is being started is the one that is tried, else the one that may be first.
     busy = [each for each in failing if is_healing(each.node)]
     able = _may_be_tried(failing, seen, settings) or failing
     first = busy[0] if busy else min(able, key=lambda each: (each.node.retry_at or seen.now, each.node.id))
     return SharedCause(
-        over=any(_started_well(each, latest) for each in seen.nodes),
+        over=max(started, default=latest) > latest,
         nodes=ids_of(failing),
         tried=first.node.id,
         text=first.node.last_error,
@@ -140,13 +142,6 @@ def _may_be_tried(nodes: list[NodeSeen], seen: Observation, settings: Settings) 
         and each.node.id not in removed
         and not (without and isinstance(each.reading.program, Unseen))
     ]
-
-
-def _started_well(each: NodeSeen, since: datetime) -> bool:
-    started = each.node.process_started_at
-    if each.node.status is not Status.RUNNING or started is None or started <= since:
-        return False
-    return runs(each.reading) and is_well(each.reading)
 
 
 def _own_obstacle(each: NodeSeen, cause: SharedCause | None, now: datetime) -> Blocked | None:

@@ -18,8 +18,13 @@ from wnm.core.release import Release, comparable, is_older, release_of
 from wnm.core.settings import Settings
 
 
-def release_news(seen: Observation, settings: Settings, concluded: Iterable[NodeSeen]) -> tuple[Release, ...]:
-    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed."""
+def release_news(
+    seen: Observation, settings: Settings, concluded: Iterable[NodeSeen], together: frozenset[NodeId]
+) -> tuple[Release, ...]:
+    """The records of versions that change: one that is new here, and those whose gate nodes passed or failed.
+
+    `together` are the nodes that ended with others, which is no version's failure.
+    """
     before = {each.node.id: each.node for each in seen.nodes}
     known = {each.version: each for each in seen.remembered.releases}
     news: dict[str, Release] = {}
@@ -33,7 +38,8 @@ def release_news(seen: Observation, settings: Settings, concluded: Iterable[Node
         was, now = before[each.node.id], each.node
         version, failure = was.gate_version, now.gate_failure
         if version is None:
-            version, failure = was.binary_version, _late_failure(was, each, seen, settings)
+            late = None if was.id in together else _late_failure(was, each, seen, settings)
+            version, failure = was.binary_version, late
         elif was.gate_failure is not None:
             failure = None
         if version is None or (failure is None and not has_passed_gate(was, now)):
@@ -128,8 +134,10 @@ def is_proven(version: str, seen: Observation) -> bool:
 
 
 def _is_healthy(each: NodeSeen) -> bool:
-    """Whether a node answers, if it is of a kind that does; one that does not proves nothing."""
-    return not each.reading.has_pages or each.reading.reachable is Reachability.ANSWERS
+    """Whether a node answers, if it is of a kind that does; else it lacks nothing that it showed before."""
+    if each.reading.has_pages:
+        return each.reading.reachable is Reachability.ANSWERS
+    return all(evidence.shown is not False for evidence in each.reading.evidence)
 
 
 def _nodes_in_gate(version: str, seen: Observation, settings: Settings) -> tuple[NodeId, ...]:
@@ -213,7 +221,8 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     Every node has to pass a gate after its upgrade; the first one's decides whether the others follow.
     """
     running = [each for each in oldest_first(seen.nodes) if each.node.status is Status.RUNNING]
-    held = _above_the_pin(seen, settings)
+    pin = settings.node_version
+    held = [] if pin is None else _above_the_pin(pin, seen, settings)
     back = _take_back(running, seen, settings)
     if back:
         because = Reason(kind=ReasonKind.ENDED_AFTER_UPGRADE, count=len(back))
@@ -245,10 +254,12 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
     if obstacle is not None:
         return Proposal(held=(*held, obstacle))
     ready = _ready(outdated, program, seen, settings, held)
-    chosen = _first_of(ready, free_slots(seen, settings, Status.UPGRADING), program, seen, settings)
-    left = [each for each in ready if each not in chosen]
+    free = free_slots(seen, settings, Status.UPGRADING)
+    chosen, kind, canaries = _first_of(ready, free, version, seen, settings)
+    left = ids_of([each for each in ready if each not in chosen])
     if left:
-        held.append(_queued(ids_of(left), ids_of(chosen), version, seen, settings))
+        task, canary = Task(kind=TaskKind.UPGRADE, nodes=left, version=version), version if canaries else None
+        held.append(Blocked(kind=kind, action=task, version=canary, waits_on=canaries))
     actions = [
         UpgradeNode(node=each.node.id, program=program, because=_because(each, program)) for each in chosen
     ]
@@ -259,7 +270,8 @@ def upgrade_outdated(seen: Observation, settings: Settings) -> Proposal:
 def _take_back(running: list[NodeSeen], seen: Observation, settings: Settings) -> tuple[UpgradeNode, ...]:
     """Bring running nodes that a halted version does no good to an older one that works, each through its gate."""
     found = []
-    for each in running:
+    failed_anywhere = [each for each in seen.remembered.releases if each.failures]
+    for each in running if failed_anywhere else []:
         node, version = each.node, each.node.binary_version
         program = _way_back(each, seen, settings)
         if program is not None and runs(each.reading) and not backs_off(node, seen.now):
@@ -271,9 +283,8 @@ def _take_back(running: list[NodeSeen], seen: Observation, settings: Settings) -
     return tuple(found[: free_slots(seen, settings, Status.UPGRADING)])
 
 
-def _above_the_pin(seen: Observation, settings: Settings) -> list[Blocked]:
+def _above_the_pin(pin: str, seen: Observation, settings: Settings) -> list[Blocked]:
     """The nodes that run more than the pin allows: said, and left as they are."""
-    pin = settings.node_version
     above = [
         each
         for each in seen.nodes
@@ -324,38 +335,24 @@ def _ready(
 
 
 def _first_of(
-    ready: list[NodeSeen], free: int, program: ProgramChoice, seen: Observation, settings: Settings
-) -> list[NodeSeen]:
-    """Those that go now. Until one has passed the gate only one goes; what the network refuses has nothing to lose."""
-    if is_proven(program.version, seen):
-        return ready[:free]
-    urgent = [each for each in ready if _is_urgent(each, program.version)]
-    if urgent:
-        return urgent[:free]
-    if _nodes_in_gate(program.version, seen, settings):
-        return []
-    fit = [each for each in ready if _is_healthy(each)]
-    # The version that waits may be the very one that makes nodes that were silent for long answer again.
-    long_ago = seen.now - patience(settings)
-    fit = fit or [each for each in ready if (each.node.silent_since or seen.now) <= long_ago]
-    return fit[: min(free, 1)]
+    ready: list[NodeSeen], free: int, version: str, seen: Observation, settings: Settings
+) -> tuple[list[NodeSeen], BlockKind, tuple[NodeId, ...]]:
+    """Those that go now, what the others wait for, and the canaries if it is them.
 
-
-def _queued(
-    left: tuple[NodeId, ...],
-    chosen: tuple[NodeId, ...],
-    version: str,
-    seen: Observation,
-    settings: Settings,
-) -> Blocked:
-    """Return what the nodes that do not go now wait for: a slot, or the canary."""
-    task = Task(kind=TaskKind.UPGRADE, nodes=left, version=version)
+    Until one has passed the gate only one goes; what the network refuses has nothing to lose.
+    """
     if is_proven(version, seen):
-        return Blocked(kind=BlockKind.UPGRADE_SLOT, action=task)
-    canaries = _nodes_in_gate(version, seen, settings) or chosen
-    if canaries:
-        return Blocked(kind=BlockKind.CANARY, action=task, version=version, waits_on=canaries)
-    return Blocked(kind=BlockKind.CANARY_CANDIDATE, action=task)
+        return ready[:free], BlockKind.UPGRADE_SLOT, ()
+    in_gate = _nodes_in_gate(version, seen, settings)
+    chosen = [each for each in ready if _is_urgent(each, version)][:free]
+    if not chosen and not in_gate:
+        fit = [each for each in ready if _is_healthy(each)]
+        # The version that waits may be the very one that makes nodes that were silent for long answer again.
+        long_ago = seen.now - patience(settings)
+        fit = fit or [each for each in ready if (each.node.silent_since or seen.now) <= long_ago]
+        chosen = fit[: min(free, 1)]
+    canaries = in_gate or ids_of(chosen)
+    return chosen, BlockKind.CANARY if canaries else BlockKind.CANARY_CANDIDATE, canaries
 
 
 def _because(each: NodeSeen, program: ProgramChoice) -> Reason:

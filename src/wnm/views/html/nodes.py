@@ -9,10 +9,11 @@ from wnm.core.earnings import ATTOS_PER_ANT
 from wnm.core.node import ProcessState
 from wnm.core.observation import Unseen
 from wnm.core.readings import PERCENT, Gauge, in_crisis
-from wnm.views.html.markup import Markup, data_block, element, harmless, quiet, section, time
+from wnm.views.html.markup import Markup, data_block, element, harmless, quiet, raw, section, time
 from wnm.views.html.verdict import Subject
 from wnm.views.material import NodeFacts, tally
-from wnm.views.reports import FIGURES, FORMS, reachability, rounded
+from wnm.views.places import limit_notes, place_notes
+from wnm.views.reports import FIGURES, FORMS, Row, reachability, rounded
 from wnm.views.words import NOTHING, short_ant, shorten, size, window
 
 _HEADROOM = 1.25
@@ -34,7 +35,10 @@ def gauges(subject: Subject) -> Markup:
     over = "" if seconds is None else f", rates over the last {window(seconds)}"
     marks = ". Nodes are added below the dashed mark and shed above the solid one."
     seen = quiet("Seen ", time(material.seen.now), over, marks)
-    return section("machine", "The machine", seen, element("ul", *cards, class_="gauges"))
+    notes = place_notes(material.seen, material.settings, material.generated_at)
+    limits = [element("p", words) for words in limit_notes(material.seen.machine)]
+    told = [element("p", f"Storage {each.path}: {each.words}; {each.remedy or ''}") for each in notes]
+    return section("machine", "The machine", seen, element("ul", *cards, class_="gauges"), *limits, *told)
 
 
 def _card(gauge: Gauge, detail: str | None, *, crisis: bool = False) -> Markup:
@@ -52,14 +56,10 @@ def _card(gauge: Gauge, detail: str | None, *, crisis: bool = False) -> Markup:
     limits = ", ".join(f"{verb} {rounded(gauge, limit)}" for verb, limit in words if limit is not None)
     told = limits[:1].upper() + limits[1:] if gauge.is_on else None
     rows = [detail, value.reason if isinstance(value, Unseen) else None]
+    reading = element("span", gauge.name, class_="name"), element("span", now, class_="value")
     return element(
         "li",
-        element(
-            "p",
-            element("span", gauge.name, class_="name"),
-            element("span", now, class_="value"),
-            class_="reading",
-        ),
+        element("p", *reading, class_="reading"),
         _scale(gauge) if gauge.is_on else None,
         quiet(element("span", state, class_="state"), " ", told),
         *(quiet(row) for row in rows if row),
@@ -94,44 +94,40 @@ class Column(Struct, frozen=True):
     """One column. `kind` tells the script how to sort and write a value: word, text, count, number (of something, not
     so many of it), bytes, percent, span, coin.
 
-    Words are few and repeat; they are sent once. The value is that of a node, of the reason to look at it, and of what
-    it earned today in attos.
+    Words are few and repeat; they are sent once.
     """
 
     heading: str
     kind: str
-    value: Callable[[NodeFacts, str | None, int | None], Any]
+    value: Callable[[Row], Any]
 
 
-def _figures(*keys: str) -> list[Column]:
-    def column(key: str, heading: str, kind: str) -> Column:
-        if kind == "coin":  # whole tokens; six digits are more than anybody reads
-            return Column(heading, kind, lambda node, why, earned: _coins(earned))
-        if kind == "percent":
-            return Column(heading, kind, lambda node, why, earned: _rounded(getattr(node, key)))
-        return Column(heading, kind, lambda node, why, earned: getattr(node, key))
-
-    known = {each.key: each for each in FIGURES}
-    return [column(key, known[key].heading, known[key].kind) for key in keys]
+# Whole tokens; six digits are more than anybody reads.
+_SENT: dict[str, Callable[[Any], Any]] = {
+    "coin": lambda attos: float(f"{attos / ATTOS_PER_ANT:.6g}"),
+    "percent": lambda percent: round(percent, 2),
+}
 
 
-def _coins(attos: int | None) -> float | None:
-    return None if attos is None else float(f"{attos / ATTOS_PER_ANT:.6g}")
+def _figure(key: str) -> Column:
+    figure = next(each for each in FIGURES if each.key == key)
+
+    def value(row: Row) -> Any:
+        known = figure.value(row)
+        return _SENT[figure.kind](known) if known is not None and figure.kind in _SENT else known
+
+    return Column(figure.heading, figure.kind, value)
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)
-
-
+_IN_ORDER = ("connected_peers", "records", "shunned", "disk_bytes", "memory_bytes", "cpu_percent")
 COLUMNS = (
-    Column("Name", "text", lambda node, why, earned: node.name),
-    Column("Status", "word", lambda node, why, earned: str(node.status)),
-    Column("Seen", "word", lambda node, why, earned: _seen(node)),
-    Column("Version", "word", lambda node, why, earned: node.version or node.binary_version),
-    *_figures("connected_peers", "records", "shunned", "disk_bytes", "memory_bytes", "cpu_percent"),
-    *_figures("uptime_seconds", "earned"),
-    Column("Port", "number", lambda node, why, earned: node.port),
-    Column("Why look", "word", lambda node, why, earned: why),
+    Column("Name", "text", lambda row: row.facts.name),
+    Column("Status", "word", lambda row: str(row.facts.status)),
+    Column("Seen", "word", lambda row: _seen(row.facts)),
+    Column("Version", "word", lambda row: row.facts.version or row.facts.binary_version),
+    *map(_figure, (*_IN_ORDER, "uptime_seconds", "earned")),
+    Column("Port", "number", lambda row: row.facts.port),
+    Column("Why look", "word", lambda row: row.why),
 )
 _WHY = len(COLUMNS) - 1
 _PLAIN = ("Name", "Status", "Seen", "Version", "Peers", "Records", "Disk", "Why look")
@@ -142,7 +138,7 @@ def nodes(subject: Subject) -> Markup:
     """The section with its controls, which the script shows when it is there to serve them."""
     material = subject.material
     entries = [
-        (node, why, subject.earned_today.get(node.name))
+        Row(node, why, subject.earned_today.get(node.name), material.generated_at)
         for node, why in zip(material.facts, material.concerns, strict=True)
     ]
     if not entries:
@@ -151,14 +147,13 @@ def nodes(subject: Subject) -> Markup:
     today = f"; earned today {short_ant(earned)} ANT" if subject.earned_today else ""
     cap = f"at most {material.settings.node_cap:,} are wanted (node_cap)"
     # Those that somebody may want to look at come first.
-    shown = sorted(entries, key=lambda each: each[1] is None)[:WITHOUT_SCRIPT]
+    shown = sorted(entries, key=lambda row: row.why is None)[:WITHOUT_SCRIPT]
     note = (
         f"The first {len(shown)} of {len(entries):,} nodes; with scripts allowed this page shows all of them."
     )
-    rows = []
-    for entry in shown:
-        cells = [_cell(column, column.value(*entry)) for column in COLUMNS]
-        rows.append(element("tr", *cells, role="row"))
+    rows = [
+        element("tr", *(_cell(column, column.value(row)) for column in COLUMNS), role="row") for row in shown
+    ]
     return section(
         "nodes",
         "Nodes",
@@ -189,34 +184,20 @@ def _controls(subject: Subject) -> Markup:
     for status, count in subject.material.counts.items():
         if count:
             options.append(element("option", f"{status} ({count:,})", value=str(status)))
+    which = element("label", "Show ", for_="which"), element("select", *options, id="which")
+    tallied = element("p", "", id="node-count", role="status", class_="quiet")
     return element(
-        "div",
-        element(
-            "span",
-            element("label", "Filter ", for_="filter"),
-            element(
-                "input",
-                type="search",
-                id="filter",
-                autocomplete="off",
-                spellcheck="false",
-                placeholder="name, version, reason …",
-            ),
-            class_="control",
-        ),
-        element(
-            "span",
-            element("label", "Show ", for_="which"),
-            element("select", *options, id="which"),
-            class_="control",
-        ),
-        element("p", "", id="node-count", role="status", class_="quiet"),
-        id="node-controls",
-        hidden=True,
+        "div", _SEARCH, element("span", *which, class_="control"), tallied, id="node-controls", hidden=True
     )
 
 
-def _data(entries: list[tuple[NodeFacts, str | None, int | None]]) -> dict[str, Any]:
+_SEARCH = raw(
+    '<span class="control"><label for="filter">Filter </label><input type="search" id="filter" '
+    'autocomplete="off" spellcheck="false" placeholder="name, version, reason …"></span>'
+)
+
+
+def _data(entries: list[Row]) -> dict[str, Any]:
     """Rows of values in the order of the columns; a word is its place in `words`, -1 for none."""
     words: dict[str, int] = {}
 
@@ -227,7 +208,7 @@ def _data(entries: list[tuple[NodeFacts, str | None, int | None]]) -> dict[str, 
             return value
         return -1 if value is None else words.setdefault(value, len(words))
 
-    rows = [[packed(column, column.value(*each)) for column in COLUMNS] for each in entries]
+    rows = [[packed(column, column.value(row)) for column in COLUMNS] for row in entries]
     columns = [[column.heading, column.kind] for column in COLUMNS]
     return {"columns": columns, "status": 1, "why": _WHY, "rows": rows, "words": list(words)}
 
@@ -240,9 +221,9 @@ def _head(column: Column) -> Markup:
 def _cell(column: Column, value: Any) -> Markup:
     forms = {**FORMS, "coin": "{:.4g}".format, "count": "{:,}".format}
     kind = None if column.kind in _WORDS else "number"
-    words = (
-        NOTHING if value is None else forms.get(column.kind, lambda text: shorten(str(text), _LONGEST))(value)
-    )
+    words = NOTHING
+    if value is not None:
+        words = forms[column.kind](value) if column.kind in forms else shorten(str(value), _LONGEST)
     return element(
         "td",
         words,

@@ -149,24 +149,23 @@ def _head(subject: Subject, found: Verdict) -> Markup:
         f"{symbol}</text></svg>"
     )
     icon = f"data:image/svg+xml;base64,{b64encode(drawing.encode()).decode()}"
-    named = {
-        "viewport": "width=device-width, initial-scale=1",
-        "color-scheme": "light dark",
-        "robots": "noindex",
-        "referrer": "no-referrer",
-    }
     return element(
         "head",
         element("meta", charset="utf-8"),
         # A page that is opened from a file has no headers; http-equiv holds there too.
         element("meta", http_equiv="Content-Security-Policy", content=policy()),
-        *(element("meta", name=name, content=content) for name, content in named.items()),
+        _METAS,
         element("title", f"{symbol} {subject.machine_name}: {found.sentence}"),
         element("link", rel="icon", href=icon),
         element("style", raw(source("page.css"))),
     )
 
 
+_METAS = raw(
+    '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" '
+    'content="light dark"><meta name="robots" content="noindex"><meta name="referrer" content="no-referrer">'
+)
+_MORE = raw(" More: <code>wnm status</code>, <code>wnm explain</code>, <code>wnm doctor</code>.")
 _THEME = raw(
     '<span class="control" id="theme-control" hidden><label for="theme">Colours </label><select id="theme">'
     '<option value="">as my system</option><option value="light">light</option>'
@@ -209,17 +208,6 @@ def _last_cycle(subject: Subject) -> Markup:
 
 
 def _footer(subject: Subject) -> Markup:
-    commands = [element("code", f"wnm {name}") for name in ("status", "explain", "doctor")]
-    return element(
-        "footer",
-        element(
-            "p",
-            f"Written by wnm {subject.version} ",
-            time(subject.material.generated_at),
-            ". ",
-            element("span", "Times are UTC.", id="zone"),
-            " More: ",
-            joined(commands, ", "),
-            ".",
-        ),
-    )
+    written = f"Written by wnm {subject.version} ", time(subject.material.generated_at), ". "
+    zone = element("span", "Times are UTC.", id="zone")
+    return element("footer", element("p", *written, zone, _MORE))

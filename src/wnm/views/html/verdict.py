@@ -50,7 +50,7 @@ class State(StrEnum):
     BAD = "needs you"
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True):
     """The state, the sentence, and what is left to say about it."""
 
     state: State
@@ -70,30 +70,25 @@ def verdict(subject: Subject) -> Verdict:
             words = "No cycle has run yet"
         elif now - cycle.started_at > LATE_AFTER:
             words = f"wnm has not run for {span(now - cycle.started_at)}"
-        return Verdict(state=State.BAD, sentence=words, more=more)
+        return Verdict(State.BAD, words, more)
     if subject.alerts:
         # The machine is not fine, although all nodes may be.
-        worst = next(
-            (each for each in subject.alerts if each.severity is Severity.CRITICAL), subject.alerts[0]
-        )
-        rest = len(subject.alerts) - 1
-        return Verdict(
-            state=State.BAD if worst.severity is Severity.CRITICAL else State.NOTE,
-            sentence=shorten(words_of(worst), _LONGEST),
-            more=f"{rest:,} more alert{' is' if rest == 1 else 's are'} open" if rest else None,
-        )
+        worst = min(subject.alerts, key=lambda each: each.severity is not Severity.CRITICAL)
+        rest, is_bad = len(subject.alerts) - 1, worst.severity is Severity.CRITICAL
+        more = f"{rest:,} more alert{' is' if rest == 1 else 's are'} open" if rest else None
+        return Verdict(State.BAD if is_bad else State.NOTE, shorten(words_of(worst), _LONGEST), more)
     total, counts = len(subject.material.nodes), subject.material.counts
     running, concerns = counts[Status.RUNNING], sum(why is not None for why in subject.material.concerns)
     if concerns:
         look = f"{concerns:,} want{'s' if concerns == 1 else ''} a look"
-        return Verdict(state=State.NOTE, sentence=f"{running:,} of {total:,} nodes run, {look}")
+        return Verdict(State.NOTE, f"{running:,} of {total:,} nodes run, {look}")
     others = tally(counts, but=Status.RUNNING, form=",")
     words = f"All is well: {running:,} of {total:,} nodes run, {others}"
     if not total:
         words = "All is well; there are no nodes yet"
     elif running == total:
         words = f"All {total:,} nodes are fine" if total > 1 else "The node is fine"
-    return Verdict(state=State.FINE, sentence=words)
+    return Verdict(State.FINE, words)
 
 
 def words_of(alert: Episode) -> str:
