@@ -21,8 +21,7 @@ from wnm_fleet.core.decide.settle import cancelled
 from wnm_fleet.core.gpu import Gpu, GpuFault
 from wnm_fleet.core.tasks import Task
 from wnm_fleet.core.workload import Spec, State, Workload
-from wnm_fleet.engine.contract import EngineUnreachable, LogLine, NotThere
-from wnm_fleet.engine.local import LocalEngine
+from wnm_fleet.engine.contract import Engine, EngineUnreachable, LogLine, NotThere
 from wnm_fleet.gpu import look as gpu_look
 from wnm_fleet.service.images import BackgroundPulls, Pull
 from wnm_fleet.service.outputs import Outputs
@@ -60,10 +59,14 @@ class LocalFleet:
     """The fleet whose files lie in a folder of the operator's; `url` names another Docker than the default one."""
 
     def __init__(self, folder: Path, url: str | None = None) -> None:
+        from wnm_fleet.engine.local import (
+            LocalEngine,  # the Docker SDK takes a while: not for what is refused
+        )
+
         self._folder = folder
         self._database = open_database(f"sqlite:///{folder}/fleet.db")
         self.store = FleetStore(self._database)
-        self.engine = LocalEngine(url)
+        self.engine: Engine = LocalEngine(url)
         self.pulls = BackgroundPulls(folder / "pulls", url, self.now)
         self._outputs = Outputs(folder / "outputs")
         self.name = socket.gethostname().partition(".")[0]
