@@ -19,7 +19,7 @@ MOST_LINES = {
     "wnm": 28_870,  # storage folders: markers, facts, adoption; what ant-nodes tell in logs and files, why they fail
     "wnm_adopt": 4_620,  # markers
     "wnm_sim": 2_580,  # the lines and files of a real ant-node
-    "wnm_fleet": 2_900,  # GPUs, the queue, the local engine, its memory and its sweep
+    "wnm_fleet": 4_500,  # one machine: GPUs, queue, engine, memory, sweep and commands
     "wnm/cli": 580,
     "wnm/app": 3_238,  # markers at --init and in a cycle
     "wnm/alerts": 800,  # it shows them, too
