@@ -5,6 +5,7 @@ module costs next to nothing. It is what `wnm.app.context.Wiring` describes.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,9 +20,10 @@ from wnm.system.clock import SystemClock
 if TYPE_CHECKING:
     from wnm.act.steps import Backends
     from wnm.formats.systemd_unit import Scope
+    from wnm.process_managers.launchd import LaunchdDriver
 
 
-class Backend[T](Struct, frozen=True, kw_only=True):
+class Backend[T](Struct, frozen=True):
     """A backend: its constructor, and its constraints on this machine.
 
     `why_not_here` returns the error that keeps it from working, None if nothing does; `refuse_folder` raises
@@ -29,8 +31,8 @@ class Backend[T](Struct, frozen=True, kw_only=True):
     """
 
     build: Callable[[Clock], T]
-    why_not_here: Callable[[], NeedsOperator | None] = lambda: None
-    refuse_folder: Callable[[str], None] = lambda folder: None
+    why_not_here: Callable[[], NeedsOperator | None] | None = None
+    refuse_folder: Callable[[str], None] | None = None
 
 
 def _setsid(clock: Clock) -> UnitDriver:
@@ -40,27 +42,18 @@ def _setsid(clock: Clock) -> UnitDriver:
     return SetsidDriver(clock, cores=usable_cores())
 
 
-def _systemd(scope: "Scope") -> Callable[[Clock], UnitDriver]:
-    def build(clock: Clock) -> UnitDriver:
-        from wnm.process_managers.systemd import SystemdDriver
-        from wnm.sensors.host import usable_cores
+def _systemd(scope: "Scope", clock: Clock) -> UnitDriver:
+    from wnm.process_managers.systemd import SystemdDriver
+    from wnm.sensors.host import usable_cores
 
-        return SystemdDriver(clock, scope=scope, cores=usable_cores())
-
-    return build
+    return SystemdDriver(clock, scope=scope, cores=usable_cores())
 
 
-def _no_system_services() -> NeedsOperator | None:
+def _no_systemd(scope: "Scope") -> NeedsOperator | None:
     from wnm.process_managers.systemd import why_not_here
 
-    # Root carries out the cycle of an ordinary user: see wnm.app.elevate.
-    return why_not_here("system", user_id=0)
-
-
-def _no_user_services() -> NeedsOperator | None:
-    from wnm.process_managers.systemd import why_not_here
-
-    return why_not_here("user")
+    # Root carries out the cycle of an ordinary user over services of the system: see wnm.app.elevate.
+    return why_not_here(scope, user_id=0 if scope == "system" else None)
 
 
 def _refuse_in_units(folder: str) -> None:
@@ -70,17 +63,11 @@ def _refuse_in_units(folder: str) -> None:
     bare_path(f"{folder}/antnode0001")
 
 
-def _launchd(clock: Clock) -> UnitDriver:
+def _launchd(clock: Clock) -> "LaunchdDriver":
     from wnm.process_managers.launchd import LaunchdDriver
     from wnm.sensors.host import usable_cores
 
     return LaunchdDriver(clock, cores=usable_cores())
-
-
-def _no_agents() -> NeedsOperator | None:
-    from wnm.process_managers.launchd import LaunchdDriver
-
-    return LaunchdDriver(SystemClock()).why_not_here()
 
 
 def _null(clock: Clock) -> Firewall:
@@ -97,16 +84,12 @@ def _ufw(clock: Clock) -> Firewall:
 
 # The traits of a process manager that decisions depend on are in the row of the same name in wnm.core.backends.
 DRIVERS: Mapping[str, Backend[UnitDriver]] = {
-    "systemd": Backend(
-        build=_systemd("system"), why_not_here=_no_system_services, refuse_folder=_refuse_in_units
-    ),
-    "systemd+user": Backend(
-        build=_systemd("user"), why_not_here=_no_user_services, refuse_folder=_refuse_in_units
-    ),
-    "setsid": Backend(build=_setsid),
-    "launchd": Backend(build=_launchd, why_not_here=_no_agents),
+    "systemd": Backend(partial(_systemd, "system"), partial(_no_systemd, "system"), _refuse_in_units),
+    "systemd+user": Backend(partial(_systemd, "user"), partial(_no_systemd, "user"), _refuse_in_units),
+    "setsid": Backend(_setsid),
+    "launchd": Backend(_launchd, lambda: _launchd(SystemClock()).why_not_here()),
 }
-FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(build=_null), "ufw": Backend(build=_ufw)}
+FIREWALLS: Mapping[str, Backend[Firewall]] = {"null": Backend(_null), "ufw": Backend(_ufw)}
 
 
 def run_once(asked: Invocation | None = None) -> Report:
@@ -167,11 +150,14 @@ def check(settings: Settings) -> None:
     from wnm.node_kinds.kinds import KINDS
 
     driver = _pick(DRIVERS, "process_manager", settings.process_manager)
-    problem = driver.why_not_here() or _pick(FIREWALLS, "firewall", settings.firewall).why_not_here()
-    if problem is not None:
-        raise problem
+    for backend in (driver, _pick(FIREWALLS, "firewall", settings.firewall)):
+        problem = backend.why_not_here() if backend.why_not_here is not None else None
+        if problem is not None:
+            raise problem
     places = [("node_storage", each) for each in settings.node_storage]
     for name, folder in (*places, ("log_storage", settings.log_storage)):
+        if driver.refuse_folder is None:
+            break
         try:
             driver.refuse_folder(folder)
         except ValueError as reason:

@@ -19,6 +19,7 @@ from wnm.core.errors import NeedsOperator, Permanent, ProgramFailed, WnmError
 from wnm.core.lifecycle import after, after_additions, during
 from wnm.core.node import Node, NodeId, ProcessState, Reachability, id_in_name
 from wnm.core.observation import Observation, ProcessReading, ProgramReading, Remembered, Unseen
+from wnm.core.places import Marker, PlaceNews
 from wnm.core.release import Release, after_outcomes, merged
 from wnm.core.settings import Settings
 from wnm_sim.world import PowerCutError, SimulatedBackends, World
@@ -44,7 +45,7 @@ class SimulatedLedger(Struct):
 
     rows: dict[NodeId, Node] = {}
     unconcluded: dict[int, NodeAction] = {}
-    remembered: Remembered = field(default_factory=Remembered)
+    remembered: Remembered = field(default_factory=lambda: Remembered(identity="simulated"))
     boot_id: str | None = None
     last_cycle_at: datetime | None = None
     operations: int = 0
@@ -98,6 +99,12 @@ class SimulatedLedger(Struct):
         self._learn(after_outcomes(self.remembered.releases, tried))
         self.boot_id = seen.machine.boot_id
         self.last_cycle_at = seen.now
+
+    def know(self, news: Sequence[PlaceNews]) -> None:
+        """Remember storage folders as they were decided to be."""
+        known = {each.path: each for each in self.remembered.places}
+        known |= {each.place.path: each.place for each in news}
+        self.remembered = replace(self.remembered, places=tuple(known.values()))
 
     def _learn(self, news: Sequence[Release]) -> None:
         self.remembered = replace(self.remembered, releases=merged(self.remembered.releases, news))
@@ -170,7 +177,7 @@ def _file_system(world: World, mount_point: str) -> observation.FileSystem:
     total, used = world.disks[mount_point].total_bytes, world.used_bytes(mount_point)
     free, percent = total - used, used / total * 100
     return observation.FileSystem(
-        mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=percent
+        mount_point=mount_point, total_bytes=total, free_bytes=free, used_percent=percent, id=mount_point
     )
 
 
@@ -179,7 +186,13 @@ def _storage(world: World, path: str) -> observation.Storage:
     mount_point = world.disk_under(path)
     present = world.storages[path] in (mount_point, path)
     empty = not any(dirname(each) == path and world.folder(each) for each in world.folders)
-    return observation.Storage(path=path, present=present, empty=empty, mount_point=mount_point)
+    return observation.Storage(
+        path=path,
+        present=present,
+        empty=empty,
+        mount_point=mount_point,
+        marker=world.markers.get((mount_point, path)) if present else None,
+    )
 
 
 def _node(world: World, node: Node, *, blind: bool) -> observation.NodeSeen:
@@ -251,6 +264,7 @@ class SimulatedMachine(Struct, kw_only=True):
         with suppress(PowerCutError):
             decision = choose(seen, self.settings)
             self.world.step()
+            self._mark(decision)
             intended = self.ledger.intend(seen, decision)
             self.world.step()
             results = tuple(self._carry_out(item.action, item.during) for item in intended)
@@ -262,6 +276,16 @@ class SimulatedMachine(Struct, kw_only=True):
             self.ledger.conclude(seen, intended, results)
             outcomes = results
         return SimulatedCycle(seen=seen, decision=decision, outcomes=outcomes)
+
+    def _mark(self, decision: Decision) -> None:
+        """The marker first, then what is remembered of it: the power may go between them."""
+        for each in decision.places:
+            place = each.place
+            if each.marks and place.folder is not None:
+                at = (self.world.disk_under(place.path), place.path)
+                self.world.markers[at] = Marker(database="simulated", folder=place.folder)
+            self.world.step()
+            self.ledger.know((each,))
 
     def _change_ports(self, decision: Decision) -> None:
         firewall = SimulatedBackends(self.world)

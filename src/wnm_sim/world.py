@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from wnm.core.errors import Permanent, Transient
 from wnm.core.node import Node, ProcessState
 from wnm.core.observation import FirewallReading, Load, PortRule, ProcessReading, Unseen
+from wnm.core.places import Marker
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = "/"
@@ -76,9 +77,9 @@ SOUND = Flaw()
 class World(Struct):
     """Everything outside of wnm, by its name there. `steps_left` counts down to a power cut.
 
-    `flaws` are those of versions, `least_version` is the oldest that the network takes; where the service manager
-    `keeps_up` nodes, it starts again what ends by itself. `failing` counts the calls of a verb that are still to
-    fail, nodes in `sick` end within a minute.
+    `markers` are those of storage folders, by disk and path. `flaws` are those of versions, `least_version` is the
+    oldest that the network takes; where the service manager `keeps_up` nodes, it starts again what ends by itself.
+    `failing` counts the calls of a verb that are still to fail, nodes in `sick` end within a minute.
     """
 
     seed: int
@@ -94,6 +95,7 @@ class World(Struct):
     program: str | None = "0.4.0"
     slowest_start: timedelta = timedelta(minutes=4)
     folders: dict[str, Folder] = {}
+    markers: dict[tuple[str, str], Marker] = {}
     log_folders: set[str] = set()
     units: set[str] = set()
     open_ports: dict[str, int] = {}

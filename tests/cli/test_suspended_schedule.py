@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from wnm.app.schedule import suspended_schedule
+from wnm.app.schedule import Place, suspended_schedule
 from wnm.core.errors import NeedsOperator
 
 LINE = "* * * * * wnm"
 
 
 @dataclass
-class OneLine:
+class OneLine(Place):
     """A place for the line of one database, in memory."""
 
     kept: str | None = LINE
@@ -24,9 +24,6 @@ class OneLine:
         if not self.readable:
             raise NeedsOperator("it is not ours", remedy="move it away")
         return self.kept
-
-    def text_with(self, line: str) -> str:
-        return line
 
     def install(self, line: str) -> bool:
         self.kept = line

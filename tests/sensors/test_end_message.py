@@ -69,3 +69,48 @@ def test_what_its_log_says_to_have_ended_it_comes_first(tmp_path: Path) -> None:
     ended = "[2026-03-01T12:00:01.000000Z ERROR ant_node 1] Node terminated due to: HardDiskWriteError"
     write(f"{node.log_dir}/antnode.log", f"{ended}\nand so on\n", 1)
     assert end_message(node, ANTNODE) == "HardDiskWriteError"
+
+
+def told(*messages: str) -> str:
+    """Lines of an ant-node, the last of a process that began after another one."""
+    begun = ['ant-node starting version="0.22.0"', "Node running, waiting for shutdown signal"]
+    said = [*begun, 'ant-node starting version="0.23.1"', *messages]
+    return "".join(f"2026-03-01T12:00:01.000000Z  INFO ant_node::node: {message}\n" for message in said)
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        (
+            ["Node running, waiting for shutdown signal", "Received SIGTERM, initiating shutdown"],
+            "its log says that it was told to stop",
+        ),
+        (
+            ["Successfully upgraded to version 0.24.0! Restarting...", "Goodbye!"],
+            "it stopped to go on as 0.24.0, which it had put in the place of its program",
+        ),
+        (["P2P node started"], "it was killed before it was fully started"),
+        (
+            ["Node running, waiting for shutdown signal", "CRITICAL: the store is lost"],
+            "CRITICAL: the store is lost",
+        ),
+    ],
+)
+def test_ends_of_an_ant_node_are_told_apart(tmp_path: Path, messages: list[str], expected: str) -> None:
+    node = node_in(tmp_path)
+    write(f"{node.log_dir}/ant-node.2026-03-01.log", told(*messages), 1)
+    assert end_message(node, KINDS["ant-node"]) == expected
+
+
+def test_a_crash_is_told_by_its_last_complaints(tmp_path: Path) -> None:
+    node = node_in(tmp_path)
+    complaint = "2026-03-01T12:00:02.000000Z  WARN ant_node::storage: Failed to store chunk ab: odd\n"
+    write(
+        f"{node.log_dir}/ant-node.2026-03-01.log",
+        told("Node running, waiting for shutdown signal") + complaint,
+        1,
+    )
+    assert (
+        end_message(node, KINDS["ant-node"])
+        == "the last that its log complains of: Failed to store chunk ab: odd"
+    )

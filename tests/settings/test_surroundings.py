@@ -12,7 +12,7 @@ from msgspec.structs import fields
 from scripts.reference.settings import settings_markdown
 from tests.settings.hosts import WALLET, given
 
-from wnm.app.addresses import checksum_error
+from wnm.app.context import checksum_error
 from wnm.core.errors import nearest
 from wnm.core.forms import FAUCET
 from wnm.core.layers import resolve
@@ -124,7 +124,7 @@ def test_a_quiet_cycle_loads_nothing_that_it_does_not_need(tmp_path: Path) -> No
     code = f"""
 import sys
 from pathlib import Path
-from wnm.app.addresses import checksum_error
+from wnm.app.context import checksum_error
 from wnm.app.sources import gather
 from wnm.cli.parse import parse
 from wnm.core.layers import Layer, resolve

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.storage.builders import NOW
 
-from wnm.app.identity import notice_copy
+from wnm.app.settings import notice_copy
 from wnm.core.observation import Identity
 from wnm.storage.creation import create
 from wnm.storage.database import open_for_reading, open_for_writing

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct, field
 
-from wnm.app.addresses import checksum_error
 from wnm.app.invocation import Invocation
 from wnm.app.sources import gather
 from wnm.core.contracts import Clock
@@ -94,18 +93,30 @@ def database_file(text: str) -> str:
     return os.path.abspath(os.path.expandvars(os.path.expanduser(path)))  # noqa: PTH100, PTH111
 
 
+def checksum_error(address: str) -> str | None:
+    """Say what is wrong with an address in mixed case (`0x` and 40 hexadecimal digits), None if its checksum is right.
+
+    A letter is a capital where the Keccak-256 of the lower-case digits has a digit of 8 or more at its place:
+    https://eips.ethereum.org/EIPS/eip-55. `resolve` only asks when an address is new.
+    """
+    from Crypto.Hash import keccak
+
+    digits = address[2:].lower()
+    marks = keccak.new(digest_bits=256, data=digits.encode("ascii")).hexdigest()
+    pairs = zip(digits, marks, strict=False)
+    if address[2:] == "".join([digit.upper() if int(mark, 16) >= 8 else digit for digit, mark in pairs]):
+        return None
+    return "its checksum is wrong, so a character is mistyped; copy it again from the wallet"
+
+
 def build_context(asked: Invocation, wiring: Wiring) -> Context:
     """Collect the layers above the database and set up logging."""
     began = time.monotonic()
-    host = host_facts(os.environ, usable_cores())
-    gathered = gather(asked, host, folder=_working_folder())
-    set_up_logging(gathered.invocation.loglevel, gathered.invocation.log_format)
-    return Context(asked=gathered.invocation, layers=gathered.layers, host=host, began=began, wiring=wiring)
-
-
-def _working_folder() -> Path | None:
-    """Return the folder in which .env is looked for; None when the folder that we were started in has been removed."""
     try:
-        return Path.cwd()
+        folder = Path.cwd()
     except FileNotFoundError:
-        return None
+        folder = None  # the folder that we were started in has been removed
+    host = host_facts(os.environ, usable_cores())
+    found = gather(asked, host, folder=folder)
+    set_up_logging(found.invocation.loglevel, found.invocation.log_format)
+    return Context(asked=found.invocation, layers=found.layers, host=host, began=began, wiring=wiring)

@@ -1,17 +1,16 @@
 """Runs `wnm doctor`: checks the set-up of this machine and the last cycle, and gives remedies."""
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from wnm.alerts.commands import alert_checks
 from wnm.app.context import Context
 from wnm.app.elevate import elevated_command, needs_root, sudoers_line, which_sudo
-from wnm.app.identity import REMEDY, copied
 from wnm.app.invocation import Report
 from wnm.app.material import material
 from wnm.app.schedule import INSTALL, START_CRON, is_there, place_of
+from wnm.app.settings import COPY_REMEDY, copied
 from wnm.core.errors import WnmError
 from wnm.core.observation import FileSystem, ProgramReading, Unseen
 from wnm.core.settings import Settings
@@ -32,62 +31,53 @@ PATIENCE = timedelta(seconds=5)
 
 
 def examine(context: Context) -> Report:
-    """Check the set-up and the last cycle; exit code 3 if something is wrong."""
-    with open_for_reading(context.database_path) as database:
-        found = material(database, context.resolve(Ledger(database).layers()), context.clock.now())
-    checks = (*look_around(context, found.settings), *doctor.checks_of(found))
+    """Check the set-up and the last cycle, changing nothing; exit code 3 if something is wrong."""
+    path = context.database_path
+    with open_for_reading(path) as database:
+        ledger = Ledger(database)
+        found = material(database, context.resolve(ledger.layers()), context.clock.now())
+        identity = ledger.identity()
+    settings = found.settings
+    checks = [_supported(context, settings), _program(settings)]
+    if needs_root(context):
+        checks.append(_sudo(context))
+    else:
+        checks += [_folder("storage", folder) for folder in settings.node_storage]
+        checks += [_folder("logs", settings.log_storage), _folder("keys", settings.key_storage)]
+    is_private = not Path(path).stat().st_mode & 0o077
+    told = f"{path} {'is readable by its owner only' if is_private else 'can be read by others'}"
+    remedy = None if is_private else f"run chmod 600 {path}"
+    checks.append(Check(CheckKind.DATABASE, "database", is_private, told, remedy))
+    # Only a database that was copied is worth a line.
+    if identity.is_copied_to(system_id()):
+        checks.append(Check(CheckKind.IDENTITY, "identity", None, copied(identity), COPY_REMEDY))
+    pid = holder(context.lock_path)
+    told = "no cycle is running" if pid is None else f"process {pid} runs a cycle now"
+    checks += [Check(CheckKind.LOCK, "lock", True, told), _cron(context)]
+    checks += [*alert_checks(path, settings), *doctor.checks_of(found)]
     as_json = context.asked.report_format == "json"
     text = write_json(doctor.payload(checks, found.generated_at)) if as_json else doctor.text(checks)
-    return Report(
-        text=text.rstrip("\n"),
-        exit_code=3 if any(check.ok is False for check in checks) else 0,
-    )
-
-
-def look_around(context: Context, settings: Settings) -> tuple[Check, ...]:
-    """Everything that a cycle will need, looked at without changing anything."""
-    return (
-        _supported(context, settings),
-        _program(settings),
-        *((_sudo(context),) if needs_root(context) else _folders(settings)),
-        _private(context.database_path),
-        *_identity(context.database_path),
-        _lock(context.lock_path),
-        _cron(context),
-        *alert_checks(context.database_path, settings),
-    )
-
-
-def _identity(database_path: str) -> Iterator[Check]:
-    """Only a database that was copied is worth a line."""
-    with open_for_reading(database_path) as database:
-        identity = Ledger(database).identity()
-    if identity.is_copied_to(system_id()):
-        yield Check(kind=CheckKind.IDENTITY, name="identity", ok=None, detail=copied(identity), remedy=REMEDY)
+    is_bad = any(check.ok is False for check in checks)
+    return Report(text=text.rstrip("\n"), exit_code=3 if is_bad else 0)
 
 
 def _supported(context: Context, settings: Settings) -> Check:
     try:
         context.wiring.check(settings)
     except WnmError as error:
-        return Check(kind=CheckKind.SETTINGS, name="settings", ok=False, detail=str(error))
+        return Check(CheckKind.SETTINGS, "settings", False, str(error))
     detail = f"{settings.process_manager}, firewall {settings.firewall}, {settings.node_kind}"
-    return Check(kind=CheckKind.SETTINGS, name="settings", ok=True, detail=detail)
+    return Check(CheckKind.SETTINGS, "settings", True, detail)
 
 
 def _program(settings: Settings) -> Check:
     reading = read_program(settings.antnode_path, None, timeout=PATIENCE)
     if isinstance(reading, ProgramReading) and not isinstance(reading.version, Unseen):
         detail = f"{reading.path} is {reading.kind} {reading.version}"
-        return Check(
-            kind=CheckKind.PROGRAM,
-            name="node program",
-            ok=reading.kind == settings.node_kind,
-            detail=detail,
-        )
+        return Check(CheckKind.PROGRAM, "node program", reading.kind == settings.node_kind, detail)
     reason = reading.reason if isinstance(reading, Unseen) else str(getattr(reading.version, "reason", ""))
     remedy = f"put {settings.node_kind} there, or set antnode_path"
-    return Check(kind=CheckKind.PROGRAM, name="node program", ok=False, detail=reason, remedy=remedy)
+    return Check(CheckKind.PROGRAM, "node program", False, reason, remedy)
 
 
 def _sudo(context: Context) -> Check:
@@ -96,20 +86,11 @@ def _sudo(context: Context) -> Check:
         run_program((which_sudo(), "-n", "-l", "--", *elevated_command()), PATIENCE)
     except WnmError as error:
         remedy = f"allow this in sudoers: {sudoers_line(context.host.user)}"
-        return Check(kind=CheckKind.SUDO, name="sudo", ok=False, detail=str(error), remedy=remedy)
-    return Check(
-        kind=CheckKind.SUDO, name="sudo", ok=True, detail="cycles may be carried out by root", remedy=None
-    )
+        return Check(CheckKind.SUDO, "sudo", False, str(error), remedy)
+    return Check(CheckKind.SUDO, "sudo", True, "cycles may be carried out by root")
 
 
-def _folders(settings: Settings) -> Iterator[Check]:
-    for path in settings.node_storage:
-        yield _folder("storage", path)
-    yield _folder("logs", settings.log_storage)
-    yield _folder("keys", settings.key_storage)
-
-
-def _folder(what: str, path: str) -> Check:
+def _folder(name: str, path: str) -> Check:
     """A folder that is not there yet must be one that can be made."""
     place = Path(path)
     while not place.exists() and place != place.parent:
@@ -117,62 +98,31 @@ def _folder(what: str, path: str) -> Check:
     file_system = file_system_of(path)
     free = f"{file_system.free_bytes / 1e9:.1f} GB free" if isinstance(file_system, FileSystem) else ""
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
-        return Check(kind=CheckKind.FOLDER, name=what, ok=True, detail=f"{path} {free}".strip())
+        return Check(CheckKind.FOLDER, name, True, f"{path} {free}".strip())
     remedy = f"let this user write in {place}, or choose another folder"
-    return Check(
-        kind=CheckKind.FOLDER, name=what, ok=False, detail=f"{path}: {place} cannot be written", remedy=remedy
-    )
-
-
-def _private(database_path: str) -> Check:
-    others = Path(database_path).stat().st_mode & 0o077
-    if not others:
-        return Check(
-            kind=CheckKind.DATABASE,
-            name="database",
-            ok=True,
-            detail=f"{database_path} is readable by its owner only",
-        )
-    remedy = f"run chmod 600 {database_path}"
-    return Check(
-        kind=CheckKind.DATABASE,
-        name="database",
-        ok=False,
-        detail=f"{database_path} can be read by others",
-        remedy=remedy,
-    )
-
-
-def _lock(lock_path: str) -> Check:
-    pid = holder(lock_path)
-    detail = "no cycle is running" if pid is None else f"process {pid} runs a cycle now"
-    return Check(kind=CheckKind.LOCK, name="lock", ok=True, detail=detail)
+    return Check(CheckKind.FOLDER, name, False, f"{path}: {place} cannot be written", remedy)
 
 
 def _cron(context: Context) -> Check:
     """Whether something starts wnm; not knowing is no fault, a timer may do it too."""
-    remedy = f"run {INSTALL}"
     place = place_of(context)
+    ok: bool | None = None
+    remedy: str | None = f"run {INSTALL}"
     try:
         line = place.line()
-        others = [found for text in _tables() for found in others_naming_wnm(text)]
+        tables = (user_table() or "", *system_tables())
+        others = [found for text in tables for found in others_naming_wnm(text)]
     except WnmError as error:
-        return Check(kind=CheckKind.CRON, name="cron", ok=None, detail=str(error), remedy=remedy)
+        return Check(CheckKind.CRON, "cron", None, str(error), remedy)
+    program = None if line is None else program_of(line)
     if line is None and others:
-        return Check(kind=CheckKind.CRON, name="cron", ok=True, detail=others[0])
-    if line is None:
+        ok, detail, remedy = True, others[0], None
+    elif line is None:
         detail = "no cron line of this user or the system starts wnm for this database"
-        return Check(kind=CheckKind.CRON, name="cron", ok=None, detail=detail, remedy=remedy)
-    program = program_of(line)
-    if program is not None and not is_there(program):
-        detail = f"{place.described} starts {program}, which is not there any more"
-        return Check(kind=CheckKind.CRON, name="cron", ok=False, detail=detail, remedy=remedy)
-    if daemon_runs() is False:
-        detail = f"{place.described} starts wnm, but no cron seems to run"
-        return Check(kind=CheckKind.CRON, name="cron", ok=False, detail=detail, remedy=START_CRON)
-    return Check(kind=CheckKind.CRON, name="cron", ok=True, detail=f"{place.described}: {line}")
-
-
-def _tables() -> Iterator[str]:
-    yield user_table() or ""
-    yield from system_tables()
+    elif program is not None and not is_there(program):
+        ok, detail = False, f"{place.described} starts {program}, which is not there any more"
+    elif daemon_runs() is False:
+        ok, detail, remedy = False, f"{place.described} starts wnm, but no cron seems to run", START_CRON
+    else:
+        ok, detail, remedy = True, f"{place.described}: {line}", None
+    return Check(CheckKind.CRON, "cron", ok, detail, remedy)

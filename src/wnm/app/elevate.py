@@ -10,15 +10,17 @@ import pwd
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from posixpath import dirname
 from shutil import which
 
-import msgspec
+from msgspec import Struct
 
 from wnm.app.context import Context, Wiring
 from wnm.app.invocation import Command, Invocation, Report
+from wnm.core import codec
 from wnm.core.backends import ALIASES, traits_of
 from wnm.core.errors import BadInput, NeedsOperator, Transient
 from wnm.core.host import Host
@@ -48,9 +50,7 @@ def needs_root(context: Context) -> bool:
 def act_as_root(context: Context, *, patience: timedelta | None = None) -> Report:
     """Run it under sudo on our output; only its exit code is left to report.
 
-    NeedsOperator, with the line to add, if sudo refuses.
-
-    `patience` is how long it may take, else what a cycle may.
+    `patience` is how long it may take, else what a cycle may. NeedsOperator, with the line to add, if sudo refuses.
     """
     try:
         code, refusal = run_attached(
@@ -61,17 +61,15 @@ def act_as_root(context: Context, *, patience: timedelta | None = None) -> Repor
         )
     except CommandFailed as error:
         raise NeedsOperator(f"sudo cannot be used: {error}", remedy="see what sudo -n true says") from error
-    if code == 0:
-        return Report()
     if code < 0:
         raise Transient(f"the part of the cycle that runs as root was ended by signal {-code}")
-    if code < CODE_OFFSET:
+    if 0 < code < CODE_OFFSET:
         raise NeedsOperator(
             f"sudo -n was refused ({refusal or f'exit code {code}'}), and nodes are services of the system",
             remedy="allow this in sudoers with `sudo visudo -f /etc/sudoers.d/wnm`: "
             + sudoers_line(context.host.user),
         )
-    return Report(exit_code=code - CODE_OFFSET)
+    return Report(exit_code=max(0, code - CODE_OFFSET))
 
 
 def which_sudo() -> str:
@@ -97,50 +95,44 @@ def sudoers_line(user: str, python: str = sys.executable) -> str:
     return f"{user} ALL=(root) NOPASSWD: {escaped}"
 
 
+class _Handover(Struct, frozen=True, kw_only=True):
+    """A run as it is handed over: all of a context that is data."""
+
+    asked: Invocation
+    layers: tuple[Layer, ...]
+    host: Host
+    began: float
+
+
 def written(context: Context) -> str:
-    """The run as text for the other process."""
-    return json.dumps(
-        {
-            "asked": msgspec.to_builtins(context.asked),
-            "layers": [{"name": layer.name, "values": dict(layer.values)} for layer in context.layers],
-            "host": msgspec.to_builtins(context.host),
-            "began": context.began,
-        }
-    )
+    """The run as text for the other process, in ASCII, which it reads whatever its locale is."""
+    handover = _Handover(asked=context.asked, layers=context.layers, host=context.host, began=context.began)
+    return json.dumps(codec.encode(handover))
 
 
 def read(text: str, wiring: Wiring) -> Context:
     """The run that `written` wrote. BadInput if it is none."""
     try:
-        data = json.loads(text)
-        return Context(
-            asked=msgspec.convert(data["asked"], Invocation),
-            layers=tuple(
-                Layer(name=str(each["name"]), values=_texts(each["values"])) for each in data["layers"]
-            ),
-            host=msgspec.convert(data["host"], Host),
-            began=min(float(data["began"]), time.monotonic()),
-            wiring=wiring,
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, msgspec.MsgspecError) as error:
+        found = codec.from_json(_Handover, text)
+    except BadInput as error:
         raise BadInput(f"{MODULE} is started by wnm itself, which tells it what to do ({error})") from None
-
-
-def _texts(values: object) -> dict[str, str]:
-    if not isinstance(values, dict):
-        raise TypeError("settings are missing")
-    return {str(name): str(text) for name, text in values.items()}
+    began = min(found.began, time.monotonic())
+    return Context(asked=found.asked, layers=found.layers, host=found.host, began=began, wiring=wiring)
 
 
 def _cycle_timeout(context: Context) -> timedelta:
     """Return the value given for this run, else the stored one; `resolve` refuses an invalid text later."""
-    layers = [*context.layers, Layer(name="", values=stored_settings(context.database_path))]
-    text = next((layer.values["cycle_timeout"] for layer in layers if "cycle_timeout" in layer.values), None)
+    stored = Layer(name="", values=stored_settings(context.database_path))
+    text = _given("cycle_timeout", (*context.layers, stored))
     try:
-        value = SPECS["cycle_timeout"].form.read(text, context.host) if text is not None else DEFAULT_CYCLE
+        found: timedelta = SPECS["cycle_timeout"].form.read(text or "", context.host)
     except ValueError:
         return DEFAULT_CYCLE
-    return value if isinstance(value, timedelta) else DEFAULT_CYCLE
+    return found
+
+
+def _given(name: str, layers: Sequence[Layer]) -> str | None:
+    return next((layer.values[name] for layer in layers if name in layer.values), None)
 
 
 def owner_of(user: str) -> tuple[int, int]:
@@ -166,7 +158,8 @@ def lacks_rights(context: Context) -> bool:
         # Only root can read a takeover that root has made.
         folders = Path(dirname(context.database_path)).glob(f"{PREFIX}*")
         return needs_root(context) or any(folder.lstat().st_uid == 0 for folder in folders)
-    return context.asked.migrate_anm or traits_of(_manager_by_hand(context)).system_services
+    manager = _given("process_manager", context.layers)
+    return context.asked.migrate_anm or traits_of(ALIASES.get(manager or "", manager)).system_services
 
 
 def hand_over(context: Context) -> int:
@@ -181,11 +174,3 @@ def hand_over(context: Context) -> int:
                 remedy="see who may write there, or give --dbpath",
             ) from error
     return act_as_root(context, patience=PATIENCE).exit_code
-
-
-def _manager_by_hand(context: Context) -> str | None:
-    text = next(
-        (layer.values["process_manager"] for layer in context.layers if "process_manager" in layer.values),
-        None,
-    )
-    return None if text is None else ALIASES.get(text, text)

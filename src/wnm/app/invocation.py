@@ -1,14 +1,15 @@
 """Holds what a command line asks for, which requests cannot be combined, and what a command has to tell."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
-from msgspec.structs import fields
 
-from wnm.core.errors import BadInput, shortened
+from wnm.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from wnm.views.text import Line
 
 SORTS = (
     "name",
@@ -27,22 +28,25 @@ SORTS = (
     "last",
 )
 RANGE_NAMES = ("day", "week", "month")
-FASTEST_SECONDS, SLOWEST_SECONDS = 0.5, 3600.0
-# The commands that each goes with, by the words that they are asked for with.
-_GO_WITH = {
+# The requests that an option goes with, by the words that they are made with.
+GO_WITH: Mapping[str, tuple[str, ...]] = {
+    "count": ("--force_action",),
+    "confirm": ("--force_action",),
+    "storage": ("--force_action accept_disk",),
+    "service_name": ("--force_action", "--report"),
+    "cycles": ("simulate",),
+    "seed": ("simulate",),
+    "port": ("serve",),
     "sort": ("status", "watch"),
     "filter": ("status", "watch"),
     "wide": ("status",),
     "all": ("status",),
-    "days": ("history", "--report"),
-    "node": ("history", "explain", "--report"),
-    "limit": ("history", "explain", "--report"),
-    "range": ("history", "--report"),
+    "days": ("history", "--report history"),
+    "node": ("history", "explain", "--report history"),
+    "limit": ("history", "explain", "--report history"),
+    "range": ("history", "--report history"),
     "every": ("watch",),
 }
-_WHOLE = re.compile(r"[0-9]{1,9}")
-_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
-_NODE = re.compile(r"(antnode)?([0-9]{1,9})(\.service)?", re.ASCII)
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -63,66 +67,6 @@ class View(Struct, frozen=True, kw_only=True):
 
 
 EVERYTHING = View()
-NAMES = frozenset(field.name for field in fields(View))
-
-
-def view_value(name: str, text: str) -> object:
-    """The value of one of the options that have no choices. BadInput if it cannot be one."""
-    match name:
-        case "days":
-            return _whole(name, text, most=3650)
-        case "limit":
-            return _whole(name, text, most=999_999_999)
-        case "every":
-            return _seconds(text)
-        case "node":
-            return node_text("--node", text)
-        case _:
-            if not text.strip() or not text.isprintable():
-                raise BadInput(f"--{name} cannot be {shortened(text)}: give a part of what is shown")
-            return text.strip()
-
-
-def node_text(what: str, text: str) -> str:
-    """A node as people name it: `antnode0017`, `antnode0017.service` or `17`. BadInput for anything else."""
-    stripped = text.strip()
-    if not _NODE.fullmatch(stripped):
-        raise BadInput(f"{what} cannot be {shortened(text)}: give a node's name such as antnode0017")
-    return stripped.removesuffix(".service")
-
-
-def view_of(found: Mapping[str, Any]) -> View:
-    """The options that are about views."""
-    return View(**{name: value for name, value in found.items() if name in NAMES})
-
-
-def check_view(view: View, command: str, report: str | None) -> None:
-    """BadInput if an option does not go with the command; a report has to be the one of the history."""
-    for name, commands in _GO_WITH.items():
-        if not getattr(view, name):
-            continue
-        fits = command in commands and (command != "--report" or report == "history")
-        if not fits:
-            shown = " or ".join("--report history" if each == "--report" else each for each in commands)
-            raise BadInput(f"--{name} only goes with {shown}: add it, or leave out --{name}")
-
-
-def _whole(name: str, text: str, *, most: int) -> int:
-    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= most:
-        raise BadInput(f"--{name} cannot be {shortened(text)}: give a whole number from 1 to {most}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    if not _DECIMAL.fullmatch(text) or not FASTEST_SECONDS <= float(text) <= SLOWEST_SECONDS:
-        raise BadInput(
-            f"--every cannot be {shortened(text)}: give seconds from {FASTEST_SECONDS} to {SLOWEST_SECONDS:.0f}"
-        )
-    return float(text)
-
-
-if TYPE_CHECKING:
-    from wnm.views.text import Line
 
 
 class Command(StrEnum):
@@ -189,7 +133,6 @@ REPORTS = (
     "history",
 )
 REPORT_FORMATS = ("text", "json", "env", "config", "csv")
-_WITHOUT_NODES = frozenset({"survey", "teardown", "update_config", "accept_disk"})
 _WITH_JSON = frozenset(
     {
         Command.REPORT,
@@ -249,90 +192,75 @@ class Invocation(Struct, frozen=True, kw_only=True):
 
 def refuse_conflicts(asked: Invocation) -> None:
     """BadInput if the parts of a request do not go together."""
-    rehearsable = asked.takes_over or asked.command not in (Command.INIT, Command.REMOVE_LOCKFILE)
+    for words in _conflicts(asked):
+        raise BadInput(words)
+
+
+def _conflicts(asked: Invocation) -> Iterator[str]:
+    command, is_json = asked.command, asked.report_format == "json"
+    rehearsable = asked.takes_over or command not in (Command.INIT, Command.REMOVE_LOCKFILE)
     if asked.dry_run and not rehearsable:
-        raise BadInput(f"{asked.command} cannot be a dry run: leave out --dry_run (and WNM_DRY_RUN)")
-    if asked.command is Command.FORCE:
-        _check_forced(asked)
-    else:
-        _refuse_if(asked.count is not None, "--count", "--force_action")
-        _refuse_if(asked.confirm, "--confirm", "--force_action")
-        _refuse_if(asked.storage is not None, "--storage", "--force_action accept_disk")
-        _refuse_if(
-            bool(asked.service_names) and asked.command is not Command.REPORT,
-            "--service_name",
-            "--force_action or --report",
+        yield f"{command} cannot be a dry run: leave out --dry_run (and WNM_DRY_RUN)"
+    if command is Command.FORCE:
+        yield from _forced_conflicts(asked)
+    for name, words in GO_WITH.items():
+        holder: Struct = asked.view if hasattr(asked.view, name) else asked
+        value = getattr(holder, "service_names" if name == "service_name" else name)
+        is_given = value is not None and value is not False and value != ()
+        if is_given and not {command, f"{command} {asked.report or asked.force_action}"}.intersection(words):
+            yield _misplaced(f"--{name}", " or ".join(words))
+    if asked.report_format is not None and command is not Command.REPORT:
+        if not is_json:
+            yield _misplaced("--report_format", "--report")
+        if command not in _WITH_JSON:
+            yield _misplaced("--json", "--report, status, explain, history, doctor and such")
+        if command is Command.CRON and asked.cron_verb != "show":
+            yield _misplaced("--json", "cron show, --report and such")
+    if command is Command.CRON and asked.given:
+        yield (
+            f"--{next(iter(asked.given))} is no part of the line for cron: "
+            "give it to wnm --force_action update_config, which keeps it"
         )
-    json_fits = asked.report_format == "json" and asked.command in _WITH_JSON
-    _refuse_if(
-        asked.report_format is not None and asked.command is not Command.REPORT and not json_fits,
-        "--json" if asked.report_format == "json" else "--report_format",
-        "--report, status, explain, history, doctor and such"
-        if asked.report_format == "json"
-        else "--report",
-    )
-    _refuse_if(asked.cycles is not None and asked.command is not Command.SIMULATE, "--cycles", "simulate")
-    _refuse_if(asked.seed is not None and asked.command is not Command.SIMULATE, "--seed", "simulate")
-    _refuse_if(asked.port is not None and asked.command is not Command.SERVE, "--port", "serve")
-    check_view(asked.view, asked.command, asked.report)
-    if asked.command is Command.CRON:
-        _check_cron(asked)
-    _check_takeover(asked)
+    yield from _takeover_conflicts(asked)
 
 
-def _check_takeover(asked: Invocation) -> None:
+def _misplaced(option: str, belongs_to: str) -> str:
+    return f"{option} only goes with {belongs_to}: add it, or leave out {option}"
+
+
+def _forced_conflicts(asked: Invocation) -> Iterator[str]:
+    action, has_names = asked.force_action, bool(asked.service_names)
+    if asked.count is not None and has_names:
+        yield "--count and --service_name cannot be combined: name the nodes or say how many"
+    if action in ("survey", "teardown", "update_config", "accept_disk") and (
+        asked.count is not None or has_names
+    ):
+        yield f"--force_action {action} is not about single nodes: leave out --count and --service_name"
+    if action == "adopt" and asked.count is not None:
+        yield "--force_action adopt takes --service_name, or neither for every folder without a row"
+    if action == "add" and has_names:
+        yield "--force_action add takes --count: new nodes get the lowest free ids by themselves"
+    destroys = action in ("teardown", "accept_disk") or (action == "remove" and has_names)
+    if destroys and not asked.confirm and not asked.dry_run:
+        yield f"--force_action {action} deletes data: add --confirm, or --dry_run to see what it would do"
+
+
+def _takeover_conflicts(asked: Invocation) -> Iterator[str]:
+    is_init = asked.command is Command.INIT
     sources = {
         "--migrate_anm": asked.migrate_anm,
         "--import": asked.import_services,
         "--migrate_wnm": asked.migrate_wnm is not None,
     }
     given = [option for option, is_given in sources.items() if is_given]
-    for option in given:
-        _refuse_if(asked.command is not Command.INIT, option, "--init")
+    for option in given if not is_init else ():
+        yield _misplaced(option, "--init")
     if len(given) > 1:
-        raise BadInput(f"{given[0]} and {given[1]} cannot be combined: take over from one at a time")
-    _refuse_if(asked.accept_defaults and asked.command is not Command.INIT, "--accept_defaults", "--init")
-    _refuse_if(asked.companions is not None and not asked.migrate_anm, "--companions", "--migrate_anm")
-
-
-def _check_cron(asked: Invocation) -> None:
-    _refuse_if(
-        asked.report_format is not None and asked.cron_verb != "show",
-        "--json",
-        "cron show, --report and such",
-    )
-    if asked.given:
-        raise BadInput(
-            f"--{next(iter(asked.given))} is no part of the line for cron: "
-            "give it to wnm --force_action update_config, which keeps it"
-        )
-
-
-def _check_forced(asked: Invocation) -> None:
-    action = asked.force_action
-    if asked.count is not None and asked.service_names:
-        raise BadInput("--count and --service_name cannot be combined: name the nodes or say how many")
-    if action in _WITHOUT_NODES and (asked.count is not None or asked.service_names):
-        raise BadInput(
-            f"--force_action {action} is not about single nodes: leave out --count and --service_name"
-        )
-    if action == "adopt" and asked.count is not None:
-        raise BadInput("--force_action adopt takes --service_name, or neither for every folder without a row")
-    _refuse_if(
-        asked.storage is not None and action != "accept_disk", "--storage", "--force_action accept_disk"
-    )
-    if action == "add" and asked.service_names:
-        raise BadInput("--force_action add takes --count: new nodes get the lowest free ids by themselves")
-    destroys = action in ("teardown", "accept_disk") or (action == "remove" and asked.service_names)
-    if destroys and not asked.confirm and not asked.dry_run:
-        raise BadInput(
-            f"--force_action {action} deletes data: add --confirm, or --dry_run to see what it would do"
-        )
-
-
-def _refuse_if(wrong: bool, option: str, belongs_to: str) -> None:
-    if wrong:
-        raise BadInput(f"{option} only goes with {belongs_to}: add it, or leave out {option}")
+        yield f"{given[0]} and {given[1]} cannot be combined: take over from one at a time"
+    if asked.accept_defaults and not is_init:
+        yield _misplaced("--accept_defaults", "--init")
+    if asked.companions is not None and not asked.migrate_anm:
+        yield _misplaced("--companions", "--migrate_anm")
 
 
 class Report(Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Answers reports, status, history, explain and replay: they only read, need no lock and change no byte."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,8 @@ from wnm.views.timeline import Chronicle, Story, events_of, last_stop, latest_ev
 from wnm.views.words import at_and_ago
 
 HISTORY = "history"
+DAY_OF_CYCLES = 24 * 60
+ANY_WALLET = Layer(name="default", values={"rewards_address": "faucet"})
 SHOWN_ON_TERMINAL = 40
 FEWEST_EVENTS = 6
 _WIDTH_OF_PIPES = 80
@@ -54,6 +57,8 @@ def read(context: Context, terminal: Terminal) -> Report:
     asked = context.asked
     if asked.command is Command.REPLAY:
         return _replay(context)
+    if asked.command is Command.SIMULATE:
+        return _simulate(context)
     with open_for_reading(context.database_path) as database:
         resolved = context.resolve(Ledger(database).layers())
         if asked.report == earnings.NAME:
@@ -119,6 +124,20 @@ def _read_export(name: str) -> str:
         raise BadInput(
             f"{name} is not an exported cycle: make one with wnm --report decisions --json > FILE"
         ) from None
+
+
+def _simulate(context: Context) -> Report:
+    """Play so many minutes against a simulated machine, with this machine's settings if it has any; touch nothing."""
+    from wnm_sim.simulation import render, run_simulation
+
+    asked = context.asked
+    stored: tuple[Layer, ...] = (ANY_WALLET,)
+    if os.path.lexists(context.database_path):
+        with open_for_reading(context.database_path) as database:
+            stored = Ledger(database).layers()
+    settings = resolve((*context.layers, *stored), context.host).settings
+    cycles = DAY_OF_CYCLES if asked.cycles is None else asked.cycles
+    return Report(text=render(run_simulation(settings, cycles, asked.seed or 0)))
 
 
 # The machine and its nodes: wnm status
@@ -195,6 +214,16 @@ def chronicle_of(
     names = {int(each.id): each.name for each in rows}
     if node_id is not None and node_id not in names:
         _check_known(past.events(node_id=node_id, limit=1), node_id, rows, wanted or "")
+    trends = None
+    if node_id is None:
+        of, name = past.past(now).trends, view.range or "day"
+        trends = Trends(
+            range=range_named(name),
+            until=now,
+            buckets=of[name],
+            latest=of["day"][-1] if of["day"] else None,
+            earned=earnings.earned_by_day(Earnings(database).all()),
+        )
     return Chronicle(
         generated_at=now,
         since=since,
@@ -202,20 +231,8 @@ def chronicle_of(
         node=None if node_id is None else names.get(node_id, f"antnode{node_id:04d}"),
         happened=events_of(events, names),
         earlier=events.earlier,
-        trends=None if node_id is not None else _trends(database, view.range or "day", now),
+        trends=trends,
         settings=settings,
-    )
-
-
-def _trends(database: Database, name: str, now: datetime) -> Trends:
-    trends = Timeline(database).past(now).trends
-    finest = trends["day"]
-    return Trends(
-        range=range_named(name),
-        until=now,
-        buckets=trends[name],
-        latest=finest[-1] if finest else None,
-        earned=earnings.earned_by_day(Earnings(database).all()),
     )
 
 

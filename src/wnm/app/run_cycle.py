@@ -20,9 +20,8 @@ from wnm.system.lock import only_one
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from wnm.act.executor import TimeLimit
     from wnm.act.steps import Backends
-    from wnm.core.action import NodeAction, Outcome
+    from wnm.core.action import Outcome
     from wnm.core.contracts import Clock
     from wnm.core.decision import Cycle, Decision, Plan
     from wnm.core.layers import Resolved
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
     type Choose = Callable[[Observation, Settings], Decision]
 
 DEFAULT_SECONDS = 50.0
-LAST_PART_WITHOUT_STARTS = 1 / 5
-RESERVE_FOR_WRITING_DOWN = 1 / 25
+# The parts of a cycle's time after which nothing begins, and only what happened is written down.
+LAST_START, LAST_MOMENT = 4 / 5, 24 / 25
 TEARDOWN = "teardown"
 UPDATE_CONFIG = "update_config"
 log = logging.getLogger(__name__)
@@ -85,7 +84,8 @@ def act_here(context: Context) -> Report:
 
     Until the settings have said how long a cycle may take, their default holds.
     """
-    watchdog = Watchdog(context, DEFAULT_SECONDS)
+    watchdog = Watchdog(context)
+    watchdog.allow(DEFAULT_SECONDS)
     try:
         require_database(context.database_path)
         if context.asked.dry_run:
@@ -98,7 +98,7 @@ def act_here(context: Context) -> Report:
             clear_away(absent_before, context.lock_path)
         return report
     finally:
-        watchdog.call_off()
+        watchdog.timer.cancel()
 
 
 def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, ...] | None]:
@@ -107,9 +107,8 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
     The second is None unless everything was torn down: then it is what the machine lacked before wnm came.
     """
     from wnm.alerts.cycle import note_alerts
-    from wnm.app.identity import notice_copy
     from wnm.app.publish import publish, withdraw
-    from wnm.app.settings import check, keep_changes, update_config
+    from wnm.app.settings import check, keep_changes, notice_copy
     from wnm.app.telling import tell
     from wnm.sensors.host import system_id
     from wnm.storage.database import open_for_writing
@@ -121,7 +120,9 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         settings = resolved.settings
         watchdog.allow(settings.cycle_timeout.total_seconds())
         if context.asked.force_action == UPDATE_CONFIG:
-            update_config(ledger, resolved, context)
+            if not resolved.changes:
+                log.info("update_config: everything given is stored already")
+            keep_changes(ledger, resolved, context)
             return Report(), None
         backends = context.wiring.build(settings, context.clock)
         plan = look_and_decide(state, settings, backends, context.clock, _choice(context))
@@ -156,30 +157,30 @@ def look_and_decide(
     return Plan(started_at=started_at, known=state.nodes, seen=seen, decision=choose(seen, settings))
 
 
-def _act(
-    context: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends"
-) -> "Cycle":
+def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", backends: "Backends") -> "Cycle":
     """Write the intention down, act on it, write down what became of it."""
+    from wnm.act.executor import TimeLimit
     from wnm.act.steps import carry_out_actions, healing_slots, reconcile
+    from wnm.core.action import Resurvey
     from wnm.core.decide.upgrades import passed_gates
     from wnm.core.decision import Cycle
-    from wnm.core.settings import SECRET, SPECS
     from wnm.sensors.host import nodes_group, read_counters
     from wnm.storage.ledger import Ending
 
-    settings, clock, decision = resolved.settings, context.clock, plan.decision
-    # A recorded cycle is passed on when something went wrong, and nothing is decided from these.
-    texts = {name: "" if name in SECRET else resolved.text(name) for name in SPECS}
-    actions = node_actions(decision)
+    settings, clock, decision = resolved.settings, run.clock, plan.decision
+    texts = resolved.recorded_texts()
+    actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
     unmarked = _mark_places(ledger, plan)
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
+    began, whole = run.began, settings.cycle_timeout.total_seconds()
+    limit = TimeLimit(last_start=began + whole * LAST_START, end=began + whole * LAST_MOMENT)
     outcomes = carry_out_actions(
         actions,
         intention.rows if intention else {},
         backends,
         clock=clock,
-        limit=(limit := time_limit(context.began, settings)),
+        limit=limit,
         pause=settings.pause_between_actions,
         healing=healing_slots(settings, plan.seen.machine.usable_cores),
     )
@@ -281,24 +282,6 @@ def _choice(context: Context) -> "Choose":
     return partial(forced, request=request)
 
 
-def node_actions(decision: "Decision") -> "Sequence[NodeAction]":
-    """The actions that backends carry out; a survey has happened by the time it is decided."""
-    from wnm.core.action import Resurvey
-
-    return [action for action in decision.actions if not isinstance(action, Resurvey)]
-
-
-def time_limit(began: float, settings: "Settings") -> "TimeLimit":
-    """Nothing begins in the last fifth of the cycle, and a little of it is kept for writing down."""
-    from wnm.act.executor import TimeLimit
-
-    whole = settings.cycle_timeout.total_seconds()
-    return TimeLimit(
-        last_start=began + whole * (1 - LAST_PART_WITHOUT_STARTS),
-        end=began + whole * (1 - RESERVE_FOR_WRITING_DOWN),
-    )
-
-
 def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
     """3 when only the operator can make something go on, 1 when an action failed otherwise, else 0.
 
@@ -308,10 +291,10 @@ def exit_code(decision: "Decision", outcomes: "Sequence[Outcome]") -> int:
     from wnm.core.decision import BY_HAND
 
     bad = {Result.FAILED, Result.UNFINISHED} | ({Result.DEFERRED} if decision.rule == BY_HAND else set())
-    failed = [outcome for outcome in outcomes if outcome.result in bad]
+    failed = [outcome.retry for outcome in outcomes if outcome.result in bad]
     if failed:
-        return 3 if any(outcome.retry is Retry.OPERATOR for outcome in failed) else 1
-    return 3 if any(held.remedy is not None for held in decision.held) else 0
+        return 3 if Retry.OPERATOR in failed else 1
+    return 3 if [held for held in decision.held if held.remedy is not None] else 0
 
 
 def require_database(path: str) -> None:
@@ -323,30 +306,22 @@ def require_database(path: str) -> None:
 
 
 class Watchdog:
-    """Ends this process `seconds` after the run began, unless it is called off before: nothing may hang for good.
+    """Ends this process so many seconds after the run began, unless it is called off before: nothing may hang for good.
 
     Its action stays written down as begun, and the next cycle finishes or undoes it.
     """
 
-    def __init__(self, context: Context, seconds: float) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._timer = self._armed(seconds)
+        self.timer = threading.Timer(0, _give_up)
 
     def allow(self, seconds: float) -> None:
-        """Give the run another time in all."""
-        self._timer.cancel()
-        self._timer = self._armed(seconds)
-
-    def call_off(self) -> None:
-        """The run is over."""
-        self._timer.cancel()
-
-    def _armed(self, seconds: float) -> threading.Timer:
+        """Give the run this time in all."""
+        self.timer.cancel()
         left = self._context.began + seconds - self._context.clock.monotonic()
-        timer = threading.Timer(max(0.0, left), _give_up, (seconds,))
-        timer.daemon = True
-        timer.start()
-        return timer
+        self.timer = threading.Timer(max(0.0, left), _give_up, (seconds,))
+        self.timer.daemon = True
+        self.timer.start()
 
 
 def _give_up(seconds: float) -> None:

@@ -18,12 +18,14 @@ class Takes(Enum):
     SWITCH = "true or false, or nothing for true"
 
 
-class Option(Struct, frozen=True, kw_only=True):
-    """An option that is not a setting; `from_files` and `from_environment` say where else it may be given."""
+class Option(Struct, frozen=True):
+    """An option that is not a setting, with `shown` in the place of its value if it takes one.
+
+    `from_files` and `from_environment` say where else it may be given.
+    """
 
     name: str
     meaning: str
-    takes: Takes = Takes.VALUE
     shown: str = ""
     choices: tuple[str, ...] = ()
     from_environment: bool = False
@@ -35,105 +37,56 @@ SHORT = {"-c": "config", "-h": "help"}
 
 # An option that makes wnm act, or act otherwise, never comes from an environment or a file: no variable that other
 # software set may remove nodes every minute. Making a run harmless is the one exception.
-RUN_OPTIONS: Mapping[str, Option] = {
-    option.name: option
-    for option in (
-        Option(name="init", meaning="create the database with these settings", takes=Takes.NOTHING),
-        Option(
-            name="dry_run",
-            meaning="show everything that would be done, and change nothing",
-            takes=Takes.NOTHING,
-            from_environment=True,
-        ),
-        Option(name="force_action", meaning="do this now", shown="ACTION", choices=FORCED_ACTIONS),
-        Option(name="service_name", meaning="the nodes that are meant", shown="antnode0001[,antnode0003…]"),
-        Option(name="count", meaning="how many nodes, chosen as wnm itself would choose them", shown="N"),
-        Option(name="confirm", meaning="yes, delete the data of these nodes", takes=Takes.NOTHING),
-        Option(name="storage", meaning="the storage folder whose disk is accepted as it is", shown="FOLDER"),
-        Option(name="report", meaning="print a report", shown="NAME", choices=REPORTS),
-        Option(name="report_format", meaning="how to write it", shown="FORMAT", choices=REPORT_FORMATS),
-        Option(name="json", meaning="the same as --report_format json", takes=Takes.NOTHING),
-        Option(name="cycles", meaning="how many cycles to simulate", shown="N"),
-        Option(name="seed", meaning="makes a simulation repeatable", shown="N"),
-        Option(
-            name="port", meaning="where serve listens, 8966 unless given; 0 = one that is free", shown="N"
-        ),
-        Option(name="sort", meaning="order the nodes by this", shown="COLUMN", choices=SORTS),
-        Option(name="filter", meaning="only the nodes of which something shown holds this", shown="TEXT"),
-        Option(name="wide", meaning="every column, however wide the terminal", takes=Takes.NOTHING),
-        Option(name="all", meaning="every node, however many there are", takes=Takes.NOTHING),
-        Option(name="days", meaning="how many days of history, 1 unless given", shown="N"),
-        Option(name="node", meaning="only this node, or the story of it", shown="NAME"),
-        Option(name="limit", meaning="at most so many of the latest events", shown="N"),
-        Option(name="range", meaning="what the charts are of", shown="RANGE", choices=RANGE_NAMES),
-        Option(name="every", meaning="how often watch looks, 2 unless given", shown="SECONDS"),
-        Option(
-            name="dbpath",
-            meaning="the database: a path or an sqlite:/// URL",
-            shown="PATH",
-            from_environment=True,
-            from_files=True,
-        ),
-        Option(name="config", meaning="read settings from this file too (also -c FILE)", shown="FILE"),
-        Option(
-            name="loglevel",
-            meaning="what is logged to stderr",
-            shown="LEVEL",
-            choices=LOG_LEVELS,
-            from_environment=True,
-            from_files=True,
-        ),
-        Option(
-            name="log_format",
-            meaning="how it is logged",
-            shown="FORMAT",
-            choices=("text", "json"),
-            from_environment=True,
-            from_files=True,
-        ),
-        Option(
-            name="log_file",
-            meaning="append to this file too, kept below 10 MiB, what a cycle says",
-            shown="PATH",
-            from_environment=True,
-            from_files=True,
-        ),
-        Option(
-            name="migrate_anm",
-            meaning="with --init: take over the nodes and settings of anm, and switch it off",
-            takes=Takes.NOTHING,
-        ),
-        Option(
-            name="import",
-            meaning="with --init: take over the nodes that the process manager already has",
-            takes=Takes.NOTHING,
-        ),
-        Option(
-            name="migrate_wnm",
-            meaning="with --init: take over from this database of wnm 0.5 or 0.6; one that lies at --dbpath is found",
-            shown="PATH",
-        ),
-        Option(
-            name="accept_defaults",
-            meaning="with --init: put the default in the place of a setting that cannot be right",
-            takes=Takes.NOTHING,
-        ),
-        Option(
-            name="companions",
-            meaning="with --migrate_anm: what becomes of anm's influx_resources and scrape in cron.d",
-            shown="WHAT",
-            choices=("leave", "disable", "replace"),
-        ),
-        Option(
-            name="undo_migration",
-            meaning="put back all that --migrate_anm or --migrate_wnm changed",
-            takes=Takes.NOTHING,
-        ),
-        Option(name="remove_lockfile", meaning="free the lock unless a cycle holds it", takes=Takes.NOTHING),
-        Option(name="version", meaning="print the version of wnm", takes=Takes.NOTHING),
-        Option(name="help", meaning="print this", takes=Takes.NOTHING),
-    )
-}
+_OPTIONS = (
+    Option("init", "create the database with these settings"),
+    Option("dry_run", "show everything that would be done, and change nothing", from_environment=True),
+    Option("force_action", "do this now", "ACTION", FORCED_ACTIONS),
+    Option("service_name", "the nodes that are meant", "antnode0001[,antnode0003…]"),
+    Option("count", "how many nodes, chosen as wnm itself would choose them", "N"),
+    Option("confirm", "yes, delete the data of these nodes"),
+    Option("storage", "the storage folder whose disk is accepted as it is", "FOLDER"),
+    Option("report", "print a report", "NAME", REPORTS),
+    Option("report_format", "how to write it", "FORMAT", REPORT_FORMATS),
+    Option("json", "the same as --report_format json"),
+    Option("cycles", "how many cycles to simulate", "N"),
+    Option("seed", "makes a simulation repeatable", "N"),
+    Option("port", "where serve listens, 8966 unless given; 0 = one that is free", "N"),
+    Option("sort", "order the nodes by this", "COLUMN", SORTS),
+    Option("filter", "only the nodes of which something shown holds this", "TEXT"),
+    Option("wide", "every column, however wide the terminal"),
+    Option("all", "every node, however many there are"),
+    Option("days", "how many days of history, 1 unless given", "N"),
+    Option("node", "only this node, or the story of it", "NAME"),
+    Option("limit", "at most so many of the latest events", "N"),
+    Option("range", "what the charts are of", "RANGE", RANGE_NAMES),
+    Option("every", "how often watch looks, 2 unless given", "SECONDS"),
+    Option("dbpath", "the database: a path or an sqlite:/// URL", "PATH", (), True, True),
+    Option("config", "read settings from this file too (also -c FILE)", "FILE"),
+    Option("loglevel", "what is logged to stderr", "LEVEL", LOG_LEVELS, True, True),
+    Option("log_format", "how it is logged", "FORMAT", ("text", "json"), True, True),
+    Option(
+        "log_file", "append to this file too, kept below 10 MiB, what a cycle says", "PATH", (), True, True
+    ),
+    Option("migrate_anm", "with --init: take over the nodes and settings of anm, and switch it off"),
+    Option("import", "with --init: take over the nodes that the process manager already has"),
+    Option(
+        "migrate_wnm",
+        "with --init: take over from this database of wnm 0.5 or 0.6; one that lies at --dbpath is found",
+        "PATH",
+    ),
+    Option("accept_defaults", "with --init: put the default in the place of a setting that cannot be right"),
+    Option(
+        "companions",
+        "with --migrate_anm: what becomes of anm's influx_resources and scrape in cron.d",
+        "WHAT",
+        ("leave", "disable", "replace"),
+    ),
+    Option("undo_migration", "put back all that --migrate_anm or --migrate_wnm changed"),
+    Option("remove_lockfile", "free the lock unless a cycle holds it"),
+    Option("version", "print the version of wnm"),
+    Option("help", "print this"),
+)
+RUN_OPTIONS: Mapping[str, Option] = {option.name: option for option in _OPTIONS}
 
 
 def known_options() -> list[str]:
@@ -149,7 +102,7 @@ def known_commands() -> list[str]:
 def takes(name: str) -> Takes | None:
     """Return the kind of value of the option with that snake_case name; None if there is no such option."""
     if name in RUN_OPTIONS:
-        return RUN_OPTIONS[name].takes
+        return Takes.VALUE if RUN_OPTIONS[name].shown else Takes.NOTHING
     if name in NAMES:
         return Takes.SWITCH if SPECS[NAMES[name]].form.is_switch else Takes.VALUE
     return None

@@ -8,11 +8,10 @@ import hashlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -20,7 +19,7 @@ from wnm.app.context import DATABASE_NAME, Context
 from wnm.app.invocation import Report
 from wnm.app.log_file import log_path, make_log_folder
 from wnm.core.errors import NeedsOperator, WnmError
-from wnm.core.host import Host, data_folder
+from wnm.core.host import data_folder
 from wnm.core.timeline import CycleRecord
 from wnm.formats import crontab
 from wnm.formats.crontab import SAFE_PATH, Start, program_of, schedule_line
@@ -39,70 +38,58 @@ class NotOurs(NeedsOperator):
     """Something that wnm did not write has the name."""
 
 
-class Place(Protocol):
-    """One place for the line of one database. `removal` takes it away.
+class Place:
+    """The place for the line of one database: a block between two comment lines in the user's crontab.
 
-    NeedsOperator from every method if it cannot be read or trusted.
+    `removal` is the command that takes it away. NeedsOperator from every method if it cannot be read or trusted.
     """
 
-    user: str | None
-    described: str
-    removal: str
+    user: str | None = None
+
+    def __init__(self, described: str, database: str, removal: str) -> None:
+        self.described, self._database, self.removal = described, database, removal
 
     def line(self) -> str | None:
         """Return the line that is scheduled there for this database, None if there is none."""
+        return crontab.line_in_block(crontabs.user_table() or "", self._database)
 
-    def text_with(self, line: str) -> str:
+    def text_with(self, line: str, before: str = "") -> str:
         """The text, for people, that `install` writes."""
+        return crontab.with_block(before, self._database, line, self.removal)
 
     def install(self, line: str) -> bool:
         """Return when exactly this line is there; False if it was."""
+        before = crontabs.user_table()
+        after = self.text_with(line, before or "")
+        if after == before:
+            return False
+        crontabs.write_user_table(after)
+        return True
 
     def remove(self) -> bool:
         """Return when nothing is there for this database; False if nothing was."""
+        before = crontabs.user_table() or ""
+        after = crontab.without_block(before, self._database)
+        if after == before:
+            return False
+        crontabs.write_user_table(after)
+        return True
 
 
-def place_of(context: Context) -> Place:
-    """Return the place for the line of this run's database."""
-    database = context.database_path
-    if context.host.platform == "linux" and context.host.is_root:
-        name = f"wnm{suffix_of(context)}"
-        return SystemFile(crontabs.SYSTEM_FOLDER / name, database, _removal(context))
-    return UserTable(context.host.user, database, _removal(context))
-
-
-def suffix_of(context: Context) -> str:
-    """Return a suffix for the files of a database other than the default one; no dots, cron passes over such names."""
-    return (
-        ""
-        if _is_default(context)
-        else f"-{hashlib.sha256(os.fsencode(context.database_path)).hexdigest()[:8]}"
-    )
-
-
-def _is_default(context: Context) -> bool:
-    return context.database_path == os.path.realpath(f"{data_folder(context.host)}/{DATABASE_NAME}")
-
-
-def _removal(context: Context) -> str:
-    option = "" if _is_default(context) else f" --dbpath {shlex.quote(context.database_path)}"
-    return f"wnm{option} cron remove"
-
-
-class SystemFile:
+class SystemFile(Place):
     """A file of wnm's own in cron.d; cron takes note by itself."""
 
-    user: str | None = "root"
+    user = "root"
 
     def __init__(self, path: Path, database: str, removal: str) -> None:
-        self._path, self._database, self.removal = path, database, removal
-        self.described = str(path)
+        super().__init__(str(path), database, removal)
+        self._path = path
 
     def line(self) -> str | None:
         text = self._text()
         return None if text is None else crontab.lines_of_file(text)
 
-    def text_with(self, line: str) -> str:
+    def text_with(self, line: str, before: str = "") -> str:
         return crontab.file_text(line, self._database, self.removal)
 
     def install(self, line: str) -> bool:
@@ -115,10 +102,10 @@ class SystemFile:
         return True
 
     def remove(self) -> bool:
-        if self._text() is None:
-            return False
-        crontabs.remove_system_file(self._path)
-        return True
+        is_there = self._text() is not None
+        if is_there:
+            crontabs.remove_system_file(self._path)
+        return is_there
 
     def _text(self) -> str | None:
         text = crontabs.system_file(self._path)
@@ -130,36 +117,21 @@ class SystemFile:
         return text
 
 
-class UserTable:
-    """A block between two comment lines in the user's crontab."""
+def place_of(context: Context) -> Place:
+    """Return the place for the line of this run's database."""
+    database, suffix = context.database_path, suffix_of(context)
+    removal = f"wnm{f' --dbpath {shlex.quote(database)}' if suffix else ''} cron remove"
+    if context.host.platform == "linux" and context.host.is_root:
+        return SystemFile(crontabs.SYSTEM_FOLDER / f"wnm{suffix}", database, removal)
+    return Place(f"the crontab of {context.host.user}", database, removal)
 
-    user: str | None = None
 
-    def __init__(self, user: str, database: str, removal: str) -> None:
-        self._database, self.removal = database, removal
-        self.described = f"the crontab of {user}"
-
-    def line(self) -> str | None:
-        return crontab.line_in_block(crontabs.user_table() or "", self._database)
-
-    def text_with(self, line: str) -> str:
-        return crontab.with_block("", self._database, line, self.removal)
-
-    def install(self, line: str) -> bool:
-        before = crontabs.user_table()
-        after = crontab.with_block(before or "", self._database, line, self.removal)
-        if after == before:
-            return False
-        crontabs.write_user_table(after)
-        return True
-
-    def remove(self) -> bool:
-        before = crontabs.user_table() or ""
-        after = crontab.without_block(before, self._database)
-        if after == before:
-            return False
-        crontabs.write_user_table(after)
-        return True
+def suffix_of(context: Context) -> str:
+    """Return a suffix for the files of a database other than the default one; no dots, cron passes over such names."""
+    path = context.database_path
+    if path == os.path.realpath(f"{data_folder(context.host)}/{DATABASE_NAME}"):
+        return ""
+    return f"-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}"
 
 
 INSTALL = "wnm cron install"
@@ -169,21 +141,10 @@ _PATIENCE = timedelta(seconds=10)
 _PASSING = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/private/tmp", "/var/folders", "/private/var/folders")
 
 
-class Found(Struct, frozen=True, kw_only=True):
-    """The present state. Each field is a text or record where it could be read, and None or a reason where not."""
-
-    line: str | None
-    line_unread: str | None
-    wanted: str | None
-    not_wanted_because: str | None
-    last_cycle: CycleRecord | None
-    no_cycle_because: str | None
-    daemon_runs: bool | None
-
-
 def cron(context: Context) -> Report:
     """Run the verb that was asked for."""
-    return _VERBS[context.asked.cron_verb or "show"](context)
+    verbs = {"show": _show, "install": _install, "remove": _remove}
+    return verbs[context.asked.cron_verb or "show"](context)
 
 
 def remove_cron_of(context: Context) -> bool:
@@ -229,15 +190,17 @@ def suspended_schedule(place: Place) -> Iterator[None]:
 
 def wanted_line(context: Context, place: Place) -> str:
     """The line as `install` writes it. NeedsOperator if cron could not start this wnm."""
-    return schedule_line(
-        Start(
-            program=own_program(),
-            database=context.database_path,
-            log_file=log_file_of(context),
-            config=_config_of(context),
-        ),
-        place.user,
+    config = context.asked.config
+    if config is not None:
+        expanded = f"{context.host.home}/{config[2:]}" if config.startswith("~/") else config
+        config = os.path.abspath(expanded)  # noqa: PTH100 - links stay as they are
+    start = Start(
+        program=own_program(),
+        database=context.database_path,
+        log_file=log_file_of(context),
+        config=config,
     )
+    return schedule_line(start, place.user)
 
 
 def own_program() -> tuple[str, ...]:
@@ -253,7 +216,12 @@ def log_file_of(context: Context) -> str:
     """Return the log file of cycles: the given one, else the place where an operator of the platform looks first."""
     if context.asked.log_file is not None:
         return log_path(context.asked.log_file)
-    return f"{_log_folder(context.host)}/wnm{suffix_of(context)}.log"
+    host = context.host
+    if host.platform == "darwin":
+        folder = f"{host.home}/Library/Logs/autonomi"
+    else:
+        folder = str(SYSTEM_LOGS) if host.is_root else data_folder(host)
+    return f"{folder}/wnm{suffix_of(context)}.log"
 
 
 def is_there(program: str) -> bool:
@@ -278,35 +246,29 @@ def _install(context: Context) -> Report:
         if place.line() == line:
             return Report(text=f"{place.described} would stay as it is")
         return Report(text=f"would write in {place.described}:\n{place.text_with(line).rstrip()}")
-    _check_program(context)
+    program = own_program()
+    # Start it as cron does.
+    environment = {"PATH": SAFE_PATH, "HOME": context.host.home}
+    try:
+        said = run_program((*program, "--version"), _PATIENCE, environment).stdout
+    except CommandFailed as error:
+        raise NeedsOperator(f"cron could not start wnm: {error}", remedy="install wnm anew") from error
+    if not said.startswith("wnm "):
+        raise NeedsOperator(f"{program[0]} is not wnm", remedy="install wnm anew, and start it from there")
     new = place.install(line)
     text = (
         f"{'written' if new else 'it is there already'}: {place.described} starts a cycle every minute\n"
         f"it logs to {log_file_of(context)}; take it away with: {place.removal}"
     )
-    return Report(text=text, notes=tuple(_warnings(context)))
+    return Report(text=text, notes=tuple(_warnings(context, program[0])))
 
 
-def _check_program(context: Context) -> None:
-    """Start it as cron does. NeedsOperator if that does not work."""
-    program = own_program()
-    try:
-        said = run_program(
-            (*program, "--version"), _PATIENCE, {"PATH": SAFE_PATH, "HOME": context.host.home}
-        ).stdout
-    except CommandFailed as error:
-        raise NeedsOperator(f"cron could not start wnm: {error}", remedy="install wnm anew") from error
-    if not said.startswith("wnm "):
-        raise NeedsOperator(f"{program[0]} is not wnm", remedy="install wnm anew, and start it from there")
-
-
-def _warnings(context: Context) -> Iterator[str]:
+def _warnings(context: Context, program: str) -> Iterator[str]:
     """Yield problems that do not keep cron from starting wnm now, but may later."""
     try:
         make_log_folder(log_file_of(context))
     except OSError as error:
         yield f"there is no folder for the log file {log_file_of(context)} ({error.strerror})"
-    program = own_program()[0]
     folder = passing_folder(program, context.host.home)
     if folder is not None:
         yield (
@@ -323,29 +285,32 @@ def _remove(context: Context) -> Report:
         gone = None if found is None else f"would take out of {place.described}:\n{found}"
     else:
         gone = f"taken out of {place.described}" if place.remove() else None
-    return Report(text=gone or _nothing_in(place, context))
+    nothing = f"nothing to remove: {place.described} has no line for {context.database_path}"
+    return Report(text=gone or nothing)
 
 
-def _nothing_in(place: Place, context: Context) -> str:
-    return f"nothing to remove: {place.described} has no line for {context.database_path}"
+class Found(Struct, frozen=True, kw_only=True):
+    """The present state. Each field is a text or record where it could be read, and None or a reason where not."""
+
+    line: str | None
+    line_unread: str | None
+    wanted: str | None
+    not_wanted_because: str | None
+    last_cycle: CycleRecord | None
+    no_cycle_because: str | None
+    daemon_runs: bool | None
+
+    @property
+    def program(self) -> str | None:
+        return None if self.line is None else program_of(self.line)
 
 
 def _show(context: Context) -> Report:
     place, now = place_of(context), context.clock.now()
-    found = _look(context, place)
-    as_json = context.asked.report_format == "json"
-    return Report(
-        text=write_json(_payload(context, place, found, now))
-        if as_json
-        else _text(context, place, found, now)
-    )
-
-
-def _look(context: Context, place: Place) -> Found:
     line, line_unread = _told(place.line)
     wanted, not_wanted_because = _told(lambda: wanted_line(context, place))
     last_cycle, no_cycle_because = _told(lambda: _last_cycle(context.database_path))
-    return Found(
+    found = Found(
         line=line,
         line_unread=line_unread,
         wanted=wanted,
@@ -354,6 +319,9 @@ def _look(context: Context, place: Place) -> Found:
         no_cycle_because=no_cycle_because,
         daemon_runs=daemon_runs(),
     )
+    if context.asked.report_format == "json":
+        return Report(text=write_json(_payload(context, place, found, now)))
+    return Report(text=_text(context, place, found, now))
 
 
 def _told[T](look: Callable[[], T | None]) -> tuple[T | None, str | None]:
@@ -372,8 +340,8 @@ def _last_cycle(database_path: str) -> CycleRecord | None:
 
 
 def _payload(context: Context, place: Place, found: Found, now: datetime) -> Payload:
-    program = None if found.line is None else program_of(found.line)
     cycle = found.last_cycle
+    problems = (found.line_unread, found.not_wanted_because, found.no_cycle_because)
     return envelope(
         now,
         {
@@ -383,71 +351,37 @@ def _payload(context: Context, place: Place, found: Found, now: datetime) -> Pay
             "line": found.line,
             "wanted_line": found.wanted,
             "up_to_date": found.line is not None and found.line == found.wanted,
-            "program": program,
-            "program_exists": None if program is None else is_there(program),
+            "program": found.program,
+            "program_exists": None if found.program is None else is_there(found.program),
             "log_file": log_file_of(context),
-            "last_cycle": None
-            if cycle is None
-            else {
+            "last_cycle": cycle
+            and {
                 "number": cycle.number,
                 "started_at": moment(cycle.started_at),
                 "exit_code": cycle.exit_code,
             },
             "cron_runs": found.daemon_runs,
-            "problems": [
-                each
-                for each in (found.line_unread, found.not_wanted_because, found.no_cycle_because)
-                if each is not None
-            ],
+            "problems": [each for each in problems if each is not None],
         },
     )
 
 
 def _text(context: Context, place: Place, found: Found, now: datetime) -> str:
-    daemon = {True: "seems to run", False: f"does not seem to run: {START_CRON}", None: "may run or not"}
     rows = [
         ("database", context.database_path),
         ("place", place.described),
         ("line", found.line_unread or found.line or f"none: write it with {INSTALL}"),
-        *_differences(found),
-        ("log file", log_file_of(context)),
-        ("last cycle", found.no_cycle_because or _cycle_text(found.last_cycle, now)),
-        ("cron", daemon[found.daemon_runs]),
     ]
-    return "\n".join(f"{name:10}  {text if text.isprintable() else printable(text)}" for name, text in rows)
-
-
-def _differences(found: Found) -> list[tuple[str, str]]:
-    program = None if found.line is None else program_of(found.line)
-    rows = []
-    if program is not None and not is_there(program):
-        rows.append(("BAD", f"{program} cannot be started any more: run {INSTALL}"))
+    if found.program is not None and not is_there(found.program):
+        rows.append(("BAD", f"{found.program} cannot be started any more: run {INSTALL}"))
     if found.not_wanted_because is not None:
         rows.append(("BAD", found.not_wanted_because))
     elif found.line_unread is None and found.line != found.wanted:
         rows.append(("would be", found.wanted or ""))
-    return rows
-
-
-def _cycle_text(cycle: CycleRecord | None, now: datetime) -> str:
-    if cycle is None:
-        return "none yet"
-    end = "not ended" if cycle.exit_code is None else f"exit code {cycle.exit_code}"
-    return f"{cycle.number}, {relative(cycle.started_at, now)}, {end}"
-
-
-def _config_of(context: Context) -> str | None:
-    config = context.asked.config
-    if config is None:
-        return None
-    expanded = f"{context.host.home}/{config[2:]}" if config.startswith("~/") else config
-    return os.path.abspath(expanded)  # noqa: PTH100 - links stay as they are
-
-
-def _log_folder(host: Host) -> str:
-    if host.platform == "darwin":
-        return f"{host.home}/Library/Logs/autonomi"
-    return str(SYSTEM_LOGS) if host.is_root else data_folder(host)
-
-
-_VERBS: Mapping[str, Callable[[Context], Report]] = {"show": _show, "install": _install, "remove": _remove}
+    last, cycle = found.no_cycle_because or "none yet", found.last_cycle
+    if cycle is not None:
+        end = "not ended" if cycle.exit_code is None else f"exit code {cycle.exit_code}"
+        last = f"{cycle.number}, {relative(cycle.started_at, now)}, {end}"
+    daemon = {True: "seems to run", False: f"does not seem to run: {START_CRON}", None: "may run or not"}
+    rows += [("log file", log_file_of(context)), ("last cycle", last), ("cron", daemon[found.daemon_runs])]
+    return "\n".join(f"{name:10}  {text if text.isprintable() else printable(text)}" for name, text in rows)

@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import cache
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
@@ -72,7 +71,16 @@ class Views:
             now = self._clock.monotonic()
             if kept is not None and now - made_at < KEPT_SECONDS:
                 return kept
-            answer = self._made(make)
+            try:
+                with open_for_reading(self._context.database_path) as database:
+                    answer = make(self._material(database), database)
+            except WnmError as error:
+                log.warning("%s", error)
+                answer = plain(503, f"wnm: {error}")
+            except Exception as error:
+                log.error("a bug in wnm: %s: %s", type(error).__name__, error)
+                log.debug("the same in full", exc_info=error)
+                answer = plain(500, "this is a bug in wnm: it is told where wnm serve was started")
             self._kept[path] = (self._clock.monotonic(), answer)
             return answer
 
@@ -80,18 +88,6 @@ class Views:
         """Read everything once. NeedsOperator if there is no database that can be read."""
         with open_for_reading(self._context.database_path) as database:
             self._material(database)
-
-    def _made(self, make: Callable[[Material, Database], Answer]) -> Answer:
-        try:
-            with open_for_reading(self._context.database_path) as database:
-                return make(self._material(database), database)
-        except WnmError as error:
-            log.warning("%s", error)
-            return plain(503, f"wnm: {error}")
-        except Exception as error:
-            log.error("a bug in wnm: %s: %s", type(error).__name__, error)
-            log.debug("the same in full", exc_info=error)
-            return plain(500, "this is a bug in wnm: it is told where wnm serve was started")
 
     def _material(self, database: Database) -> Material:
         resolved = self._context.resolve(Ledger(database).layers())
@@ -112,8 +108,8 @@ def _health(found: Material, database: Database) -> Answer:
     if cycle is None:
         return plain(503, "no cycle has run yet")
     age = max(found.generated_at - cycle.started_at, timedelta(0))
-    word = "ok" if age <= LATE_AFTER else "late"
-    return plain(200 if word == "ok" else 503, f"{word}: the last cycle began {span(age)} ago")
+    code, word = (200, "ok") if age <= LATE_AFTER else (503, "late")
+    return plain(code, f"{word}: the last cycle began {span(age)} ago")
 
 
 _VIEWS: Mapping[str, Callable[[Material, Database], Answer]] = {
@@ -164,7 +160,10 @@ class _Server(ThreadingMixIn, TCPServer):
         try:
             super().__init__((ADDRESS, port), _Handler)
         except OSError as error:
-            raise _not_there(port, error) from error
+            is_taken = error.errno == errno.EADDRINUSE
+            why = "is taken by another program" if is_taken else f"cannot be used ({error.strerror})"
+            remedy = "choose another one with --port N, or --port 0 for one that is free"
+            raise NeedsOperator(f"port {port} of {ADDRESS} {why}", remedy=remedy) from error
 
     @property
     def port(self) -> int:
@@ -177,11 +176,15 @@ class _Server(ThreadingMixIn, TCPServer):
             log.error("a request could not be answered: %s: %s", type(error).__name__, error)
 
 
-def _not_there(port: int, error: OSError) -> NeedsOperator:
-    remedy = "choose another one with --port N, or --port 0 for one that is free"
-    if error.errno == errno.EADDRINUSE:
-        return NeedsOperator(f"port {port} of {ADDRESS} is taken by another program", remedy=remedy)
-    return NeedsOperator(f"port {port} of {ADDRESS} cannot be used ({error.strerror})", remedy=remedy)
+_HEADERS = {
+    "Connection": "close",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -193,17 +196,15 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SECONDS_FOR_A_REQUEST
 
     def do_GET(self) -> None:
-        self._send(self._answer(), with_text=True)
+        self._send(self._answer())
 
-    def do_HEAD(self) -> None:
-        self._send(self._answer(), with_text=False)
+    do_HEAD = do_GET  # noqa: N815 - the standard library's name
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer a request that the standard library refuses by itself, also one with a method that has no function."""
-        if code == 501:
-            self._send(plain(405, "this only shows: use GET"), with_text=True)
-        else:
-            self._send(plain(code, message or "this cannot be answered"), with_text=True)
+        is_method = code == 501
+        line = "this only shows: use GET" if is_method else message or "this cannot be answered"
+        self._send(plain(405 if is_method else code, line))
 
     def version_string(self) -> str:
         return self.server_version
@@ -217,30 +218,17 @@ class _Handler(BaseHTTPRequestHandler):
             return plain(421, f"this is only answered as http://{ADDRESS} or http://localhost")
         return self.server.views.answer(self.path.partition("?")[0])
 
-    def _send(self, answer: Answer, *, with_text: bool) -> None:
+    def _send(self, answer: Answer) -> None:
         body = answer.text.encode(errors="replace")
         self.close_connection = True
         self.send_response(answer.code)
-        for name, value in _headers().items():
+        for name, value in _HEADERS.items():
             self.send_header(name, value)
+        self.send_header("Content-Security-Policy", f"{policy()}; frame-ancestors 'none'")
         if answer.code == 405:
             self.send_header("Allow", "GET, HEAD")
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if with_text:
+        if self.command != "HEAD":
             self.wfile.write(body)
-
-
-@cache
-def _headers() -> Mapping[str, str]:
-    return {
-        "Connection": "close",
-        "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'",
-        "Cache-Control": "no-store",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-    }

@@ -1,4 +1,4 @@
-"""Checks the settings of a run against the machine and its nodes, and keeps those that changed."""
+"""Checks the settings of a run, keeps those that changed, and notices that a database was copied to another machine."""
 
 import logging
 from posixpath import dirname
@@ -6,20 +6,34 @@ from posixpath import dirname
 from wnm.app.context import Context
 from wnm.core.errors import BadInput
 from wnm.core.layers import Resolved
-from wnm.core.observation import LedgerState
+from wnm.core.observation import Identity, LedgerState
 from wnm.core.settings import shown
 from wnm.storage.ledger import Ledger
 from wnm.system.removal import absent_folders
 
+COPY_REMEDY = "if two machines now run from one image, make a database of its own on one of them: wnm --init"
 log = logging.getLogger(__name__)
 
 
 def check(context: Context, ledger: Ledger) -> tuple[Resolved, LedgerState]:
-    """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit."""
+    """The settings and the legacy of earlier cycles, refused before anything changes if they do not fit.
+
+    Only folders that the settings name may be touched, so those that hold nodes have to stay named.
+    """
     resolved = context.resolve(ledger.layers())
-    context.wiring.check(resolved.settings)
+    settings = resolved.settings
+    context.wiring.check(settings)
     state = ledger.load()
-    _refuse_leaving_nodes(resolved, state)
+    changed = {change.name for change in resolved.changes}
+    for node in state.nodes:
+        if "node_storage" in changed and dirname(node.root_dir) not in settings.node_storage:
+            raise BadInput(
+                f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list"
+            )
+        if "log_storage" in changed and dirname(node.log_dir) != settings.log_storage:
+            raise BadInput(
+                f"log_storage: {node.name} logs in {dirname(node.log_dir)}; change it when there are no nodes"
+            )
     return resolved, state
 
 
@@ -34,35 +48,31 @@ def keep_changes(ledger: Ledger, resolved: Resolved, context: Context) -> None:
         log.info("%s: %s -> %s (%s)", name, old, new, resolved.origins[name])
 
 
-def update_config(ledger: Ledger, resolved: Resolved, context: Context) -> None:
-    """Keep what was given, and do nothing else."""
-    if not resolved.changes:
-        log.info("update_config: everything given is stored already")
-    keep_changes(ledger, resolved, context)
-
-
 def told_changes(resolved: Resolved) -> list[tuple[str, str, str]]:
     """The name of each setting that changes, and its old and new text as it may be shown."""
     return [
         (
             change.name,
             shown(change.name, change.old_text or "") or "default",
-            shown(change.name, change.new_text or "") or "none",
+            shown(change.name, change.new_text) or "none",
         )
         for change in resolved.changes
     ]
 
 
-def _refuse_leaving_nodes(resolved: Resolved, state: LedgerState) -> None:
-    """Only folders that the settings name may be touched, so those that hold nodes have to stay named."""
-    changed = {change.name for change in resolved.changes}
-    settings = resolved.settings
-    for node in state.nodes:
-        if "node_storage" in changed and dirname(node.root_dir) not in settings.node_storage:
-            raise BadInput(
-                f"node_storage: {node.name} is in {dirname(node.root_dir)}; keep that folder in the list"
-            )
-        if "log_storage" in changed and dirname(node.log_dir) != settings.log_storage:
-            raise BadInput(
-                f"log_storage: {node.name} logs in {dirname(node.log_dir)}; change it when there are no nodes"
-            )
+def notice_copy(ledger: Ledger, system_id: str) -> None:
+    """Say once that this machine is not the one that the database was made on; nothing else is done about it.
+
+    A database that does not know its system yet remembers this one.
+    """
+    identity = ledger.identity()
+    if identity.system_id is None:
+        ledger.note(system_id=system_id)
+    elif identity.is_copied_to(system_id) and identity.noticed_system_id != system_id:
+        log.warning("%s: %s", copied(identity), COPY_REMEDY)
+        ledger.note(noticed_system_id=system_id)
+
+
+def copied(identity: Identity) -> str:
+    """The words for a database that was made on another machine."""
+    return f"the database was made on another machine (system {identity.system_id})"

@@ -5,9 +5,10 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -60,23 +61,28 @@ def gather(
         sources.append(_from_environment(read_environment_file(folder / ".env", known), str(folder / ".env")))
     if host.is_root:
         sources.append(_from_environment(read_shared_file(root_file, known), str(root_file), own_file=True))
-    sources.extend(
-        _from_config(path, explicit=explicit) for path, explicit in _config_files(invocation, host)
-    )
+    if invocation.config is not None:
+        asked = invocation.config
+        path = posixpath.join(host.home, asked[2:]) if asked.startswith("~/") else asked
+        sources.append(_from_config(Path(path), explicit=True))
+    for name in (".local/share/wnm/config", "wnm/config"):
+        sources.append(_from_config(Path(host.home) / name, explicit=False))
     layers = [Layer(name=COMMAND_LINE, values=invocation.given)]
-    layers.extend(Layer(name=source.origin, values=source.settings) for source in sources if source.settings)
-    return Gathered(layers=tuple(layers), invocation=_with_run_options(invocation, sources))
-
-
-def _config_files(invocation: Invocation, host: Host) -> list[tuple[Path, bool]]:
-    """The config files, highest first, and whether each was asked for by name."""
-    asked = [(Path(_expanded(invocation.config, host)), True)] if invocation.config is not None else []
-    home = Path(host.home)
-    return [*asked, (home / ".local/share/wnm/config", False), (home / "wnm/config", False)]
-
-
-def _expanded(path: str, host: Host) -> str:
-    return posixpath.join(host.home, path[2:]) if path.startswith("~/") else path
+    layers.extend([Layer(name=each.origin, values=each.settings) for each in sources if each.settings])
+    run: dict[str, str] = {}
+    for source in reversed(sources):
+        run.update(source.run)
+    changed: dict[str, Any] = {}
+    for name in ("dbpath", "loglevel", "log_format", "log_file"):
+        if name in run and getattr(invocation, name) is None:
+            changed[name] = run_text(name, run[name])
+    # What is neither true nor false is refused rather than guessed.
+    dry = run.get("dry_run", "false").strip().lower()
+    if dry not in BOOLEAN_WORDS and not invocation.dry_run:
+        raise BadInput(f"{PREFIX}DRY_RUN cannot be {shortened(run['dry_run'])}: give true or false")
+    full = replace(invocation, dry_run=invocation.dry_run or dry in TRUE_WORDS, **changed)
+    refuse_conflicts(full)
+    return Gathered(layers=tuple(layers), invocation=full)
 
 
 def _from_environment(entries: Texts, origin: str, *, own_file: bool = False) -> _Source:
@@ -86,35 +92,27 @@ def _from_environment(entries: Texts, origin: str, *, own_file: bool = False) ->
     names = {**_PLAIN, **_OURS} if own_file else _OURS
     for variable, text in entries.items():
         if variable in names:
-            # The name with prefix is the stronger one, wherever it stands.
             name = names[variable]
-            if _counts(name, text) and (variable.startswith(PREFIX) or name not in settings):
+            # An empty variable is as good as none, unless the setting can be cleared. The name with prefix is the
+            # stronger one, wherever it stands.
+            counts = text.strip() or SPECS[name].form.clearable
+            if counts and (variable.startswith(PREFIX) or name not in settings):
                 settings[name] = text
         elif variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX).lower()
-            _refuse_in_environment(variable, name, origin)
+            if name not in RUN_OPTIONS:
+                ours = [
+                    PREFIX + each.upper() for each, option in RUN_OPTIONS.items() if option.from_environment
+                ]
+                remedy = did_you_mean(variable, [*_OURS, *ours], "see wnm --help for the names that exist")
+                raise BadInput(f"{shortened(variable)} ({origin}) is no name of a setting: {remedy}")
+            if not RUN_OPTIONS[name].from_environment:
+                raise BadInput(
+                    f"{variable} ({origin}) has no effect: only the command line may say --{name}; unset it"
+                )
             if text:
                 run[name] = text
     return _Source(origin=origin, settings=settings, run=run)
-
-
-def _counts(name: str, text: str) -> bool:
-    """An empty variable is as good as none, unless the setting can be cleared."""
-    return bool(text.strip()) or SPECS[name].form.clearable
-
-
-def _refuse_in_environment(variable: str, name: str, origin: str) -> None:
-    if name not in RUN_OPTIONS:
-        known = [
-            *_OURS,
-            *(PREFIX + each.upper() for each, option in RUN_OPTIONS.items() if option.from_environment),
-        ]
-        remedy = did_you_mean(variable, known, "see wnm --help for the names that exist")
-        raise BadInput(f"{shortened(variable)} ({origin}) is no name of a setting: {remedy}")
-    if not RUN_OPTIONS[name].from_environment:
-        raise BadInput(
-            f"{variable} ({origin}) has no effect: only the command line may say --{name}; unset it"
-        )
 
 
 def _from_config(path: Path, *, explicit: bool) -> _Source:
@@ -135,34 +133,6 @@ def _from_config(path: Path, *, explicit: bool) -> _Source:
         else:
             run[name] = text
     return _Source(origin=str(path), settings=settings, run=run)
-
-
-def _with_run_options(invocation: Invocation, sources: list[_Source]) -> Invocation:
-    run: dict[str, str] = {}
-    for source in reversed(sources):
-        run.update(source.run)
-
-    def strongest(name: str, given: str | None) -> str | None:
-        return run_text(name, run[name]) if given is None and name in run else given
-
-    full = replace(
-        invocation,
-        dry_run=invocation.dry_run or _is_true(run.get("dry_run", "false")),
-        dbpath=strongest("dbpath", invocation.dbpath),
-        loglevel=strongest("loglevel", invocation.loglevel),
-        log_format=strongest("log_format", invocation.log_format),
-        log_file=strongest("log_file", invocation.log_file),
-    )
-    refuse_conflicts(full)
-    return full
-
-
-def _is_true(text: str) -> bool:
-    """Whether WNM_DRY_RUN asks for a dry run; what is neither true nor false is refused rather than guessed."""
-    word = text.strip().lower()
-    if word not in BOOLEAN_WORDS:
-        raise BadInput(f"{PREFIX}DRY_RUN cannot be {shortened(text)}: give true or false")
-    return word in TRUE_WORDS
 
 
 _LARGEST_BYTES = 1_000_000
@@ -224,50 +194,35 @@ def read_environment_file(path: Path, known: frozenset[str]) -> Mapping[str, str
 def read_shared_file(path: Path, known: frozenset[str]) -> Mapping[str, str]:
     """The same for a file that anm has under this name too: anm's own is not for wnm to read or to complain of."""
     # Whatever is wrong with the file is said by the one that reads it.
-    with suppress(OSError, NeedsOperator):
-        descriptor = _opened(path, explicit=False)
-        if descriptor is not None:
-            try:
-                is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-                content = os.read(descriptor, _LARGEST_BYTES) if is_file else b""
-            finally:
-                os.close(descriptor)
-            if not content.strip() or _OF_ANM.search(content):
-                return {}
+    with suppress(OSError, ValueError), _opened(path) as (descriptor, facts):
+        content = os.read(descriptor, _LARGEST_BYTES) if stat.S_ISREG(facts.st_mode) else b""
+        if not content.strip() or _OF_ANM.search(content):
+            return {}
     return read_environment_file(path, known)
 
 
 def _text_of(path: Path, *, explicit: bool) -> str | None:
     """The text of a file; None if there is none, or if it is a folder (`.env` is a common name for one)."""
-    descriptor = _opened(path, explicit=explicit)
-    if descriptor is None:
-        return None
     try:
-        facts = os.fstat(descriptor)
-        if stat.S_ISDIR(facts.st_mode) and not explicit:
-            return None
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST_BYTES:
-            remedy = "give another one with -c" if explicit else "move it away"
-            raise BadInput(f"{path} is not an ordinary file of at most {_LARGEST_BYTES} bytes: {remedy}")
-        if not explicit:
-            _refuse_foreign(path, facts)
-        content = os.read(descriptor, _LARGEST_BYTES)
-    finally:
-        os.close(descriptor)
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError:
-        raise BadInput(f"{path} is not text in UTF-8: write it anew or move it away") from None
-
-
-def _opened(path: Path, *, explicit: bool) -> int | None:
-    try:
-        # Without O_NONBLOCK, a named pipe would be waited for.
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with _opened(path) as (descriptor, facts):
+            if stat.S_ISDIR(facts.st_mode) and not explicit:
+                return None
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST_BYTES:
+                remedy = "give another one with -c" if explicit else "move it away"
+                raise BadInput(f"{path} is not an ordinary file of at most {_LARGEST_BYTES} bytes: {remedy}")
+            # A file that was not asked for by name decides which program runs, so others must not have written it.
+            if not explicit and (facts.st_uid not in (0, os.geteuid()) or facts.st_mode & stat.S_IWOTH):
+                raise NeedsOperator(
+                    f"{path} belongs to another user or can be written by everybody, so it is not trusted",
+                    remedy=f"run 'chown {os.geteuid()} {path}; chmod o-w {path}', or start wnm elsewhere",
+                )
+            return os.read(descriptor, _LARGEST_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except (FileNotFoundError, NotADirectoryError):
         if explicit:
             raise BadInput(f"there is no config file {path}: create it, or leave out -c") from None
         return None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path} is not text in UTF-8: write it anew or move it away") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it has no possible name"
         raise NeedsOperator(
@@ -276,10 +231,11 @@ def _opened(path: Path, *, explicit: bool) -> int | None:
         ) from None
 
 
-def _refuse_foreign(path: Path, facts: os.stat_result) -> None:
-    """A file that was not asked for by name decides which program runs, so others must not have written it."""
-    if facts.st_uid not in (0, os.geteuid()) or facts.st_mode & stat.S_IWOTH:
-        raise NeedsOperator(
-            f"{path} belongs to another user or can be written by everybody, so it is not trusted",
-            remedy=f"run 'chown {os.geteuid()} {path}; chmod o-w {path}', or start wnm elsewhere",
-        )
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, os.stat_result]]:
+    # Without O_NONBLOCK, a named pipe would be waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield descriptor, os.fstat(descriptor)
+    finally:
+        os.close(descriptor)

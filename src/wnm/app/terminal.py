@@ -20,8 +20,13 @@ class Terminal(Struct, frozen=True, kw_only=True):
 
 
 def terminal_of(stream: IO[str] | None) -> Terminal:
-    """Return the abilities of the stream."""
-    return Terminal(width=width_of(stream), rows=height_of(stream), drawings=has_drawings(stream))
+    """The columns and rows of the terminal; without one the columns are what COLUMNS says, else as many as it takes."""
+    if is_terminal(stream):
+        size = shutil.get_terminal_size((80, 24))
+        return Terminal(width=max(NARROWEST, size.columns), rows=size.lines, drawings=has_drawings(stream))
+    columns = os.environ.get("COLUMNS", "")
+    width = max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else WIDEST
+    return Terminal(width=width, drawings=has_drawings(stream))
 
 
 def is_terminal(stream: IO[str] | None) -> bool:
@@ -29,27 +34,11 @@ def is_terminal(stream: IO[str] | None) -> bool:
     return stream is not None and stream.isatty()
 
 
-def width_of(stream: IO[str] | None) -> int:
-    """The columns of the terminal; without one what COLUMNS says, else as many as it takes."""
-    if not is_terminal(stream):
-        columns = os.environ.get("COLUMNS", "")
-        return max(NARROWEST, int(columns)) if columns.isdigit() and len(columns) < 6 else WIDEST
-    return max(NARROWEST, shutil.get_terminal_size((80, 24)).columns)
-
-
-def height_of(stream: IO[str] | None) -> int | None:
-    """The rows of the terminal, None without one."""
-    return shutil.get_terminal_size((80, 24)).lines if is_terminal(stream) else None
-
-
 def has_drawings(stream: IO[str] | None) -> bool:
     """Whether the stream can show characters outside of ASCII: dots and blocks."""
     encoding = str(getattr(stream, "encoding", None) or "ascii").lower().replace("_", "-")
-    return encoding in ("utf-8", "utf8") and os.environ.get("TERM") != "linux" and not _wants_ascii()
-
-
-def _wants_ascii() -> bool:
-    """Whether the locale was set to C. Python writes UTF-8 there too, and then says so in LC_CTYPE (PEP 538)."""
+    # Where the locale was set to C, Python writes UTF-8 too, and then says so in LC_CTYPE (PEP 538).
     ctype = os.environ.get("LC_CTYPE", "")
     said = (os.environ.get("LC_ALL"), "" if ctype == "C.UTF-8" else ctype, os.environ.get("LANG"))
-    return next(filter(None, said), "") in ("C", "POSIX")
+    wants_ascii = next(filter(None, said), "") in ("C", "POSIX")
+    return encoding in ("utf-8", "utf8") and os.environ.get("TERM") != "linux" and not wants_ascii

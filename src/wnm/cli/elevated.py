@@ -33,25 +33,21 @@ def _act() -> Report:
     set_up_logging(context.asked.loglevel, context.asked.log_format)
     owner = owner_of(context.host.user)
     try:
-        return _carry_out(context)
+        match context.asked.command:
+            case Command.INIT:
+                from wnm.app.init import take_over
+
+                return take_over(context, say)
+            case Command.UNDO_MIGRATION:
+                from wnm.app.init import undo_migration
+
+                return undo_migration(context, say)
+            case _:
+                from wnm.app.run_cycle import act_here
+
+                return act_here(context)
     finally:
         _give_back(context, owner)
-
-
-def _carry_out(context: Context) -> Report:
-    match context.asked.command:
-        case Command.INIT:
-            from wnm.app.init import take_over
-
-            return take_over(context, say)
-        case Command.UNDO_MIGRATION:
-            from wnm.app.init import undo_migration
-
-            return undo_migration(context, say)
-        case _:
-            from wnm.app.run_cycle import act_here
-
-            return act_here(context)
 
 
 def _give_back(context: Context, owner: tuple[int, int]) -> None:

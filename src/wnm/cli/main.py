@@ -9,10 +9,11 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from wnm import __version__
-from wnm.app.invocation import Command, Invocation, Report
+from wnm.app.invocation import Command, Report
 from wnm.cli.parse import parse
 from wnm.core.errors import Bug, WnmError
 
@@ -27,10 +28,10 @@ def run() -> NoReturn:
 
     Nothing is left to be done at exit, and taking the modules apart costs a sixth of an idle cycle.
     """
-    streams = [stream for stream in (sys.stdout, sys.stderr) if isinstance(stream, io.TextIOWrapper)]
-    for stream in streams:
-        # A terminal that knows no more than ASCII shows a question mark; that is no reason to fail.
-        stream.reconfigure(errors="replace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no more than ASCII shows a question mark; that is no reason to fail.
+            stream.reconfigure(errors="replace")
     finish(main())
 
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Everything expected to go wrong is one line on stderr."""
     # A run is short and makes few cycles of references: searching for them costs a tenth of its CPU time.
     gc.disable()
-    return guarded(lambda: _report(parse(sys.argv[1:] if argv is None else argv)))
+    return guarded(partial(_report, sys.argv[1:] if argv is None else argv))
 
 
 def guarded(work: Callable[[], Report]) -> int:
@@ -60,7 +61,9 @@ def guarded(work: Callable[[], Report]) -> int:
     except Bug:
         return _tell_bug()
     except WnmError as error:
-        _tell(error)
+        print(f"wnm: {' '.join(str(error).split())}", file=sys.stderr)
+        if logging.getLogger("wnm").isEnabledFor(logging.DEBUG):
+            traceback.print_exc()
         return error.exit_code
     except KeyboardInterrupt:
         print("wnm: interrupted; the next cycle goes on from here", file=sys.stderr)
@@ -70,12 +73,16 @@ def guarded(work: Callable[[], Report]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _tell_output(error) if error.errno == errno.ENOSPC else _tell_bug()
+        if error.errno != errno.ENOSPC:
+            return _tell_bug()
+        print(f"wnm: {error.strerror}: free some space where the output goes", file=sys.stderr)
+        return 1
     except Exception:  # noqa: BLE001 - shown whole; an operator must never see less than everything of a bug
         return _tell_bug()
 
 
-def _report(asked: Invocation) -> Report:
+def _report(argv: Sequence[str]) -> Report:
+    asked = parse(argv)
     match asked.command:
         case Command.VERSION:
             return Report(text=f"wnm {__version__}")
@@ -87,56 +94,48 @@ def _report(asked: Invocation) -> Report:
 
     if asked.command in (Command.CYCLE, Command.FORCE):
         return wiring.run_once(asked)
-    return _use_case(asked.command)(wiring.context_of(asked))
+    return _carry_out(wiring.context_of(asked))
 
 
-def _use_case(command: Command) -> "Callable[[Context], Report]":
-    """The function that carries out a command; each one's modules are imported only when it is asked for."""
-    match command:
+def _carry_out(context: "Context") -> Report:
+    """Carry out a command; each one's modules are imported only when it is asked for."""
+    match context.asked.command:
         case Command.INIT:
             from wnm.app.init import init
 
-            return lambda context: init(context, say)
+            return init(context, say)
         case Command.UNDO_MIGRATION:
             from wnm.app.init import undo_migration
 
-            return lambda context: undo_migration(context, say)
+            return undo_migration(context, say)
         case Command.REMOVE_LOCKFILE:
-            return _free_lock
-        case Command.SIMULATE:
-            from wnm.app.simulate import simulate
+            from wnm.system.lock import release_stale
 
-            return simulate
+            release_stale(context.lock_path)
+            return Report(text=f"{context.lock_path} is free")
         case Command.WATCH:
             from wnm.tui import watch
 
-            return lambda context: Report(exit_code=watch(context))
+            return Report(exit_code=watch(context))
         case Command.SERVE:
             from wnm.app.serving import serve
 
-            return lambda context: serve(context, lambda line: print(line, flush=True))
+            return serve(context, lambda line: print(line, flush=True))
         case Command.ALERTS:
-            return _alerts
+            return _alerts(context)
         case Command.CRON:
             from wnm.app.schedule import cron
 
-            return cron
+            return cron(context)
         case Command.DOCTOR:
             from wnm.app.doctor import examine
 
-            return examine
+            return examine(context)
         case _:
             from wnm.app.read import read
             from wnm.app.terminal import terminal_of
 
-            return lambda context: read(context, terminal_of(sys.stdout))
-
-
-def _free_lock(context: "Context") -> Report:
-    from wnm.system.lock import release_stale
-
-    release_stale(context.lock_path)
-    return Report(text=f"{context.lock_path} is free")
+            return read(context, terminal_of(sys.stdout))
 
 
 def _alerts(context: "Context") -> Report:
@@ -186,17 +185,6 @@ def show(report: Report) -> None:
         sys.stdout.flush()
     for note in report.notes:
         print(f"wnm: {note}", file=sys.stderr)
-
-
-def _tell(error: WnmError) -> None:
-    print(f"wnm: {' '.join(str(error).split())}", file=sys.stderr)
-    if logging.getLogger("wnm").isEnabledFor(logging.DEBUG):
-        traceback.print_exc()
-
-
-def _tell_output(error: OSError) -> int:
-    print(f"wnm: {error.strerror}: free some space where the output goes", file=sys.stderr)
-    return 1
 
 
 def _tell_bug() -> int:

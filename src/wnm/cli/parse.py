@@ -19,12 +19,8 @@ from wnm.app.invocation import (
     Command,
     Invocation,
     View,
-    node_text,
     refuse_conflicts,
-    view_of,
-    view_value,
 )
-from wnm.app.invocation import NAMES as VIEW_NAMES
 from wnm.app.run_options import RUN_OPTIONS, SHORT, Takes, known_commands, known_options, run_text, takes
 from wnm.core.errors import BadInput, did_you_mean, shortened
 from wnm.core.forms import BOOLEAN_WORDS
@@ -81,7 +77,21 @@ def _is_option(text: str) -> bool:
 
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_SIMPLE = re.compile(r"[0-9]{1,9}")
+_DECIMAL = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_NODE = re.compile(r"(antnode)?([0-9]{1,9})(\.service)?", re.ASCII)
+# The least and the most of a number, its form, and what it is in words.
+_NUMBERS: Mapping[str, tuple[float, float, re.Pattern[str], str]] = {
+    "count": (1, 10**18, _WHOLE, "a whole number, 1 or more"),
+    "cycles": (1, 10**18, _WHOLE, "a whole number, 1 or more"),
+    "seed": (0, 10**18, _WHOLE, "a whole number, 0 or more"),
+    "port": (0, 65535, _WHOLE, "a port, or 0 for one that is free"),
+    "days": (1, 3650, _SIMPLE, "a whole number from 1 to 3650"),
+    "limit": (1, 999_999_999, _SIMPLE, "a whole number from 1 to 999999999"),
+    "every": (0.5, 3600, _DECIMAL, "seconds from 0.5 to 3600"),
+}
 _MOST_ARGUMENTS = {Command.EXPLAIN: 1, Command.REPLAY: 1, Command.CRON: 1, Command.ALERTS: 1}
+_VERBS = {Command.CRON: CRON_VERBS, Command.ALERTS: ALERTS_VERBS}
 # Options that are the whole request.
 _REQUESTS = {
     "init": Command.INIT,
@@ -122,38 +132,36 @@ def _run_value(word: Word) -> object:
         return True
     if name == "service_name":
         return service_names(text)
-    if name in ("count", "cycles"):
-        return _whole(f"--{name}", text, at_least=1)
-    if name == "seed":
-        return _whole("--seed", text, at_least=0)
-    if name == "port":
-        return _port(text)
-    if name in VIEW_NAMES and not RUN_OPTIONS[name].choices:
-        return view_value(name, text)
+    if name in _NUMBERS:
+        low, high, pattern, form = _NUMBERS[name]
+        if not pattern.fullmatch(text) or not low <= float(text) <= high:
+            raise BadInput(f"--{name} cannot be {shortened(text)}: give {form}")
+        return float(text) if pattern is _DECIMAL else int(text)
+    if name == "node":
+        return _node_text("--node", text)
+    if name == "filter":
+        if not text.strip() or not text.isprintable():
+            raise BadInput(f"--{name} cannot be {shortened(text)}: give a part of what is shown")
+        return text.strip()
     return run_text(name, text)
+
+
+def _node_text(what: str, text: str) -> str:
+    """A node as people name it: `antnode0017`, `antnode0017.service` or `17`. BadInput for anything else."""
+    stripped = text.strip()
+    if not _NODE.fullmatch(stripped):
+        raise BadInput(f"{what} cannot be {shortened(text)}: give a node's name such as antnode0017")
+    return stripped.removesuffix(".service")
 
 
 def service_names(text: str) -> tuple[str, ...]:
     """`antnode0001,antnode0003.service` as names without the suffix, each once. BadInput for any other form."""
     names = [part.strip().removesuffix(".service") for part in text.split(",")]
-    for name in names:
-        if id_in_name(name) is None:
-            raise BadInput(
-                f"--service_name cannot be {shortened(text)}: give names such as antnode0001,antnode0003"
-            )
+    if any(id_in_name(name) is None for name in names):
+        raise BadInput(
+            f"--service_name cannot be {shortened(text)}: give names such as antnode0001,antnode0003"
+        )
     return tuple(dict.fromkeys(names))
-
-
-def _whole(what: str, text: str, *, at_least: int) -> int:
-    if not _WHOLE.fullmatch(text) or int(text) < at_least:
-        raise BadInput(f"{what} cannot be {shortened(text)}: give a whole number, {at_least} or more")
-    return int(text)
-
-
-def _port(text: str) -> int:
-    if not _WHOLE.fullmatch(text) or not 0 <= int(text) <= 65535:
-        raise BadInput(f"--port cannot be {shortened(text)}: give a port, or 0 for one that is free")
-    return int(text)
 
 
 def _meant(word: str) -> str:
@@ -185,8 +193,8 @@ def _plain_fields(found: Mapping[str, Any]) -> dict[str, Any]:
         fields["import_services"] = fields.pop("import")
     if "service_name" in fields:
         fields["service_names"] = fields.pop("service_name")
-    fields = {name: value for name, value in fields.items() if name not in VIEW_NAMES}
-    fields["view"] = view_of(found)
+    view = {name: fields.pop(name) for name in View.__struct_fields__ if name in fields}
+    fields["view"] = View(**view)
     if "json" in found:
         if fields.get("report_format", "json") != "json":
             raise BadInput("--json and --report_format cannot be combined: leave one out")
@@ -203,22 +211,20 @@ def _arguments(command: Command, words: Sequence[str], view: View) -> dict[str, 
         if not words or not words[0]:
             raise BadInput("replay needs a FILE: one that wnm --report decisions --json wrote")
         return {"file": words[0]}
-    if command is Command.CRON:
-        return {"cron_verb": _verb("cron", words[0], CRON_VERBS) if words else CRON_VERBS[0]}
-    if command is Command.ALERTS:
-        return {"alerts_verb": _verb("alerts", words[0], ALERTS_VERBS) if words else ALERTS_VERBS[0]}
+    if command in _VERBS:
+        verbs = _VERBS[command]
+        word = words[0] if words else verbs[0]
+        if word not in verbs:
+            remedy = did_you_mean(word, verbs, f"give one of {', '.join(verbs)}")
+            raise BadInput(f"{command} cannot {shortened(word)}: {remedy}")
+        return {f"{command}_verb": word}
     if command is Command.EXPLAIN and words:
         if words[0].startswith("antnode"):
-            return {"view": replace(view, node=node_text("the node of explain", words[0]))}
-        if not _WHOLE.fullmatch(words[0]):
-            remedy = "give the number of a cycle, or the name of a node such as antnode0017"
-            raise BadInput(f"the CYCLE of explain cannot be {shortened(words[0])}: {remedy}")
-        return {"cycle": _whole("the CYCLE of explain", words[0], at_least=1)}
+            return {"view": replace(view, node=_node_text("the node of explain", words[0]))}
+        remedy = "give the number of a cycle, or the name of a node such as antnode0017"
+        if _WHOLE.fullmatch(words[0]):
+            if int(words[0]) >= 1:
+                return {"cycle": int(words[0])}
+            remedy = "give a whole number, 1 or more"
+        raise BadInput(f"the CYCLE of explain cannot be {shortened(words[0])}: {remedy}")
     return {}
-
-
-def _verb(command: str, word: str, verbs: Sequence[str]) -> str:
-    if word not in verbs:
-        remedy = did_you_mean(word, verbs, f"give one of {', '.join(verbs)}")
-        raise BadInput(f"{command} cannot {shortened(word)}: {remedy}")
-    return word

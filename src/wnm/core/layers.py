@@ -29,9 +29,9 @@ _WISHABLE_FREELY = frozenset(
     }
 )
 # Towards caution only: lower thresholds, and more free bytes.
-_WISHABLE_LOWER = frozenset(
+_WISHABLE_LOWER = {"desired_load_average", "max_load_average_allowed"} | {
     name for name in SPECS if name.endswith(("_less_than", "_remove")) and not name.startswith("delay_")
-) | {"desired_load_average", "max_load_average_allowed"}
+}
 _WISHABLE_HIGHER = frozenset({"crisis_bytes"})
 
 type AddressCheck = Callable[[str], str | None]
@@ -64,6 +64,10 @@ class Resolved(Value, frozen=True, kw_only=True):
         """The canonical text of a setting's value."""
         return SPECS[name].form.render(getattr(self.settings, name))
 
+    def recorded_texts(self) -> Mapping[str, str]:
+        """Return what is recorded with a cycle, which is passed on when something went wrong: no secrets."""
+        return {name: "" if name in SECRET else self.text(name) for name in SPECS}
+
     def initial_texts(self) -> Mapping[str, str]:
         """Return what --init stores, as canonical texts: given values, values fixed from now on, and defaults that
         another shell or number of cores would change (a cron job has another PATH than its operator).
@@ -88,7 +92,7 @@ def resolve(layers: Sequence[Layer], host: Host, *, check_address: AddressCheck 
     Raises BadInput, naming the setting, the text, its layer and the remedy.
     """
     local = [layer for layer in layers if layer.name != FLEET]
-    wished = frozenset(name for layer in layers if layer.name == FLEET for name in layer.values)
+    wished = {name for layer in layers if layer.name == FLEET for name in layer.values}
     if wished:
         below = [layer for layer in local if layer.name == DATABASE]
         with suppress(BadInput):
@@ -136,14 +140,14 @@ def _resolve(
     layers: Sequence[Layer],
     host: Host,
     check_address: AddressCheck | None,
-    wished: frozenset[str],
+    wished: set[str],
 ) -> Resolved:
     for layer in layers:
         for name in layer.values:
             if name not in SPECS:
                 remedy = did_you_mean(name, NAMES, "see wnm --help for those that exist")
                 raise BadInput(f"no setting is called {shortened(name)} ({layer.name}): {remedy}")
-    stored = next((layer for layer in layers if layer.name == DATABASE), None)
+    stored = {layer.name: layer for layer in layers}.get(DATABASE)
     # The places of nodes, logs and keys depend on the process manager.
     is_set = stored is not None and "process_manager" in stored.values
     manager = _strongest(SPECS["process_manager"], [stored] if stored and is_set else layers, host)

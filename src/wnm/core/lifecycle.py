@@ -94,13 +94,17 @@ def is_gone(reading: NodeReading) -> bool:
     return isinstance(reading.process, ProcessReading) and reading.process.state in ended
 
 
-def was_told_to_stop(node: Node, reading: NodeReading) -> bool:
-    """Whether the log of a node that is gone says that it was told to stop since it has its status.
+def _ended_on_purpose(node: Node, reading: NodeReading) -> str | None:
+    """Return what the log of a node that is gone tells of an end on purpose since it has its status, if it does.
 
-    Earlier it was wnm that told it so.
+    Earlier it was wnm that told it to stop.
     """
-    at = reading.log.health.stopping_at if reading.log is not None else None
-    return at is not None and at > node.status_since
+    health = reading.log.health if reading.log is not None else None
+    if health is None or (at := health.stopping_at or health.last_line_at) is None or at <= node.status_since:
+        return None
+    if health.upgraded_to is not None:
+        return f"it stopped to go on as {health.upgraded_to}, which it had put in the place of its program"
+    return "it was told to stop, and not by wnm" if health.stopping_at is not None else None
 
 
 def is_well(reading: NodeReading) -> bool:
@@ -319,17 +323,16 @@ def _without_process(
         words = f"its process ended while {node.status.value.lower()}"
     if reading.last_words:
         words += f": {reading.last_words}"
-    told_to = was_told_to_stop(node, reading)
-    if told_to:
-        words = "it was told to stop, and not by wnm"
+    on_purpose = _ended_on_purpose(node, reading)
+    words = on_purpose or words
     if node.gate_version is not None:
         if node.gate_failure is not None:
             return node
-        if not (together or told_to):
+        if not (together or on_purpose):
             return _gate_failed(node, words)
         # Its gate goes on when it has been started again: this was not its new program.
         return moved(node, Status.STOPPED, now, words, crashed=True)
-    failures, flaps = node.failures + 1, node.flaps + (node.status is Status.RUNNING and not told_to)
+    failures, flaps = node.failures + 1, node.flaps + (node.status is Status.RUNNING and not on_purpose)
     pause_until = retry_at(max(failures, flaps), now)
     failed = replace(node, failures=failures, flaps=flaps, retry_at=pause_until, last_error=words)
     return moved(failed, Status.STOPPED, now, words, crashed=True)

@@ -22,8 +22,9 @@ class LogHealth(Value, frozen=True, kw_only=True):
     with the `version` it named then. `listens` is True once its port is open, `ready_at` when it said that it is
     fully started, `replicates` False when it said that it cannot. `connected_peers` is what it said at `peers_at`.
     `refuses_data` is True from the moment it had no disk left until it stored something again. `stopping_at` is when
-    it was told to end. `fatal` is why it ended or cannot go on, `troubles` its last warnings and errors, `errors` the
-    kinds of error it had. `counters` are its own, since its start, as of `counters_at`.
+    it was told to end, `upgraded_to` the version that it put in the place of its program. `fatal` is why it ended or
+    cannot go on, `troubles` its last warnings and errors, `errors` the kinds of error it had. `counters` are its own,
+    since its start, as of `counters_at`.
 
     `shown_before` and `errors_before` are the same process' predecessors': what those showed, and their errors.
     """
@@ -41,6 +42,7 @@ class LogHealth(Value, frozen=True, kw_only=True):
     stored_at: Moment | None = None
     refuses_data: bool = False
     stopping_at: Moment | None = None
+    upgraded_to: str | None = None
     fatal: str | None = None
     troubles: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()

@@ -108,11 +108,13 @@ class UfwFirewall:
             if not seen.active:
                 # The status says nothing then, but the rules are kept, and would be in force again one day.
                 program = _find(self._ufw)
-                if program is not None and self._kept is None:
+                if program is None:
+                    return
+                if self._kept is None:
                     told = _call(program, "show", "added", timeout=self._read_timeout).stdout
                     self._kept = told.splitlines()
                 begin, end = "ufw allow ", f" comment '{comment}'"
-                if any(line.startswith(begin) and line.endswith(end) for line in self._kept or ()):
+                if any(line.startswith(begin) and line.endswith(end) for line in self._kept):
                     self._change("delete allow", port, comment)
                     self._seen = seen
                 return

@@ -58,6 +58,7 @@ WORDS = LogWords(
     replicates=message(r"Replication engine started\b"),
     crippled=message(r"Failed to initialize replication engine\b"),
     stopping=message(r"(?:Received SIG(?:TERM|INT)\b|Goodbye!)"),
+    upgraded=message(r"Successfully upgraded to version (?P<upgraded>[^\s!]{1,64})"),
     identity=message(r"Node identity resolved peer_id=(?P<peer_id>[0-9a-f]{64})\b"),
     second_port=message(r"ADR-0015 WebRTC Direct listening bind=[^\s]{1,64}:(?P<port>[0-9]{1,5})\b"),
     own=message(r"ant_node(?:::[a-z_:]{1,100})?:"),

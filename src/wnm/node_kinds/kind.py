@@ -19,23 +19,16 @@ def options_in(words: Sequence[str]) -> set[str]:
     return {word.partition("=")[0] for word in words if word.startswith("-")}
 
 
-def first_subcommand(words: Sequence[str], with_value: Collection[str]) -> int | None:
-    """Return the place of the first word that is neither an option nor the value of one; None if there is none.
+def end_of_options(words: Sequence[str], with_value: Collection[str]) -> int:
+    """Return the place of the first word that is neither an option nor the value of one.
 
-    `with_value` are the options that have a value.
+    `with_value` are the options that have a value. It is the number of words if there is none, and more than that if
+    the last option lacks its value: it would take the next argument for it, whatever that is.
     """
     place = 0
     while place < len(words) and words[place].startswith("-"):
         place += 2 if words[place] in with_value else 1
-    return place if place < len(words) else None
-
-
-def lacks_value(words: Sequence[str], with_value: Collection[str]) -> str | None:
-    """The last option if its value is missing: it would take the next argument for it, whatever that is."""
-    place = 0
-    while place < len(words) and words[place].startswith("-"):
-        place += 2 if words[place] in with_value else 1
-    return words[-1] if place > len(words) else None
+    return place
 
 
 class CommandLine(Protocol):
@@ -102,5 +95,5 @@ class NodeKind(Struct, frozen=True, kw_only=True):
                 option = option[:2]  # a short option may have its value attached: -p12000
             if option in self.reserved_options:
                 return f"{option} is set by wnm itself for every node; leave it out"
-        alone = lacks_value(start_args, self.options_with_value)
-        return f"{alone} needs a value" if alone else None
+        alone = end_of_options(start_args, self.options_with_value) > len(start_args)
+        return f"{start_args[-1]} needs a value" if alone else None

@@ -9,7 +9,7 @@ from wnm.core.errors import Permanent
 from wnm.core.node import Node
 from wnm.core.release import is_older
 from wnm.node_kinds.ant_node_log import SIGNS, WORDS
-from wnm.node_kinds.kind import NodeKind, first_subcommand, lacks_value, options_in
+from wnm.node_kinds.kind import NodeKind, end_of_options, options_in
 from wnm.node_kinds.log_health import LogWords, message
 
 _PEERS = re.compile(r"\bconnected[ _]peers=(?P<peers>[0-9]{1,9})\b")
@@ -31,14 +31,14 @@ def _antnode_command(node: Node, *, supervised: bool = False) -> tuple[str, ...]
 
     Permanent if the last of the node's own arguments would take the network for its value.
     """
-    if alone := lacks_value(node.start_args, _ANTNODE_WITH_VALUE):
-        raise Permanent(f"{node.name} cannot start: {alone} in its arguments needs a value")
+    end = end_of_options(node.start_args, _ANTNODE_WITH_VALUE)
+    if end > len(node.start_args):
+        raise Permanent(f"{node.name} cannot start: {node.start_args[-1]} in its arguments needs a value")
     given = options_in(node.start_args)
     version = node.binary_version or "nightly "
     # Only where its program surely knows how to stop after it replaced itself: an unknown flag would end it.
     can_stop = not version.startswith("nightly ") and not is_older(version, _STOPS_ON_UPGRADE_SINCE)
-    subcommand = first_subcommand(node.start_args, _ANTNODE_WITH_VALUE)
-    names_network = subcommand is not None or "EVM_NETWORK" in dict(node.environment)
+    names_network = end < len(node.start_args) or "EVM_NETWORK" in dict(node.environment)
     return (
         node.program,
         *("--root-dir", node.root_dir),

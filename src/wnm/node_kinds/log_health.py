@@ -48,9 +48,9 @@ class LogWords(Struct, frozen=True, kw_only=True):
     """The messages of one kind of node program that mean something, built by `message`.
 
     `started` may have a group `version`, `peers` has a group `peers`, `fatal` a group `why`, `identity` a group
-    `peer_id`, `second_port` a group `port`. What a kind does not say is None. `harmless` are warnings and errors of a
-    healthy node, `own` the modules of the program itself, whose errors count. `counters` are the names under which a
-    line with `summary` adds up what the node did, and what they count.
+    `peer_id`, `second_port` a group `port`, `upgraded` one of its own name. What a kind does not say is None.
+    `harmless` are warnings and errors of a healthy node, `own` the modules of the program itself, whose errors count.
+    `counters` are the names under which a line with `summary` adds up what the node did, and what they count.
     """
 
     started: re.Pattern[str]
@@ -63,6 +63,7 @@ class LogWords(Struct, frozen=True, kw_only=True):
     replicates: re.Pattern[str] | None = None
     crippled: re.Pattern[str] | None = None
     stopping: re.Pattern[str] | None = None
+    upgraded: re.Pattern[str] | None = None
     identity: re.Pattern[str] | None = None
     second_port: re.Pattern[str] | None = None
     harmless: re.Pattern[str] | None = None
@@ -165,6 +166,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "replicates": lambda time, said: {"replicates": True},
     "crippled": lambda time, said: {"replicates": False},
     "stopping": lambda time, said: {"stopping_at": time},
+    "upgraded": lambda time, said: {"upgraded_to": tidy_version(said["upgraded"])},
     "identity": lambda time, said: {"peer_id": said["peer_id"]},
     "second_port": lambda time, said: {"second_port": int(said["port"])},
     "summary": lambda time, said: {},

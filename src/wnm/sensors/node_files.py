@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from wnm.core.node import Node, output_log
-from wnm.core.node_log import KeptLog, LogHealth
+from wnm.core.node_log import KeptLog, LogHealth, Proof
 from wnm.core.observation import Unseen
 from wnm.formats.program_output import essential
 from wnm.node_kinds.kind import NodeKind
@@ -266,13 +266,25 @@ def end_message(node: Node, kind: NodeKind) -> str | None:
         if _written_since(path, _beginning(node)):
             fatal, troubles = log.health.fatal, " | ".join(log.health.troubles[-LOGGED_LINES:])
             end = " | ".join(essential(last_lines(path, LOGGED_LINES)))
-            if log.health.stopping_at is not None:
-                fatal = fatal or TOLD_TO_STOP
-            elif troubles:
-                fatal = fatal or f"the last that its log complains of: {troubles}"
+            fatal = fatal or _told_end(log.health)
+            if fatal is None and troubles:
+                fatal = f"the last that its log complains of: {troubles}"
     if fatal:
         return fatal[:LONGEST]
     return f"its log ends: {end[-LONGEST:]}" if end else None
+
+
+def _told_end(health: LogHealth) -> str | None:
+    """Return what a log tells of an end that was no failure, or that came before the node could be told anything."""
+    if health.upgraded_to is not None:
+        return f"it stopped to go on as {health.upgraded_to}, which it had put in the place of its program"
+    if health.stopping_at is not None:
+        return TOLD_TO_STOP
+    # Before its full start a signal kills it, and nothing is written down.
+    begun = health.started_at is not None and Proof.STARTED in health.shown_before
+    if begun and health.ready_at is None and not health.troubles:
+        return "it was killed before it was fully started"
+    return None
 
 
 def critical_failure(node: Node, kind: NodeKind, since: datetime | None = None) -> str | None:

@@ -98,7 +98,7 @@ def strays_in(
     """
     found = []
     for name in sorted(names):
-        if id_in_name(name) is None or f"{path}/{name}" in known:
+        if f"{path}/{name}" in known or id_in_name(name) is None:
             continue
         found.append(_stray(name, f"{path}/{name}", key_names))
         if len(found) == MOST_STRAYS:

@@ -68,7 +68,7 @@ def create(
             for suffix in ("", "-journal", "-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     os.unlink(f"{temporary}{suffix}")  # noqa: PTH108
-        sync_folder(target.parent)
+        sync(target.parent)
 
 
 def clear_leftovers(path: str) -> None:
@@ -127,14 +127,9 @@ def _build(
 
 
 def sync(file: Path) -> None:
-    """Return when what was written to the file would survive a power cut."""
+    """Return when what was written to the file, or the names in the folder, would survive a power cut."""
     handle = os.open(file, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def sync_folder(folder: Path) -> None:
-    """Return when the names in the folder would survive a power cut."""
-    sync(folder)

@@ -6,6 +6,7 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, Self
@@ -286,7 +287,7 @@ def revision_of(path: str, schema: Schema) -> str:
     if is_cut_short(path, header):
         raise errors.damaged(path, "its end is missing")
     with errors.database_errors(path):
-        revision, lacking = look(path, lambda connection: _revision_and_lack(connection, schema))
+        revision, lacking = look(path, partial(_revision_and_lack, schema=schema))
     if revision is None:
         raise errors.damaged(path, "its schema revision is missing")
     if revision not in schema.revisions:
@@ -296,15 +297,18 @@ def revision_of(path: str, schema: Schema) -> str:
     return revision
 
 
-def header_of(path: str) -> bytes:
-    """The first bytes of a plain file, looked at without SQLite; none of anything else. NeedsOperator without one."""
+def header_of(path: str, where: str | None = None) -> bytes:
+    """The first bytes of a plain file, looked at without SQLite; none of anything else.
+
+    NeedsOperator, with the remedy `where`, if nothing is there.
+    """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - Path is slower
             return b""
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read(HEADER_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        raise errors.missing(path) from None
+        raise errors.missing(path, where) from None
     except OSError as error:
         raise errors.unusable(path, error.strerror or str(error)) from None
 

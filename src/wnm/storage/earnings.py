@@ -1,14 +1,13 @@
 """Keeps the earnings: written down with the cycle that saw the counters, kept for ever, read for reports."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date
 from sqlite3 import Connection, Row
 
 from msgspec.structs import asdict
 
 from wnm.core.earnings import (
-    FROM_ZERO,
     CounterSeen,
     EarningRecord,
     counters_of,
@@ -16,7 +15,7 @@ from wnm.core.earnings import (
     has_filled_up,
     to_remember,
 )
-from wnm.core.node import Node, NodeId
+from wnm.core.node import NodeId
 from wnm.core.observation import Observation
 from wnm.storage import rows
 from wnm.storage.database import Database
@@ -94,12 +93,7 @@ def note(connection: Connection, seen: Observation) -> None:
         ]
         rows.put(connection, "earning", booked)
     news = {number: to_remember(before.get(number), now) for number, now in counters.items()}
-    _remember(connection, {number: counter for number, counter in news.items() if counter is not None})
-
-
-def begin(connection: Connection, nodes: Iterable[Node]) -> None:
-    """Nodes that are about to be made: all that they will ever show was earned under wnm."""
-    _remember(connection, {node.id: FROM_ZERO for node in nodes})
+    remember(connection, {number: counter for number, counter in news.items() if counter is not None})
 
 
 def forget(connection: Connection, ids: Sequence[int]) -> None:
@@ -107,7 +101,8 @@ def forget(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(f"DELETE FROM counter WHERE node_id IN ({rows.marks(ids)})", ids)
 
 
-def _remember(connection: Connection, counters: Mapping[int, CounterSeen]) -> None:
+def remember(connection: Connection, counters: Mapping[int, CounterSeen]) -> None:
+    """Keep these counters of nodes, by node."""
     # The largest amounts do not fit into a column of whole numbers.
     rows.put(
         connection,

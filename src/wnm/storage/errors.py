@@ -37,8 +37,8 @@ def database_errors(path: str) -> Iterator[None]:
         raise
 
 
-def missing(path: str) -> NeedsOperator:
-    remedy = f"create it with: {INIT}, or from nodes that run: wnm --init --import"
+def missing(path: str, remedy: str | None = None) -> NeedsOperator:
+    remedy = remedy or f"create it with: {INIT}, or from nodes that run: wnm --init --import"
     return NeedsOperator(f"there is no database at {path}", remedy=remedy)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from sqlite3 import Connection, Row
 from typing import Any
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from wnm import __version__
 from wnm.core.action import AddNode, AdoptNode, NodeAction, Outcome, Result, Resurvey, node_of
 from wnm.core.decision import Decision
+from wnm.core.earnings import FROM_ZERO
 from wnm.core.errors import Bug
 from wnm.core.layers import Layer
 from wnm.core.lifecycle import after, after_additions, during
@@ -141,7 +143,7 @@ class Ledger:
             self._known = {node.id: node for node in self._database.read(all_nodes)}
         else:
             others = {number: node for number, node in known.items() if number not in self._written}
-            self._known = others | self._database.read(lambda connection: _nodes_with(connection, written))
+            self._known = others | self._database.read(partial(_nodes_with, ids=written))
         self._written.clear()
         return tuple([self._known[number] for number in sorted(self._known)])
 
@@ -164,7 +166,9 @@ class Ledger:
         with self._database.writing() as connection:
             number = begin_cycle(connection, seen, settings, decision, started_at)
             intended = _write_operations(connection, number, decision, started_at)
-            earnings.begin(connection, [item.during for item in intended if item.before is None])
+            # All that nodes which are about to be made will ever show was earned under wnm.
+            new = {int(item.during.id): FROM_ZERO for item in intended if item.before is None}
+            earnings.remember(connection, new)
             rows.put(connection, "node", [item.during for item in intended])
         intention = Intention(cycle_id=number, started_at=started_at, seen=seen, intended=intended)
         self._written |= {item.after.id for item in decision.conclusions if item.after != item.before}

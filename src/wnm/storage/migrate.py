@@ -7,8 +7,7 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy import NullPool, create_engine
 
 from wnm.core.errors import NeedsOperator
-from wnm.storage.creation import sync, sync_folder
+from wnm.storage.creation import sync
 from wnm.storage.database import connect, look, uri_of
 from wnm.storage.errors import database_errors
 from wnm.storage.schema import Schema
@@ -39,18 +38,22 @@ def migrate(path: str, revision: str, schema: Schema) -> str:
         with database_errors(path):
             _discard(migrating)
             copy_out(path, before)
-            _private_copy(before, migrating)
+            os.close(os.open(migrating, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
+            shutil.copyfile(before, migrating)
         upgrade(migrating, schema, name=path)
         with database_errors(path):
             sync(migrating)
-            _fold_in(path)
+            # Beside the new file its write-ahead log would be taken for that one's: it is emptied.
+            with closing(connect(uri_of(path, "mode=rw"))) as connection:
+                if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    raise sqlite3.OperationalError("another program has the database open")
             os.replace(migrating, target)  # noqa: PTH105
     except BaseException:
         before.unlink(missing_ok=True)
         _discard(migrating)
         raise
     with suppress(OSError):
-        sync_folder(target.parent)
+        sync(target.parent)
     return str(before)
 
 
@@ -80,21 +83,20 @@ def copy_out(path: str, copy: Path) -> None:
         raise
 
 
-def _private_copy(source: Path, copy: Path) -> None:
-    os.close(os.open(copy, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
-    shutil.copyfile(source, copy)
-
-
 def upgrade(file: Path, schema: Schema, *, name: str) -> None:
     """Bring `file`, which nobody else uses, to the head of `schema` and verify it.
 
     `name` is the database that it is a copy of. Raises NeedsOperator that names the cause.
     """
+    # Alembic tells each step at INFO; these are not lines of wnm's.
+    logger = logging.getLogger("alembic")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(schema.scripts).replace("%", "%%"))
     engine = create_engine("sqlite://", creator=lambda: connect(uri_of(file, "mode=rw")), poolclass=NullPool)
     try:
-        with _quiet_alembic(), engine.connect() as connection:
+        with engine.connect() as connection:
             # Rebuilding a table would otherwise delete the rows that refer to it.
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -109,19 +111,8 @@ def upgrade(file: Path, schema: Schema, *, name: str) -> None:
             remedy="it is as it was; make room if the disk is full, else go back to the wnm that wrote it",
         ) from error
     finally:
-        engine.dispose()
-
-
-@contextmanager
-def _quiet_alembic() -> Iterator[None]:
-    """Alembic tells each step at INFO; these are not lines of wnm's."""
-    logger = logging.getLogger("alembic")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
         logger.setLevel(level)
+        engine.dispose()
 
 
 def _verify(file: Path, schema: Schema) -> None:
@@ -132,11 +123,3 @@ def _verify(file: Path, schema: Schema) -> None:
                 raise sqlite3.DatabaseError(f"{check}: {complaints[0]}")
         if connection.execute("SELECT version_num FROM alembic_version").fetchall() != [(schema.head,)]:
             raise sqlite3.DatabaseError("the migration did not reach its end")
-
-
-def _fold_in(path: str) -> None:
-    """Empty the write-ahead log into its database: beside the new file it would be taken for that one's."""
-    with closing(connect(uri_of(path, "mode=rw"))) as connection:
-        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        if busy:
-            raise sqlite3.OperationalError("another program has the database open")

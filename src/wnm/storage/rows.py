@@ -138,7 +138,8 @@ def update(
 ) -> None:
     """Give the rows that fulfil the condition these values."""
     columns = ", ".join([f"{name} = ?" for name in values])
-    stored = [_stored(name, value) for name, value in (*values.items(), *(("", each) for each in parameters))]
+    stored = [_stored(name, value) for name, value in values.items()]
+    stored += [_stored("", value) for value in parameters]
     connection.execute(f"UPDATE {table} SET {columns} WHERE {where}", stored)
 
 

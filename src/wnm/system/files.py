@@ -247,7 +247,7 @@ def publish(path: str, content: bytes, *, marker: bytes) -> None:
     Before that it is what it was. Only what begins with `marker` (within its first 512 bytes) or is empty gives way.
     NeedsOperator if the folder is missing or something else has the name; Transient if it cannot be written.
     """
-    with _place_of_ours(path, marker) as folder:
+    with _place_of_ours(path, marker, "write") as folder:
         # Synced, as one that a power cut left full of zeros would not be recognised as ours any more.
         replace_file(path, lambda file: file.write(content), 0o644, folder)
 
@@ -255,28 +255,28 @@ def publish(path: str, content: bytes, *, marker: bytes) -> None:
 def withdraw(path: str, *, marker: bytes) -> None:
     """Return when the file is gone, if it is one that `publish` would replace. Errors as there."""
     if Path(path).parent.is_dir():
-        with _place_of_ours(path, marker) as folder, suppress(FileNotFoundError):
+        with _place_of_ours(path, marker, "remove") as folder, suppress(FileNotFoundError):
             os.unlink(Path(path).name, dir_fd=folder)
 
 
 @contextmanager
-def _place_of_ours(path: str, marker: bytes) -> Iterator[int]:
+def _place_of_ours(path: str, marker: bytes, verb: str) -> Iterator[int]:
     """The open folder of a file, once it is sure that the file is ours, or missing."""
     remedy = "move it away or give another path"
     name = Path(path).name
     folder = _open_safely(str(Path(path).parent))
     try:
-        # Looked at before it is opened: opening a device can already do something.
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-                raise NeedsOperator(f"{path} is not a regular file", remedy=remedy)
-            with opened(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, folder) as file:
-                start = os.read(file, MARKER_WITHIN_BYTES)
-            if start and marker not in start:
-                raise NeedsOperator(f"{path} was not written by wnm", remedy=remedy)
-        yield folder
-    except OSError as error:
-        raise Transient(f"cannot write {path}: {error.strerror}") from error
+        with failing(f"cannot {verb} {path}"):
+            # Looked at before it is opened: opening a device can already do something.
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    raise NeedsOperator(f"{path} is not a regular file", remedy=remedy)
+                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+                with opened(name, flags, folder) as file:
+                    start = os.read(file, MARKER_WITHIN_BYTES)
+                if start and marker not in start:
+                    raise NeedsOperator(f"{path} was not written by wnm", remedy=remedy)
+            yield folder
     finally:
         os.close(folder)
 

@@ -83,7 +83,7 @@ def limit_notes(machine: MachineReading) -> Iterator[str]:
         )
     for stall in machine.stalls:
         if stall.some_percent >= STALL_WORTH_A_LINE_PERCENT:
-            every = f", all of it in {stall.full_percent:g} %" if stall.full_percent is not None else ""
+            every = f", all of it in {stall.full_percent:g} %" if stall.full_percent else ""
             yield f"work waited for {stall.resource} in {stall.some_percent:g} % of the last minute{every}"
 
 

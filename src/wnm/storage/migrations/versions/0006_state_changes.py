@@ -1,6 +1,5 @@
 """Adds the changes of node states that no action made."""
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
@@ -8,23 +7,22 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+TABLES = """
+CREATE TABLE state_change (
+    id INTEGER NOT NULL, cycle_id INTEGER NOT NULL, at TEXT NOT NULL, node_id INTEGER NOT NULL,
+    node_name TEXT NOT NULL, was TEXT NOT NULL, became TEXT NOT NULL, because TEXT NOT NULL,
+    CONSTRAINT pk_state_change PRIMARY KEY (id),
+    CONSTRAINT fk_state_change_cycle_id FOREIGN KEY(cycle_id) REFERENCES cycle (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_state_change_cycle_id ON state_change (cycle_id);
+
+CREATE INDEX ix_state_change_node_id ON state_change (node_id);
+
+CREATE INDEX ix_state_change_at ON state_change (at)
+"""
+
 
 def upgrade() -> None:
-    op.create_table(
-        "state_change",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("cycle_id", sa.Integer(), nullable=False),
-        sa.Column("at", sa.Text(), nullable=False),
-        sa.Column("node_id", sa.Integer(), nullable=False),
-        sa.Column("node_name", sa.Text(), nullable=False),
-        sa.Column("was", sa.Text(), nullable=False),
-        sa.Column("became", sa.Text(), nullable=False),
-        sa.Column("because", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_state_change"),
-        sa.ForeignKeyConstraint(
-            ["cycle_id"], ["cycle.id"], name="fk_state_change_cycle_id", ondelete="CASCADE"
-        ),
-    )
-    op.create_index("ix_state_change_cycle_id", "state_change", ["cycle_id"])
-    op.create_index("ix_state_change_node_id", "state_change", ["node_id"])
-    op.create_index("ix_state_change_at", "state_change", ["at"])
+    for statement in TABLES.split(";\n"):
+        op.execute(statement)
