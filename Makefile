@@ -2,7 +2,7 @@
 # where the container suite cannot be run; without it the last lines say so.
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test real quick check docs sim bench format setup
+.PHONY: help run stop test real quick check docs sim bench chaos format setup
 
 ARGS ?=
 CONTAINER ?= --if-possible
@@ -42,6 +42,9 @@ sim: setup ## watch the decision engine run a simulated machine
 
 bench: setup ## measure what a cycle costs
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+chaos: setup ## inject faults under real nodes (FAULTS=200 SEED=1; REPLAY=1-3 plays one episode again)
+	@.venv/bin/python -m tests.chaos $(if $(REPLAY),--replay $(REPLAY),--faults $(or $(FAULTS),200) --seed $(or $(SEED),1)) $(ARGS)
 
 format: setup ## put the code into its one format
 	@.venv/bin/ruff check --quiet --fix . ; .venv/bin/ruff format .

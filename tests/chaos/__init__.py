@@ -1,0 +1,1 @@
+"""Breaks things under the installed wnm, on purpose and by the thousand: `python -m tests.chaos`, or `make chaos`."""
