@@ -25,6 +25,7 @@ from wnm.core.errors import BadInput, NeedsOperator, Transient, WnmError
 from wnm.core.layers import Layer, Resolved
 from wnm.core.node import Node, ProcessState, Reachability, Status
 from wnm.core.observation import NodePage, NodeSeen, ProcessReading, Unseen
+from wnm.core.places import MARKER_NAME
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import system_id
 from wnm.storage.creation import already_there, clear_leftovers, create
@@ -188,6 +189,8 @@ def _carry_out(run: Context, source: Source, begun: TakeoverFolder | None, say: 
         # After the loss of a database there may be nodes that wnm added: the old manager does not know those.
         anew = folder.manifest.has(Step.WRITTEN)
         if not anew:
+            # Cycles mark the storage folders, and a database that is lost takes along whose the marker is.
+            folder.keep(f"{each}/{MARKER_NAME}" for each in settings.node_storage)
             folder.write(
                 units=(*(each.row.name for each in final.adopted), *(node.name for node in final.rows))
             )
@@ -567,7 +570,9 @@ def _restore(folder: TakeoverFolder, say: Say) -> None:
             continue
         before = stamp(each.path)
         replaced = folder.restore(each)
-        if replaced is not None and each.path not in manifest.made:  # what wnm made is nobody's loss
+        # What wnm made is nobody's loss.
+        ours = each.path in manifest.made or Path(each.path).name == MARKER_NAME
+        if replaced is not None and not ours:
             say(replaced)
         reloaded = reloaded or (each.path.startswith(UNITS) and stamp(each.path) != before)
     if reloaded:
