@@ -17,7 +17,7 @@ from wnm.app.schedule import own_program
 from wnm.core.errors import BadInput
 from wnm.core.host import Host, data_folder, for_manager
 from wnm.core.settings import read, render
-from wnm_adopt.anm_files import (
+from wnm_adopt.anm_settings import (
     CONFIG,
     CRON,
     DATA,
@@ -27,19 +27,19 @@ from wnm_adopt.anm_files import (
     SCRIPT,
     SYSTEM_LOGS,
     UNITS,
+    AnmTexts,
     cron_tables,
+    read_anm_settings,
     read_cron_entries,
     read_node_details,
     read_text,
     running_anms,
     starts_anm,
 )
-from wnm_adopt.anm_settings import AnmTexts, read_anm_settings
-from wnm_adopt.classify import Classified, classify
-from wnm_adopt.conflicts import is_below
+from wnm_adopt.classify import Classified, classify, is_below
 from wnm_adopt.discover import SYSTEMD, FoundUnit, Surroundings, units_in
 from wnm_adopt.from_services import given_by_hand, surroundings
-from wnm_adopt.plan import FoundSettings, Source, TakeoverPlan, most_common
+from wnm_adopt.plan import SettingsReader, Source, TakeoverPlan, most_common
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 NOT_STARTED_AT_BOOT = (
@@ -48,11 +48,14 @@ NOT_STARTED_AT_BOOT = (
 
 
 TEXTS = {
-    **{name: f"{DATA}/{name}" for name in ("config", "override", "system", "teardown_config")},
+    **{name: f"{DATA}/{name}" for name in ("config", "override", "system")},
     "node_details": f"{DATA}/NodeDetails",
     "script": SCRIPT,
 }
-OTHER_FILES = (SCRIPT, f"{DATA}/MaxShunnedNode", f"{DATA}/block", f"{DATA}/counters")
+OTHER_FILES = (
+    SCRIPT,
+    *(f"{DATA}/{name}" for name in ("MaxShunnedNode", "block", "counters", "teardown_config")),
+)
 # Rules change for many reasons: undoing compares them, and takes away only what wnm has added.
 FIREWALL = ("/etc/ufw/ufw.conf", "/etc/ufw/user.rules", "/etc/ufw/user6.rules")
 REPORTING = "/etc/cron.d/influx_resources"
@@ -80,7 +83,6 @@ class AnmSeen(Struct, frozen=True, kw_only=True):
     program: str | None
     wallet_script: str | None
     firewall_active: bool
-    problems: Sequence[str] = ()
     not_ours: Sequence[str] = ()
     database: str = ""
     mark: str | None = None
@@ -120,12 +122,7 @@ def plan_from_anm(
         to_own=tuple(seen.not_ours),
         needed=(CONFIG,),
         made=((MARK, f"{seen.database}\n"), *([seen.replacement] if seen.replacement is not None else ())),
-        notes=(
-            *(each.line for each in found.open if not each.matters),
-            *found.notes,
-            *seen.problems,
-            *planner.notes(),
-        ),
+        notes=(*(each.line for each in found.open if not each.matters), *found.notes, *planner.notes()),
         problems=(*_teardown(seen, found), *in_tables, *found.blocking(accept_defaults), *planner.problems()),
     )
 
@@ -152,9 +149,9 @@ class _Planner:
         used = {posixpath.dirname(each.row.root_dir) for each in self.classified.adopted}
         for folder in self._folders(self.found.given.get("node_storage")):
             if folder not in used and any(is_below(each, folder) for each in inner):
-                given = {name: text for name, text in self.found.given.items() if name != "node_storage"}
+                del self.found.given["node_storage"]
                 note = f"NodeStorage {folder} holds no node itself: the folders in it that do become storage folders"
-                self.found = replace(self.found, given=given, notes=(*self.found.notes, note))
+                self.found.notes.append(note)
                 self.classified = self._classify()
 
     def _classify(self) -> Classified:
@@ -244,7 +241,7 @@ class _Planner:
             )
 
 
-def _teardown(seen: AnmSeen, found: FoundSettings) -> list[str]:
+def _teardown(seen: AnmSeen, found: SettingsReader) -> list[str]:
     if not found.teardown_pending:
         return []
     why = "its config is missing" if seen.texts.config is None else "its config says Action=4"
@@ -289,7 +286,7 @@ class FromAnm(Source):
                 f"there is no anm here: {CRON}, {CONFIG} and {SCRIPT} are missing; leave out --migrate_anm"
             )
         units = units_in(UNITS, SYSTEMD, OTHER_UNITS, loaded=True)
-        details, problems = read_node_details(texts.node_details or "")
+        details = read_node_details(texts.node_details or "")
         home = _home_of(cron_text or "")
         program = f"{home}/.local/bin/antnode"
         added = [f"{home}/.local/share/{name}" for name in OF_USER] if home else []
@@ -311,7 +308,6 @@ class FromAnm(Source):
                 # Only running it could tell what the operator's own script means.
                 wallet_script=next((path for path in added[:1] if os.path.lexists(path)), None),
                 firewall_active=run.wiring.firewall_is_active(),
-                problems=problems,
                 database=run.database_path,
                 mark=read_text(MARK),
                 not_ours=_not_ours(SYSTEM_LOGS),

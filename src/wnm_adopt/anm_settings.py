@@ -1,14 +1,19 @@
-"""Translates the texts of anm's files into wnm's settings, without running any of them."""
+"""Finds the files of an installation of anm and translates their texts into settings, without running any."""
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
+import psutil
 from msgspec import Struct
 
+from wnm.core.errors import NeedsOperator
 from wnm.core.host import Host
 from wnm.core.settings import SPECS, render
-from wnm_adopt.anm_files import CONFIG, SCRIPT, read_cpu_count, rewards_address_of, version_of
+from wnm.system.files import open_regular
 from wnm_adopt.bash_texts import (
     BIG_MACHINE_CORES,
     DELAYS,
@@ -19,11 +24,171 @@ from wnm_adopt.bash_texts import (
     read_assignments,
     read_script,
 )
-from wnm_adopt.plan import FoundSettings, SettingsReader
+from wnm_adopt.plan import SettingsReader
+
+CRON = "/etc/cron.d/anm"
+"""The cron file that starts anm every minute."""
+SCRIPT = "/usr/bin/anms.sh"
+DATA = "/var/antctl"
+CONFIG = f"{DATA}/config"
+MARK = f"{DATA}/wnm-takeover"
+"""The file in anm's folder that says which database its nodes went to: another account must not take them too."""
+SYSTEM_LOGS = "/var/log/antnode"
+UNITS = "/etc/systemd/system"
+OTHER_UNITS = ("/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+"""The other folders that systemd reads units from, the strongest first."""
+OF_USER = ("anm-wallet", "anm-control.sh", "no-reboot")
+"""Names in `~/.local/share` of what its user may have added, by which it behaves differently."""
+
+LARGEST_BYTES = 4 * 1024 * 1024
+_SHELLS = frozenset({"sh", "bash", "dash"})
+_CRON_FOLDERS = ("/etc/cron.d", "/var/spool/cron/crontabs", "/var/spool/cron")
+
+
+def read_text(path: str) -> str | None:
+    """The text of a file, None if there is none; bytes that are not UTF-8 are kept as surrogates.
+
+    NeedsOperator if it is there and cannot be read, or is no plain file: what it says might matter.
+    """
+    try:
+        with open_regular(path) as file:
+            content = file.read(LARGEST_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise NeedsOperator(
+            f"{path} cannot be read ({error.strerror})", remedy="run this as root, or see to that file"
+        ) from error
+    if len(content) > LARGEST_BYTES:
+        raise NeedsOperator(f"{path} is larger than {LARGEST_BYTES} bytes", remedy="see what is in it")
+    return content.decode(errors="surrogateescape")
+
+
+def running_anms(script: str = SCRIPT) -> Sequence[int]:
+    """The processes that run anm at this moment: the script itself, or a shell that was given it.
+
+    Also the shell of cron, which has it in the text of a command. An editor that has it open is none of them, nor is
+    one that we run in: a shell that started us may have the name in its text and run it later.
+    """
+    name = Path(script).name
+    ours = {os.getpid(), *(process.pid for process in psutil.Process().parents())}
+    found = set()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = process.info["cmdline"] or []
+        program = Path(words[0]).name if words else ""
+        if program == name or (program in _SHELLS and any(name in word for word in words[1:])):
+            found.add(process.info["pid"])
+    return sorted(found - ours)
+
+
+def cron_tables() -> Mapping[str, str]:
+    """The other cron tables that might start it, by path, as far as they are plain files that can be read."""
+    paths = [Path("/etc/crontab")]
+    for folder in _CRON_FOLDERS:
+        with suppress(OSError):
+            paths += sorted(Path(folder).iterdir())
+    found = {}
+    for path in paths:
+        # cron passes over names that begin with a dot.
+        if str(path) != CRON and not path.name.startswith("."):
+            with suppress(OSError), open_regular(str(path), follow_link=False) as file:
+                found[str(path)] = file.read(LARGEST_BYTES).decode(errors="surrogateescape")
+    return found
+
+
+def starts_anm(text: str) -> bool:
+    """Whether a line of a cron table starts it; in a user's own table no line names an account."""
+    return any("anms.sh" in line and not line.lstrip().startswith("#") for line in text.splitlines())
+
+
+_CRON_ENTRY = re.compile(
+    r"(?P<off>#[#\s]*+)?+(?P<when>@[a-z]+|(?:[0-9A-Za-z*/,~-]+[ \t]+){4}[0-9A-Za-z*/,~-]+)"
+    r"[ \t]+(?P<user>[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?)[ \t]+(?P<command>\S.*)"
+)
+_STARTS_ANM = re.compile(r"(?<![\w.-])anms\.sh(?![\w.-])")
+_LONGEST_LINE = 2000
+_DETAILS = re.compile(
+    r"""\[["']?(?=0*[1-9])([0-9]{1,5})["']?\]=["']?antnode\1,([\w.+:/-]{0,120}),([\w.+:/-]{0,120}),"""
+    r"""(?:RUNNING|STOPPED)["']?[\s)]""",
+    re.ASCII,
+)
+_VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*)")
+
+
+class CronEntry(Struct, frozen=True):
+    """One line of a system's cron table. `live` is false for one that is commented out; `line` counts from 1."""
+
+    user: str
+    when: str
+    command: str
+    live: bool
+    line: int
+
+    @property
+    def starts_anm(self) -> bool:
+        """Whether it starts anm's script."""
+        return _STARTS_ANM.search(self.command) is not None
+
+
+def read_cron_entries(text: str) -> tuple[CronEntry, ...]:
+    """The lines of a system's cron table that start something, those that are commented out too; never fails."""
+    found: list[CronEntry] = []
+    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
+        match = _CRON_ENTRY.fullmatch(line) if len(line) <= _LONGEST_LINE else None
+        if match is not None:
+            live = match["off"] is None
+            found.append(CronEntry(match["user"], match["when"], match["command"], live, number))
+    return tuple(found)
+
+
+def read_node_details(text: str) -> Mapping[int, tuple[str, str]]:
+    """Read peer ids and versions of nodes by number from what bash's `declare -p` wrote of the array; never fails.
+
+    The last array in the text counts. Entries that make no sense are left out: nothing relies on any.
+    """
+    found = _DETAILS.finditer(text, text.rfind("node_details_store=("))
+    return {int(each[1]): (each[2], each[3]) for each in found}
+
+
+def read_cpu_count(text: str) -> int | None:
+    """The number of cores that anm found when it was installed and goes by since; None if that cannot be told."""
+    found = read_assignments([("system", text)]).values.get("CpuCount")
+    value = found.value.strip() if isinstance(found, Known) else ""
+    return int(value) or None if re.fullmatch(r"[0-9]{1,9}", value) else None
+
+
+def rewards_address_of(option: str) -> str:
+    """The address in `--rewards-address 0x…`. ValueError says what is wrong with it."""
+    value = _value_of(option, "--rewards-address")
+    if value == "EtheriumAddress":
+        raise ValueError("it is the placeholder of anm's installer")
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", value):
+        raise ValueError("it holds no address (0x and 40 hexadecimal digits)")
+    return value
+
+
+def version_of(option: str) -> str | None:
+    """The version in `--version 0.4.16`; None for an empty text, which pins none. ValueError says what is wrong."""
+    if not option.strip():
+        return None
+    found = _VERSION.fullmatch(_value_of(option, "--version"))
+    if found is None:
+        raise ValueError("it holds no version")
+    return found[1]
+
+
+def _value_of(option: str, name: str) -> str:
+    """The one word that follows an option, or stands there without it."""
+    words = [word for word in option.replace("=", " ", 1).split(" ") if word] if len(option) <= 400 else []
+    if words and words[0] == name:
+        words = words[1:]
+    if len(words) != 1:
+        raise ValueError(f"it is not {name} with one value")
+    return words[0]
+
 
 OVERRIDE = "/var/antctl/override"
 SYSTEM = "/var/antctl/system"
-TEARDOWN_CONFIG = "/var/antctl/teardown_config"
 
 NUMBERS: Mapping[str, str] = {
     "NodeCap": "node_cap",
@@ -69,7 +234,6 @@ class AnmTexts(Struct, frozen=True, kw_only=True):
     override: str | None = None
     script: str | None = None
     system: str | None = None
-    teardown_config: str | None = None
     node_details: str | None = None
 
 
@@ -81,7 +245,7 @@ def read_anm_settings(
     unit_ports: Sequence[tuple[int, int]] = (),
     unit_storages: Sequence[str] = (),
     by_hand: frozenset[str] = frozenset(),
-) -> FoundSettings:
+) -> SettingsReader:
     """Read all settings; never fails.
 
     `unit_ports` are ids and ports of nodes, `unit_storages` the folders that hold their root directories, as the
@@ -102,7 +266,8 @@ def read_anm_settings(
             take()
     reader.say_what_is_missing()
     reader.check_pairs()
-    return reader.result()
+    reader.conclude()
+    return reader
 
 
 class _Reader(SettingsReader):
@@ -114,7 +279,6 @@ class _Reader(SettingsReader):
         # In the order in which anm sources them.
         sourced = ((SYSTEM, texts.system), (CONFIG, texts.config), (OVERRIDE, texts.override))
         self.values = read_assignments([(file, text) for file, text in sourced if text is not None])
-        self.torn_down = read_assignments([(TEARDOWN_CONFIG, texts.teardown_config or "")])
         self.script: AnmScript | None = None if texts.script is None else read_script(SCRIPT, texts.script)
         self.cores = read_cpu_count(texts.system or "") or cores
         self.places: dict[str, Place] = {}
@@ -159,7 +323,7 @@ class _Reader(SettingsReader):
 
     def rewards_address(self) -> None:
         key, name = "RewardsAddress", "rewards_address"
-        found = self.values.get(key) or self.torn_down.get(key)
+        found = self.values.get(key)
         if found is None:
             found = Unknown("it is not set", _whole_file(CONFIG))
         elif isinstance(found, Known) and (why := self._take(name, found, rewards_address_of)):
@@ -169,9 +333,7 @@ class _Reader(SettingsReader):
 
     def node_storage(self, unit_storages: Sequence[str]) -> None:
         key, name = "NodeStorage", "node_storage"
-        found = self.values.get(key) or self.torn_down.get(key)
-        if found is None and self.script is not None and self.script.storage:
-            found = Known(self.script.storage, _whole_file(SCRIPT))
+        found = self.values.get(key)
         if isinstance(found, Unknown):
             self._not_known(key, name, found, matters=not unit_storages)
         elif found is None:
@@ -273,12 +435,12 @@ class _Reader(SettingsReader):
                 for name in replaced:
                     self.given.pop(name, None)
 
-    def result(self) -> FoundSettings:
-        pending = self.texts.config is None
+    def conclude(self) -> None:
+        """Say what else was found: an order to anm, delays of the script, and what wnm knows nothing like."""
         action = self.values.values.get("Action")
         wish = action.value.strip() if isinstance(action, Known) else ""
+        self.teardown_pending = self.texts.config is None or wish == "4"
         if wish == "4":
-            pending = True
             about = "anm is told to take every node away"
         elif wish in ("1", "2"):
             about = "what anm is told to force is not taken over"
@@ -294,7 +456,6 @@ class _Reader(SettingsReader):
         if others:
             shown = ", ".join(sorted(others)[:20])
             self.notes.append(f"not taken over, for wnm knows nothing like it: {shown}")
-        return self.found(teardown_pending=pending)
 
 
 def _whole_file(file: str) -> Place:

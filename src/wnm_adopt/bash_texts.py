@@ -1,7 +1,7 @@
 """Reads bash texts without running any of it: the variables that plain lines assign, and the script of anm."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -63,28 +63,6 @@ class Unknown(Struct, frozen=True):
         return f"{self.place}: {self.reason}"
 
 
-class Assignments(Struct, frozen=True, kw_only=True):
-    """The variables that are set in the end; `remarks` has the line from which on nothing is certain.
-
-    Without remarks a name that is not in `values` is never set.
-    """
-
-    values: Mapping[str, Known | Unknown]
-    remarks: tuple[Unknown, ...]
-
-    def get(self, name: str) -> Known | Unknown | None:
-        """The variable, None if it is never set."""
-        return self.values.get(name) or next(iter(self.remarks), None)
-
-
-def read_assignments(texts: Iterable[tuple[str, str]]) -> Assignments:
-    """The variables after sourcing some files one after another, given as names and texts; never fails."""
-    reader = _Reader()
-    for file, text in texts:
-        reader.read(file, text)
-    return Assignments(values=reader.values, remarks=tuple(reader.remarks))
-
-
 def place_of(file: str, number: int, line: str) -> Place:
     """A line as it can be shown: cut, and with what cannot be printed as escapes."""
     shown = line[: _LONGEST_SHOWN + 1].strip()
@@ -100,13 +78,20 @@ class _UnknownError(ValueError):
     """A value cannot be told, though its line is understood; the message says why."""
 
 
-class _Reader:
-    """The variables while texts are read; `doubt` says why nothing is certain any more."""
+class Assignments:
+    """The variables that are set in the end by texts that are sourced; `doubt` says why nothing is certain any more.
+
+    `remarks` has the line from which on that is so. Without it a name that is not in `values` is never set.
+    """
 
     def __init__(self) -> None:
         self.values: dict[str, Known | Unknown] = {}
         self.remarks: list[Unknown] = []
         self.doubt: str | None = None
+
+    def get(self, name: str) -> Known | Unknown | None:
+        """The variable, None if it is never set."""
+        return self.values.get(name) or next(iter(self.remarks), None)
 
     def read(self, file: str, text: str) -> None:
         """Read one file after those before it."""
@@ -189,6 +174,14 @@ class _Reader:
         )
 
 
+def read_assignments(texts: Iterable[tuple[str, str]]) -> Assignments:
+    """The variables after sourcing some files one after another, given as names and texts; never fails."""
+    found = Assignments()
+    for file, text in texts:
+        found.read(file, text)
+    return found
+
+
 DELAYS = ("DelayStart", "DelayUpgrade")
 BIG_MACHINE_CORES = 24
 """From here on anm has delays of its own, unless the script says another number."""
@@ -196,105 +189,74 @@ BIG_MACHINE_CORES = 24
 _MOST_REMARKS = 10
 _PORT_BASE = re.compile(r"ntpr=[\"']?([^\s\"'$`\\;&|()]*)[\"']?\s*(?:#.*)?")
 _NTPR = re.compile(r"(?<![\w\"$#{])ntpr=")
-_STORAGE = re.compile(r"(?<!\w)NodeStorage=[\"']?(/[^\s\"'\\>;&|$]*)")
 _DELAY = re.compile(r"(?P<name>DelayStart|DelayUpgrade)=(?P<value>.*)")
 _LITERAL = re.compile(r"[\"']?([0-9]{1,9})[\"']?\s*(?:#.*)?")
 _SAME_AS = re.compile(r"[\"']?\$\{?(DelayStart|DelayUpgrade)\}?[\"']?\s*(?:#.*)?")
 _DOCUMENT = re.compile(r"<<-?\s*[\"']?([A-Za-z_]\w*)")
-_COMPARED = re.compile(
-    r"(?:CpuCount|nproc)[}\"')`]*\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?([0-9]{1,4})(?![0-9.])"
-    r"|(?<![0-9.])([0-9]{1,4})[\"']?\s*(>=|-ge|>|-gt|<=|-le|<|-lt)\s*[\"']?[$({`]*(?:CpuCount|nproc)(?!\w)"
+_BIG = re.compile(
+    r"(?:CpuCount|nproc)[}\"')`]*\s*(?:(?:>=|-ge)\s*[\"']?24|(?:>|-gt)\s*[\"']?23)(?![0-9.])"
+    r"|(?<![0-9.])(?:24[\"']?\s*(?:<=|-le)|23[\"']?\s*(?:<|-lt))\s*[\"']?[$({`]*(?:CpuCount|nproc)(?!\w)"
 )
-_MIRRORED = {">=": "<=", "<=": ">=", ">": "<", "<": ">", "ge": "le", "le": "ge", "gt": "lt", "lt": "gt"}
-_UNLIMITED = 1_000_000
+_MORE = re.compile(r"&&|\|\||!|==\s*0")
 _NO_NUMBER = "the script does not say it as a plain number"
-
-type Test = tuple[str, bool]
-"""A test that a line depends on, as text, and whether the line is in the branch that is taken when it fails."""
 
 
 class SetDelay(Struct, frozen=True):
-    """A line of the script that sets a delay in minutes where all its `tests` hold."""
+    """A line of the script that sets a delay in minutes where all its `tests` hold, which are texts."""
 
     name: str
     value: Known | Unknown
-    tests: tuple[Test, ...]
+    tests: tuple[str, ...]
 
-    def cores(self) -> tuple[int, int]:
-        """From how many cores on, and below how many, all tests hold that compare the number of cores."""
-        ranges = [(0, _UNLIMITED), *filter(None, map(_cores, self.tests))]
-        return max(low for low, _ in ranges), min(below for _, below in ranges)
-
-
-def _cores(test: Test) -> tuple[int, int] | None:
-    """From how many cores on, and below how many, a test holds; None if it depends on anything else."""
-    text = re.sub(r"^!\s+|^\[\[?\s+!\s", "", test[0])
-    found = _COMPARED.search(text)
-    if found is None or re.search(r"&&|\|\||!=|==\s*0", text):
-        return None
-    operator = (found[1] or _MIRRORED[found[4].lstrip("-")]).lstrip("-")
-    number = int(found[2] or found[3]) + (operator in (">", "gt", "<=", "le"))
-    from_there = operator in (">", "gt", ">=", "ge")
-    return (number, _UNLIMITED) if from_there != ((text != test[0]) != test[1]) else (0, number)
+    @property
+    def for_big_machines(self) -> bool:
+        """Whether it certainly counts on big machines: on all machines, or on those alone."""
+        return all(_BIG.search(test) and not _MORE.search(test) for test in self.tests)
 
 
 class AnmScript(Struct, frozen=True, kw_only=True):
     """The findings; None for what is not in it.
 
-    `port_base` is in thousands, as text. `storage` is where it writes that nodes are kept, without a `/` at the end.
-    `delays` are in their order: the last one that fits a machine counts.
+    `port_base` is in thousands, as text. `delays` are in their order: the last one counts.
     """
 
     port_base: Known | Unknown | None
-    storage: str | None
     delays: tuple[SetDelay, ...]
 
     def delay(self, name: str, cores: int) -> Known | Unknown | None:
         """Return the delay that the script itself sets on a machine with that many cores, whatever the config says."""
-        ranges = [(each, *each.cores()) for each in self.delays if each.name == name]
-        setting = [(each, low) for each, low, below in ranges if low <= cores < below]
-        for each, low in reversed(setting):
-            if low:
-                is_certain = None not in [_cores(test) for test in each.tests]
-                why = "it depends on more than the number of cores"
-                return each.value if is_certain else Unknown(why, each.value.place)
-        # The script may have a number and not say in words that are understood for which machines.
-        elsewhere = [each.value for each, _ in setting] if cores >= BIG_MACHINE_CORES else []
-        if len({each.value if isinstance(each, Known) else None for each in elsewhere}) > 1:
-            return Unknown("the script sets it in more than one way", elsewhere[-1].place)
-        return elsewhere[-1] if elsewhere else None
+        own = [each for each in self.delays if each.name == name] if cores >= BIG_MACHINE_CORES else []
+        for each in own:
+            if not each.for_big_machines:
+                return Unknown(
+                    "whether the script sets it here can only be told by running it", each.value.place
+                )
+        return own[-1].value if own else None
 
     def remarks(self, cores: int) -> list[str]:
-        """The other lines that set a delay in some cases."""
-        told = {own.place for name in DELAYS if (own := self.delay(name, cores)) is not None}
+        """The lines that set a delay in some cases."""
         return [
             f"{each.value.place}: the script itself may set {each.name}"
             for each in self.delays
-            if each.value.place not in told and not each.cores()[0]
+            if cores < BIG_MACHINE_CORES and not (each.tests and each.for_big_machines)
         ][:_MOST_REMARKS]
 
 
 def read_script(file: str, text: str) -> AnmScript:
     """Read the script without running it; never fails."""
     port_base: Known | Unknown | None = None
-    storages = set()
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("#"):
             continue
         if _NTPR.search(line):
             found, place = _PORT_BASE.fullmatch(line), place_of(file, number, line)
             port_base = Unknown(_NO_NUMBER, place) if found is None else Known(found[1], place)
-        storages |= {match[1].rstrip("/") for match in _STORAGE.finditer(line)}
-    return AnmScript(
-        port_base=port_base,
-        storage=storages.pop() if len(storages) == 1 else None,
-        delays=tuple(_delays(file, text)),
-    )
+    return AnmScript(port_base=port_base, delays=tuple(_delays(file, text)))
 
 
 def _delays(file: str, text: str) -> Iterator[SetDelay]:
     """The commands that set a delay. A value may be that of the other delay in the same branch."""
-    branch: dict[tuple[str, tuple[Test, ...]], str | None] = {}
+    branch: dict[tuple[str, tuple[str, ...]], str | None] = {}
     for place, command, tests in _commands(file, text):
         found = _DELAY.fullmatch(command)
         if found is None:
@@ -306,34 +268,30 @@ def _delays(file: str, text: str) -> Iterator[SetDelay]:
         yield SetDelay(found["name"], value, tests)
 
 
-def _commands(file: str, text: str) -> Iterator[tuple[Place, str, tuple[Test, ...]]]:
+def _commands(file: str, text: str) -> Iterator[tuple[Place, str, tuple[str, ...]]]:
     """The simple commands of the script with the tests around them."""
-    around: list[tuple[Test, ...]] = []
+    around: list[str] = []
     for number, line in _outside_documents(text):
         place = place_of(file, number, line)
         for part in re.split(r";+", line):
             command = re.sub(r"^(?:\{|then|do)\s+", "", part.strip())
             word = re.split(r"[\s(\[]", command, maxsplit=1)[0]
-            if word in ("else", "elif"):
-                # The last test of this branch does not hold in the next one.
-                for *outer, (test, negated) in around[-1:]:
-                    around[-1] = (*outer, (test, not negated))
+            if word in ("if", "case", "for", "while", "until", "select"):
+                around.append(command)
+            elif word in ("else", "elif"):
+                around[-1:] = [word] if around else []
                 command = command.removeprefix("else").strip()
-            if word in ("if", "elif"):
-                before = around.pop() if word == "elif" and around else ()
-                around.append((*before, (re.sub(r"^(?:el)?if\s*", "", command), False)))
-            elif word in ("case", "for", "while", "until", "select"):
-                around.append(((command, False),))
             elif word in ("fi", "esac", "done"):
                 del around[-1:]
             # A pattern of a case stands before what is done for it.
             command = re.sub(r"^[^()=]*\)\s*", "", command)
-            tests = tuple(each for frame in around for each in frame)
+            tests = tuple(around)
             # Between `&&` and `||` each depends on those before it, but an assignment never fails.
             parts = re.split(r"\s*(&&|\|\|)\s*", command)
             for each, joined in zip(parts[::2], [*parts[1::2], ""], strict=True):
                 yield place, each, tests
-                tests = tests if _DELAY.fullmatch(each) else (*tests, (each, joined == "||"))
+                if not _DELAY.fullmatch(each):
+                    tests = (*tests, "else" if joined == "||" else each)
 
 
 def _outside_documents(text: str) -> Iterator[tuple[int, str]]:

@@ -3,7 +3,6 @@
 import os
 import plistlib
 import posixpath
-import pwd
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ from wnm.formats.launchd import OWN_KEY
 from wnm.formats.systemd_reading import SHELLS, UnitFound, read_loaded, read_unit
 from wnm.node_kinds.kinds import KINDS
 from wnm.sensors.host import read_with_timeout
+from wnm.system.accounts import name_of
 from wnm.system.files import open_regular
 from wnm.system.processes import Process, ProcessTable, fingerprints, holds
 from wnm.system.systemd_units import all_drop_ins, loaded_properties
@@ -77,25 +77,19 @@ class FolderFacts(Struct, frozen=True, kw_only=True):
     unseen: str | None = None
 
 
-class NodeMemory(Struct, frozen=True, kw_only=True):
-    """The values that the old manager remembered of a node; none of them is relied on."""
-
-    peer_id: str | None = None
-    version: str | None = None
-
-
 class Surroundings(Struct, frozen=True, kw_only=True):
     """The other facts that decide whether a unit can be adopted.
 
     `facts` are those of the paths that units name, by path. New nodes get `port_start` and `metrics_port_start`
-    thousand plus their number. `account` is the one that wnm runs as; `homes` are the home folders of all accounts.
+    thousand plus their number. `node_details` are peer id and version of nodes by number, empty if not known; nothing
+    relies on them. `account` is the one that wnm runs as; `homes` are the home folders of all accounts.
     """
 
     facts: Mapping[str, FolderFacts]
     account: str
     port_start: int = 55
     metrics_port_start: int = 13
-    node_details: Mapping[int, NodeMemory] = field(default_factory=dict)
+    node_details: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     storages_known: tuple[str, ...] = ()
     homes: frozenset[str] = frozenset()
 
@@ -345,7 +339,7 @@ def _why_not_ours(process: Process, storages: Sequence[str]) -> str | None:
             if unit.endswith(".service") and _OF_NODES.search(unit):
                 return f"it belongs to {unit}: import that with --process_manager systemd"
     if process.user_id != os.geteuid():
-        return f"it runs as {_account(process.user_id)}: import it as that account"
+        return f"it runs as {name_of(process.user_id)}: import it as that account"
     # There is no /proc on macOS, and the process may just have ended.
     with suppress(OSError):
         if Path(f"/proc/{process.pid}/ns/mnt").readlink() != Path("/proc/self/ns/mnt").readlink():
@@ -403,14 +397,7 @@ def _facts(path: str) -> FolderFacts:
         is_folder=is_folder,
         is_link=os.path.islink(path),  # noqa: PTH114
         real=os.path.realpath(path),
-        owner=_account(seen.st_uid),
+        owner=name_of(seen.st_uid),
         folders=tuple(name for name, is_one in listed if is_one)[:MOST_NAMES],
         files=tuple(name for name, is_one in listed if not is_one)[:MOST_NAMES],
     )
-
-
-def _account(user_id: int) -> str:
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return str(user_id)

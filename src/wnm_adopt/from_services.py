@@ -11,7 +11,7 @@ from wnm.app.context import Context
 from wnm.core.backends import traits_of
 from wnm.core.host import Host, default_manager, for_manager, node_folder
 from wnm.core.settings import read
-from wnm_adopt.anm_files import (
+from wnm_adopt.anm_settings import (
     CRON,
     MARK,
     OTHER_UNITS,
@@ -21,8 +21,9 @@ from wnm_adopt.anm_files import (
     running_anms,
     starts_anm,
 )
-from wnm_adopt.classify import Adopted, Classified, classify, paths_of_interest
+from wnm_adopt.classify import Adopted, classify, paths_of_interest
 from wnm_adopt.discover import (
+    SETSID,
     SYSTEMD,
     SYSTEMD_USER,
     FoundUnit,
@@ -48,28 +49,47 @@ class FromServices(Source):
 
     def look(self, folder: TakeoverFolder | None) -> TakeoverPlan:
         """Classify every unit, agent or process of the process manager."""
-        manager = manager_wanted(self._run)
-        storage = given_by_hand(self._run).get("node_storage")
-        found = classified(units_of(manager, self._run.host, storage), self._run)
-        settings, problems = settings_of(found.adopted, manager, given_by_hand(self._run))
-        settings |= firewall_for(manager, self._run)
-        if traits_of(manager).system_services and (alive := _live_anm()):
-            problems.append(
-                f"anm still looks after these nodes ({alive}): use --migrate_anm, or switch it off first"
-            )
-        if traits_of(manager).system_services and (other := _other_database(self._run.database_path)):
-            problems.append(
-                f"the wnm with the database {other:.200} has taken over anm's nodes: go on with that one, or undo it "
-                f"there with wnm --undo_migration; if it is gone for good, delete {MARK}"
-            )
+        run, by_hand = self._run, given_by_hand(self._run)
+        manager = manager_wanted(run)
+        units = units_of(manager, run.host, by_hand.get("node_storage"))
+        around = surroundings(units, run)
+        told, _ = settings_of(classify(units, around).adopted, manager, by_hand)
+        # The nodes' ports tell where wnm's begin.
+        starts = {name: int(told[name]) for name in ("port_start", "metrics_port_start") if name in told}
+        found = classify(units, replace(around, **starts))
+        settings, problems = settings_of(found.adopted, manager, by_hand)
+        settings |= firewall_for(manager, run)
+        if traits_of(manager).system_services:
+            tables = {**cron_tables(), CRON: read_text(CRON) or ""}
+            alive = [path for path in sorted(tables) if starts_anm(tables[path])]
+            alive += [f"process {pid}" for pid in running_anms()]
+            if alive:
+                problems.append(
+                    f"anm still looks after these nodes ({alive[0]}): use --migrate_anm, or switch it off first"
+                )
+            other = (read_text(MARK) or "").strip()
+            if other not in ("", run.database_path):
+                problems.append(
+                    f"the wnm with the database {other:.200} has taken over anm's nodes: go on with that one, or undo "
+                    f"it there with wnm --undo_migration; if it is gone for good, delete {MARK}"
+                )
         if not found.adopted:
             problems.append(f"{manager} has no node that can be taken over: for new ones leave out --import")
+        notes = []
+        if "node_cap" in settings and found.adopted:
+            notes.append(
+                f"node_cap becomes {len(found.adopted)}, the nodes that are there: raise it to let wnm add nodes"
+            )
+        if any(not each.row.environment for each in found.adopted if each.row.manager == SETSID):
+            notes.append(
+                "of the environment of running processes only ANT_…, EVM_… and RUST_… variables are kept"
+            )
         return TakeoverPlan(
             source=f"{self.name} of {manager}",
             settings=settings,
             adopted=found.adopted,
             refused=found.refused,
-            notes=tuple(_notes(found.adopted, settings)),
+            notes=tuple(notes),
             problems=tuple(problems),
         )
 
@@ -109,29 +129,20 @@ def node_folders(text: str | None, host: Host) -> tuple[str, ...]:
     return folders if isinstance(folders, tuple) else (node_folder(host),)
 
 
-def classified(units: Sequence[FoundUnit], run: Context) -> Classified:
-    """Which of them can be taken over, by the look of their folders; their ports tell where wnm's begin."""
-    around = surroundings(units, run)
-    first = classify(units, around)
-    found, _ = settings_of(first.adopted, manager_wanted(run), given_by_hand(run))
-    starts = {name: int(found[name]) for name in ("port_start", "metrics_port_start") if name in found}
-    return classify(units, replace(around, **starts))
-
-
 def surroundings(units: Sequence[FoundUnit], run: Context) -> Surroundings:
     """Return the other facts that decide whether these units can be adopted, as of now."""
     given = given_by_hand(run)
-
-    def start(name: str, default: int) -> int:
-        return int(str(read(name, given[name], run.host))) if name in given else default
-
-    return Surroundings(
+    starts = {
+        name: int(str(read(name, given[name], run.host)))
+        for name in ("port_start", "metrics_port_start")
+        if name in given
+    }
+    around = Surroundings(
         facts=look_at_folders(paths_of_interest(units)),
         account=pwd.getpwuid(os.geteuid()).pw_name,
         homes=frozenset(entry.pw_dir for entry in pwd.getpwall()),
-        port_start=start("port_start", 55),
-        metrics_port_start=start("metrics_port_start", 13),
     )
+    return replace(around, **starts)
 
 
 def settings_of(
@@ -170,29 +181,3 @@ def firewall_for(manager: str, run: Context) -> dict[str, str]:
     if "firewall" in given_by_hand(run) or not (run.host.is_root or traits_of(manager).system_services):
         return {}
     return {"firewall": "ufw"} if run.wiring.firewall_is_active() else {}
-
-
-def _live_anm() -> str | None:
-    """Return the file that starts anm, or the process that it is at this moment; None if there is none."""
-    tables = {**cron_tables(), CRON: read_text(CRON) or ""}
-    found = [path for path in sorted(tables) if starts_anm(tables[path])]
-    return next(iter((*found, *(f"process {pid}" for pid in running_anms()))), None)
-
-
-def _other_database(ours: str) -> str | None:
-    """The database that a takeover from anm has written, if that is not the one that we write."""
-    other = (read_text(MARK) or "").strip()
-    return other if other not in ("", ours) else None
-
-
-def _notes(adopted: Sequence[Adopted], settings: Mapping[str, str]) -> list[str]:
-    notes = []
-    if "node_cap" in settings and adopted:
-        notes.append(
-            f"node_cap becomes {len(adopted)}, the nodes that are there: raise it to let wnm add nodes"
-        )
-    if any(not each.row.environment for each in adopted if each.row.manager == "setsid"):
-        notes.append(
-            "of the environment of running processes only ANT_…, EVM_… and RUST_… variables are kept"
-        )
-    return notes

@@ -26,8 +26,7 @@ from wnm.core.release import tidy_version
 from wnm.core.settings import REQUIRED, SPECS, render
 from wnm.node_kinds.kinds import KINDS
 from wnm.storage.old_database import OldMachine, OldNode, OldValue, files_of, read_old_colony
-from wnm.system.clock import SystemClock
-from wnm_adopt.classify import Adopted, Classified, Refused, classify
+from wnm_adopt.classify import Adopted, Classified, classify
 from wnm_adopt.discover import SETSID, FoundUnit
 from wnm_adopt.from_services import (
     firewall_for,
@@ -38,7 +37,7 @@ from wnm_adopt.from_services import (
     surroundings,
     units_of,
 )
-from wnm_adopt.plan import FoundSettings, SettingsReader, Source, TakeoverPlan
+from wnm_adopt.plan import SettingsReader, Source, TakeoverPlan
 from wnm_adopt.takeover_folder import TakeoverFolder
 
 PLACE = "older database"
@@ -75,7 +74,7 @@ _SAME = {**{name: name for name in PROCESS_MANAGERS}, **ALIASES, "setsid+sudo": 
 
 def settings_from_old(
     machine: OldMachine | None, host: Host, by_hand: Collection[str] = frozenset()
-) -> FoundSettings:
+) -> SettingsReader:
     """The settings there in wnm's units; those named in `by_hand` are not looked at."""
     values = machine.values if machine is not None else {}
     manager = values.get("process_manager")
@@ -100,7 +99,7 @@ def settings_from_old(
             f"node_removal_strategy {shortened(str(strategy))} had no effect there; "
             "wnm removes the youngest first"
         )
-    return reader.found()
+    return reader
 
 
 class _Reader(SettingsReader):
@@ -249,24 +248,21 @@ class FromOldWnm(Source):
             storages=node_folders(in_force.get("node_storage"), host),
             logs=in_force.get("log_storage") or log_folder(host),
             no_upnp=in_force.get("no_upnp", "true") == "true",
-            now=SystemClock().now(),
+            now=run.clock.now(),
         )
         records = records_of(colony.nodes, services, machine)
         every = [*units, *(each.unit for each in records)]
-        nodes = compare(colony.nodes, classify(every, surroundings(every, run)), records, machine.now)
-        notes = [*carried.notes, *nodes.notes, *nodes.left]
+        plan = compare(colony.nodes, classify(every, surroundings(every, run)), records, machine.now)
+        notes = [*carried.notes, *plan.notes]
         cap = in_force.get("node_cap", "0")
         if cap.isdigit() and int(cap) < len(services):
             notes.append(
                 f"node_cap {cap} is below the {len(services)} nodes that are there: wnm will remove the youngest"
             )
         files = files_of(self._path) if self.switches_off else ()
-        return TakeoverPlan(
-            source=self.name,
+        return replace(
+            plan,
             settings=settings,
-            adopted=nodes.adopted,
-            rows=nodes.stopped,
-            refused=nodes.refused,
             kept=files,
             taken_out=files,
             notes=tuple(notes),
@@ -327,21 +323,6 @@ class Record(Struct, frozen=True, kw_only=True):
     node: Node
 
 
-class OldNodes(Struct, frozen=True, kw_only=True):
-    """The nodes, compared.
-
-    `adopted` are units with what their rows remember. `stopped` are nodes that only their row and their folder tell
-    of. `left` are rows that nothing confirms, a line each; their folders are left alone. `notes` say where rows and
-    units contradict each other.
-    """
-
-    adopted: tuple[Adopted, ...]
-    refused: tuple[Refused, ...]
-    stopped: tuple[Node, ...]
-    left: tuple[str, ...]
-    notes: tuple[str, ...]
-
-
 def records_of(rows: Sequence[OldNode], adopted: Sequence[Adopted], machine: Machine) -> list[Record]:
     """The rows whose numbers no adopted unit has. A node without a process is no more than that under setsid alone."""
     known = {each.row.id for each in adopted}
@@ -397,8 +378,12 @@ def _record(row: OldNode, place: str, machine: Machine) -> Record:
 
 def compare(
     rows: Sequence[OldNode], classified: Classified, records: Sequence[Record], now: datetime
-) -> OldNodes:
-    """Compare the rows with what became of units and records. Units decide what a node is; rows remove nothing."""
+) -> TakeoverPlan:
+    """Compare the rows with what became of units and records. Units decide what a node is; rows remove nothing.
+
+    The plan's nodes and notes: where rows and units contradict each other, and which rows nothing confirms; their
+    folders are left alone.
+    """
     counts = Counter(row.id for row in rows)
     by_id = {row.id: row for row in rows if counts[row.id] == 1}
     recorded = {each.unit.place: each for each in records}
@@ -421,15 +406,16 @@ def compare(
                 f"{each.row.name}: the older database says {row.status}, which is not believed; "
                 f"to remove it: wnm --force_action remove --service_name {each.row.name} --confirm"
             )
-    return OldNodes(
+    notes += [
+        f"{_shown(recorded[each.place].row)}: not adopted, its folder is left alone: {each.reason}"
+        for each in classified.refused
+        if each.place in recorded
+    ]
+    return TakeoverPlan(
+        source=FromOldWnm.name,
         adopted=tuple(adopted),
         refused=tuple(each for each in classified.refused if each.place not in recorded),
-        stopped=tuple(stopped),
-        left=tuple(
-            f"{_shown(recorded[each.place].row)}: not adopted, its folder is left alone: {each.reason}"
-            for each in classified.refused
-            if each.place in recorded
-        ),
+        rows=tuple(stopped),
         notes=tuple(notes),
     )
 

@@ -32,27 +32,12 @@ class OpenSetting(Struct, frozen=True, kw_only=True):
     matters: bool = True
 
 
-class FoundSettings(Struct, frozen=True, kw_only=True):
-    """All settings that were found.
+class SettingsReader:
+    """Collects the settings that are found, one at a time; those named in `by_hand` are not looked for.
 
     `given` holds canonical texts for wnm's settings by name. What is `open` is not in it: wnm's defaults apply.
     `notes` are lines for people. `teardown_pending` says that the next run of anm takes every node away.
     """
-
-    given: Mapping[str, str]
-    open: tuple[OpenSetting, ...]
-    notes: tuple[str, ...]
-    teardown_pending: bool = False
-
-    def blocking(self, accept_defaults: bool) -> tuple[str, ...]:
-        """A line on each thing that has to be decided before anything can be taken over; empty if nothing is."""
-        return tuple(
-            each.line for each in self.open if each.matters and not (accept_defaults and each.defaults)
-        )
-
-
-class SettingsReader:
-    """Collects what is found, one setting at a time; those named in `by_hand` are not looked for."""
 
     def __init__(self, host: Host, by_hand: Collection[str]) -> None:
         self.host = host
@@ -60,6 +45,13 @@ class SettingsReader:
         self.given: dict[str, str] = {}
         self.open: list[OpenSetting] = []
         self.notes: list[str] = []
+        self.teardown_pending = False
+
+    def blocking(self, accept_defaults: bool) -> tuple[str, ...]:
+        """A line on each thing that has to be decided before anything can be taken over; empty if nothing is."""
+        return tuple(
+            each.line for each in self.open if each.matters and not (accept_defaults and each.defaults)
+        )
 
     def give(self, name: str, text: str) -> None:
         """Keep a text as `--init` would; ValueError if it would refuse it."""
@@ -109,15 +101,6 @@ class SettingsReader:
         except BadInput as problem:
             return str(problem).partition(": give ")[0].partition("; give ")[0]
         return None
-
-    def found(self, *, teardown_pending: bool = False) -> FoundSettings:
-        """All that was collected."""
-        return FoundSettings(
-            given=self.given,
-            open=tuple(self.open),
-            notes=tuple(self.notes),
-            teardown_pending=teardown_pending,
-        )
 
 
 def by_hand(name: str) -> str:
@@ -172,11 +155,15 @@ class Source(ABC):
 
 def plan_text(plan: TakeoverPlan, *, database: str) -> str:
     """The plan for people, a section for each part of it; parts without anything in them are left out."""
+    left_alone = [
+        f"{each.name} ({each.place}): " + "; ".join(filter(None, (each.reason, each.remedy)))
+        for each in plan.refused
+    ]
     sections = [
         ("settings as found", [f"{name} = {text}" for name, text in plan.settings.items()]),
         (f"adopted as they are, nothing is restarted ({len(plan.adopted)})", _adopted(plan.adopted)),
         ("adopted as they lie, stopped", [f"{each.name}: {each.root_dir}" for each in plan.rows]),
-        (f"left alone ({len(plan.refused)})", [refused_line(each) for each in plan.refused]),
+        (f"left alone ({len(plan.refused)})", left_alone),
         ("moved away, so that nothing starts from it", list(plan.taken_out)),
         ("written", [f"{database} (new)", *(path for path, _ in plan.made)]),
         ("given to root, because systemd writes logs there as root", list(plan.to_own)),
@@ -192,12 +179,6 @@ def plan_text(plan: TakeoverPlan, *, database: str) -> str:
             ]
             parts.append("\n".join([title, *(" " * width + text for width, text in indented)]))
     return "\n\n".join(parts)
-
-
-def refused_line(refused: Refused) -> str:
-    """Return the line of what is left alone, why, and what can be done about it."""
-    remedy = f"; {refused.remedy}" if refused.remedy else ""
-    return f"{refused.name} ({refused.place}): {refused.reason}{remedy}"
 
 
 def _adopted(adopted: Iterable[Adopted]) -> list[str]:

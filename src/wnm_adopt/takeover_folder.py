@@ -151,16 +151,16 @@ class TakeoverFolder:
 
     def keep(self, paths: Iterable[str]) -> None:
         """Copy these as they are now, missing ones too, and read the copies back. Paths that are kept stay so."""
-        known = {each.path for each in self.manifest.kept}
-        fresh = [path for path in dict.fromkeys(paths) if path not in known]
+        known = self.manifest.kept
+        fresh = [path for path in dict.fromkeys(paths) if self.manifest.kept_at(path) is None]
         kept = [self._keep(path, f"{place:04d}") for place, path in enumerate(fresh, len(known))]
-        self._write_kept("kept", (*self.manifest.kept, *kept))
+        self.write(kept=(*known, *kept))
 
     def note(self, paths: Iterable[str]) -> None:
         """Copy these, for people only: undoing says if they differ, and puts none of them back."""
         known = {each.path for each in self.manifest.noted}
         noted = [self._keep(path, "noted") for path in dict.fromkeys(paths) if path not in known]
-        self._write_kept("noted", (*self.manifest.noted, *noted))
+        self.write(noted=(*self.manifest.noted, *noted))
 
     def keep_again(self) -> None:
         """Copy all as they are now that whoever wrote them has ended.
@@ -168,17 +168,11 @@ class TakeoverFolder:
         What the takeover itself has changed meanwhile stays as it was kept.
         """
         ours = {*self.manifest.taken_out, *self.manifest.made}
-        kept = [
-            each
-            if each.path in ours or each.sort is Sort.FOLDER
-            else self._keep(each.path, f"{place:04d}-last")
-            for place, each in enumerate(self.manifest.kept)
-        ]
-        self._write_kept("kept", tuple(kept))
-
-    def _write_kept(self, name: str, kept: tuple[Kept, ...]) -> None:
-        _sync(self.path / COPIES)
-        self.write(**{name: kept})
+        kept = list(self.manifest.kept)
+        for place, each in enumerate(kept):
+            if each.path not in ours and each.sort is not Sort.FOLDER:
+                kept[place] = self._keep(each.path, f"{place:04d}-last")
+        self.write(kept=tuple(kept))
 
     def differing(self) -> list[str]:
         """A line for each noted file whose content is another one now, with where its copy is."""

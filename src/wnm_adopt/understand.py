@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -75,10 +75,10 @@ def read_arguments(
     """
     if len(argv) > MOST_WORDS or sum(map(len, argv)) > LONGEST_COMMAND:
         return "has a command line that is too long for a node"
-    found = _Reader(FORMS[kind_name], KINDS[kind_name].options_with_value)
     try:
-        found.read(argv[1:])
-        return found.arguments(dict(environment))
+        return _Reader(FORMS[kind_name], KINDS[kind_name].options_with_value).read(
+            argv[1:], dict(environment)
+        )
     except _NoNodeError as reason:
         return str(reason)
 
@@ -123,58 +123,79 @@ class _Reader:
             "--rpc",
         }
         self.values: dict[str, str] = {}
-        self.seen: set[str] = set()
         self.network: list[str] = []
         self.others: list[str] = []
         self.notes: list[str] = []
-        self.in_network = False
 
-    def read(self, words: Sequence[str]) -> None:
-        """Read them all. _NoNodeError for an option that lacks its value."""
-        at = 0
-        while at < len(words):
-            if words[at] == "--":
+    def read(self, words: Sequence[str], environment: Mapping[str, str]) -> NodeArguments:
+        """Read them all. _NoNodeError for an option without its value, or if one is missing that every node needs."""
+        form, values = self.form, self.values
+        seen: set[str] = set()
+        in_network = False
+        for option, value, used in self._options(words):
+            in_network = in_network or (option is None and self._is_network(used[0]))
+            # A subcommand has options of its own; those that only the program itself has are the node's all the same.
+            of_network = in_network and option not in self.known
+            if option is not None and not of_network:
+                if option in seen and option not in form.repeatable:
+                    self.notes.append(f"{option} is given more than once: the last one counts")
+                seen.add(option)
+                if option in self.known and self.network and form.subcommands:
+                    self.notes.append(f"{option} comes after the payment network")
+            self._sort(option, value, used, of_network)
+        if not values.get("--root-dir"):
+            raise _NoNodeError("has no --root-dir")
+        port, metrics_port = self._port("--port"), self._port(form.metrics)
+        if port is None:
+            raise _NoNodeError("has no --port: it takes another one at every start")
+        if metrics_port is None and form.needs_metrics:
+            raise _NoNodeError(f"has no {form.metrics}: nothing could tell how it is")
+        log = values.get(form.log) or environment.get(form.log_variable or "")
+        variables = sorted(form.network_variables & set(environment))
+        network = self.network or [f"{name}={environment[name]}" for name in variables]
+        if not network and form.needs_metrics:
+            self.notes.append("its command line names no payment network")
+        return NodeArguments(
+            root_dir=values["--root-dir"],
+            port=port,
+            metrics_port=metrics_port,
+            wallet=values.get("--rewards-address"),
+            log_dir=None if not log or log in form.no_log_folder else log,
+            no_upnp="--no-upnp" in values,
+            network=tuple(network),
+            start_args=tuple(self.others),
+            notes=tuple(self.notes),
+        )
+
+    def _options(self, words: Sequence[str]) -> Iterator[tuple[str | None, str | None, Sequence[str]]]:
+        """Each option by its long name, with its value, and the words that it is made of; a bare word has no name."""
+        left = list(reversed(words))
+        while left:
+            word = left.pop()
+            following = left[-1] if left and not _is_option(left[-1]) else None
+            if word == "--":
                 raise _NoNodeError("has a bare -- in its command line, after which nothing is an option")
-            option, value = self._option(words[at])
-            used = [words[at]]
-            if option is None:
-                self.in_network = self.in_network or self._is_network(words[at])
-            elif value is None and option not in self.form.switches:
-                value = self._following(option, words[at + 1] if at + 1 < len(words) else None)
-                used += [] if value is None else [value]
-            self._sort(option, value, used)
-            at += len(used)
-
-    def _option(self, word: str) -> tuple[str | None, str | None]:
-        """The option that a word is, by its long name, and the value attached to it; (None, None) for a bare word."""
-        if not _is_option(word):
-            return None, None
-        if word.startswith("--"):
             option, equals, value = word.partition("=")
-            return option, value if equals else None
-        option, rest = word[:2], word[2:]
-        return self.form.aliases.get(option, option), (rest.removeprefix("=") if rest else None)
-
-    def _following(self, option: str, word: str | None) -> str | None:
-        """The value of an option; an unknown one has none before another option or the payment network."""
-        if option in self.with_value or option in self.form.of_subcommand:
-            if word is None or _is_option(word):
-                raise _NoNodeError(f"has {option} without a value")
-            return word
-        return None if word is None or _is_option(word) or self._is_network(word) else word
+            if not _is_option(word):
+                yield None, None, (word,)
+                continue
+            if not word.startswith("--"):
+                option, value = self.form.aliases.get(word[:2], word[:2]), word[2:].removeprefix("=")
+                equals = word[2:]
+            if equals or option in self.form.switches:
+                yield option, value if equals else None, (word,)
+                continue
+            if option in self.with_value or option in self.form.of_subcommand:
+                if following is None:
+                    raise _NoNodeError(f"has {option} without a value")
+            elif following is not None and self._is_network(following):
+                following = None  # an option that is not known has no value there
+            yield option, following, (word,) if following is None else (word, left.pop())
 
     def _is_network(self, word: str) -> bool:
         return self.form.subcommands is not None and self.form.subcommands.fullmatch(word) is not None
 
-    def _sort(self, option: str | None, value: str | None, used: Sequence[str]) -> None:
-        # A subcommand has options of its own; those that only the program itself has are the node's all the same.
-        of_network = self.in_network and option not in self.known
-        if option is not None and not of_network:
-            if option in self.seen and option not in self.form.repeatable:
-                self.notes.append(f"{option} is given more than once: the last one counts")
-            self.seen.add(option)
-            if option in self.known and self.network and self.form.subcommands:
-                self.notes.append(f"{option} comes after the payment network")
+    def _sort(self, option: str | None, value: str | None, used: Sequence[str], of_network: bool) -> None:
         if of_network or option in self.form.network:
             self.network += used
         elif option in self.kept:
@@ -185,34 +206,6 @@ class _Reader:
                 self.notes.append(
                     f"{used[0][:_SHOWN]!r} is nothing that this kind of node is known to understand"
                 )
-
-    def arguments(self, environment: Mapping[str, str]) -> NodeArguments:
-        """The arguments that were read. _NoNodeError if one is missing that every node needs."""
-        form, values = self.form, self.values
-        if not values.get("--root-dir"):
-            raise _NoNodeError("has no --root-dir")
-        port, metrics_port = self._port("--port"), self._port(form.metrics)
-        if port is None:
-            raise _NoNodeError("has no --port: it takes another one at every start")
-        if metrics_port is None and form.needs_metrics:
-            raise _NoNodeError(f"has no {form.metrics}: nothing could tell how it is")
-        log = values.get(form.log) or environment.get(form.log_variable or "")
-        by_variable = [
-            f"{name}={environment[name]}" for name in sorted(form.network_variables & set(environment))
-        ]
-        if not self.network and not by_variable and form.needs_metrics:
-            self.notes.append("its command line names no payment network")
-        return NodeArguments(
-            root_dir=values["--root-dir"],
-            port=port,
-            metrics_port=metrics_port,
-            wallet=values.get("--rewards-address"),
-            log_dir=None if not log or log in form.no_log_folder else log,
-            no_upnp="--no-upnp" in values,
-            network=tuple(self.network or by_variable),
-            start_args=tuple(self.others),
-            notes=tuple(self.notes),
-        )
 
     def _port(self, option: str) -> int | None:
         text = self.values.get(option)
@@ -230,15 +223,6 @@ MOST_IDS = 9999
 ANTCTL = "it is antctl's: remove it with antctl first, or keep it there"
 _ABOUT_NODES = ("antnode", "ant-node", "ant_node", "safenode")
 _OF_ANTCTL = re.compile(r"antnode[1-9][0-9]*")
-_OLD_NODE = "it is a safenode, which the network no longer knows: remove it"
-_TEMPLATE = "it is a template, and no node of its own"
-_NOT_RUN = "systemd does not run it: its name does not end in .service"
-_NOT_READ = "launchd does not read it: its file name does not end in .plist"
-_REMEDIES = {
-    _TEMPLATE: "give each node of it a unit of its own",
-    _NOT_RUN: "nothing has to be done",
-    _NOT_READ: "nothing has to be done",
-}
 
 
 class Understood(Struct, frozen=True, kw_only=True):
@@ -246,7 +230,8 @@ class Understood(Struct, frozen=True, kw_only=True):
 
     `name` and `id` are those of the node. `problem` is the first thing wrong with either, `remedy` what can be done
     about that, empty where the problem says it. `port` and `metrics_port` are those that the command line names, also
-    of many that cannot be adopted. `root_dir` is tidy. `is_live` if its service manager runs it at all.
+    of many that cannot be adopted. `program` and `root_dir` are tidy, empty where there is none. `is_live` if its
+    service manager runs it at all.
     """
 
     unit: FoundUnit
@@ -257,7 +242,8 @@ class Understood(Struct, frozen=True, kw_only=True):
     kind: str | None
     doubt: str | None
     arguments: NodeArguments | None
-    root_dir: str | None
+    program: str
+    root_dir: str
     problem: str | None
     remedy: str
     is_live: bool
@@ -287,8 +273,10 @@ def understand(unit: FoundUnit) -> Understood:
     kind, doubt = kind_of_command(argv) or (None, None)
     found = None if kind is None else read_arguments(kind, argv, unit.environment)
     arguments = None if isinstance(found, str) else found
-    name, not_run = _own_name(unit)
-    problem, remedy = _name_problem(unit, name, not_run)
+    name, problem, remedy = _own_name(unit)
+    is_run = problem is None or unit.manager == LAUNCHD
+    if problem is None:
+        problem, remedy = _name_problem(name, posixpath.basename(argv[0] if argv else ""))
     if problem is None and "rpc" in named:
         problem = f"{ANTCTL} (it has --rpc)"
     elif problem is None:
@@ -302,7 +290,7 @@ def understand(unit: FoundUnit) -> Understood:
         if CUT_OFF in unit.notes and (problem is not None or not _is_whole(arguments)):
             problem = f"it is cut off within its command line{'' if problem is None else f': {problem}'}"
         remedy = unit.remedy or ("" if unit.manager == SETSID else "mend that file, or take it away")
-    root_dir = arguments.root_dir if arguments is not None else named.get("root_dir")
+    root_dir = arguments.root_dir if arguments is not None else named.get("root_dir", "")
     return Understood(
         unit=unit,
         name=name,
@@ -312,10 +300,11 @@ def understand(unit: FoundUnit) -> Understood:
         kind=kind,
         doubt=doubt,
         arguments=arguments,
-        root_dir=tidy_path(root_dir) if root_dir else None,
+        program=tidy_path(argv[0] if argv else ""),
+        root_dir=tidy_path(root_dir),
         problem=problem,
         remedy=remedy,
-        is_live=not unit.inert and (unit.manager == LAUNCHD or not_run is None),
+        is_live=not unit.inert and is_run,
     )
 
 
@@ -325,40 +314,38 @@ def _is_whole(arguments: NodeArguments | None) -> bool:
     return first in NETWORKS or not first.startswith("evm-")
 
 
-def _own_name(unit: FoundUnit) -> tuple[str, str | None]:
-    """The name without what the service manager adds to it, and why it is no name of a service."""
+def _own_name(unit: FoundUnit) -> tuple[str, str | None, str]:
+    """The name without what the service manager adds to it; why it is no name of a service, and the remedy."""
     if unit.manager in (SYSTEMD, SYSTEMD_USER):
         stem = unit.name.removesuffix(".service")
         if "@" in stem:
-            return stem, _TEMPLATE
-        return stem, _NOT_RUN if stem == unit.name and "." in unit.name else None
+            return stem, "it is a template, and no node of its own", "give each node of it a unit of its own"
+        is_one = stem != unit.name or "." not in stem
+        problem = None if is_one else "systemd does not run it: its name does not end in .service"
+        return stem, problem, "nothing has to be done"
     if unit.manager != LAUNCHD:
-        return unit.name, None
-    short = unit.name.removeprefix(LABEL_PREFIX)
+        return unit.name, None, ""
+    short, name = unit.name.removeprefix(LABEL_PREFIX), unit_name_of(unit.name)
     if ".plist" in short:
-        return short, _NOT_READ
-    name = unit_name_of(unit.name)
+        problem = "launchd does not read it: its file name does not end in .plist"
+        return short, problem, "nothing has to be done"
     if name is None or id_in_name(name) is None:
-        return name or short, None
+        return name or short, None, ""
     # Some names can be told from more than one label, and only by one of them does launchd know the node then.
     own = label_of(name)
-    return name, None if own == unit.name else f"its label would have to be {own}"
+    return name, None if own == unit.name else f"its label would have to be {own}", ""
 
 
-def _name_problem(unit: FoundUnit, name: str, not_run: str | None) -> tuple[str | None, str]:
+def _name_problem(name: str, program: str) -> tuple[str | None, str]:
     """Return why wnm cannot keep a node of this name, and the remedy; (None, "") if it can."""
-    if not_run is not None:
-        return not_run, _REMEDIES.get(not_run, "")
-    program = posixpath.basename(unit.argv[0]) if unit.argv else ""
-    if name.startswith("safenode") or program == "safenode":
-        return _OLD_NODE, ""
     node_id = id_in_name(name)
+    if name.startswith("safenode") or program == "safenode":
+        return "it is a safenode, which the network no longer knows: remove it", ""
     if node_id is None and _OF_ANTCTL.fullmatch(name):
         return ANTCTL, ""
+    if node_id is not None and node_id <= MOST_IDS:
+        return None, ""
+    problem = f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}"
     if node_id is None:
         problem = f"its name {shortened(name)} is none that wnm can keep: that would be one like antnode0001"
-    elif node_id > MOST_IDS:
-        problem = f"its number is too large: names of nodes have three or four digits, the last is {MOST_IDS}"
-    else:
-        return None, ""
     return problem, "give its unit and its folder such a name"

@@ -11,7 +11,8 @@ from wnm.core.node import id_in_name, node_name
 from wnm.storage.old_database import OldNode
 from wnm_adopt.classify import classify, paths_of_interest
 from wnm_adopt.discover import FolderFacts, FoundUnit, Surroundings
-from wnm_adopt.old_wnm import Machine, OldNodes, compare, records_of
+from wnm_adopt.old_wnm import Machine, compare, records_of
+from wnm_adopt.plan import TakeoverPlan
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 BORN = datetime.fromtimestamp(1760000000, tz=UTC)
@@ -83,7 +84,7 @@ def judged(
     folders: Mapping[str, FolderFacts] | None = None,
     machine: Machine = SETSID,
     homes: Sequence[str] = ("/home/ada",),
-) -> OldNodes:
+) -> TakeoverPlan:
     """The comparison, with an ordinary folder wherever it looks unless a test says otherwise."""
 
     def around(every: Sequence[FoundUnit]) -> Surroundings:
@@ -95,11 +96,16 @@ def judged(
     return compare(rows, classify(every, around(every)), records, NOW)
 
 
+def left(plan: TakeoverPlan) -> tuple[str, ...]:
+    """The lines on rows that nothing confirms."""
+    return tuple(note for note in plan.notes if ": not adopted, its folder is left alone: " in note)
+
+
 def reason(rows: OldNode, *units: FoundUnit, **more: Any) -> str:
     """Why the only row is left."""
     result = judged([rows], units, **more)
-    assert result.stopped == ()
-    [line] = result.left
+    assert result.rows == ()
+    [line] = left(result)
     start, _, why = line.partition(": not adopted, its folder is left alone: ")
     assert start
     return why

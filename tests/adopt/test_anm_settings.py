@@ -11,7 +11,7 @@ from wnm.core.host import Host
 from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS, read, render
 from wnm_adopt.anm_settings import NUMBERS, AnmTexts, read_anm_settings
-from wnm_adopt.plan import FoundSettings
+from wnm_adopt.plan import SettingsReader
 
 ROOTS = Path(__file__).parent / "cases" / "anm"
 ADDRESS = "0xa1b2c3d4e5f60718293a4b5c6d7e8f9001122334"
@@ -32,7 +32,6 @@ def texts_of(root: str) -> AnmTexts:
         override=text("var/antctl/override"),
         script=text("usr/bin/anms.sh"),
         system=text("var/antctl/system"),
-        teardown_config=text("var/antctl/teardown_config"),
         node_details=text("var/antctl/NodeDetails"),
     )
 
@@ -48,7 +47,7 @@ def read_with(
     unit_ports: tuple[tuple[int, int], ...] = (),
     unit_storages: tuple[str, ...] = (),
     by_hand: frozenset[str] = frozenset(),
-) -> FoundSettings:
+) -> SettingsReader:
     """What an installation says, with an override."""
     return read_anm_settings(
         replace(texts, override=override),
@@ -81,7 +80,7 @@ def test_a_plain_installation_is_taken_over_as_it_is() -> None:
         "node_version": "0.4.16",
         "port_start": "55",
     }
-    assert (found.open, found.notes, found.teardown_pending) == ((), (), False)
+    assert (found.open, found.notes, found.teardown_pending) == ([], [], False)
     assert found.blocking(accept_defaults=False) == ()
 
 
@@ -203,7 +202,9 @@ def test_a_limit_or_delay_that_is_merely_missing_is_a_default_with_a_remark(key:
     found = read_with(texts=replace(VANILLA, config=config))
     assert found.blocking(accept_defaults=False) == ()
     default = SPECS[name].form.render(SPECS[name].default_for(HOST))
-    assert found.notes == (f"/var/antctl/config: {key} is not set: wnm's default holds, {name} {default}",)
+    assert tuple(found.notes) == (
+        f"/var/antctl/config: {key} is not set: wnm's default holds, {name} {default}",
+    )
     assert name not in found.given
 
 
@@ -250,7 +251,7 @@ def test_a_default_that_stands_in_has_to_fit_what_it_stands_beside() -> None:
 def test_what_is_given_by_hand_is_not_compared() -> None:
     found = read_with("CpuLessThan=95", by_hand=frozenset({"cpu_remove"}))
     assert found.given["cpu_less_than"] == "95"
-    assert found.open == ()
+    assert found.open == []
 
 
 def test_ports_leave_room_for_the_nodes() -> None:
@@ -315,14 +316,14 @@ def test_on_big_machines_a_number_wins_wherever_it_stands_in_the_script() -> Non
     assert note.startswith("with 32 cores DelayStart is the script's own 2 (/usr/bin/anms.sh:2), ")
     small = read_with(texts=replace(texts, system="CpuCount=23\n"))
     assert small.given["delay_start"] == "5"
-    assert small.notes == ("/usr/bin/anms.sh:2: DelayStart=2: the script itself may set DelayStart",)
+    assert tuple(small.notes) == ("/usr/bin/anms.sh:2: DelayStart=2: the script itself may set DelayStart",)
 
 
 def test_delays_that_the_script_sets_in_other_cases_are_told() -> None:
     script = "ntpr=55\nif [ $(nproc) -le 4 ]; then\n  DelayStart=3\nfi\n"
     found = read_with(texts=replace(VANILLA, script=script))
     assert found.given["delay_start"] == "5"
-    assert found.notes == ("/usr/bin/anms.sh:3: DelayStart=3: the script itself may set DelayStart",)
+    assert tuple(found.notes) == ("/usr/bin/anms.sh:3: DelayStart=3: the script itself may set DelayStart",)
 
 
 def test_a_line_that_is_no_plain_assignment_is_not_known() -> None:
@@ -344,15 +345,15 @@ def test_units_tell_where_nodes_are_if_the_config_does_not() -> None:
     assert "node_storage" not in found.given
     both = read_with(unit_storages=("/var/antctl/services", "/mnt/nodes"))
     assert both.given["node_storage"] == "/var/antctl/services"
-    assert both.notes == ("nodes are in /mnt/nodes too, not only in /var/antctl/services",)
+    assert tuple(both.notes) == ("nodes are in /mnt/nodes too, not only in /var/antctl/services",)
 
 
 def test_a_missing_config_is_a_teardown_that_is_about_to_happen() -> None:
     found = read_with(texts=texts_of("teardown_pending"))
     assert found.teardown_pending
-    assert found.given == {"rewards_address": ADDRESS, "node_storage": "/mnt/nodes"}
+    assert found.given == {}
     missing = next(each for each in found.open if each.defaults)
-    assert set(missing.keys) == set(NUMBERS)
+    assert set(missing.keys) == {*NUMBERS, "NodeStorage"}
     assert "there is no such file" in missing.line
 
 
@@ -372,7 +373,7 @@ def test_windows_line_ends_are_named() -> None:
 
 def test_what_is_not_taken_over_is_told() -> None:
     found = read_with("Foo=1\nsource /etc/other\nUpgradeHour=3\n")
-    assert found.notes == (
+    assert tuple(found.notes) == (
         "/var/antctl/override:2: source /etc/other: what it changes can only be told by running it",
         "not taken over, for wnm knows nothing like it: Foo",
     )

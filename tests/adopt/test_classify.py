@@ -16,7 +16,6 @@ from wnm_adopt.classify import Classified, classify, paths_of_interest
 from wnm_adopt.discover import (
     FolderFacts,
     FoundUnit,
-    NodeMemory,
     Surroundings,
     process_unit,
     read_agent,
@@ -68,7 +67,10 @@ def judged(case: dict[str, Any]) -> Classified:
     """What becomes of the machine of a case."""
     manager = case.get("manager", "systemd")
     services = [service_of(name, about, manager) for name, about in case["services"].items()]
-    details = {int(key): NodeMemory(**value) for key, value in case.get("node_details", {}).items()}
+    details = {
+        int(key): (value.get("peer_id") or "", value.get("version") or "")
+        for key, value in case.get("node_details", {}).items()
+    }
     around = Surroundings(
         facts=facts_of(case, services),
         account=case.get("account", "root"),
@@ -220,12 +222,6 @@ def test_services_that_are_no_nodes_are_left_out() -> None:
     one = node("antnode0001", 1)
     found = classify([ssh, one], seen(ssh, one))
     assert ([each.row.name for each in found.adopted], found.refused) == (["antnode0001"], ())
-
-
-def test_what_a_refused_service_claims_is_told() -> None:
-    theirs = node("antnode5", 5, more="--rpc 127.0.0.1:12005")
-    (refused,) = classify([theirs], seen(theirs)).refused
-    assert (refused.id, refused.port, refused.metrics_port) == (None, 55005, 13005)
 
 
 def test_a_hidden_refusal_still_protects_its_folder() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.adopt.old_rows import BORN, PEER, SYSTEMD, WALLET, judged, reason, row, unit
+from tests.adopt.old_rows import BORN, PEER, SYSTEMD, WALLET, judged, left, reason, row, unit
 from tests.storage.old_databases import build
 
 from wnm.core.node import Node, Status, id_in_name
@@ -30,7 +30,7 @@ def test_a_row_that_its_service_confirms() -> None:
     (adopted,) = result.adopted
     assert memory(adopted.row) == (Status.STOPPED, BORN, PEER, "0.4.17")
     assert adopted.row.because == "taken over from an older wnm"
-    assert (result.refused, result.stopped, result.left, result.notes) == ((), (), (), ())
+    assert (result.refused, result.rows, result.notes) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_disabled_stays_disabled() -> None:
     disabled = replace(row(), status="DISABLED")
     node = remembered(disabled)
     assert (node.status, node.because) == (Status.DISABLED, "disabled in the older wnm")
-    assert judged([disabled]).stopped[0].status is Status.DISABLED
+    assert judged([disabled]).rows[0].status is Status.DISABLED
     other = remembered(replace(disabled, port=1, root_dir="/elsewhere"))
     assert memory(other) == (Status.DISABLED, NEVER, None, None)
 
@@ -111,23 +111,23 @@ def test_what_is_refused_is_not_adopted_by_its_row() -> None:
     assert reason(row(), masked("antnode001.service")) == "another one has its number"
     assert reason(row(), unit(2, port=55001, wallet="0x12")) == "another one has its port"
     assert reason(row(), unit(2, root="/data/node/antnode0001", name="antnode0002.service", port=1)) == (
-        "another one has its folder"
+        "another one has its root directory"
     )
 
 
 def test_a_row_costs_no_service_its_manager() -> None:
     result = judged([row(2), replace(row(3), root_dir="/data/node/antnode0001", port=55001)], [unit(1)])
     assert [each.row.name for each in result.adopted] == ["antnode0001"]
-    assert [each.name for each in result.stopped] == ["antnode0002"]
+    assert [each.name for each in result.rows] == ["antnode0002"]
 
 
 def test_two_claims_to_the_same_thing() -> None:
-    assert reason(row(), unit(2, metrics_port=55001, port=1)) == "another one has its port"
+    assert reason(row(), unit(2, metrics_port=55001, port=1)) == "another one has its port number"
     twice = judged([row(1), replace(row(2), port=55001)])
-    assert twice.stopped == ()
-    assert len(twice.left) == 2
+    assert twice.rows == ()
+    assert len(left(twice)) == 2
     same_id = judged([row(1), replace(row(1), port=55009)])
-    assert len(same_id.left) == 2
+    assert len(left(same_id)) == 2
 
 
 def test_an_early_database_under_setsid(tmp_path: Path) -> None:
@@ -136,10 +136,10 @@ def test_an_early_database_under_setsid(tmp_path: Path) -> None:
     gone = "/data/node/antnode0004"
     result = judged(rows, [one], folders={gone: FolderFacts(path=gone, exists=False, is_folder=False)})
     assert [each.row.name for each in result.adopted] == ["antnode0001"]
-    assert [each.name for each in result.stopped] == ["antnode0002", "antnode0003"]
-    assert [each.status for each in result.stopped] == [Status.STOPPED] * 2
-    (left,) = result.left
-    assert left.startswith("antnode0004: not adopted, its folder is left alone: its root directory")
+    assert [each.name for each in result.rows] == ["antnode0002", "antnode0003"]
+    assert [each.status for each in result.rows] == [Status.STOPPED] * 2
+    (line,) = left(result)
+    assert line.startswith("antnode0004: not adopted, its folder is left alone: its root directory")
     assert any("antnode0003" in note and "REMOVING" in note for note in result.notes)
 
 
@@ -149,8 +149,6 @@ def test_one_that_came_from_anm(tmp_path: Path) -> None:
     assert memory(result.adopted[0].row) == (Status.STOPPED, NEVER, None, "0.4.16")
     assert result.notes == (
         "antnode001: its folder is /mnt/disk-1/antnode001, not '/mnt/disk' as the older database says",
-    )
-    assert result.left == (
         "antnode0002: not adopted, its folder is left alone: it has no service and no process",
     )
 
@@ -191,16 +189,14 @@ def test_no_rows_make_anything_unsafe_be_adopted(rows: list[OldNode], found: lis
     alone = judged([], found)
     assert [each.place for each in result.adopted] == [each.place for each in alone.adopted]
     assert result.refused == alone.refused
-    for each in result.stopped:
+    for each in result.rows:
         assert id_in_name(each.name) == each.id
         assert each.root_dir in (f"/data/node/{each.name}", f"/mnt/two/{each.name}")
         assert each.status in (Status.STOPPED, Status.DISABLED)
-    stopped = [thing for each in result.stopped for thing in (each.root_dir, each.port, each.metrics_port)]
+    stopped = [thing for each in result.rows for thing in (each.root_dir, each.port, each.metrics_port)]
     assert len(stopped) == len(set(stopped))
     words = {word for each in found for word in each.argv or ()}
     assert not words & {str(thing) for thing in stopped}
-    assert all(line.isprintable() for line in (*result.left, *result.notes))
+    assert all(line.isprintable() for line in result.notes)
     ids = {each.row.id for each in result.adopted}
-    assert len(result.stopped) + len(result.left) + len([each for each in rows if each.id in ids]) == len(
-        rows
-    )
+    assert len(result.rows) + len(left(result)) + len([each for each in rows if each.id in ids]) == len(rows)

@@ -15,7 +15,7 @@ from wnm.core.layers import Layer, resolve
 from wnm.core.settings import SPECS, read, render
 from wnm.storage.old_database import OldMachine, OldValue, read_old_colony
 from wnm_adopt.old_wnm import manager_of, settings_from_old, why_not
-from wnm_adopt.plan import FoundSettings
+from wnm_adopt.plan import SettingsReader
 
 WALLET = "0x" + "1" * 40
 USER = Host(platform="linux", is_root=False, user="ada", home="/home/ada", environ={}, usable_cores=4.0)
@@ -34,11 +34,11 @@ def machine(values: Mapping[str, OldValue]) -> OldMachine:
     return OldMachine(values={**ORDINARY, **values}, delays_in="seconds")
 
 
-def carried(values: Mapping[str, OldValue], host: Host = USER) -> FoundSettings:
+def carried(values: Mapping[str, OldValue], host: Host = USER) -> SettingsReader:
     return settings_from_old(machine(values), host)
 
 
-def of(generation: str, folder: Path, host: Host) -> FoundSettings:
+def of(generation: str, folder: Path, host: Host) -> SettingsReader:
     return settings_from_old(read_old_colony(build(folder, generation)).machine, host)
 
 
@@ -66,7 +66,7 @@ def test_the_latest_generation(tmp_path: Path) -> None:
     }
     assert {name: found.given.get(name) for name in wanted} == wanted
     assert "antnode_path" not in found.given
-    assert found.notes == (
+    assert tuple(found.notes) == (
         "environment was one variable for nodes there, whatever its words; new nodes get one for each word",
         "node_storage was '~/nodes' there, taken literally; new nodes go to /home/ada/nodes now",
     )
@@ -90,7 +90,7 @@ def test_one_that_came_from_anm(tmp_path: Path) -> None:
     )
     assert (found.given["process_manager"], found.given["metrics_port_start"]) == ("systemd", "13")
     assert found.given["delay_start"] == "0.08333333333333333"
-    assert found.notes == tuple(
+    assert tuple(found.notes) == tuple(
         f"{name} was 5 seconds there; if it came from anm, which counts in minutes, give --{name} 5"
         for name in ("delay_start", "delay_upgrade")
     )
@@ -102,7 +102,7 @@ def test_an_early_one_under_setsid(tmp_path: Path) -> None:
     assert found.given["process_manager"] == "setsid"
     assert found.given["antnode_path"] == "/opt/antnode"
     assert found.given["start_args"] == "--ip 10.0.0.1"
-    assert found.notes == ("start_args had no effect there; new nodes get them now",)
+    assert tuple(found.notes) == ("start_args had no effect there; new nodes get them now",)
 
 
 def test_the_first_one_counted_in_minutes_and_named_no_process_manager(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from tests.adopt.old_rows import (
     WALLET,
     folder,
     judged,
+    left,
     reason,
     row,
 )
@@ -21,8 +22,8 @@ from wnm_adopt.discover import FolderFacts
 
 def test_a_node_that_stands_still_under_setsid() -> None:
     result = judged([row(2, storage="/mnt/two")])
-    assert result.left == ()
-    assert result.stopped == (
+    assert left(result) == ()
+    assert result.rows == (
         Node(
             id=NodeId(2),
             name="antnode0002",

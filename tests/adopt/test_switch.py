@@ -13,7 +13,7 @@ import pytest
 from tests.adopt.test_folder import picture
 
 from wnm.core.errors import NeedsOperator, WnmError
-from wnm_adopt.anm_files import running_anms
+from wnm_adopt.anm_settings import running_anms
 from wnm_adopt.plan import Source, TakeoverPlan
 from wnm_adopt.takeover_folder import REPLACED, Manifest, Step, TakeoverFolder, takeovers
 from wnm_adopt.taking_over import switch_over
@@ -221,7 +221,7 @@ def test_the_old_manager_comes_back_even_where_there_is_no_room_to_tidy_up(scene
 
 ASK = """
 import os, sys
-from wnm_adopt.anm_files import running_anms
+from wnm_adopt.anm_settings import running_anms
 pids = running_anms(sys.argv[1])
 print(os.getppid() in pids, int(sys.argv[2]) in pids)
 """

@@ -60,7 +60,7 @@ def init(context: Context, say: Callable[[str], None]) -> Report:
                 "leave node_kind out or give another antnode_path"
             )
     context.wiring.check(resolved.settings)
-    identity, absent_before = str(uuid4()), _absent(context, resolved.settings)
+    identity, absent_before = str(uuid4()), things_missing(context, resolved.settings)
     made = absent_folders(resolved.settings.node_storage)
     places = _marked(context, resolved.settings, identity)
     try:
@@ -124,17 +124,16 @@ def take_over(context: Context, say: Callable[[str], None]) -> Report:
 
 def undo_migration(context: Context, say: Callable[[str], None]) -> Report:
     """Put back what taking over changed; what is done is told by `say`."""
-    from wnm_adopt.undoing import undo
+    from wnm_adopt.taking_over import undo
 
     return Report(exit_code=undo(context, say))
 
 
-def _absent(context: Context, settings: Settings) -> list[str]:
+def things_missing(context: Context, settings: Settings) -> tuple[str, ...]:
     """Return the things that the machine lacks now and wnm is going to make, so that a teardown can remove them."""
     folders = absent_folders([dirname(context.database_path), *context.wiring.folders(settings)])
-    return folders + (
-        absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
-    )
+    runs_as_account = traits_of(settings.process_manager).runs_as_account
+    return (*folders, *(absent_account(settings.node_user) if runs_as_account else ()))
 
 
 def _next_steps(context: Context, resolved: Resolved, problem: str | None) -> str:
