@@ -195,6 +195,14 @@ def test_a_folder_of_a_database_before_ours_is_ours_by_a_nodes_key() -> None:
     assert [each.marks for each in decision.places] == [True]
 
 
+def test_nodes_that_were_just_taken_over_may_be_remembered_by_another_time() -> None:
+    taken = node(1, Status.STOPPED, sees={"born": ago(5)}, process_started_at=None)
+    foreign = marked(marker=Marker(database=THEIRS, folder="x"))
+    for where in (storage(), foreign):
+        decision = decide(look([taken], where, places=()), settings(node_cap=1))
+        assert (briefly(decision), [each.marks for each in decision.places]) == ("start 1", [True])
+
+
 def test_what_is_missing_beside_a_node_with_its_own_key_is_dead() -> None:
     decision = decide(look([node(1), folderless(2)], storage(), places=()), settings(node_cap=2))
     assert briefly(decision) == "remove 2"
@@ -290,7 +298,7 @@ def test_a_disk_is_not_accepted_that(where: Storage, given: str, words: str) -> 
 
 def test_another_machines_node_of_the_same_name_is_not_accepted() -> None:
     foreign = marked(marker=Marker(database=THEIRS, folder="x"))
-    theirs = node(1, Status.STOPPED, sees={"born": ago(5)})
+    theirs = node(1, Status.STOPPED, sees={"born": ago(5)}, disk_measured_at=ago(9))
     with pytest.raises(NeedsOperator, match="holds another key than antnode0001 had"):
         by_hand(look([theirs], foreign), ForcedAction.ACCEPT_DISK, storage=HOME)
     assert by_hand(look([node(1)], foreign), ForcedAction.ACCEPT_DISK, storage=HOME).places

@@ -77,6 +77,12 @@ def test_passes(known: NodeSeen, delay: float) -> None:
     ]
 
 
+def test_one_that_passed_and_that_an_action_is_about_keeps_its_way_back_for_now() -> None:
+    decision = look(tried(minutes=5), memory=99.0)
+    assert briefly(decision) == "shed 1"
+    assert passed_gates(decision) == ()
+
+
 @cases(
     "known, delay, words",
     {

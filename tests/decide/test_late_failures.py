@@ -111,6 +111,8 @@ def test_what_says_nothing_of_the_version(known: NodeSeen, changes: dict[str, An
 def test_when_everybody_has_the_version_nobody_is_kept_from_it() -> None:
     other = node(2, version=NEWER, binary_version=NEWER)
     assert halting(look(passed(state=GONE), other)) == []
+    of_another_kind = node(2, version=VERSION, binary_version=VERSION, kind="ant-node")
+    assert halting(look(passed(state=GONE), of_another_kind)) == []
 
 
 @pytest.mark.parametrize("by_hand", [False, True])

@@ -36,7 +36,7 @@ from wnm.core.action import (
     UpgradeNode,
 )
 from wnm.core.decide.ladder import decide
-from wnm.core.lifecycle import after, backs_off, delay_of, during, retry_at
+from wnm.core.lifecycle import after, after_additions, backs_off, delay_of, during, retry_at
 from wnm.core.node import Node, NodeId, ProcessState, Status
 from wnm.core.observation import NodeSeen
 from wnm.core.reasons import legacy
@@ -325,6 +325,43 @@ def test_a_node_that_could_not_be_retired_stays_on_its_way_out_unless_it_runs(
     )
     assert written is not None
     assert written.status is status
+
+
+@cases(
+    "action, before, crashed",
+    {
+        "a restart of one that ran": (RESTART, row(1), True),
+        "a start of one at rest": (START, row(1, Status.STOPPED), False),
+        "a start of one that crashed": (START, row(1, Status.STOPPED, crashed=True), True),
+    },
+)
+def test_what_a_failed_action_leaves_down_is_crashed_if_it_was_to_run(
+    action: NodeAction, before: Node, crashed: bool
+) -> None:
+    written = after(ended(action, Result.FAILED, running_after=False), during(action, before, NOW), before)
+    assert written is not None
+    assert (written.status, written.crashed) == (Status.STOPPED, crashed)
+
+
+@cases(
+    "results, failures",
+    {
+        "none was added": ((), None),
+        "one was": ((Result.DONE,), 0),
+        "none that was tried": ((Result.FAILED, Result.FAILED), 3),
+        "one of two": ((Result.DONE, Result.FAILED), 1),
+        "one that takes longer": ((Result.UNFINISHED,), None),
+    },
+)
+def test_the_pace_of_additions(results: tuple[Result, ...], failures: int | None) -> None:
+    paced = after_additions(2, [ended(ADD, each, error="no port") for each in results], LATER)
+    pause_until = retry_at(failures or 0, LATER)
+    expected = {
+        "add_failures": failures,
+        "add_retry_at": pause_until,
+        "add_last_error": "no port" if failures else None,
+    }
+    assert paced == ({} if failures is None else expected)
 
 
 def test_a_failed_removal_keeps_its_own_reason_and_time() -> None:

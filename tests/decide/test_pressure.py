@@ -327,3 +327,11 @@ def test_a_stopped_node_whose_retirement_fails_is_not_retired_again_each_cycle()
         known = written
         left = NodeSeen(node=known, reading=reading(known, ProcessState.STOPPED))
         assert briefly(decide(seen([left, node(2)], now=ahead(cycle + 1)), settings(node_cap=1))) == ""
+
+
+@cases(
+    "seconds, expected", {"a moment": (0.4, ""), "half a second": (0.5, "shed 3"), "none": (None, "shed 3")}
+)
+def test_a_rate_that_was_taken_over_a_moment_stops_nothing(seconds: float | None, expected: str) -> None:
+    decision = decide(seen(THREE, cpu=99.0, window_seconds=seconds), CAP_3)
+    assert briefly(decision) == expected

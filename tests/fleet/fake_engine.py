@@ -35,6 +35,9 @@ class FakeEngine:
         self.refuses: set[str] = set()
         self.fault: Callable[[str], None] = lambda step: None
 
+    def close(self) -> None:
+        return
+
     def facts(self) -> EngineFacts:
         self._answer()
         return EngineFacts(

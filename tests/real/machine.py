@@ -96,11 +96,11 @@ class Machine:
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            for process in self.started:
-                process.poll()
             if not pids:
                 break
             time.sleep(0.05)
+        for process in self.started:
+            process.wait(timeout=PATIENCE_SECONDS)
         subprocess.run(["ip", "netns", "del", self.network], check=False)
 
     def inside(self, *words: str) -> list[str]:
@@ -219,9 +219,10 @@ class Machine:
             time.sleep(0.2)
 
     def bring_up(self, count: int, **settings: object) -> None:
-        """Initialise and run cycles until this many nodes run."""
+        """Initialise and run cycles until this many nodes run; on a busy machine they are added one by one."""
         self.init(count, **settings)
-        self.cycles_until(lambda: self.running() == count, f"{count} nodes")
+        seconds = PATIENCE_SECONDS + 20 * count
+        self.cycles_until(lambda: self.running() == count, f"{count} nodes", seconds)
 
     def report(self) -> list[dict[str, Any]]:
         """The nodes as `node-status-details` tells of them."""

@@ -16,6 +16,9 @@ import pytest
 from tests.sim.running import WALLET, NodeRun, free_port, runs_on
 from tests.waiting import eventually
 
+from wnm.core.node_log import Proof
+from wnm.formats.ant_node_files import close_group, routing_snapshot
+from wnm.node_kinds.kinds import KINDS
 from wnm_sim.make_program import write_program
 from wnm_sim.programs import MAP_BYTES
 
@@ -39,7 +42,7 @@ class AntNodeRun(NodeRun):
 
     def start_and_wait(self) -> subprocess.Popen[str]:
         process = self.start()
-        eventually(lambda: "Node is running on port" in self.log())
+        eventually(lambda: "waiting for shutdown signal" in self.log())
         return process
 
     def log(self) -> str:
@@ -87,10 +90,11 @@ def test_opens_its_udp_port_and_no_other(node: AntNodeRun) -> None:
 
 def test_its_files(node: AntNodeRun) -> None:
     node.start_and_wait()
-    eventually(node.data.exists)
+    told = ["close_group_cache.json", "routing_snapshot.json"]
+    eventually(lambda: node.data.exists() and all((node.root / name).exists() for name in told))
     key = node.root / "node_identity.key"
     assert key.stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in node.root.iterdir()) == ["chunks.mdb", "node_identity.key"]
+    assert sorted(path.name for path in node.root.iterdir()) == sorted(["chunks.mdb", key.name, *told])
     seen = node.data.stat()
     assert seen.st_size == MAP_BYTES
     assert 0 < seen.st_blocks * 512 < 1024 * 1024
@@ -169,6 +173,34 @@ def test_ends_cleanly_after_a_signal(node: AntNodeRun, number: signal.Signals) -
     process = node.start_and_wait()
     process.send_signal(number)
     assert process.wait(timeout=60) == 0
+
+
+def test_what_it_tells_of_itself_is_read_like_that_of_the_real_one(node: AntNodeRun) -> None:
+    process = node.start_and_wait()
+    snapshot = node.root / "routing_snapshot.json"
+    eventually(snapshot.exists)
+    process.terminate()
+    assert process.wait(timeout=60) == 0
+    health = KINDS["ant-node"].log_words.read(node.log().splitlines())
+    assert all(health.shows(proof) for proof in Proof)
+    assert health.stopping_at is not None
+    assert node.log().splitlines()[-1].endswith("ant_node: Goodbye!")
+    table = routing_snapshot(snapshot.read_text())
+    neighbours = close_group((node.root / "close_group_cache.json").read_text())
+    assert table is not None
+    assert neighbours is not None
+    assert (table.owner, table.peers) == (health.peer_id, health.connected_peers)
+    assert 0 < neighbours.peers <= 20
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_its_full_start_kills_it(node: AntNodeRun, number: signal.Signals) -> None:
+    process = node.start(slow_start_seconds=60)
+    eventually(lambda: "Node is running on port" in node.log())
+    process.send_signal(number)
+    assert process.wait(timeout=60) < 0
+    assert "Goodbye!" not in node.log()
+    assert "waiting for shutdown signal" not in node.log()
 
 
 def test_prints_why_it_ends_and_leaves_no_file(node: AntNodeRun) -> None:

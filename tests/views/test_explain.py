@@ -11,6 +11,7 @@ from wnm.core.action import Result, Resurvey, StopNode
 from wnm.core.decide.ladder import decide
 from wnm.core.decision import BY_HAND, Decision
 from wnm.core.node import NodeId, ProcessState, Status
+from wnm.core.observation import Remembered
 from wnm.core.reasons import legacy
 from wnm.views.explain import explain, held_words, last_cycle_line, plan_text
 from wnm.views.material import Material
@@ -159,6 +160,12 @@ def test_a_plan_says_what_would_be_done_and_held() -> None:
     would_do = text.partition("would do\n")[2]
     assert would_do.strip().startswith("add antnode0003 with 0.4.7 on port 55003 in /data/node/antnode0003")
     assert "added" not in text
+
+
+def test_a_plan_names_the_storage_folders_that_get_their_marker() -> None:
+    view = seen(remembered=Remembered(identity="ours"))
+    wished = settings(node_cap=0)
+    assert "would do\n  mark the storage folder /data/node" in plan_text(view, decide(view, wished), wished)
 
 
 def test_a_plan_to_do_nothing_says_so() -> None:

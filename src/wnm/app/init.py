@@ -16,7 +16,7 @@ from wnm.app.invocation import Report
 from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.layers import DEFAULT, Resolved
-from wnm.core.observation import FileSystem, ProgramReading, Unseen
+from wnm.core.observation import FileSystem, Unseen
 from wnm.core.places import KnownPlace, Marker
 from wnm.core.settings import Settings
 from wnm.observe.survey import read_storages
@@ -41,7 +41,13 @@ def init(context: Context, say: Callable[[str], None]) -> Report:
         context = replace(context, host=replace(context.host, ufw_active=context.wiring.firewall_is_active()))
         resolved = context.resolve(None)
     program = read_program(resolved.settings.antnode_path, None, timeout=PROGRAM_PATIENCE)
-    kind, problem = _recognise(program)
+    kind, problem = None, None
+    if isinstance(program, Unseen):
+        problem = program.reason
+    elif isinstance(program.version, Unseen):
+        problem = program.version.reason
+    else:
+        kind = program.kind
     if problem is not None and resolved.origins["antnode_path"] != DEFAULT:
         raise BadInput(
             f"antnode_path cannot be used, {problem}: put a node program there or give another path"
@@ -129,15 +135,6 @@ def _absent(context: Context, settings: Settings) -> list[str]:
     return folders + (
         absent_account(settings.node_user) if traits_of(settings.process_manager).runs_as_account else []
     )
-
-
-def _recognise(program: ProgramReading | Unseen) -> tuple[str | None, str | None]:
-    """The kind of the node program, and what is wrong with it."""
-    if isinstance(program, Unseen):
-        return None, program.reason
-    if isinstance(program.version, Unseen):
-        return None, program.version.reason
-    return program.kind, None
 
 
 def _next_steps(context: Context, resolved: Resolved, problem: str | None) -> str:

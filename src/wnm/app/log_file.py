@@ -41,12 +41,27 @@ def keep_log(asked: Invocation) -> None:
     if asked.log_file is None or asked.dry_run or asked.command not in LOGGED:
         return
     path = log_path(asked.log_file)
+    flags = (
+        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    )
     try:
-        descriptor = _opened(path)
+        make_log_folder(path)
+        descriptor = os.open(path, flags, 0o600)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(0, "it is not an ordinary file", path)
     except OSError as error:
         _tell(sys.stderr, path, error)
         return
-    _keep_small(descriptor, path)
+    try:
+        if os.fstat(descriptor).st_size > MOST_BYTES:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            trim_log(path, MOST_BYTES)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    except BlockingIOError:
+        pass  # another run cuts it
+    except (OSError, Transient) as error:
+        _tell(sys.stderr, path, error)
     sys.stdout = _copied(sys.stdout, descriptor, path)
     sys.stderr = _copied(sys.stderr, descriptor, path)
     for handler in logging.getLogger("wnm").handlers:
@@ -60,31 +75,6 @@ def make_log_folder(path: str) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(0o700, exist_ok=True)
-
-
-def _opened(path: str) -> int:
-    make_log_folder(path)
-    flags = (
-        os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    )
-    descriptor = os.open(path, flags, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(0, "it is not an ordinary file", path)
-    return descriptor
-
-
-def _keep_small(descriptor: int, path: str) -> None:
-    if os.fstat(descriptor).st_size <= MOST_BYTES:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        trim_log(path, MOST_BYTES)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    except BlockingIOError:
-        return
-    except (OSError, Transient) as error:
-        _tell(sys.stderr, path, error)
 
 
 def _copied(stream: TextIO, descriptor: int, path: str) -> TextIO:

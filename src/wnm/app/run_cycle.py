@@ -130,18 +130,19 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
         keep_changes(ledger, resolved, context)
         notice_copy(ledger, system_id())
         cycle = _act(context, ledger, resolved, plan, backends)
-        left, absent_before = ledger.nodes(), ledger.absent_before()
+        left = ledger.nodes()
         note_alerts(database, cycle, left, state, settings)
         is_over = context.asked.force_action == TEARDOWN and not left
         now = context.clock.now()
         problems = withdraw(settings) if is_over else publish(cycle, left, resolved, database, now)
-        identity = ledger.identity().uuid
+        absent_before = ledger.absent_before() if is_over else None
+        identity = ledger.identity().uuid if is_over else ""
     tell(cycle, left, problems, firewall_note=state.firewall_note)
     if is_over:
         from wnm.app.teardown import forget_everything
 
         forget_everything(context.database_path, settings.node_storage, identity)
-    return Report(exit_code=cycle.exit_code), absent_before if is_over else None
+    return Report(exit_code=cycle.exit_code), absent_before
 
 
 def look_and_decide(
@@ -170,7 +171,7 @@ def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", bac
     settings, clock, decision = resolved.settings, run.clock, plan.decision
     texts = resolved.recorded_texts()
     actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
-    unmarked = _mark_places(ledger, plan)
+    unmarked = _mark_places(ledger, plan) if decision.places else ()
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
     began, whole = run.began, settings.cycle_timeout.total_seconds()
@@ -214,7 +215,7 @@ def _mark_places(ledger: "Ledger", plan: "Plan") -> "Sequence[str]":
     Transient if that was what somebody asked for.
     """
     news, identity = plan.decision.places, plan.seen.remembered.identity
-    if not news or identity is None:
+    if identity is None:
         return ()
     from wnm.act.places import mark_all
     from wnm.core.decision import BY_HAND

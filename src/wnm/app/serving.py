@@ -94,14 +94,6 @@ class Views:
         return material(database, resolved, self._clock.now())
 
 
-def _page(found: Material, database: Database) -> Answer:
-    return Answer(code=200, kind="text/html; charset=utf-8", text=status_page(found, database))
-
-
-def _status(found: Material, database: Database) -> Answer:
-    return Answer(code=200, kind="application/json", text=f"{write_json(reports.nodes_payload(found))}\n")
-
-
 def _health(found: Material, database: Database) -> Answer:
     """Whether cycles run; how the nodes are is no concern of it."""
     cycle = found.cycle
@@ -113,8 +105,12 @@ def _health(found: Material, database: Database) -> Answer:
 
 
 _VIEWS: Mapping[str, Callable[[Material, Database], Answer]] = {
-    "/": _page,
-    "/status.json": _status,
+    "/": lambda found, database: Answer(
+        code=200, kind="text/html; charset=utf-8", text=status_page(found, database)
+    ),
+    "/status.json": lambda found, database: Answer(
+        code=200, kind="application/json", text=f"{write_json(reports.nodes_payload(found))}\n"
+    ),
     "/healthz": _health,
 }
 

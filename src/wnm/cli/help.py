@@ -4,7 +4,7 @@ import textwrap
 
 from wnm.app.invocation import SUBCOMMANDS
 from wnm.app.run_options import RUN_OPTIONS
-from wnm.core.settings import GROUPS, SPECS, Spec
+from wnm.core.settings import GROUPS, SPECS
 
 _WIDTH = 80
 _USAGE = """\
@@ -44,19 +44,16 @@ def help_text() -> str:
     for name, spec in SPECS.items():
         if name in GROUPS:
             parts.append(f"\n{GROUPS[name].lower()}:\n")
-        parts.append(_setting_entry(spec))
+        lasts = "" if spec.persisted else "this run only; "
+        lasts = "fixed once --init has run; " if spec.fixed else lasts
+        also = f"; also --{', --'.join(spec.names[1:])}" if spec.names[1:] else ""
+        names = " or ".join(spec.environment_names)
+        text = (
+            f"{spec.meaning} ({lasts}default: {spec.default_shown}; takes {spec.form.accepts}; "
+            f"environment: {names}{also})"
+        )
+        parts.append(_entry(f"--{name} {spec.form.shown}", text))
     return "".join([*parts, "\n", _LAYERS])
-
-
-def _setting_entry(spec: Spec) -> str:
-    lasts = "this run only; " if not spec.persisted else "fixed once --init has run; " if spec.fixed else ""
-    also = f"; also --{', --'.join(spec.names[1:])}" if spec.names[1:] else ""
-    names = " or ".join(spec.environment_names)
-    text = (
-        f"{spec.meaning} ({lasts}default: {spec.default_shown}; takes {spec.form.accepts}; "
-        f"environment: {names}{also})"
-    )
-    return _entry(f"--{spec.name} {spec.form.shown}", text)
 
 
 def _entry(left: str, text: str) -> str:

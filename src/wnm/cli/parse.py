@@ -27,7 +27,8 @@ from wnm.core.forms import BOOLEAN_WORDS
 from wnm.core.node import id_in_name
 from wnm.core.settings import NAMES
 
-_NUMBER = re.compile(r"-[0-9.]")
+# Dashes make an option, except before a number.
+_OPTION = re.compile(r"-[^0-9.]", re.DOTALL)
 
 
 class Word(Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ def words_of(argv: Sequence[str]) -> Iterator[Word]:
     waiting = list(reversed(argv))
     while waiting:
         text = waiting.pop()
-        if not _is_option(text):
+        if not _OPTION.match(text):
             yield Word(name=None, value=text)
             continue
         written, equals, attached = text.partition("=")
@@ -66,14 +67,9 @@ def _next_value(name: str, kind: Takes, waiting: list[str]) -> str | None:
     if not waiting:
         raise BadInput(f"--{name} needs a value: see wnm --help")
     # Several words in one, such as "--relay --alpha", can only be meant as a value.
-    if _is_option(waiting[-1]) and " " not in waiting[-1]:
+    if _OPTION.match(waiting[-1]) and " " not in waiting[-1]:
         raise BadInput(f"--{name} needs a value: if {shortened(waiting[-1])} is meant, write --{name}=VALUE")
     return waiting.pop()
-
-
-def _is_option(text: str) -> bool:
-    """Dashes make an option, except before a number."""
-    return len(text) > 1 and text.startswith("-") and not _NUMBER.match(text)
 
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")

@@ -234,10 +234,10 @@ _ORDERED = (
     ("hd_less_than", "hd_remove"),
     ("desired_load_average", "max_load_average_allowed"),
     ("poll_timeout", "cycle_timeout"),
-    *(
-        (f"{flow}_less_than", f"{flow}_remove")
-        for flow in ("netio_read", "netio_write", "hdio_read", "hdio_write")
-    ),
+    ("netio_read_less_than", "netio_read_remove"),
+    ("netio_write_less_than", "netio_write_remove"),
+    ("hdio_read_less_than", "hdio_read_remove"),
+    ("hdio_write_less_than", "hdio_write_remove"),
 )
 
 

@@ -200,7 +200,7 @@ class Stall(Value, frozen=True, kw_only=True):
     full_percent: float | None = None
 
 
-class MachineReading(Value, frozen=True, kw_only=True):
+class MachineReading(Rates, frozen=True, kw_only=True):
     """Readings of the machine; rates are averages over `window_seconds`, the time since the last cycle.
 
     `memory` and `pids` (processes and threads) are bounds: the machine's first, then each of a cgroup that is smaller.
@@ -209,15 +209,9 @@ class MachineReading(Value, frozen=True, kw_only=True):
 
     boot_id: str
     usable_cores: float
-    window_seconds: float | None
-    cpu_percent: float | Unseen
     memory_percent: float | Unseen
     memory_total_bytes: int
     load: Load | Unseen
-    netio_read_bytes_per_second: float | Unseen
-    netio_write_bytes_per_second: float | Unseen
-    hdio_read_bytes_per_second: float | Unseen
-    hdio_write_bytes_per_second: float | Unseen
     file_systems: tuple[FileSystem, ...]
     memory: tuple[Bound, ...] = ()
     pids: tuple[Bound, ...] = ()

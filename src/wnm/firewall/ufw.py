@@ -17,7 +17,6 @@ from wnm.core.node import id_in_name
 from wnm.core.observation import FirewallReading, Unseen
 from wnm.formats.ufw import (
     OPENING,
-    UfwRule,
     UfwStatus,
     is_whole,
     live_failure,
@@ -78,7 +77,7 @@ class UfwFirewall:
         with self._lock:
             seen = self._known()
             there = [rule for rule in seen.rules if rule.udp_port == port]
-            others = [rule for rule in there if not _is(rule, comment)]
+            others = [rule for rule in there if not rule.is_plain or rule.comment != comment]
             for rule in others:
                 if rule.action not in OPENING:
                     words = [rule.action.lower(), *([rule.flags] if rule.flags else []), f"{port}/udp"]
@@ -118,7 +117,11 @@ class UfwFirewall:
                     self._change("delete allow", port, comment)
                     self._seen = seen
                 return
-            staying = tuple(rule for rule in seen.rules if not (rule.udp_port == port and _is(rule, comment)))
+            staying = tuple(
+                rule
+                for rule in seen.rules
+                if not rule.is_plain or (rule.udp_port, rule.comment) != (port, comment)
+            )
             if len(staying) < len(seen.rules):
                 # With the comment, ufw leaves the rule alone if it is no longer the one that was seen.
                 self._change("delete allow", port, comment)
@@ -164,10 +167,6 @@ def _status(ufw: str, timeout: timedelta) -> UfwStatus:
 def ufw_active(ufw: str = "ufw") -> bool | None:
     """Whether ufw is switched on; None if it is not installed. NeedsOperator or Transient if it does not say."""
     return None if _find(ufw) is None else _status(ufw, READ_TIMEOUT).active
-
-
-def _is(rule: UfwRule, comment: str) -> bool:
-    return rule.is_plain and rule.comment == comment
 
 
 def _check(port: int, comment: str, *, closing: bool = False) -> None:

@@ -228,7 +228,6 @@ class SystemdDriver:
                 self._systemctl.note_change()
 
     def _alone(self, unit: Unit) -> threading.Lock:
-        """One thing at a time with a unit."""
         return self._locks.setdefault(unit.name, threading.Lock())
 
     def _require_account(self, unit: Unit) -> None:

@@ -97,13 +97,8 @@ class Alerts:
             connection.execute(f"DELETE FROM alert WHERE id IN ({rows.marks(gone)})", gone)
             # Only whoever heard of the start, or still will, hears of the end.
             for episode in moved.ended:
-                _queue(
-                    connection,
-                    episode,
-                    alerts.Event.END,
-                    _told(connection, episode, "given_up_at IS NULL"),
-                    news,
-                )
+                told = _told(connection, episode, "given_up_at IS NULL")
+                _queue(connection, episode, alerts.Event.END, told, news)
             if news.channels:
                 _queue_starts(connection, news)
             given_up = _give_up(connection, news)
@@ -152,9 +147,8 @@ class Alerts:
             "SELECT * FROM alert WHERE started_at IS NOT NULL "
             "ORDER BY ended_at IS NOT NULL, ended_at DESC, started_at DESC LIMIT ?"
         )
-        return self._database.read(
-            lambda connection: tuple(map(_episode, connection.execute(wanted, (limit,))))
-        )
+        read = self._database.read
+        return read(lambda connection: tuple(map(_episode, connection.execute(wanted, (limit,)))))
 
     def _mark(self, message: alerts.Waiting, **values: object) -> None:
         self._database.write(
@@ -187,13 +181,8 @@ def _queue_starts(connection: Connection, news: News) -> None:
     started = "SELECT * FROM alert WHERE started_at IS NOT NULL AND ended_at IS NULL ORDER BY id"
     for episode in map(_episode, connection.execute(started).fetchall()):
         told = _told(connection, episode)
-        _queue(
-            connection,
-            episode,
-            alerts.Event.START,
-            [each for each in news.channels if each not in told],
-            news,
-        )
+        untold = [each for each in news.channels if each not in told]
+        _queue(connection, episode, alerts.Event.START, untold, news)
         # Given up so soon, they had nowhere to go: their channel was taken out, and is there again.
         rows.update(
             connection,

@@ -105,6 +105,10 @@ def open_for_reading(path: str, *, schema: Schema = SCHEMA) -> Database:
         raise
 
 
+# Opening a database tells why it cannot be read.
+_UNREADABLE = (sqlite3.Error, OSError, TypeError, BadInput, Transient)
+
+
 def stored_settings(path: str) -> Mapping[str, str]:
     """The settings that the database at `path` was given, whatever its revision; none if they cannot be read."""
 
@@ -115,24 +119,18 @@ def stored_settings(path: str) -> Mapping[str, str]:
         (text,) = connection.execute("SELECT settings FROM machine").fetchone()
         return codec.from_json(dict[str, str], text)
 
-    return _look_in_passing(path, work) or {}
+    with suppress(*_UNREADABLE):
+        return look(path, work)
+    return {}
 
 
 def stored_absent(path: str) -> tuple[str, ...]:
     """The folders and accounts that were not there before --init; none if that cannot be read."""
-
-    def work(connection: Connection) -> tuple[str, ...]:
-        (text,) = connection.execute("SELECT absent_before FROM machine").fetchone()
-        return () if text is None else codec.from_json(tuple[str, ...], text)
-
-    return _look_in_passing(path, work) or ()
-
-
-def _look_in_passing[T](path: str, work: Callable[[Connection], T]) -> T | None:
-    """Return what `work` reads of a database of any revision. None if it cannot: opening the file tells why."""
-    with suppress(sqlite3.Error, OSError, TypeError, BadInput, Transient):
-        return look(path, work)
-    return None
+    wanted = "SELECT absent_before FROM machine"
+    with suppress(*_UNREADABLE):
+        (text,) = look(path, lambda connection: connection.execute(wanted).fetchone())
+        return codec.from_json(tuple[str, ...], text or "[]")
+    return ()
 
 
 class _Writable(Database):

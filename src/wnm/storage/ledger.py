@@ -234,6 +234,9 @@ def _load(connection: Connection) -> LedgerState:
     machine = machine_row(connection)
     left_open = connection.execute("SELECT id, action FROM operation WHERE result IS NULL ORDER BY id")
     initialised_at = rows.moment_of(machine["initialised_at"])
+    # What an older wnm wrote differently is read again from the end of the log.
+    kept = connection.execute("SELECT kept FROM node_log ORDER BY node_id")
+    logs = [rows.remembered_value(KeptLog, text) for (text,) in kept]
     return rows.value_of(
         LedgerState,
         machine,
@@ -250,14 +253,8 @@ def _load(connection: Connection) -> LedgerState:
         machine_seed=int(initialised_at.timestamp() * 1_000_000),
         reservations=handed_over.reservations(connection),
         foreign_readings=handed_over.readings(connection),
-        logs=_logs(connection),
+        logs=[log for log in logs if log is not None],
     )
-
-
-def _logs(connection: Connection) -> tuple[KeptLog, ...]:
-    """How far nodes' logs were read; what an older wnm wrote differently is read again from the end of the log."""
-    kept = connection.execute("SELECT kept FROM node_log ORDER BY node_id")
-    return tuple(log for (text,) in kept if (log := rows.remembered_value(KeptLog, text)) is not None)
 
 
 _NEWEST_DONE = (
@@ -288,10 +285,10 @@ def _remembered(connection: Connection, machine: Row) -> Remembered:
         last_freed_mount_point=freed[2],
         releases=_releases_of(machine),
         shun_acts=acts[::-1],
-        places=tuple(
+        places=[
             rows.value_of(KnownPlace, row, f"place {row['path']}")
             for row in connection.execute("SELECT * FROM place ORDER BY path")
-        ),
+        ],
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wnm.core.errors import NeedsOperator, Transient
 from wnm.system.command import CommandFailed, run
-from wnm.system.files import open_regular, write_private
+from wnm.system.files import open_regular, write_file
 
 SYSTEM_FOLDER = Path("/etc/cron.d")
 SYSTEM_TABLE = Path("/etc/crontab")
@@ -95,9 +95,8 @@ def write_system_file(path: Path, text: str) -> None:
     if not path.parent.is_dir():
         raise NeedsOperator(f"there is no folder {path.parent}", remedy=INSTALL_CRON)
     try:
-        write_private(str(path), text.encode(errors="surrogateescape"))
-        path.chmod(ALL_MAY_READ)
-    except (OSError, Transient) as error:
+        write_file(str(path), text.encode(errors="surrogateescape"), ALL_MAY_READ)
+    except Transient as error:
         raise NeedsOperator(
             f"{path} cannot be written ({error})",
             remedy=f"see to the disk and who may write in {path.parent}",

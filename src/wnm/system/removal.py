@@ -9,10 +9,10 @@ from pathlib import Path
 
 from wnm.core.errors import Permanent, Transient, WnmError
 from wnm.system import accounts
-from wnm.system.files import allocated_bytes, opened
+from wnm.system.files import OPEN_FOLDER, allocated_bytes, opened
 
 DEEPEST = 100
-OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER_ITSELF = OPEN_FOLDER | os.O_NOFOLLOW
 
 
 def require_inside(path: str, inside: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ def remove_tree(path: str, *, inside: Sequence[str]) -> int:
             return 0
         parent, name = found
         try:
-            descriptor = os.open(name, OPEN_FOLDER, dir_fd=parent)
+            descriptor = os.open(name, FOLDER_ITSELF, dir_fd=parent)
         except FileNotFoundError:
             return 0
         except OSError as error:
@@ -86,7 +86,7 @@ def _parent(path: str, inside: Sequence[str]) -> Iterator[tuple[int, str] | None
     *between, name = Path(path).relative_to(root).parts
     with ExitStack() as descriptors:
         try:
-            folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = os.open(root, OPEN_FOLDER)
             descriptors.callback(os.close, folder)
         except FileNotFoundError:
             yield None
@@ -96,7 +96,7 @@ def _parent(path: str, inside: Sequence[str]) -> Iterator[tuple[int, str] | None
         found: tuple[int, str] | None = None
         try:
             for part in between:
-                folder = os.open(part, OPEN_FOLDER, dir_fd=folder)
+                folder = os.open(part, FOLDER_ITSELF, dir_fd=folder)
                 descriptors.callback(os.close, folder)
             found = folder, name
             is_link = stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
@@ -155,7 +155,7 @@ def _empty(folder: int, device: int, path: str, deeper: int) -> int:
                 os.unlink(entry.name, dir_fd=folder)
                 freed += allocated_bytes(seen) if seen.st_nlink == 1 else 0
                 continue
-            with opened(entry.name, OPEN_FOLDER, folder) as inner:
+            with opened(entry.name, FOLDER_ITSELF, folder) as inner:
                 if os.fstat(inner).st_dev != device:
                     raise Permanent(f"{path} holds a mount point, {entry.name}: unmount it first")
                 freed += _empty(inner, device, path, deeper - 1)

@@ -56,8 +56,9 @@ def explain(material: Material) -> str:
         ended = "done" if isinstance(action, Resurvey) else "not begun" if end is None else ended_words(end)
         did.append(f"{_planned(action, names)}\n  {ended}")
     did += [outcome_words(end) for end in ends.values()]
+    waits = [words for each in cycle.held for words in held_words(each, now, names)]
     headings = ("concluded", "did", "changed in the firewall", "held back")
-    return "\n\n".join([*parts, *_sections(headings, decision, did, cycle.held, now, names)])
+    return "\n\n".join([*parts, *_sections(headings, decision, did, waits)])
 
 
 def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
@@ -66,25 +67,21 @@ def plan_text(seen: Observation, decision: Decision, settings: Settings) -> str:
     reason = with_reason(by_rule(decision.rule), sentence(decision.because, names))
     parts = [f"dry run, nothing is changed\nwould be decided {reason}", *_world(seen, settings)]
     headings = ("would conclude", "would do", "would change in the firewall", "would hold back")
+    waits = [words for each in decision.held for words in held_words(each, seen.now, names)]
     planned = [_planned(action, names) for action in decision.actions]
-    return "\n\n".join([*parts, *_sections(headings, decision, planned, decision.held, seen.now, names)])
+    return "\n\n".join([*parts, *_sections(headings, decision, planned, waits)])
 
 
 def _sections(
-    headings: Sequence[str],
-    decision: Decision | None,
-    actions: Sequence[str],
-    held: Sequence[Blocked],
-    now: datetime,
-    names: Names,
+    headings: Sequence[str], decision: Decision | None, actions: Sequence[str], waits: Sequence[str]
 ) -> list[str]:
     """The conclusions as far as they are kept, the actions, changes in the firewall, and what is held back."""
     concluded, did, changed, back = headings
-    waits = [words for each in held for words in held_words(each, now, names)]
-    sections = {did: actions, back: waits}
+    sections: dict[str, Sequence[str]] = {did: actions, back: waits}
     if decision is not None:
         ports = {changed: [port_words(each) for each in decision.ports]} if decision.ports else {}
-        sections = {concluded: _conclusions(decision), did: actions, **ports, back: waits}
+        marks = [f"mark the storage folder {each.place.path}" for each in decision.places if each.marks]
+        sections = {concluded: _conclusions(decision), did: [*marks, *actions], **ports, back: waits}
     return [
         f"{heading}\n{indent('\n'.join(entries), '  ')}" if entries else f"{heading}: nothing"
         for heading, entries in sections.items()

@@ -289,12 +289,10 @@ def story_lines(story: Story, zone: tzinfo | None, width: int) -> list[Line]:
 
 def waits_of(story: Story) -> tuple[Blocked, ...]:
     """Return the tasks on this very node that the latest cycle held back."""
-    cycle, seen = story.material.cycle, story.seen
-    return (
-        ()
-        if cycle is None or seen is None
-        else tuple(held for held in cycle.held if seen.node.id in held.nodes)
-    )
+    if story.material.cycle is None or story.seen is None:
+        return ()
+    own = story.seen.node.id
+    return tuple(held for held in story.material.cycle.held if own in held.nodes)
 
 
 def _now(story: Story, zone: tzinfo | None, width: int) -> list[Line]:

@@ -91,6 +91,9 @@ class EngineFacts(Value, frozen=True, kw_only=True):
 class Engine(Protocol):
     """Starts, watches and ends containers. EngineUnreachable from every call while it does not answer."""
 
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+
     def facts(self) -> EngineFacts:
         """Return what the engine says of itself. EngineTooOld below the floor."""
 

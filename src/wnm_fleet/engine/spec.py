@@ -11,8 +11,6 @@ from wnm_fleet.engine.contract import Job
 LABEL = "wnm-fleet"
 WORKLOAD, ATTEMPT, GPUS = f"{LABEL}.workload", f"{LABEL}.attempt", f"{LABEL}.gpus"
 VISIBLE = "NVIDIA_VISIBLE_DEVICES"
-RESERVED_ENVIRONMENT = frozenset({VISIBLE, "CUDA_VISIBLE_DEVICES"})
-"""Names that a workload may not set: with them it would give itself the GPUs of others."""
 LOG = {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}}
 OOM_SCORE = 500
 """Above that of every antnode: where memory runs out, a workload gives way before a node does."""

@@ -85,16 +85,16 @@ class Sweep:
         self._now = clock
         self._started: list[str] = []
         self._over: list[str] = []
-        self._problems: list[str] = []
+        self.problems: list[str] = []
 
     def run(self) -> Report:
         """Do the sweep. Raises what the store raises; an engine that does not answer is a problem of the report."""
-        gpus, broken = self._look_at_gpus()
+        gpus, broken = self.look_at_gpus()
         try:
             unknown = self._settle()
             waits = self._admit(gpus, broken)
         except EngineUnreachable as error:
-            self._problems.append(str(error))
+            self.problems.append(str(error))
             unknown, waits = (), ()
         return Report(
             started=tuple(self._started),
@@ -103,10 +103,17 @@ class Sweep:
             gpus=gpus,
             faults=broken,
             unknown=unknown,
-            problems=tuple(self._problems),
+            problems=tuple(self.problems),
         )
 
-    def _look_at_gpus(self) -> tuple[tuple[Gpu, ...], tuple[GpuFault, ...]]:
+    def plan(self) -> Admission:
+        """Return what the queue would decide now, without doing it."""
+        gpus, broken = self.look_at_gpus()
+        live = [each.workload for each in self._store.workloads(LIVE)]
+        pending = [each.workload for each in self._store.workloads([State.PENDING])]
+        return admit(pending, [offer_of(self._machine, gpus, broken, live)], self._now())
+
+    def look_at_gpus(self) -> tuple[tuple[Gpu, ...], tuple[GpuFault, ...]]:
         """Look at the GPUs, remember what must not be forgotten, and tell what is new of their faults."""
         name = self._machine.name
         before, look = self._store.gpus(name), self._machine.look()
@@ -116,7 +123,7 @@ class Sweep:
         if look.problem is None:
             self._store.keep_gpus(name, gpus)
         else:
-            self._problems.append(look.problem)
+            self.problems.append(look.problem)
         return gpus, broken
 
     def _settle(self) -> tuple[str, ...]:
@@ -145,7 +152,7 @@ class Sweep:
             before = pending[start.workload]
             ports = with_host_ports(before.workload, held)
             if ports is None:
-                self._problems.append(f"no port is free for workload {before.workload.id}")
+                self.problems.append(f"no port is free for workload {before.workload.id}")
                 continue
             held |= {(port.protocol, port.host) for port in ports}
             self._write([(before, _starting(before.workload, start, ports))])
@@ -174,7 +181,7 @@ class Sweep:
         try:
             container = self._engine.start(job_of(workload, digest))
         except EngineUnreachable as error:
-            self._problems.append(str(error))
+            self.problems.append(str(error))
             return workload
         except (StartFailed, ImageNotFound, PortTaken, Transient) as error:
             self._engine.forget(workload.container_name)
@@ -208,7 +215,7 @@ class Sweep:
         try:
             self._engine.stop(workload.container_name, workload.spec.grace)
         except Transient as error:
-            self._problems.append(str(error))
+            self.problems.append(str(error))
 
     def _finish(self, workload: Workload, task: Task) -> None:
         """Keep the output of a task that is over, then let the engine forget it."""
@@ -216,7 +223,7 @@ class Sweep:
             self._keep_output(workload, task)
             self._engine.forget(task.name)
         except (Transient, OSError) as error:
-            self._problems.append(f"the output of {task.name} is not kept yet: {error}")
+            self.problems.append(f"the output of {task.name} is not kept yet: {error}")
 
     def _write(self, changes: Sequence[tuple[Kept, Workload]]) -> None:
         """Write changes down one by one: a workload that somebody changed meanwhile is the next sweep's."""
@@ -224,7 +231,7 @@ class Sweep:
             try:
                 self._store.write([(before, after)], self._now())
             except (ChangedMeanwhile, HeldAlready) as error:
-                self._problems.append(str(error))
+                self.problems.append(str(error))
                 continue
             if after.state.is_over:
                 self._over.append(after.id)

@@ -135,6 +135,14 @@ class FleetStore:
         with self._database.session() as session:
             return tuple(from_json(Event, row.body) for row in session.scalars(wanted))
 
+    def all_events(self, since: datetime | None = None) -> tuple[Event, ...]:
+        """Return what happened to all workloads and machines, in the order of its happening."""
+        wanted = select(EventRow).order_by(EventRow.id)
+        if since is not None:
+            wanted = wanted.where(EventRow.at >= moment(since))
+        with self._database.session() as session:
+            return tuple(from_json(Event, row.body) for row in session.scalars(wanted))
+
     def note_events(self, events: Iterable[Event]) -> None:
         """Keep what happened."""
         with self._database.session() as session:

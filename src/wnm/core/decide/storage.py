@@ -19,7 +19,6 @@ from wnm.core.values import Value
 
 AGAIN_AFTER = timedelta(hours=1)
 """The time after which a storage folder where an addition failed is taken for as good as the others."""
-FIRST_START = timedelta(minutes=10)
 IN_QUESTION = Unseen(reason="its disk is in question")
 ASKED_ABOUT = frozenset(
     {
@@ -288,14 +287,13 @@ def file_system_at(mount_point: str | None, seen: Observation) -> FileSystem | N
 def has_own_key(each: NodeSeen) -> bool:
     """Whether the node's folder holds the key that the node was known by: a key is as old as its node.
 
-    A node that was never seen running is remembered by when it was added, and makes its key when it starts.
+    A row that no cycle has looked at yet says nothing of that: a new node makes its key when it starts, and one that
+    was taken over may be remembered by another time.
     """
     key, node = each.reading.born, each.node
     if each.reading.root_dir_present is not True or key is None:
         return False
-    never_seen = node.process_started_at is None and node.disk_measured_at is None
-    is_new = never_seen and timedelta(0) <= key - node.born <= FIRST_START
-    return is_new or _is_born(key, node.born)
+    return (node.process_started_at is None and node.disk_measured_at is None) or _is_born(key, node.born)
 
 
 def _is_born(key: datetime | None, node: datetime) -> bool:

@@ -120,7 +120,7 @@ def shared_cause(seen: Observation, settings: Settings) -> SharedCause | None:
     # One that is being started is the one that is tried, else the one that may be first.
     busy = [each for each in failing if is_healing(each.node)]
     able = _may_be_tried(failing, seen, settings) or failing
-    first = busy[0] if busy else min(able, key=lambda each: (each.node.retry_at or seen.now, each.node.id))
+    first = busy[0] if busy else min(able, key=lambda each: each.node.retry_at or seen.now)
     return SharedCause(
         over=max(started, default=latest) > latest,
         nodes=ids_of(failing),

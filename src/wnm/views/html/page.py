@@ -178,6 +178,14 @@ def _header(subject: Subject, found: Verdict) -> Markup:
     kind, symbol, _ = _LOOKS[found.state]
     more = None if found.more is None else element("a", found.more, href="#needs", class_="more")
     words = element("p", found.state, class_="state"), element("h1", found.sentence), more
+    # When the last cycle began: the script measures the age of the page by it.
+    cycle, now = subject.material.cycle, subject.material.generated_at
+    last = element("p", "No cycle is recorded; this was written ", time(now))
+    if cycle is not None:
+        began = element("span", time(cycle.started_at), id="last-cycle")
+        decided = f", decided {by_rule(cycle.rule)}"
+        because = f": {cycle.because}." if cycle.because else "."
+        last = element("p", f"Cycle {cycle.number:,} began ", began, decided, because, class_="last")
     name = element("p", "wnm on ", element("strong", subject.machine_name), class_="machine")
     return element(
         "header",
@@ -189,22 +197,8 @@ def _header(subject: Subject, found: Verdict) -> Markup:
             element("div", *words),
             class_=f"verdict {kind}",
         ),
-        _last_cycle(subject),
+        last,
     )
-
-
-def _last_cycle(subject: Subject) -> Markup:
-    """When the last cycle began: the script measures the age of the page by it."""
-    cycle = subject.material.cycle
-    if cycle is None:
-        return element("p", "No cycle is recorded; this was written ", time(subject.material.generated_at))
-    words: list[Markup | str] = [
-        f"Cycle {cycle.number:,} began ",
-        element("span", time(cycle.started_at), id="last-cycle"),
-        f", decided {by_rule(cycle.rule)}",
-        f": {cycle.because}." if cycle.because else ".",
-    ]
-    return element("p", joined(words), class_="last")
 
 
 def _footer(subject: Subject) -> Markup:

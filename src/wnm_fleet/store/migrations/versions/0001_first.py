@@ -14,6 +14,12 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the tables of workloads, what they hold, events, GPUs and notes."""
+    _workloads()
+    _events()
+    _machines()
+
+
+def _workloads() -> None:
     op.create_table(
         "workload",
         sa.Column("id", sa.String(40), nullable=False),
@@ -50,6 +56,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("machine", "protocol", "port", name="pk_port_holder"),
     )
     op.create_index("ix_port_holder_workload_id", "port_holder", ["workload_id"])
+
+
+def _events() -> None:
     op.create_table(
         "event",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -62,6 +71,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_event_at", "event", ["at"])
     op.create_index("ix_event_subject", "event", ["subject_kind", "subject_id", "at"])
+
+
+def _machines() -> None:
     op.create_table(
         "gpu",
         sa.Column("uuid", sa.String(80), nullable=False),
