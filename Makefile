@@ -20,8 +20,8 @@ stop: ## end the sandbox's nodes and remove it
 
 test: setup ## run all tests (ARGS="-k word" for some)
 	@.venv/bin/python scripts/run_tests.py -n 3 --dist worksteal $(or $(ARGS),--ignore=tests/reboot --ignore=tests/real)
-	@$(if $(ARGS),echo 'With ARGS the container suite is left out: scripts/test.sh runs it.',scripts/test.sh $(CONTAINER))
 	@$(if $(ARGS),,echo 'tests/real was left out: make real runs it, on real node programs.')
+	@$(if $(ARGS),echo 'With ARGS the container suite is left out: scripts/test.sh runs it.',scripts/test.sh $(CONTAINER))
 
 real: setup ## run tests/real on real node programs that cargo installs (as root; ALL=1 for more of them; ARGS as for test)
 	@.venv/bin/python scripts/real_programs.py $(if $(ALL),--all)

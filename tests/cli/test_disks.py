@@ -45,6 +45,13 @@ def test_each_storage_folder_is_marked_at_init(operator: Operator) -> None:
     assert markers[0]["folder"] != markers[1]["folder"]
 
 
+def test_a_storage_that_a_killed_init_left_unmarked_is_marked_by_the_first_cycle(operator: Operator) -> None:
+    operator.init()
+    (operator.nodes / MARKER_NAME).unlink()
+    assert operator.run().code == 0
+    assert (operator.nodes / MARKER_NAME).exists()
+
+
 def test_a_storage_that_cannot_be_made_is_refused_at_init(operator: Operator) -> None:
     (operator.home / "file").write_text("in the way")
     refused = operator.ask(

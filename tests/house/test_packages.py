@@ -18,7 +18,7 @@ SOURCE = CHECKOUT / "src"
 MOST_LINES = {
     "wnm": 28_840,  # storage folders: markers, facts, adoption; what ant-nodes tell in logs and files, why they fail
     "wnm_adopt": 4_330,
-    "wnm_sim": 2_580,  # the lines and files of a real ant-node
+    "wnm_sim": 2_610,  # the lines and files of a real ant-node
     "wnm_fleet": 4_500,  # one machine: GPUs, queue, engine, memory, sweep and commands
     "wnm/cli": 565,
     "wnm/app": 3_220,  # markers at --init and in a cycle

@@ -2,22 +2,23 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from posixpath import dirname
 from uuid import uuid4
 
 from msgspec.structs import replace
 
-from wnm.act.places import mark, unmark
+from wnm.act.places import mark
 from wnm.app.context import Context
 from wnm.app.elevate import needs_root
 from wnm.app.invocation import Report
+from wnm.app.teardown import forget_everything
 from wnm.core.backends import traits_of
 from wnm.core.errors import BadInput, NeedsOperator, WnmError
 from wnm.core.layers import DEFAULT, Resolved
-from wnm.core.observation import FileSystem, Unseen
-from wnm.core.places import KnownPlace, Marker
+from wnm.core.observation import Unseen
+from wnm.core.places import Marker
 from wnm.core.settings import Settings
 from wnm.observe.survey import read_storages
 from wnm.sensors.host import system_id
@@ -61,58 +62,37 @@ def init(context: Context, say: Callable[[str], None]) -> Report:
             )
     context.wiring.check(resolved.settings)
     identity, absent_before = str(uuid4()), things_missing(context, resolved.settings)
-    made = absent_folders(resolved.settings.node_storage)
-    places = _marked(context, resolved.settings, identity)
-    try:
-        create(
-            context.database_path,
-            settings=resolved.initial_texts(),
-            now=context.clock.now(),
-            absent_before=absent_before,
-            system_id=system_id(),
-            identity=identity,
-            places=places,
-        )
-    except BaseException:
-        _unmark(places, identity, made)
-        raise
+    # The database first: a marker of a database that never came to be would make its folder another's for ever.
+    create(
+        context.database_path,
+        settings=resolved.initial_texts(),
+        now=context.clock.now(),
+        absent_before=absent_before,
+        system_id=system_id(),
+        identity=identity,
+    )
+    _mark_storage(context, resolved.settings, identity, absent_before)
     return Report(text=_next_steps(context, resolved, problem))
 
 
-def _marked(context: Context, settings: Settings, identity: str) -> tuple[KnownPlace, ...]:
+def _mark_storage(context: Context, settings: Settings, identity: str, absent_before: Sequence[str]) -> None:
     """Make the storage folders and their markers. NeedsOperator, with nothing left, for one that cannot be written.
 
-    A folder that carries another marker already is left to the first cycle, which asks about it. Where nodes are
-    services of the system and this is an ordinary user, root's first cycle makes them.
+    A folder that carries another marker already is left to the first cycle, which asks about it; so are all where
+    nodes are services of the system and this is an ordinary user. A first cycle also marks what a kill left unmarked.
     """
     if needs_root(context):
-        return ()
-    absent_before = absent_folders(settings.node_storage)
-    places: list[KnownPlace] = []
-    for path in settings.node_storage:
-        seen = read_storages((path,))[0]
-        if seen.storage.marker is not None:
-            continue
-        place = KnownPlace(path=path, folder=uuid4().hex)
-        try:
-            mark(path, Marker(database=identity, folder=place.folder or ""))
-        except WnmError as error:
-            _unmark(places, identity, absent_before)
-            raise NeedsOperator(
-                f"node_storage {path} cannot be used: {error}",
-                remedy="let this account write there, or give another --node_storage",
-            ) from error
-        system = read_storages((path,))[0].file_system
-        if isinstance(system, FileSystem):
-            place = replace(place, file_system=system.id, device=system.device)
-        places.append(place)
-    return tuple(places)
-
-
-def _unmark(places: Iterable[KnownPlace], identity: str, absent_before: Sequence[str]) -> None:
-    for place in places:
-        unmark(place.path, identity)
-    clear_away(absent_before)
+        return
+    path = ""
+    try:
+        for path in settings.node_storage:
+            if read_storages((path,))[0].storage.marker is None:
+                mark(path, Marker(database=identity, folder=uuid4().hex))
+    except WnmError as error:
+        forget_everything(context.database_path, settings.node_storage, identity)
+        clear_away(absent_before)
+        remedy = "let this account write there, or give another --node_storage"
+        raise NeedsOperator(f"node_storage {path} cannot be used: {error}", remedy=remedy) from error
 
 
 def take_over(context: Context, say: Callable[[str], None]) -> Report:

@@ -12,7 +12,6 @@ from uuid import uuid4
 from wnm import __version__
 from wnm.core.errors import BadInput, NeedsOperator
 from wnm.core.node import Node
-from wnm.core.places import KnownPlace
 from wnm.storage import handed_over, rows
 from wnm.storage.database import connect, uri_of
 from wnm.storage.errors import database_errors
@@ -28,13 +27,12 @@ def create(
     nodes: Sequence[Node] = (),
     system_id: str | None = None,
     identity: str | None = None,
-    places: Sequence[KnownPlace] = (),
 ) -> None:
     """Make the database at `path` with these settings as canonical texts by name.
 
     `absent_before` are the folders and accounts that the machine lacks; see `wnm.system.removal`. `nodes` are those
     that are taken over from elsewhere. `system_id` is what the operating system is known by, empty where it has
-    no such name; None leaves it to the first cycle. `identity` is what the markers of `places` say, None draws one.
+    no such name; None leaves it to the first cycle. `identity` is the one that markers of storage folders will say.
 
     It is built under another name and then linked to its own, so that whoever comes second is refused. Raises
     BadInput when there is one already, NeedsOperator when it cannot be written; either leaves no trace.
@@ -59,7 +57,7 @@ def create(
                 "identity": identity or str(uuid4()),
                 "system_id": system_id,
             }
-            _build(temporary, machine, settings, nodes, places)
+            _build(temporary, machine, settings, nodes)
             try:
                 os.link(temporary, target)
             except FileExistsError:
@@ -107,7 +105,6 @@ def _build(
     machine: Mapping[str, object],
     settings: Mapping[str, str],
     nodes: Sequence[Node],
-    places: Sequence[KnownPlace],
 ) -> None:
     os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     with closing(connect(uri_of(file, "mode=rw"))) as connection:
@@ -120,7 +117,6 @@ def _build(
         rows.insert(connection, "machine", machine)
         handed_over.put_settings(connection, settings, machine["initialised_at"])
         rows.put(connection, "node", nodes)
-        rows.put(connection, "place", places)
         connection.execute("COMMIT")
         connection.execute("PRAGMA journal_mode = WAL")
     sync(file)
