@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.disks import Disks, disks
-from tests.cli.operator import Operator
+from tests.cli.operator import NEW, OLD, Operator
 
 from wnm.core.places import MARKER_NAME
 
@@ -251,3 +251,21 @@ def test_a_disk_where_an_addition_failed_is_not_tried_again_before_the_other(
     operator.cycles_until(lambda: operator.running() == 1, at_most=2)
     assert "the last addition there failed" in " ".join(operator.ask("doctor").out.split())
     assert holders(operator) == ["b"]
+
+
+def test_a_disk_that_became_noexec_is_not_put_down_to_the_new_version(
+    operator: Operator, disks: Disks
+) -> None:
+    disks.memory(operator.nodes)
+    operator.bring_up(2, delay_upgrade="1s", delay_restart="1s")
+    pids = operator.pids()
+    disks.remount(operator.nodes, "noexec")
+    operator.offer(NEW)
+    for _ in range(4):
+        operator.cycle()
+    assert operator.pids() == pids
+    assert "halted" not in operator.run("explain").out
+    assert set(operator.versions().values()) == {OLD}
+    disks.remount(operator.nodes, "exec")
+    assert operator.run("--force_action", "upgrade").code == 0
+    assert NEW in operator.versions().values()

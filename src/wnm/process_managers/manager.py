@@ -108,9 +108,21 @@ class NodeManager:
         self._place(program, node)
 
     def check_program(self, node: Node, version: str) -> None:
-        """Ask the node's copy for its version, as the node would run it. ProgramFailed if it does not say it."""
-        found = read_program(node.program, None, timeout=PROGRAM_PATIENCE, user=node.user)
-        said = found if isinstance(found, Unseen) else found.version
+        """Ask the node's copy for its version, as the node would run it. ProgramFailed if it does not say it.
+
+        Transient where its former program, kept beside it, does not say its own either, or where a second question
+        is answered: then it is the disk or the machine that lets nothing run, and not the new program.
+        """
+
+        def ask(path: str) -> str | Unseen:
+            found = read_program(path, None, timeout=PROGRAM_PATIENCE, user=node.user)
+            return found if isinstance(found, Unseen) else found.version
+
+        said = ask(node.program)
+        if isinstance(said, Unseen):
+            if isinstance(ask(_previous(node)), Unseen):
+                raise Transient(f"{node.name} can run no program there now, its own neither: {said.reason}")
+            said = ask(node.program)
         if isinstance(said, Unseen):
             raise ProgramFailed(f"{node.name} cannot use the new program: {said.reason}")
         if said != version:
