@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.cli.operator import NEW, OLD, Operator
 
+from wnm.core.places import MARKER_NAME
+
 
 def missing(program: Path) -> None:
     program.unlink()
@@ -96,5 +98,6 @@ def test_a_program_that_cannot_run_costs_one_failed_addition_at_a_time(operator:
     assert ended[-1].code == 0
     assert operator.rows() == {}
     assert operator.pids() == []
-    assert [path.name for folder in (operator.nodes, operator.logs) for path in folder.iterdir()] == []
+    left = [path.name for folder in (operator.nodes, operator.logs) for path in folder.iterdir()]
+    assert left == [MARKER_NAME]
     assert "the pause after" in operator.run("explain").out

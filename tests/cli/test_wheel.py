@@ -70,6 +70,7 @@ def test_it_holds_the_program_and_nothing_else(wheel: Path) -> None:
         "wnm",
         "wnm_adopt",
         "wnm_sim",
+        "wnm_fleet",
         f"wnm-{__version__}.dist-info",
     }
     assert [name for name in names if name.endswith((".pyc", ".db", ".log"))] == []
@@ -104,3 +105,13 @@ def test_it_runs_where_there_is_no_checkout(installed: Path, operator: Operator)
 @pytest.mark.slow
 def test_the_simulated_node_comes_along(installed: Path, tmp_path: Path) -> None:
     assert "Autonomi Node v" in run([installed / "wnm-simulated-node", "--version"], cwd=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["wnm-fleet", "clawbernetes"])
+def test_the_fleets_commands_say_which_extra_they_lack(installed: Path, tmp_path: Path, program: str) -> None:
+    ran = subprocess.run(
+        [installed / program, "status"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr == "wnm-fleet: click is missing: pip install 'wnm[fleet]'\n"
