@@ -251,3 +251,13 @@ def test_a_disk_where_an_addition_failed_is_not_tried_again_before_the_other(
     operator.cycles_until(lambda: operator.running() == 1, at_most=2)
     assert "the last addition there failed" in " ".join(operator.ask("doctor").out.split())
     assert holders(operator) == ["b"]
+
+
+def test_a_teardown_takes_the_marker_of_a_folder_that_was_taken_off_the_list(operator: Operator) -> None:
+    b = operator.home / "b"
+    operator.init(node_storage=f"{operator.nodes},{b}", node_cap=0)
+    operator.good_cycle()
+    assert operator.ask("--force_action", "update_config", "--node_storage", operator.nodes).code == 0
+    assert (b / MARKER_NAME).exists()
+    assert operator.run("--force_action", "teardown", "--confirm").code == 0
+    assert not (b / MARKER_NAME).exists()

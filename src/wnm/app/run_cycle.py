@@ -141,7 +141,8 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
     if is_over:
         from wnm.app.teardown import forget_everything
 
-        forget_everything(context.database_path, settings.node_storage, identity)
+        known = [each.path for each in state.remembered.places]
+        forget_everything(context.database_path, (*settings.node_storage, *known), identity)
     return Report(exit_code=cycle.exit_code), absent_before
 
 
