@@ -269,3 +269,13 @@ def test_a_disk_that_became_noexec_is_not_put_down_to_the_new_version(
     disks.remount(operator.nodes, "exec")
     assert operator.run("--force_action", "upgrade").code == 0
     assert NEW in operator.versions().values()
+
+
+def test_a_teardown_takes_the_marker_of_a_folder_that_was_taken_off_the_list(operator: Operator) -> None:
+    b = operator.home / "b"
+    operator.init(node_storage=f"{operator.nodes},{b}", node_cap=0)
+    operator.good_cycle()
+    assert operator.ask("--force_action", "update_config", "--node_storage", operator.nodes).code == 0
+    assert (b / MARKER_NAME).exists()
+    assert operator.run("--force_action", "teardown", "--confirm").code == 0
+    assert not (b / MARKER_NAME).exists()

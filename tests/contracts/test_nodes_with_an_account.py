@@ -11,11 +11,13 @@ import pytest
 from msgspec.structs import replace
 from tests.contracts.workbench import Workbench, names_in
 
+from wnm.act.places import mark
 from wnm.core.contracts import Unit
 from wnm.core.errors import NeedsOperator, Permanent, Transient
 from wnm.core.node import Node
 from wnm.core.observation import ProcessReading, Unseen
-from wnm.system.accounts import Account, find
+from wnm.core.places import Marker
+from wnm.system.accounts import Account, find, open_way
 from wnm.system.command import CommandFailed, run
 
 SOON = timedelta(seconds=10)
@@ -107,6 +109,17 @@ def test_its_folders_are_its_own_and_its_program_is_ours(bench: Workbench, nobod
     assert unit.user == "nobody"
     assert unit.writable == (node.root_dir, node.log_dir)
     assert unit.read_only == (node.program,)
+
+
+def test_storage_folders_that_are_made_to_be_marked_can_be_passed_by_it(
+    bench: Workbench, nobody: Account
+) -> None:
+    folder, before = bench.storage.parent / "made" / "nodes", os.umask(0o077)
+    try:
+        mark(str(folder), Marker(database="ours", folder="here"), passable=True)
+    finally:
+        os.umask(before)
+    open_way(f"{folder}/antnode0001", nobody, ours=[str(folder)])
 
 
 def test_its_output_goes_to_a_file_that_it_cannot_replace(bench: Workbench) -> None:

@@ -195,6 +195,12 @@ def test_a_folder_of_a_database_before_ours_is_ours_by_a_nodes_key() -> None:
     assert [each.marks for each in decision.places] == [True]
 
 
+def test_the_marker_of_a_database_that_has_nodes_there_too_stays() -> None:
+    shared = marked(marker=Marker(database=THEIRS, folder="x"), strays=(_stray(HOME, 7),))
+    decision = decide(look([node(1), folderless(2)], shared, places=()), settings(node_cap=2))
+    assert (briefly(decision), decision.places) == ("remove 2", ())
+
+
 def test_nodes_that_were_just_taken_over_may_be_remembered_by_another_time() -> None:
     taken = node(1, Status.STOPPED, sees={"born": ago(5)}, process_started_at=None)
     foreign = marked(marker=Marker(database=THEIRS, folder="x"))

@@ -1,5 +1,6 @@
 """File systems under paths that exist or not."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from wnm.core.observation import FileSystem, Unseen
-from wnm.sensors.places import file_system_of
+from wnm.core.places import MARKER_NAME, UNREADABLE
+from wnm.sensors.places import file_system_of, look_at
 
 
 def _seen(path: Path | str) -> FileSystem:
@@ -61,3 +63,18 @@ def test_a_loop_of_links_is_unseen_or_somewhere(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     assert isinstance(file_system_of(str(tmp_path / "a")), Unseen)
+
+
+@pytest.mark.parametrize("kind", ["a link", "a folder", "not for us"])
+def test_what_can_never_be_read_as_a_marker_is_not_ours(tmp_path: Path, kind: str) -> None:
+    marker = tmp_path / MARKER_NAME
+    match kind:
+        case "a link":
+            marker.symlink_to("nowhere")
+        case "a folder":
+            marker.mkdir()
+        case _:
+            marker.touch(0)
+            if os.geteuid() == 0:
+                pytest.skip("root may read everything")
+    assert look_at(str(tmp_path)).storage.marker == UNREADABLE

@@ -100,6 +100,29 @@ def test_version_1_has_a_tree_for_each_controller(tmp_path: Path) -> None:
     assert (quota.cores, quota.used_seconds) == (0.5, 1.5)
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "files"),
+    {
+        "4:memory:/box\n": {
+            "memory/box/memory.limit_in_bytes": 600 * MB,
+            "memory/box/memory.usage_in_bytes": 518 * MB,
+            "memory/box/memory.stat": f"active_file 1\ntotal_inactive_file {4 * MB}\ntotal_active_file {500 * MB}",
+        },
+        "0::/box\n": {
+            "box/memory.max": 600 * MB,
+            "box/memory.current": 518 * MB,
+            "box/memory.stat": f"active_file {400 * MB}\ninactive_file {4 * MB}\nslab_reclaimable {100 * MB}",
+        },
+    }.items(),
+    ids=["v1", "v2"],
+)
+def test_pages_of_files_that_were_read_are_not_in_use(
+    tmp_path: Path, cgroup: str, files: Mapping[str, object]
+) -> None:
+    found = read_limits(tree=tree(tmp_path, cgroup, files)).memory
+    assert found == (Bound(where="/box", total=600 * MB, used=14 * MB),)
+
+
 @pytest.mark.parametrize("told", ["/docker/0a1b", "/docker/0a1b/inside"])
 def test_a_container_sees_its_part_of_the_tree_only(tmp_path: Path, told: str) -> None:
     files = {

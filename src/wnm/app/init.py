@@ -83,11 +83,11 @@ def _mark_storage(context: Context, settings: Settings, identity: str, absent_be
     """
     if needs_root(context):
         return
-    path = ""
+    path, passable = "", traits_of(settings.process_manager).runs_as_account
     try:
         for path in settings.node_storage:
             if read_storages((path,))[0].storage.marker is None:
-                mark(path, Marker(database=identity, folder=uuid4().hex))
+                mark(path, Marker(database=identity, folder=uuid4().hex), passable=passable)
     except WnmError as error:
         forget_everything(context.database_path, settings.node_storage, identity)
         clear_away(absent_before)

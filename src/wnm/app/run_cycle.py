@@ -141,7 +141,8 @@ def _cycle(context: Context, watchdog: "Watchdog") -> tuple[Report, tuple[str, .
     if is_over:
         from wnm.app.teardown import forget_everything
 
-        forget_everything(context.database_path, settings.node_storage, identity)
+        known = [each.path for each in state.remembered.places]
+        forget_everything(context.database_path, (*settings.node_storage, *known), identity)
     return Report(exit_code=cycle.exit_code), absent_before
 
 
@@ -171,7 +172,7 @@ def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", bac
     settings, clock, decision = resolved.settings, run.clock, plan.decision
     texts = resolved.recorded_texts()
     actions = [action for action in decision.actions if not isinstance(action, Resurvey)]
-    unmarked = _mark_places(ledger, plan) if decision.places else ()
+    unmarked = _mark_places(ledger, plan, settings) if decision.places else ()
     # Nothing can be interrupted where nothing is done: an idle cycle is written down once, at its end.
     intention = ledger.intend(plan.seen, texts, decision, plan.started_at) if actions else None
     began, whole = run.began, settings.cycle_timeout.total_seconds()
@@ -209,7 +210,7 @@ def _act(run: Context, ledger: "Ledger", resolved: "Resolved", plan: "Plan", bac
     )
 
 
-def _mark_places(ledger: "Ledger", plan: "Plan") -> "Sequence[str]":
+def _mark_places(ledger: "Ledger", plan: "Plan", settings: "Settings") -> "Sequence[str]":
     """Write the markers of new storage folders and remember what was decided of them; returns what went wrong.
 
     Transient if that was what somebody asked for.
@@ -218,10 +219,12 @@ def _mark_places(ledger: "Ledger", plan: "Plan") -> "Sequence[str]":
     if identity is None:
         return ()
     from wnm.act.places import mark_all
+    from wnm.core.backends import traits_of
     from wnm.core.decision import BY_HAND
     from wnm.core.errors import Transient
 
-    done, problems = mark_all(news, identity)
+    passable = traits_of(settings.process_manager).runs_as_account
+    done, problems = mark_all(news, identity, passable=passable)
     ledger.note_places(done)
     if problems and plan.decision.rule == BY_HAND:
         raise Transient("; ".join(problems))

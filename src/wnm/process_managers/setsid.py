@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class SetsidDriver:
             )
         if self._found.of(unit):
             return
+        self._require_alone(unit)
         self.install(unit)
         before = log_bytes(unit)
         pid = spawn_detached(
@@ -73,6 +75,18 @@ class SetsidDriver:
         if until(is_over, WATCH_AFTER_START, self._clock) and not self._found.of(unit):
             said = last_output(unit, since=before)
             raise Transient(f"{unit.name} ended at once with code {code}: {said}")
+
+    def _require_alone(self, unit: Unit) -> None:
+        """Permanent if a process works in the unit's folder under another name of it, as through a link."""
+        flag, here = unit.fingerprint
+        for (_, there), processes in self._found.table([unit]).found.items():
+            with suppress(OSError):
+                # As that process sees it: the same path inside a container is another folder.
+                if Path(f"/proc/{processes[0].pid}/root{there}").samefile(here):
+                    raise Permanent(
+                        f"process {processes[0].pid} works in {here} already, which it knows as {there}: "
+                        f"end it first, or give the folder by that name ({flag})"
+                    )
 
     def status(self, units: Sequence[Unit]) -> Mapping[str, ProcessReading | Unseen]:
         """Read the process table once; of several processes of a unit the newest is reported."""

@@ -94,17 +94,23 @@ def _chain(text: str, controller: str, group: str | None, tree: Tree) -> Iterato
 
 
 def _memory(where: str, folder: Path) -> Bound | None:
-    """The working set against the limit: what the kernel would give back first, idle pages of files, is not counted."""
+    """What is used against the limit: as in MemAvailable, pages of files and slabs that can be had back do not count.
+
+    The kernel takes them back before it ends a process; a node that reads its records fills every limit with them.
+    """
     limits = [_number(folder / name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
     total = min((each for each in limits if each is not None), default=None)
     used = _number(folder / "memory.current")
-    cache = "inactive_file"
+    free: tuple[str, ...] = ("inactive_file", "active_file", "slab_reclaimable")
     if used is None:
-        used, cache = _number(folder / "memory.usage_in_bytes"), "total_inactive_file"
+        used = _number(folder / "memory.usage_in_bytes")
+        free = ("total_inactive_file", "total_active_file")
     if total is None or used is None or total <= 0:
         return None
-    idle = proc.figure_in(_text(folder / "memory.stat"), cache) or 0
-    return Bound(where=where, total=total, used=max(used - idle, 0))
+    stat = _text(folder / "memory.stat")
+    return Bound(
+        where=where, total=total, used=max(used - sum(proc.figure_in(stat, each) or 0 for each in free), 0)
+    )
 
 
 def _pids(where: str, folder: Path) -> Bound | None:

@@ -1,5 +1,6 @@
 """Reads storage folders: what lies in them, their marker, and the facts of the file system below them."""
 
+import errno
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from msgspec import Struct
 
 from wnm.core.node import id_in_name
 from wnm.core.observation import FileSystem, Storage, Unseen
-from wnm.core.places import MARKER_NAME, Marker, Stray, marker_of
+from wnm.core.places import MARKER_NAME, UNREADABLE, Marker, Stray, marker_of
 
 UNREMARKABLE = frozenset({"lost+found", MARKER_NAME})
 MOST_MARKER_BYTES = 4096
@@ -80,13 +81,20 @@ def _marker_in(path: str) -> Marker | Unseen | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Unseen(reason=f"{path}/{MARKER_NAME}: {error.strerror}")
+        return _no_marker(path, error)
     try:
         return marker_of(os.read(descriptor, MOST_MARKER_BYTES).decode(errors="replace"))
     except OSError as error:
-        return Unseen(reason=f"{path}/{MARKER_NAME}: {error.strerror}")
+        return _no_marker(path, error)
     finally:
         os.close(descriptor)
+
+
+def _no_marker(path: str, error: OSError) -> Marker | Unseen:
+    """What no later look can change, something else of that name or one that is not for us, is not our marker."""
+    if error.errno in (errno.ELOOP, errno.EISDIR, errno.EACCES, errno.EPERM):
+        return UNREADABLE
+    return Unseen(reason=f"{path}/{MARKER_NAME}: {error.strerror}")
 
 
 def strays_in(

@@ -378,6 +378,8 @@ def _as_found(storage: Storage, known: KnownPlace, seen: Observation) -> KnownPl
 def _may_be_marked(storage: Storage, taking: set[str]) -> bool:
     if storage.read_only or not storage.writable:
         return False
+    if isinstance(storage.marker, Marker) and any(stray.born is not None for stray in storage.strays):
+        return False  # The other database has nodes here: without its marker it would hold them.
     return storage.present is True or (storage.present is False and storage.path in taking)
 
 
