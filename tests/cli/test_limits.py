@@ -1,6 +1,7 @@
 """A machine inside the limits of cgroups: real ones, of version 1, of this kernel."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -79,6 +80,25 @@ def test_no_node_is_started_into_the_oom_killer(operator: Operator, memory: Box)
     assert "memory is" in operator.ask("explain").out
     bounds = operator.report("machine-metrics")["memory_bounds"]
     assert [each["where"] == "" for each in bounds] == [True, False]
+
+
+def test_nodes_that_live_elsewhere_do_not_give_way_for_the_limit_of_a_shell(
+    operator: Operator, memory: Box
+) -> None:
+    pids = operator.bring_up(2, mem_less_than=70, mem_remove=80)
+    hog = subprocess.Popen(
+        [*memory.before, sys.executable, "-c", "held = bytearray(225_000_000); print(flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert hog.stdout is not None
+        hog.stdout.readline()
+        assert operator.unhurried_cycle("--node_cap=5", before=memory.before).code == 0
+        assert operator.pids() == pids
+        assert "memory is" in operator.ask("explain").out
+    finally:
+        hog.communicate(b"\n")
 
 
 def test_processes_that_may_not_be_made_are_not_tried(operator: Operator, pids: Box) -> None:

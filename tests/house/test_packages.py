@@ -16,7 +16,7 @@ SOURCE = CHECKOUT / "src"
 # Nothing grows unseen: a capability that needs more raises its number in the commit that needs it, with the reason.
 # The plan of the house is wnm 24,000, wnm_adopt 4,000 and wnm_sim 2,500: a number goes down as soon as the tree does.
 MOST_LINES = {
-    "wnm": 28_870,  # storage folders: markers, facts, adoption; what ant-nodes tell in logs and files, why they fail
+    "wnm": 28_900,  # storage folders: markers, facts, adoption; what ant-nodes tell in logs and files, why they fail
     "wnm_adopt": 4_330,
     "wnm_sim": 2_610,  # the lines and files of a real ant-node
     "wnm_fleet": 4_500,  # one machine: GPUs, queue, engine, memory, sweep and commands

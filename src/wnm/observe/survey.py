@@ -50,13 +50,20 @@ DISK_PATIENCE_SECONDS = 2.0
 
 
 def read_machine(
-    before: Counters | None, storages: Sequence[StorageSeen], clock: Clock, group: str | None = None
+    before: Counters | None,
+    storages: Sequence[StorageSeen],
+    clock: Clock,
+    group: str | None = None,
+    *,
+    starts_here: bool = False,
 ) -> MachineReading:
     """The machine now, its rates since `before`: the counters at the end of the last cycle.
 
     Only when those cannot be compared with the present ones (none are stored, the machine was restarted, other CPUs
-    may be used) a short sample is taken, which takes a quarter of a second. `group` is the cgroup that nodes are
-    started in, None for that of this process: its limits and usage count where they are tighter than the machine's.
+    may be used) a short sample is taken, which takes a quarter of a second. `group` is the cgroup that nodes are in,
+    None for that of this process: its limits and usage count where they are tighter than the machine's. With
+    `starts_here` new nodes come into this process's own, whose limits count too, but only for them: no node that lives
+    elsewhere gives way for a limit that is not its own.
     """
     after = host.read_counters(clock, group)
     own_cpu_seconds = host.own_cpu_seconds()
@@ -65,6 +72,12 @@ def read_machine(
         own_cpu_seconds = 0.0
     memory, pids, stalls = host.read_bounds(group)
     tightest = memory if isinstance(memory, Unseen) else max(memory, key=lambda each: each.percent)
+    if starts_here and group is not None and not isinstance(memory, Unseen):
+        own_memory, own_pids, _ = host.read_bounds(None)
+        memory = (
+            memory if isinstance(own_memory, Unseen) else tuple(dict.fromkeys((*memory, *own_memory[1:])))
+        )
+        pids = tuple(dict.fromkeys((*pids, *own_pids[1:])))
     systems = [each.file_system for each in storages if isinstance(each.file_system, FileSystem)]
     return MachineReading(
         boot_id=after.boot_id,
@@ -253,7 +266,9 @@ def survey(
     """Look at the machine and all nodes. Reads only; whatever does not answer in its time is Unseen."""
     storages = read_storages(storage_folders(state.nodes, settings), state.nodes, kinds.values())
     by_path = {each.storage.path: each for each in storages}
-    machine = read_machine(state.counters, storages, clock, host.nodes_group(settings.process_manager))
+    group = host.nodes_group(settings.process_manager)
+    others = None if group else host.group_of(node.pid for node in state.nodes if node.pid is not None)
+    machine = read_machine(state.counters, storages, clock, group or others, starts_here=group is None)
     logs: dict[int, KeptLog] = {kept.node: kept for kept in state.logs}
     nodes = read_nodes(state.nodes, by_path, settings, manager, kinds, clock, logs)
     rules = firewall.read()

@@ -6,7 +6,7 @@ The system's own way is in `host_linux`, which does without the cost of importin
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 from wnm.core.contracts import Clock
@@ -103,6 +103,16 @@ def nodes_group(process_manager: str) -> str | None:
     user = os.geteuid()
     own = f"/user.slice/user-{user}.slice/user@{user}.service/{SLICE}"
     return own if process_manager == "systemd+user" else None
+
+
+def group_of(pids: Iterable[int]) -> str | None:
+    """The cgroup of the first of these processes that is there, where it is not that of this process; else None."""
+    if sys.platform != "linux":
+        return None
+    from wnm.sensors.limits import memory_group
+
+    first = next((found for pid in pids if (found := memory_group(pid)) is not None), None)
+    return None if first == memory_group(os.getpid()) else first
 
 
 def _own_way() -> ModuleType:

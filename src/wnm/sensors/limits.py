@@ -49,6 +49,11 @@ def read_limits(group: str | None = None, tree: Tree = REAL) -> Limits:
     return Limits(memory=tuple(each for each in memory if each), pids=tuple(each for each in pids if each))
 
 
+def memory_group(pid: int, tree: Tree = REAL) -> str | None:
+    """The cgroup that counts the memory of a process, as a path in its hierarchy; None if it is not there."""
+    return proc.cgroup_of(_text(tree.proc / f"{pid}/cgroup"), "memory")[0]
+
+
 def read_quota(group: str | None = None, tree: Tree = REAL) -> Quota | None:
     """The smallest CPU quota above this process, or above those in `group`."""
     text = _text(tree.proc / "self/cgroup")
