@@ -52,6 +52,14 @@ def test_a_storage_that_a_killed_init_left_unmarked_is_marked_by_the_first_cycle
     assert (operator.nodes / MARKER_NAME).exists()
 
 
+def test_an_empty_storage_of_a_database_that_is_gone_is_the_new_ones(operator: Operator) -> None:
+    operator.init()
+    for file in operator.database.parent.glob("colony.db*"):
+        file.unlink()
+    operator.init(node_cap=1)
+    operator.cycles_until(lambda: operator.running() == 1, at_most=3)
+
+
 def test_a_storage_that_cannot_be_made_is_refused_at_init(operator: Operator) -> None:
     (operator.home / "file").write_text("in the way")
     refused = operator.ask(

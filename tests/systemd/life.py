@@ -19,6 +19,7 @@ from tests.cli.operator import BREATH_SECONDS, LIMITS, OLD, WNM, Result, program
 from tests.waiting import eventually
 
 from wnm.core.node import Node
+from wnm.core.places import MARKER_NAME
 from wnm.storage.database import open_for_reading
 from wnm.storage.timeline import Timeline
 
@@ -370,8 +371,10 @@ def offer(version: str = OLD, path: Path = PROGRAM) -> None:
 
 
 def children(folder: Path) -> list[str]:
-    """The names in a folder; none if it is not there."""
-    return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+    """The names in a folder, a storage folder's marker left out; none if it is not there."""
+    if not folder.is_dir():
+        return []
+    return sorted(each.name for each in folder.iterdir() if each.name != MARKER_NAME)
 
 
 def directives(text: str) -> list[tuple[str, str]]:

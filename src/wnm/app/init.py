@@ -78,15 +78,17 @@ def init(context: Context, say: Callable[[str], None]) -> Report:
 def _mark_storage(context: Context, settings: Settings, identity: str, absent_before: Sequence[str]) -> None:
     """Make the storage folders and their markers. NeedsOperator, with nothing left, for one that cannot be written.
 
-    A folder that carries another marker already is left to the first cycle, which asks about it; so are all where
-    nodes are services of the system and this is an ordinary user. A first cycle also marks what a kill left unmarked.
+    A folder with something in it that carries another marker is left to the first cycle, which asks about it; so are
+    all where nodes are services of the system and this is an ordinary user. A first cycle also marks what a kill left
+    unmarked.
     """
     if needs_root(context):
         return
     path, passable = "", traits_of(settings.process_manager).runs_as_account
     try:
         for path in settings.node_storage:
-            if read_storages((path,))[0].storage.marker is None:
+            seen = read_storages((path,))[0]
+            if seen.storage.marker is None or seen.storage.empty:
                 mark(path, Marker(database=identity, folder=uuid4().hex), passable=passable)
     except WnmError as error:
         forget_everything(context.database_path, settings.node_storage, identity)
