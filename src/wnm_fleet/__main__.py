@@ -12,7 +12,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("wnm", "wnm_fleet"):
             raise
-        sys.stderr.write(f"wnm-fleet: {error.name} is missing: pip install 'wnm[fleet]'\n")
+        remedy = "install wnm with its extra fleet, from a checkout: pipx install '.[fleet]'"
+        sys.stderr.write(f"wnm-fleet: {error.name} is missing: {remedy}\n")
         sys.exit(NEEDS_OPERATOR)
     run()
 
