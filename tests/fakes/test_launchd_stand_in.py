@@ -94,7 +94,9 @@ def test_it_is_started_no_sooner_than_its_throttle_allows(stage: Stage) -> None:
 
 
 def test_boot_out_sends_term_and_comes_back_before_the_end(stage: Stage) -> None:
-    load(stage, "trap 'sleep 0.5; exit 0' TERM; echo x; while :; do sleep 0.05; done", RunAtLoad=True)
+    may_end = stage.folder / "may end"
+    ending = f'while [ ! -e "{may_end}" ]; do sleep 0.05; done; exit 0'
+    load(stage, f"trap '{ending}' TERM; echo x; while :; do sleep 0.05; done", RunAtLoad=True)
     eventually(lambda: out(stage) == "x\n")
     gone = stage.ask("bootout", f"{DOMAIN}/job")
     assert (gone.returncode, gone.stderr) == (36, "Boot-out failed: 36: Operation now in progress\n")
@@ -102,6 +104,7 @@ def test_boot_out_sends_term_and_comes_back_before_the_end(stage: Stage) -> None
     again = stage.ask("bootstrap", DOMAIN, str(stage.agents / "job.plist"))
     assert again.returncode == 5
     assert again.stderr.startswith("Bootstrap failed: 5: Input/output error\n")
+    may_end.touch()
     eventually(lambda: stage.ask("print", f"{DOMAIN}/job").returncode == 113)
     assert stage.ask("bootout", f"{DOMAIN}/job").stderr == "Boot-out failed: 3: No such process\n"
 
