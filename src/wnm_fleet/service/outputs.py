@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from wnm.core.codec import from_json, to_json
-from wnm.core.errors import BadInput
+from wnm.core.errors import BadInput, Transient
 from wnm_fleet.engine.contract import LogLine
 
 MOST_BYTES = 256 << 20
@@ -32,15 +32,15 @@ class Outputs:
         self._trim()
 
     def lines(self, name: str) -> Iterator[LogLine]:
-        """Yield what was kept of an attempt; nothing if there is nothing."""
+        """Yield what was kept of an attempt; nothing if there is nothing. Transient where the rest cannot be read."""
         try:
             with gzip.open(self._file(name), "rt", encoding="utf-8") as file:
                 for line in file:
                     yield from_json(LogLine, line)
         except FileNotFoundError:
             return
-        except (OSError, EOFError, BadInput, UnicodeError):
-            return  # A file that was damaged: what could be read of it was.
+        except (OSError, EOFError, BadInput, UnicodeError) as error:
+            raise Transient(f"the rest of what was kept of {name} cannot be read: {error}") from None
 
     def _trim(self) -> None:
         files = sorted(self._folder.glob("*.gz"), key=lambda file: file.stat().st_mtime, reverse=True)
